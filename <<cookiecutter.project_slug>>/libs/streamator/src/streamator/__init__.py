@@ -1,0 +1,42 @@
+"""Show the progress of a long-running job live.
+
+A job writes an append-only log; any number of viewers follow it by cursors, live, late or after a reconnect.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from .emitter import JobEmitter
+from .errors import InvalidJobId, JobExists, StoreError, StreamatorError
+from .log import Batch, EventLog
+from .logger import JobLogger
+from .store import MemoryStore, Store, open_store
+from .stream import follow
+
+if TYPE_CHECKING:
+    from .dynamo import DynamoStore
+
+__version__ = "0.3.0"
+
+__all__ = [
+    "Batch",
+    "DynamoStore",
+    "EventLog",
+    "InvalidJobId",
+    "JobEmitter",
+    "JobExists",
+    "JobLogger",
+    "MemoryStore",
+    "Store",
+    "StoreError",
+    "StreamatorError",
+    "follow",
+    "open_store",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "DynamoStore":  # loaded at its first use: it needs the [dynamo] extra
+        from .dynamo import DynamoStore
+
+        return DynamoStore
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

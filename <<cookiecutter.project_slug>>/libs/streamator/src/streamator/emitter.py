@@ -1,0 +1,126 @@
+"""`JobEmitter`: a logger that also carries structured events, the job's task and its result."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from .events import RESERVED
+from .logger import JobLogger
+from .store import evict_closed, find_job
+
+
+class JobEmitter(JobLogger):
+    """A `JobLogger` that adds structured events, a task to cancel, and a result.
+
+    Takes the same arguments and gives the same guarantees. The class methods find a job by its id in every store
+    of this process.
+    """
+
+    def emit(self, event: Mapping[str, Any]) -> None:
+        """Append an event of your own, with ``t`` added: ``emitter.emit({"event": "progress", "step": 1})``.
+
+        Args:
+            event: a mapping. It is taken as it is now: a later change does not show. Values that JSON cannot hold
+                become their string; a string over 65,536 characters is cut, and an event over 262,144 characters of
+                JSON is replaced by its name and a note.
+
+        The names ``done`` and ``gap`` mean something to every viewer; under them the event is sent as ``user_done``
+        or ``user_gap``, with a warning. After `close` it warns, and the event is dropped.
+        """
+        try:
+            name = event.get("event")
+            if isinstance(name, str) and name in RESERVED:
+                warnings.warn(
+                    f"the event name {name!r} is reserved, sent as 'user_{name}': rename it"
+                    + (", or end the job with close()" if name == "done" else ""),
+                    stacklevel=2,
+                )
+                event = {**event, "event": f"user_{name}"}
+        except AttributeError:
+            warnings.warn(f"emit() takes a mapping, not {type(event).__name__}: sent as a log entry", stacklevel=2)
+        if not self._log.append(event):
+            self._warn_closed("emit()")
+
+    def track(self, task: asyncio.Future[Any]) -> None:
+        """Tie the job to its task: `cancel` stops it, and when it ends the log is closed, if it still is open:
+        ``completed``, ``cancelled`` (also before the task's first step), or an error entry and ``failed``.
+
+        Args:
+            task: an `asyncio.Task`. The store holds it until the job is forgotten, so it is not garbage-collected.
+        """
+        loop = task.get_loop()
+
+        def cancel() -> bool:
+            if task.done():
+                return False
+            loop.call_soon_threadsafe(task.cancel)
+            return True
+
+        self._job.cancel = cancel
+        task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Future[Any]) -> None:
+        if self._log.closed:
+            return
+        if task.cancelled():
+            self.close("cancelled")
+            return
+        error = task.exception()
+        if error is None:
+            self.close()
+        else:
+            self._fail(error)
+
+    def set_result(self, data: Any) -> None:
+        """Keep the job's result until it is taken or the job is forgotten.
+
+        Args:
+            data: what `pop_result` returns, and ``GET .../result`` sends as JSON.
+        """
+        self._job.result = data
+        self._job.has_result = True
+
+    @classmethod
+    def cancel(cls, job_id: str) -> bool:
+        """Ask the job's task to stop. From any thread.
+
+        Returns:
+            True if there is a task that still ran; False for a job unknown here, without a task, or over.
+        """
+        job = find_job(job_id)
+        return job is not None and job.cancel is not None and job.cancel()
+
+    @classmethod
+    def pop_result(cls, job_id: str) -> Any:
+        """Take the job's result: None if there is none (yet), or it was taken before."""
+        job = find_job(job_id)
+        if job is None:
+            return None
+        job.has_result = False
+        result, job.result = job.result, None
+        return result
+
+    @classmethod
+    def exists(cls, job_id: str) -> bool:
+        """Whether this process holds the job's log: the job was made here and is not forgotten yet."""
+        return find_job(job_id) is not None
+
+
+async def start_reaper(ttl_seconds: float = 300, interval: float = 60) -> None:
+    """Forget finished jobs, for ever: run it as a task of your server.
+
+    Args:
+        ttl_seconds: how long after its end a job is kept, in seconds (default 300).
+        interval: how often to look, in seconds (default 60).
+
+    An open job is never touched. A remote store's own copy stays, for as long as its ``ttl_days`` says.
+    """
+    while True:
+        await asyncio.sleep(interval)
+        evict_closed(ttl_seconds)
+
+
+__all__ = ["JobEmitter", "start_reaper"]

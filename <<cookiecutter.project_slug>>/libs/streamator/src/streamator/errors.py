@@ -1,0 +1,17 @@
+"""The errors that streamator raises. Each message says what happened, the value, and the fix."""
+
+
+class StreamatorError(Exception):
+    """Base of every error raised by this library."""
+
+
+class InvalidJobId(StreamatorError, ValueError):
+    """A job id that no store may see: it does not match ``^[A-Za-z0-9_-]{1,128}$``."""
+
+
+class JobExists(StreamatorError, ValueError):
+    """A job id that is already in use: ids are unique for each run, so that an event id needs no epoch."""
+
+
+class StoreError(StreamatorError):
+    """A store that is unknown, wrongly configured, or cannot be reached."""

@@ -1,0 +1,143 @@
+"""What an event is, and how anything a job hands over becomes one, safely.
+
+An event is one JSON object. Encoding never raises and never lets a message's text forge or break an event: the
+text that comes out is strict JSON (RFC 8259: no NaN), holds no CR or LF (the JSON grammar escapes both inside
+strings), and is valid UTF-8 once encoded (a lone surrogate becomes U+FFFD).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from json.encoder import encode_basestring as _quote
+from typing import Any, Final
+
+from .errors import InvalidJobId
+
+Event = dict[str, Any]
+
+LEVELS: Final = ("info", "success", "warning", "error")
+STATUSES: Final = ("completed", "failed", "cancelled")
+
+# Event names with a meaning to every reader: only the log itself makes them.
+RESERVED: Final = ("done", "gap")
+
+# The longest text kept, in characters: one message, or one string inside an emitted event. 64 Ki characters are
+# 256 KiB of UTF-8 at the most, which still fits a DynamoDB item (400 KB) after base64.
+MAX_TEXT: Final = 65_536
+# The largest event kept, in characters of JSON.
+MAX_EVENT: Final = 262_144
+
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_MAX_DEPTH = 100
+
+
+def is_job_id(value: object) -> bool:
+    """Whether ``value`` may reach a store as a job id: ``^[A-Za-z0-9_-]{1,128}$``."""
+    return isinstance(value, str) and _JOB_ID.fullmatch(value) is not None
+
+
+def check_job_id(value: str) -> str:
+    """Return ``value`` if it is a valid job id.
+
+    Raises:
+        InvalidJobId: it is not; the message shows (the head of) the value and the rule.
+    """
+    if not is_job_id(value):
+        raise InvalidJobId(
+            f"invalid job id {text_of(value)[:80]!r}: use 1 to 128 letters, digits, '_' or '-', "
+            "or leave job_id out to get a new one"
+        )
+    return value
+
+
+def text_of(value: object) -> str:
+    """``str(value)``, whatever ``value`` does: an object whose ``__str__`` raises becomes a text that says so."""
+    try:
+        if isinstance(value, str):
+            return str.__str__(value)
+        return str.__str__(str(value))
+    except Exception as error:  # the job's own object failed: its logging must not
+        return f"<{type(value).__name__} that has no text: {type(error).__name__}>"
+
+
+def clip(text: str, limit: int = MAX_TEXT) -> str:
+    """``text``, cut to ``limit`` characters with a marker that says how long it was."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}... [truncated: {limit:,} of {len(text):,} characters kept]"
+
+
+def encode_log(message: str, level: str, t: float) -> str:
+    """The JSON of one log entry: exactly ``event, message, level, t``, in this order."""
+    return f'{{"event":"log","message":{_quote(message)},"level":"{level}","t":{t:.3f}}}'
+
+
+def encode_event(event: object) -> str:
+    """The JSON object of ``event``, its ``event`` key first (so that a name can be read without parsing).
+
+    Never raises. Values that JSON cannot hold become their string; strings over ``MAX_TEXT`` characters are cut
+    with a marker, and an event still over ``MAX_EVENT`` is replaced by its name and a note of its size.
+    """
+    if not isinstance(event, Mapping):
+        event = {"event": "log", "message": clip(text_of(event)), "level": "info"}
+    try:
+        fields: Event = dict(event)
+        if "event" in fields and next(iter(fields)) != "event":
+            fields = {"event": fields["event"], **fields}
+        text = _strict.encode(fields)
+        if len(text) > MAX_TEXT:
+            text = _strict.encode(_plain(fields, ()))
+    except Exception:  # NaN, a cycle, keys that are no strings, a dict changed by another thread, ...
+        try:
+            fields = {text_of(k): _plain(v, ()) for k, v in list(dict(event).items())}
+            if "event" in fields:
+                fields = {"event": fields["event"], **fields}
+            text = _strict.encode(fields)
+        except Exception as error:  # a mapping that cannot even be listed
+            text = _strict.encode({"event": "log", "level": "warning",
+                                   "message": f"an event could not be read: {type(error).__name__}"})
+            fields = {}
+    if len(text) > MAX_EVENT:
+        note = {"truncated": f"the event was {len(text):,} characters of JSON; the limit is {MAX_EVENT:,}"}
+        name = {"event": clip(text_of(fields["event"]), 200)} if "event" in fields else {}
+        text = _strict.encode({**name, **note})
+    return text
+
+
+def with_time(text: str, t: float) -> str:
+    """The JSON object ``text`` with ``t`` as its last field."""
+    return f'{text[:-1]},"t":{t:.3f}}}' if text != "{}" else f'{{"t":{t:.3f}}}'
+
+
+def to_utf8(text: str) -> bytes:
+    """``text`` as UTF-8; a lone surrogate, which UTF-8 cannot hold, becomes U+FFFD."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def _plain(value: Any, above: tuple[int, ...]) -> Any:
+    """``value`` as something strict JSON can hold."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return clip(text_of(value))
+    if isinstance(value, int):
+        text = text_of(value)  # past 4,300 digits Python refuses to print an int
+        return int(value) if text.lstrip("-").isdigit() else text
+    if isinstance(value, float):
+        return float(value) if value - value == 0 else text_of(value)  # NaN and the infinities are no JSON
+    if id(value) in above or len(above) >= _MAX_DEPTH:
+        return f"<{type(value).__name__} inside itself>" if id(value) in above else clip(text_of(value))
+    above = (*above, id(value))
+    if isinstance(value, Mapping):
+        return {clip(text_of(k)): _plain(v, above) for k, v in list(value.items())}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v, above) for v in list(value)]
+    return clip(text_of(value))
+
+
+_strict = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=text_of)

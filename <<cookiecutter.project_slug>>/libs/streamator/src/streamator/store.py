@@ -1,0 +1,229 @@
+"""Stores: what holds the logs of many jobs."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from .errors import JobExists, StoreError
+from .events import check_job_id, is_job_id
+from .log import EventLog
+
+if TYPE_CHECKING:
+    from .dynamo import DynamoStore as DynamoStore
+
+
+class Job:
+    """What a store keeps of a job that runs, or ran, in this process."""
+
+    __slots__ = ("cancel", "has_result", "log", "result")
+
+    def __init__(self, log: EventLog) -> None:
+        self.log = log
+        self.cancel: Callable[[], bool] | None = None
+        """Asks the job's task to stop; None where no task is tracked."""
+        self.result: Any = None
+        self.has_result = False
+
+
+@runtime_checkable
+class Store(Protocol):
+    """What a logger and a route need of a store. `MemoryStore` is one; derive from it or write your own, and run
+    `streamator.testing.StoreContract` on it."""
+
+    def create(self, job_id: str, start: float | None = None) -> Job:
+        """Begin a job here. Never blocks. Raises `InvalidJobId` or `JobExists`."""
+
+    def get(self, job_id: str) -> Job | None:
+        """A job whose log is in this process. Never blocks, accepts any string."""
+
+    async def find(self, job_id: str) -> EventLog | None:
+        """A job's log, wherever the job runs; None for a job that does not exist. Accepts any string."""
+
+    def evict(self, *, closed_before: float) -> int:
+        """Forget the jobs whose log was closed before this `time.monotonic` reading; returns how many."""
+
+    @property
+    def degraded(self) -> str | None:
+        """None while all is well, else a sentence that says what is wrong."""
+
+    def close(self) -> None:
+        """Flush what is pending, within a bound, and stop. May be called twice."""
+
+
+# Every store of this process, so that a job is found by its id alone.
+_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+_shared: dict[tuple[Any, ...], Store] = {}
+_lock = threading.Lock()
+_shared_lock = threading.RLock()
+
+
+class MemoryStore:
+    """Logs in this process's memory: gone with the process, and seen by it alone.
+
+    Args:
+        max_jobs: how many jobs are kept (default 10,000). Past it the oldest closed job goes first, then the oldest
+            open one; a viewer of that one is sent away.
+        maxlen: how many events one log keeps (default 1,000,000); see `EventLog`.
+        pace: the least time in seconds between two wakes of a busy log's readers (default 0.005); see `EventLog`.
+    """
+
+    def __init__(self, *, max_jobs: int = 10_000, maxlen: int = 1_000_000, pace: float = 0.005) -> None:
+        if max_jobs < 1:
+            raise ValueError(f"max_jobs is {max_jobs}: a store keeps at least 1 job; give a larger max_jobs")
+        self._max_jobs = max_jobs
+        self._maxlen = maxlen
+        self._pace = pace
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._jobs_lock = threading.Lock()
+        register(self)
+
+    def create(self, job_id: str, start: float | None = None) -> Job:
+        """Begin a job here.
+
+        Args:
+            job_id: 1 to 128 letters, digits, ``_`` or ``-``; new for each run.
+            start: the `time.monotonic` reading that ``t`` counts from (default: now).
+
+        Raises:
+            InvalidJobId: the id is not of that form.
+            JobExists: the id is in use here.
+        """
+        check_job_id(job_id)
+        job = Job(EventLog(maxlen=self._maxlen, pace=self._pace, start=start))
+        with self._jobs_lock:
+            if job_id in self._jobs:
+                raise JobExists(f"job id {job_id!r} is in use: give each run an id of its own, or leave job_id out")
+            self._jobs[job_id] = job
+            victim = self._victim() if len(self._jobs) > self._max_jobs else None
+        if victim is not None:
+            victim.log.end()
+        return job
+
+    def _victim(self) -> Job | None:
+        """Take out the oldest job, a closed one where one is near the old end."""
+        for n, (job_id, job) in enumerate(self._jobs.items()):
+            if job.log.closed:
+                return self._jobs.pop(job_id)
+            if n >= 100:  # looking further would make each new job pay for all the open ones
+                break
+        return self._jobs.popitem(last=False)[1]
+
+    def get(self, job_id: str) -> Job | None:
+        """A job that this store knows here, or None."""
+        return self._jobs.get(job_id)
+
+    async def find(self, job_id: str) -> EventLog | None:
+        """The job's log, or None."""
+        job = self.get(job_id)
+        return job.log if job is not None else None
+
+    def evict(self, *, closed_before: float) -> int:
+        """Forget the jobs whose log was closed before this `time.monotonic` reading; returns how many.
+
+        A viewer that still reads such a log reads it to its end.
+        """
+        with self._jobs_lock:
+            gone = [
+                job_id
+                for job_id, job in self._jobs.items()
+                if job.log.closed_at is not None and job.log.closed_at < closed_before
+            ]
+            for job_id in gone:
+                del self._jobs[job_id]
+        return len(gone)
+
+    @property
+    def degraded(self) -> str | None:
+        """None: memory does not fail apart from the process."""
+        return None
+
+    def close(self) -> None:
+        """Nothing to flush."""
+
+
+def register(store: Store) -> None:
+    """Make the jobs of ``store`` known by their id alone, to the routes and to `JobEmitter`'s class methods.
+
+    `MemoryStore` and what derives from it does this by itself; a `JobLogger` does it for the store it is given.
+    """
+    with _lock:
+        _stores.add(store)
+
+
+def stores() -> list[Store]:
+    """Every registered store of this process that is still in use."""
+    with _lock:
+        return list(_stores)
+
+
+def find_job(job_id: str) -> Job | None:
+    """The job with this id whose log is in this process, in whichever store; None if there is none."""
+    if is_job_id(job_id):
+        for store in stores():
+            job = store.get(job_id)
+            if job is not None:
+                return job
+    return None
+
+
+def open_store(store: str | Store = "memory", **options: Any) -> Store:
+    """The store that ``store`` means: a name with its options, or a store itself.
+
+    Args:
+        store: ``"memory"``, ``"dynamo"``, or a `Store`, which is returned as it is.
+        options: what that store's class takes, ``table="my-logs", ttl_days=1`` for instance.
+
+    Returns:
+        The same object for the same name and options, so that loggers and routes meet in it.
+
+    Raises:
+        StoreError: the name is unknown, an option does not fit, or the store's extra is not installed.
+    """
+    if not isinstance(store, str):
+        if not isinstance(store, Store):
+            missing = [name for name in ("create", "get", "find", "evict", "degraded", "close") if not hasattr(store, name)]
+            raise StoreError(f"{type(store).__name__} is no store: it lacks {', '.join(missing)}; see streamator.Store")
+        if options:
+            raise StoreError(f"options {sorted(options)} with a store object: give them to the store itself")
+        register(store)
+        return store
+    if store == "memory":
+        kind: type[Store] = MemoryStore
+    elif store == "dynamo":
+        from .dynamo import DynamoStore
+
+        kind = DynamoStore
+    else:
+        raise StoreError(f"unknown store {store!r}: use 'memory', 'dynamo' or a Store object")
+    try:
+        key = (store, *sorted(options.items()))
+        hash(key)
+    except TypeError as error:
+        raise StoreError(f"options {options!r} of store {store!r} cannot be compared: {error}") from error
+    with _shared_lock:
+        found = _shared.get(key)
+        if found is None:
+            try:
+                found = _shared[key] = kind(**options)
+            except TypeError as error:
+                raise StoreError(f"options {sorted(options)} do not fit the {store} store: {error}") from error
+    return found
+
+
+def evict_closed(ttl_seconds: float) -> int:
+    """Forget, in every store here, the jobs that ended more than ``ttl_seconds`` ago; returns how many."""
+    before = time.monotonic() - ttl_seconds
+    return sum(store.evict(closed_before=before) for store in stores())
+
+
+def __getattr__(name: str) -> Any:
+    if name == "DynamoStore":
+        from .dynamo import DynamoStore
+
+        return DynamoStore
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,70 @@
+"""Events on the wire: server-sent events (WHATWG HTML, section 9.2) and poll JSON.
+
+A *frame* is one event in its SSE form: ``id: 7\\ndata: {...}\\n\\n``. Its JSON holds no line break, so frames can
+be joined, cut apart at their blank lines and turned into any other form without being parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from .events import to_utf8
+
+MEDIA_TYPE = "text/event-stream"
+HEARTBEAT = b": heartbeat\n\n"
+_EVENT_NAME = re.compile(rb'(?:id: [0-9]+\n)?data: \{"event":"([^"\\]*)"')
+_CURSOR = re.compile(r"[0-9]{1,18}")
+
+
+def opening(retry_ms: int) -> bytes:
+    """What a stream starts with: the time in ms that a browser waits before it reconnects, and a comment that
+    makes proxies and clients see the stream as open at once."""
+    return b"retry: %d\n: ok\n\n" % retry_ms
+
+
+def frame(event_id: int, json_text: str) -> bytes:
+    """The SSE frame of one event."""
+    return to_utf8(f"id: {event_id}\ndata: {json_text}\n\n")
+
+
+def gap_frame(event_id: int, missed: int) -> bytes:
+    """The frame that stands for ``missed`` lost events, of which ``event_id`` was the last."""
+    return b'id: %d\ndata: {"event":"gap","missed":%d}\n\n' % (event_id, missed)
+
+
+def status_frame(status: str) -> bytes:
+    """A passing state of the job's producer. It has no id: it is not part of the log."""
+    return b'data: {"event":"status","status":"%s"}\n\n' % status.encode()
+
+
+def json_parts(frames: bytes) -> list[bytes]:
+    """The JSON of each frame."""
+    return [part.partition(b"data: ")[2] for part in frames.split(b"\n\n")[:-1]]
+
+
+def named(frames: bytes) -> bytes:
+    """The same frames with an ``event:`` line, so that a client can tell them apart by name."""
+    return b"".join(b"event: %s\n%s\n\n" % (_name(part), part) for part in frames.split(b"\n\n")[:-1])
+
+
+def _name(part: bytes) -> bytes:
+    match = _EVENT_NAME.match(part)
+    return match[1] if match else b"message"  # "message" is what the specification calls an event without a name
+
+
+def poll_json(parts: Iterable[bytes], *, next_id: int, closed: bool) -> bytes:
+    """The answer to a poll: the events, the id to ask after next, and whether there will be more."""
+    return b'{"logs":[%s],"next":%d,"closed":%s}' % (b",".join(parts), next_id, b"true" if closed else b"false")
+
+
+def parse_cursor(text: str | None) -> int:
+    """The id in a ``Last-Event-ID`` header or an ``after`` parameter; anything that is none reads as 0.
+
+    An id of more than 18 digits is past the end of any log; it reads as the largest of 18.
+    """
+    text = (text or "").strip()
+    if _CURSOR.fullmatch(text):
+        return int(text)
+    return 10**18 - 1 if text.isascii() and text.isdigit() else 0
+
