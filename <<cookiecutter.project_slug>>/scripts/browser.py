@@ -1,0 +1,186 @@
+"""Finds the Chromium that the end-to-end tests drive, and says which one it took and why.
+
+    python scripts/browser.py                       # prints the path of the browser
+    python scripts/browser.py [--video] -- COMMAND  # runs COMMAND with CHROMIUM_PATH set to it
+
+In this order: CHROMIUM_PATH (an error if nothing is there), the browser that Playwright downloaded earlier, a
+Chromium or Chrome of the system, `playwright install chromium`, and, for root on a system with apt-get,
+Debian's or Ubuntu's own package with an emoji font. When all fail it is an error with exit code 1: nothing is
+skipped.
+
+With --video, COMMAND also gets E2E_VIDEO: "1" where a video can be recorded, else "0". Playwright records
+with a program of its own, which comes with its own browser; where only the system's ffmpeg is there, a folder
+with a link to it stands in (PLAYWRIGHT_BROWSERS_PATH).
+
+Only the standard library is used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LINKS = ROOT / "e2e" / ".browsers"  # holds the link to the system's ffmpeg; ignored by git
+DOWNLOAD_TIMEOUT_S = 300
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
+MAC_APPS = ("Google Chrome.app/Contents/MacOS/Google Chrome", "Chromium.app/Contents/MacOS/Chromium")
+
+
+class NoBrowser(Exception):
+    """There is no browser; the message says what was tried and how to get one."""
+
+
+def say(text: str) -> None:
+    """Tells the user what is going on, aside from the result on stdout."""
+    print(f"browser: {text}", file=sys.stderr, flush=True)
+
+
+def from_environment() -> Path | None:
+    """Gives the browser that CHROMIUM_PATH names. Raises NoBrowser if there is none at that path."""
+    value = os.environ.get("CHROMIUM_PATH")
+    if not value:
+        return None
+    path = Path(value)
+    if not (path.is_file() and os.access(path, os.X_OK)):
+        raise NoBrowser(
+            f"CHROMIUM_PATH is {value!r}, where there is no program. Correct it, or unset it to search."
+        )
+    return path
+
+
+def from_playwright() -> Path | None:
+    """Gives the browser that Playwright has on disk, if any."""
+    script = "process.stdout.write(require('playwright-core').chromium.executablePath() || '')"
+    node = shutil.which("node")
+    if node is None or not (ROOT / "node_modules" / "playwright-core").is_dir():
+        return None
+    answer = subprocess.run([node, "-e", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    path = Path(answer.stdout.strip() or os.devnull)
+    return path if path.is_file() else None
+
+
+def from_system() -> Path | None:
+    """Gives a Chromium or Chrome that is installed on this machine, if any."""
+    for name in NAMES:
+        found = shutil.which(name)
+        if found:
+            return Path(found)
+    for base in (Path("/Applications"), Path.home() / "Applications"):
+        for app in MAC_APPS:
+            if (base / app).is_file():
+                return base / app
+    return None
+
+
+def by_download() -> Path | None:
+    """Lets Playwright download its own browser. None when it fails, at once where nothing gets out."""
+    cli = ROOT / "node_modules" / "playwright" / "cli.js"
+    node = shutil.which("node")
+    if node is None or not cli.is_file():
+        return None
+    say("none on this machine; trying `playwright install chromium`")
+    try:
+        subprocess.run(
+            [node, str(cli), "install", "chromium"],
+            cwd=ROOT,
+            stdout=sys.stderr,
+            timeout=DOWNLOAD_TIMEOUT_S,
+            check=True,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        say(f"the download failed ({error.__class__.__name__})")
+        return None
+    return from_playwright()
+
+
+def by_apt() -> Path | None:
+    """Installs the distribution's Chromium. Only for root with apt-get; None elsewhere or when it fails."""
+    apt = shutil.which("apt-get")
+    if apt is None or os.geteuid() != 0:
+        return None
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    packages = ["chromium", "fonts-noto-color-emoji"]
+    say(f"installing {' and '.join(packages)} with apt-get")
+    for arguments in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
+        done = subprocess.run([apt, *arguments], env=environment, stdout=sys.stderr, check=False)
+        if done.returncode != 0:
+            say(f"apt-get {arguments[0]} ended with {done.returncode}")
+    return from_system()
+
+
+def find() -> Path:
+    """Gives the browser to use, and says on stderr which and why. Raises NoBrowser."""
+    for reason, search in (
+        ("CHROMIUM_PATH names it", from_environment),
+        ("Playwright's own, already on disk", from_playwright),
+        ("installed on this system", from_system),
+        ("just downloaded by Playwright", by_download),
+        ("just installed with apt-get", by_apt),
+    ):
+        path = search()
+        if path is not None:
+            say(f"using {path} ({reason})")
+            return path
+    raise NoBrowser(
+        "no Chromium or Chrome on this machine, and none could be installed. Install one (Debian, Ubuntu: "
+        "`apt install chromium`), or set CHROMIUM_PATH to the program."
+    )
+
+
+def recorder() -> dict[str, str]:
+    """Gives the variables with which Playwright can record a video; E2E_VIDEO is "0" when it cannot."""
+    manifest = ROOT / "node_modules" / "playwright-core" / "browsers.json"
+    if not manifest.is_file():
+        return {"E2E_VIDEO": "0"}
+    browsers = json.loads(manifest.read_text(encoding="utf-8"))["browsers"]
+    revision = next(entry["revision"] for entry in browsers if entry["name"] == "ffmpeg")
+    program = "ffmpeg-mac" if sys.platform == "darwin" else "ffmpeg-linux"
+    default = (
+        Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache").expanduser() / "ms-playwright"
+    )
+    own = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or default) / f"ffmpeg-{revision}" / program
+    if own.is_file():
+        return {"E2E_VIDEO": "1"}
+    system = shutil.which("ffmpeg")
+    if system is None:
+        say("no ffmpeg, so no video: a trace and screenshots instead")
+        return {"E2E_VIDEO": "0"}
+    link = LINKS / f"ffmpeg-{revision}" / program
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(system)
+    say(f"recording with {system}")
+    return {"E2E_VIDEO": "1", "PLAYWRIGHT_BROWSERS_PATH": str(LINKS)}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Prints the path, or becomes COMMAND. Exit code 1 when there is no browser, 2 for wrong arguments."""
+    options, command = list(arguments), []
+    if "--" in options:
+        cut = options.index("--")
+        options, command = options[:cut], options[cut + 1 :]
+    if [option for option in options if option != "--video"]:
+        print("usage: browser.py [[--video] -- COMMAND ...]", file=sys.stderr)
+        return 2
+    try:
+        path = find()
+    except NoBrowser as error:
+        say(str(error))
+        return 1
+    if not command:
+        print(path)
+        return 0
+    environment = {**os.environ, "CHROMIUM_PATH": str(path)}
+    environment.update(recorder() if "--video" in options else {"E2E_VIDEO": "0"})
+    sys.stdout.flush()
+    os.execvpe(command[0], command, environment)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
