@@ -304,7 +304,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[
     parser = argparse.ArgumentParser(
         prog="dev.py",
         description="Start the backend, the page and, for the dynamo store, a local DynamoDB; stop them all.",
-        epilog="With `-- COMMAND ...`: run COMMAND once all of it answers, then stop. See the top of this file.",
+        epilog="With `-- COMMAND ...`: run COMMAND once all of it answers, then stop. See the top of dev.py.",
     )
     parser.add_argument(
         "--store", choices=["memory", "dynamo"], help="default: STREAMATOR_STORE, else the project's own"
