@@ -1,0 +1,1 @@
+"""The backend: an HTTP API that runs long jobs and streams their progress."""

@@ -1,0 +1,150 @@
+"""SQLite, off the event loop: one thread that writes, a few that read."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+__all__ = ["Database", "DatabaseError", "Migration"]
+
+T = TypeVar("T")
+
+Migration = Sequence[str]
+"""The statements of one step of a schema. Once released it is never edited: append another."""
+
+_READERS = 2
+
+
+class DatabaseError(Exception):
+    """The database file cannot be used. Its text says why, and what to do."""
+
+
+class Database:
+    """One SQLite file, in WAL mode: readers never wait for the writer.
+
+    `read` and `write` run a function with a connection in a thread of this database, and may be awaited by
+    any number of tasks. Writes are whole transactions, in the order in which they were asked for.
+
+    Arguments:
+        path: the file; its directory is made when needed.
+        migrations: for each part of the app, its steps from the first on. Each part is counted by itself,
+            so that a part can be added or deleted and the others never notice.
+    """
+
+    def __init__(self, path: Path, migrations: Mapping[str, Sequence[Migration]]) -> None:
+        self._path = path
+        self._migrations = migrations
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+
+    async def open(self) -> None:
+        """Makes the file and brings its tables up to date.
+
+        Raises:
+            DatabaseError: the file cannot be opened, is no database, or was made by a newer version.
+        """
+        try:
+            await self._run(self._writer, self._prepare)
+        except (sqlite3.Error, OSError) as error:
+            raise DatabaseError(
+                f"The database {self._path} cannot be opened ({error}): "
+                "make its directory writable, or move the file away."
+            ) from error
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Gives what `work(connection)` returns. `work` must not write."""
+        return await self._run(self._readers, lambda: work(self._connection()))
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Gives what `work(connection)` returns, run in a transaction of its own.
+
+        Guarantee: all of it is on disk when this returns, and none of it when `work` raises. When the caller
+        is cancelled, none of it is stored, unless the commit had begun already.
+        """
+        commit = threading.Lock()  # taken once: by the commit, or by the cancellation that forestalls it
+
+        def transaction() -> T:
+            connection = self._connection()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(connection)
+                if not commit.acquire(blocking=False):
+                    raise asyncio.CancelledError
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            return result
+
+        try:
+            return await self._run(self._writer, transaction)
+        except asyncio.CancelledError:
+            commit.acquire(blocking=False)
+            raise
+
+    async def close(self) -> None:
+        """Waits for what is under way and closes the file. Closing twice is fine."""
+        for executor in (self._readers, self._writer):
+            await asyncio.get_running_loop().run_in_executor(None, executor.shutdown)
+        with self._lock:
+            while self._connections:
+                self._connections.pop().close()
+
+    async def _run(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(executor, work)
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            # Each thread has its own; only close() touches it from another, when its thread is gone.
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA busy_timeout = 5000")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            self._local.connection = connection
+            with self._lock:
+                self._connections.append(connection)
+        return connection
+
+    def _prepare(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = self._connection()
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_versions (part TEXT PRIMARY KEY, version INTEGER NOT NULL)"
+        )
+        for part, steps in self._migrations.items():
+            # The version is read inside the transaction: two processes that start at once do not both step.
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                row = connection.execute(
+                    "SELECT version FROM schema_versions WHERE part = ?", (part,)
+                ).fetchone()
+                version = row["version"] if row else 0
+                if version > len(steps):
+                    raise DatabaseError(
+                        f"The database {self._path} was made by a newer version of this app ({part} is at "
+                        f"step {version}, this one knows {len(steps)}): update the app, or move it away."
+                    )
+                for step in steps[version:]:
+                    for statement in step:
+                        connection.execute(statement)
+                connection.execute(
+                    "INSERT INTO schema_versions VALUES (?, ?) "
+                    "ON CONFLICT (part) DO UPDATE SET version = excluded.version",
+                    (part, len(steps)),
+                )
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise

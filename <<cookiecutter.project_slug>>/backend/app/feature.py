@@ -1,0 +1,54 @@
+"""What a part of the app brings, and what all parts share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from streamator import Store
+
+from app.database import Database, Migration
+from app.jobs import JobRunner
+from app.settings import Settings
+
+__all__ = ["Feature", "Services", "SharedServices"]
+
+
+@dataclass(frozen=True)
+class Services:
+    """What every part of the running app may use. The lifespan puts it in `app.state.services`."""
+
+    settings: Settings
+    database: Database
+    store: Store
+    jobs: JobRunner
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+SharedServices = Annotated[Services, Depends(_services)]
+"""The type of a route's parameter that wants the services."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A part of the app that can be deleted: one folder, and its line in `app.main.FEATURES`.
+
+    Arguments:
+        name: names its steps in the database's schema; never change it.
+        router: its routes, put under /api.
+        migrations: its tables.
+        lifespan: what it holds open while the app runs. It is entered when `app.state.services` is there,
+            and left when no job runs any more.
+    """
+
+    name: str
+    router: APIRouter
+    migrations: Sequence[Migration]
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]

@@ -1,0 +1,266 @@
+"""What was ingested: the table of documents, its full text search, and their originals."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from pydantic import BaseModel
+
+from app.database import Database, Migration
+from app.ingest.archive import Archive
+from app.ingest.identify import Kind
+
+__all__ = ["MIGRATIONS", "Document", "DocumentText", "Documents", "Library", "NewDocument"]
+
+MIGRATIONS: tuple[Migration, ...] = (
+    (
+        """
+        CREATE TABLE documents (
+            position INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            sha256 TEXT NOT NULL UNIQUE,
+            title TEXT NOT NULL,
+            source TEXT NOT NULL,
+            file_name TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            words INTEGER NOT NULL,
+            bytes INTEGER NOT NULL,
+            created_at TEXT NOT NULL,
+            text TEXT NOT NULL
+        )
+        """,
+        # The index refers to the table's text in place of holding it a second time; the triggers follow it.
+        """
+        CREATE VIRTUAL TABLE documents_index USING fts5 (
+            title, text, content='documents', content_rowid='position',
+            tokenize="unicode61 remove_diacritics 2"
+        )
+        """,
+        """
+        CREATE TRIGGER documents_added AFTER INSERT ON documents BEGIN
+            INSERT INTO documents_index (rowid, title, text) VALUES (new.position, new.title, new.text);
+        END
+        """,
+        """
+        CREATE TRIGGER documents_removed AFTER DELETE ON documents BEGIN
+            INSERT INTO documents_index (documents_index, rowid, title, text)
+            VALUES ('delete', old.position, old.title, old.text);
+        END
+        """,
+    ),
+)
+
+_COLUMNS = "d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at"
+_MAX_TERMS = 16
+
+
+class Document(BaseModel):
+    """A document in a list. In `snippet`, U+0002 and U+0003 enclose each word that was found."""
+
+    id: str
+    title: str
+    source: str
+    kind: Kind
+    words: int
+    bytes: int
+    created_at: datetime
+    snippet: str
+
+
+class DocumentText(Document):
+    """A document with all of its text."""
+
+    text: str
+
+
+class Documents(BaseModel):
+    """Some of the documents found, and how many there are."""
+
+    documents: list[Document]
+    total: int
+
+
+@dataclass(frozen=True)
+class NewDocument:
+    """What is stored of a document beside its original."""
+
+    sha256: str
+    title: str
+    source: str
+    file_name: str
+    kind: Kind
+    words: int
+    bytes: int
+    text: str
+
+
+class Library:
+    """The documents: their rows in the database and their originals in the archive, kept in step."""
+
+    def __init__(self, database: Database, archive: Archive) -> None:
+        self._database = database
+        self._archive = archive
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def add(self, new: NewDocument, original: Path) -> tuple[Document, bool]:
+        """Stores a document and moves its original into the archive.
+
+        Gives the document and True; or, where another with the same content is stored already, that one and
+        False. Guarantee: row and original are both there when this returns. When it raises or is cancelled
+        neither is, or both are (a commit cannot be called back once it has begun).
+        """
+        async with self._lock(new.sha256):
+            known = await self.known(new.sha256)
+            if known is not None:
+                return known, False
+            identifier, created_at = secrets.token_hex(8), datetime.now(timezone.utc)
+            values = (
+                identifier, new.sha256, new.title, new.source, new.file_name, new.kind, new.words, new.bytes,
+                created_at.isoformat(), new.text,
+            )  # fmt: skip
+
+            def insert(connection: sqlite3.Connection) -> None:
+                # The file goes first and within the transaction: a row never points to nothing.
+                connection.execute(
+                    "INSERT INTO documents (id, sha256, title, source, file_name, kind, words, bytes, "
+                    "created_at, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    values,
+                )
+                self._archive.keep(original, new.sha256)
+
+            try:
+                await self._database.write(insert)
+            except BaseException:
+                # Shielded, and still under the lock: a cancelled job leaves no file without a row.
+                await asyncio.shield(asyncio.ensure_future(self._remove_if_unknown(new.sha256)))
+                raise
+            fields = {"title": new.title, "source": new.source, "kind": new.kind, "words": new.words}
+            snippet = " ".join(new.text[:240].split())
+            return Document(
+                id=identifier, **fields, bytes=new.bytes, created_at=created_at, snippet=snippet
+            ), True
+
+    async def known(self, sha256: str) -> Document | None:
+        """The document whose original has this hash, or None."""
+        return await self._one("d.sha256 = ?", sha256)
+
+    async def get(self, identifier: str) -> DocumentText | None:
+        """One document with its text, or None."""
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                f"SELECT {_COLUMNS}, substr(d.text, 1, 240) AS snippet, d.text "
+                "FROM documents d WHERE d.id = ?",
+                (identifier,),
+            ).fetchone()
+        )
+        return None if row is None else DocumentText(**row)
+
+    async def original(self, identifier: str) -> tuple[Path, str] | None:
+        """The path of a document's original and the file name it came with, or None."""
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT sha256, file_name FROM documents WHERE id = ?", (identifier,)
+            ).fetchone()
+        )
+        return None if row is None else (self._archive.path(row["sha256"]), row["file_name"])
+
+    async def find(self, query: str = "", limit: int = 50) -> Documents:
+        """The newest documents, or with a query those that match it, best first.
+
+        Arguments:
+            query: words, each of which must occur, whole or as the start of a word; "words in quotes" must
+                stand together. No other character means anything, so that no query is an error.
+            limit: how many to give at most.
+        """
+        if not query.strip():
+            return await self._database.read(lambda connection: _newest(connection, limit))
+        expression = _match_expression(query)
+        if not expression:
+            return Documents(documents=[], total=0)
+        return await self._database.read(lambda connection: _matching(connection, expression, limit))
+
+    async def remove(self, identifier: str) -> bool:
+        """Removes a document and its original; gives whether there was one."""
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT sha256 FROM documents WHERE id = ?", (identifier,)
+            ).fetchone()
+        )
+        if row is None:
+            return False
+        sha256: str = row["sha256"]
+        async with self._lock(sha256):
+            removed = await self._database.write(
+                lambda connection: (
+                    connection.execute("DELETE FROM documents WHERE id = ?", (identifier,)).rowcount
+                )
+            )
+            await asyncio.shield(asyncio.ensure_future(self._remove_if_unknown(sha256)))
+        return bool(removed)
+
+    async def _one(self, condition: str, value: str) -> Document | None:
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                f"SELECT {_COLUMNS}, substr(d.text, 1, 240) AS snippet FROM documents d WHERE {condition}",
+                (value,),
+            ).fetchone()
+        )
+        return None if row is None else Document(**row)
+
+    async def _remove_if_unknown(self, sha256: str) -> None:
+        # In the writer's thread: after a write that a cancelled caller has left behind.
+        def remove(connection: sqlite3.Connection) -> None:
+            if connection.execute("SELECT 1 FROM documents WHERE sha256 = ?", (sha256,)).fetchone() is None:
+                self._archive.remove(sha256)
+
+        await self._database.write(remove)
+
+    @asynccontextmanager
+    async def _lock(self, sha256: str) -> AsyncIterator[None]:
+        # Two jobs with the same content at once: the second waits, and then finds it known.
+        async with self._locks.setdefault(sha256, asyncio.Lock()):
+            yield
+
+
+def _newest(connection: sqlite3.Connection, limit: int) -> Documents:
+    rows = connection.execute(
+        f"SELECT {_COLUMNS}, substr(d.text, 1, 240) AS snippet FROM documents d "
+        "ORDER BY d.position DESC LIMIT ?",
+        (limit,),
+    ).fetchall()
+    total = connection.execute("SELECT count(*) FROM documents").fetchone()[0]
+    return Documents(documents=[Document(**row) for row in rows], total=total)
+
+
+def _matching(connection: sqlite3.Connection, expression: str, limit: int) -> Documents:
+    rows = connection.execute(
+        # A word in the title weighs as much as several in the text.
+        f"SELECT {_COLUMNS}, snippet(documents_index, 1, char(2), char(3), '…', 24) AS snippet "
+        "FROM documents_index JOIN documents d ON d.position = documents_index.rowid "
+        "WHERE documents_index MATCH ? ORDER BY bm25(documents_index, 8.0, 1.0), d.position DESC LIMIT ?",
+        (expression, limit),
+    ).fetchall()
+    total = connection.execute(
+        "SELECT count(*) FROM documents_index WHERE documents_index MATCH ?", (expression,)
+    ).fetchone()[0]
+    return Documents(documents=[Document(**row) for row in rows], total=total)
+
+
+def _match_expression(query: str) -> str:
+    """The FTS5 expression for what a person typed. Every term is quoted, so that none of FTS5's operators,
+    column names or punctuation can be typed by accident or on purpose."""
+    terms = []
+    for phrase, word in re.findall(r'"([^"]*)"|([^\s"]+)', query):
+        term = (phrase or word).replace("\0", " ")
+        if re.search(r"\w", term.replace("_", "")):
+            terms.append(f'"{term}"' if phrase else f'"{term}"*')
+    return " ".join(terms[:_MAX_TERMS])

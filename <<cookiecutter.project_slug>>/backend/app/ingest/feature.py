@@ -1,0 +1,38 @@
+"""How ingest is put into the app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app.feature import Feature, Services
+from app.ingest.archive import Archive
+from app.ingest.documents import MIGRATIONS, Library
+from app.ingest.extractor import Extractor
+from app.ingest.fetch import Fetcher
+from app.ingest.pipeline import Pipeline
+from app.ingest.router import router
+
+__all__ = ["FEATURE"]
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    settings = services.settings
+    archive = Archive(settings.data_dir / "archive")
+    await archive.open()
+    app.state.ingest = Pipeline(
+        library=Library(services.database, archive),
+        archive=archive,
+        fetcher=Fetcher(
+            max_bytes=settings.max_upload_bytes, allow_private=settings.ingest_allow_private_urls
+        ),
+        extractor=Extractor(),
+    )
+    yield
+
+
+FEATURE = Feature(name="ingest", router=router, migrations=MIGRATIONS, lifespan=_lifespan)

@@ -1,0 +1,170 @@
+"""The routes of ingest."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import FileResponse
+from pydantic import BaseModel
+from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect
+
+from app.errors import ApiError, error_responses
+from app.feature import SharedServices
+from app.ingest.documents import Documents, DocumentText
+from app.ingest.fetch import BadUrl, check_url
+from app.ingest.identify import HEAD_BYTES, UnsupportedType, identify
+from app.ingest.pipeline import Arrival, Pipeline
+from app.ingest.upload import parse_form, safe_name, save, too_large
+from app.jobs import Job, TooManyJobs
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["ingest"])
+
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "description": "Either a file or a URL.",
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "url": {"type": "string", "format": "uri"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+class Started(BaseModel):
+    """A job that has begun; its log is at /api/log/{job_id}/stream."""
+
+    job_id: str
+    source: str
+    created_at: datetime
+
+
+def _pipeline(request: Request) -> Pipeline:
+    pipeline: Pipeline = request.app.state.ingest
+    return pipeline
+
+
+Ingest = Annotated[Pipeline, Depends(_pipeline)]
+
+
+@router.post(
+    "/ingest",
+    status_code=202,
+    openapi_extra=_FORM,
+    responses=error_responses(400, 403, 413, 415, 422, 429),
+)
+async def ingest(request: Request, services: SharedServices, pipeline: Ingest) -> Started:
+    """Starts a job that ingests an uploaded file or a URL."""
+    limit = services.settings.max_upload_bytes
+    try:
+        services.jobs.ensure_room()  # before megabytes are taken in for nothing
+        form = await parse_form(request, limit)
+        try:
+            file, url = form.get("file"), form.get("url")
+            if isinstance(file, str) or isinstance(url, UploadFile):
+                raise ApiError(422, "file must be a file and url a text: send the fields as they are named")
+            # A browser sends an empty part for a file field that was left alone.
+            has_file = file is not None and bool(file.filename or file.size)
+            if has_file == bool(url and url.strip()):
+                got = "both" if has_file else "neither"
+                raise ApiError(422, f"the form holds {got} of file and url: send exactly one of them")
+            path = pipeline.archive.new_path()
+            remove = partial(path.unlink, missing_ok=True)
+            with contextlib.ExitStack() as undo:
+                undo.callback(remove)
+                if has_file:
+                    assert file is not None
+                    arrival = await _take(file, path, limit)
+                    work = partial(pipeline.ingest_upload, arrival)
+                    source = arrival.source
+                else:
+                    source = str(check_url(url or ""))
+                    work = partial(pipeline.ingest_url, source, path)
+                job: Job = await services.jobs.start("ingest", source, work, on_end=remove)
+                undo.pop_all()  # from here on the file is the job's
+        finally:
+            await form.close()
+    except TooManyJobs as error:
+        raise ApiError(429, str(error), {"retry-after": "5"}) from error
+    except BadUrl as error:
+        raise ApiError(422, str(error)) from error
+    except ClientDisconnect:
+        raise ApiError(400, "the upload was broken off") from None
+    return Started(job_id=job.job_id, source=job.source, created_at=job.created_at)
+
+
+async def _take(file: UploadFile, path: Path, limit: int) -> Arrival:
+    name, length = safe_name(file.filename), file.size or 0
+    if length > limit:
+        raise too_large(f"is {length:,} bytes", limit)
+    if not length:
+        raise ApiError(422, f"{name!r} is empty (0 bytes): choose a file with something in it")
+    media_type = file.content_type or ""
+    try:
+        identify(await file.read(HEAD_BYTES), name=name, media_type=media_type)
+    except UnsupportedType as error:
+        raise ApiError(415, str(error)) from error
+    await file.seek(0)
+    sha256 = await save(file.file, path)
+    return Arrival(path, name, name, media_type, None, length, sha256)
+
+
+@router.get("/documents", responses=error_responses(422))
+async def list_documents(
+    pipeline: Ingest,
+    q: Annotated[str, Query(max_length=500, description="words to find; empty for all")] = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Documents:
+    """Lists the newest documents, or those that match a search, best first."""
+    return await pipeline.library.find(q, limit)
+
+
+@router.get("/documents/{document_id}", responses=error_responses(404))
+async def get_document(pipeline: Ingest, document_id: str) -> DocumentText:
+    """Gives one document with its text."""
+    document = await pipeline.library.get(document_id)
+    if document is None:
+        raise ApiError(404, "not found")
+    return document
+
+
+@router.get(
+    "/documents/{document_id}/file",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {}}}, **error_responses(404)},
+)
+async def get_original(pipeline: Ingest, document_id: str) -> FileResponse:
+    """Gives the original, to be saved: never to be shown as a page of this site."""
+    found = await pipeline.library.original(document_id)
+    if found is None or not found[0].is_file():
+        raise ApiError(404, "not found")
+    path, name = found
+    return FileResponse(
+        path,
+        media_type="application/octet-stream",
+        filename=name,
+        headers={"content-security-policy": "sandbox; default-src 'none'"},
+    )
+
+
+@router.delete("/documents/{document_id}", status_code=204, responses=error_responses(403, 404))
+async def delete_document(pipeline: Ingest, document_id: str) -> Response:
+    """Removes a document and its original."""
+    if not await pipeline.library.remove(document_id):
+        raise ApiError(404, "not found")
+    return Response(status_code=204)

@@ -1,0 +1,91 @@
+"""Takes an upload in, with its limit enforced while it is read."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncGenerator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from app.errors import ApiError
+from app.wording import size
+
+__all__ = ["parse_form", "safe_name", "save"]
+
+_ENVELOPE_BYTES = 64 * 1024  # what multipart adds around a file: boundaries, headers, other fields
+_MAX_NAME = 200
+
+
+class _TooLarge(MultiPartException):
+    """Of the parser's own kind, so that the parser closes its temporary files."""
+
+
+async def parse_form(request: Request, max_bytes: int) -> FormData:
+    """The multipart form of a request, its file spooled to disk. The caller closes the form.
+
+    Raises:
+        ApiError: 413 as soon as it is certain that the file is larger than `max_bytes`; 415 for another sort
+            of body; 400 for a broken one.
+    """
+    content_type = request.headers.get("content-type", "")
+    if not content_type.lower().startswith("multipart/form-data"):
+        raise ApiError(
+            415,
+            f"the body is {content_type[:100] or 'of no type'!r}: send multipart/form-data with file or url",
+        )
+    limit = max_bytes + _ENVELOPE_BYTES
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > limit:
+        raise too_large(f"is {size(int(announced))}", max_bytes)
+
+    async def limited() -> AsyncGenerator[bytes, None]:
+        # A length may be missing or a lie; what counts is what comes.
+        received = 0
+        async for chunk in request.stream():
+            received += len(chunk)
+            if received > limit:
+                raise _TooLarge("")
+            yield chunk
+
+    try:
+        return await MultiPartParser(request.headers, limited(), max_files=1, max_fields=4).parse()
+    except _TooLarge:
+        raise too_large(f"went past {size(max_bytes)}", max_bytes) from None
+    except MultiPartException as error:
+        raise ApiError(400, f"the multipart body cannot be read ({error.message}): send it again") from error
+
+
+def too_large(what: str, max_bytes: int) -> ApiError:
+    """The answer to an upload over the limit."""
+    return ApiError(
+        413,
+        f"the upload {what} and the limit is {size(max_bytes)}: send a smaller file, or raise MAX_UPLOAD_MB",
+    )
+
+
+async def save(file: BinaryIO, target: Path) -> str:
+    """Copies an uploaded file to `target`; gives the hex SHA-256 of its content."""
+    return await asyncio.to_thread(_save, file, target)
+
+
+def _save(file: BinaryIO, target: Path) -> str:
+    digest = hashlib.sha256()
+    with target.open("wb") as out:
+        while chunk := file.read(256 * 1024):
+            digest.update(chunk)
+            out.write(chunk)
+    return digest.hexdigest()
+
+
+def safe_name(name: str | None) -> str:
+    """A file name as it may be shown and offered for a download: the last part of what the browser sent,
+    without control and direction characters. It is never used as a path."""
+    last = PurePosixPath((name or "").replace("\\", "/")).name
+    cleaned = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", "", last)
+    return cleaned.strip()[:_MAX_NAME] or "unnamed"

@@ -1,0 +1,335 @@
+"""Jobs: the runner that owns their tasks, and the table that remembers them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timezone
+from functools import partial
+from typing import Any, Literal
+
+from pydantic import BaseModel, TypeAdapter
+from streamator import JobEmitter, Store
+
+from app.database import Database, Migration
+
+__all__ = ["MIGRATIONS", "Job", "JobError", "JobRunner", "JobStatus", "JobTable", "TooManyJobs", "Work"]
+
+logger = logging.getLogger(__name__)
+
+JobStatus = Literal["running", "completed", "failed", "cancelled", "interrupted"]
+
+Work = Callable[[JobEmitter], Awaitable[Mapping[str, Any] | None]]
+"""A job: it logs to the emitter it is given, and returns its result or raises."""
+
+KEPT_JOBS = 10_000
+"""How many jobs the table remembers; the oldest are forgotten first."""
+
+MIGRATIONS: tuple[Migration, ...] = (
+    (
+        """
+        CREATE TABLE jobs (
+            position INTEGER PRIMARY KEY,
+            job_id TEXT NOT NULL UNIQUE,
+            kind TEXT NOT NULL,
+            source TEXT NOT NULL,
+            status TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            finished_at TEXT,
+            result TEXT,
+            error TEXT
+        )
+        """,
+        "CREATE INDEX jobs_running ON jobs (status) WHERE status = 'running'",
+    ),
+)
+
+
+class Job(BaseModel):
+    """A job as the API shows it. `interrupted`: the server stopped while it ran."""
+
+    job_id: str
+    kind: str
+    source: str
+    status: JobStatus
+    created_at: datetime
+    finished_at: datetime | None = None
+    document_id: str | None = None
+    error: str | None = None
+
+
+class JobError(Exception):
+    """A job cannot go on, for a reason that its user understands: the text is shown as it is."""
+
+
+class TooManyJobs(Exception):
+    """As many jobs as may run at once are running."""
+
+
+class JobTable:
+    """The jobs in the database, across restarts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, job: Job) -> None:
+        """Remembers a new job, and forgets the oldest past KEPT_JOBS."""
+
+        def insert(connection: sqlite3.Connection) -> None:
+            added = connection.execute(
+                "INSERT INTO jobs (job_id, kind, source, status, created_at) VALUES (?, ?, ?, ?, ?)",
+                (job.job_id, job.kind, job.source, job.status, job.created_at.isoformat()),
+            )
+            connection.execute("DELETE FROM jobs WHERE position <= ?", ((added.lastrowid or 0) - KEPT_JOBS,))
+
+        await self._database.write(insert)
+
+    async def finish(self, job: Job, result: Mapping[str, Any] | None) -> None:
+        """Stores how `job` ended."""
+        values = (
+            job.status,
+            job.finished_at.isoformat() if job.finished_at else None,
+            None if result is None else json.dumps(result),
+            job.error,
+            job.job_id,
+        )
+        statement = "UPDATE jobs SET status = ?, finished_at = ?, result = ?, error = ? WHERE job_id = ?"
+        await self._database.write(lambda connection: connection.execute(statement, values))
+
+    async def interrupt_running(self) -> int:
+        """Marks what still counts as running as interrupted; gives how many. For the start of the server,
+        when no job runs yet: those are the jobs of a server that was killed."""
+        values = ("interrupted", _now().isoformat(), "The server stopped while this job was running.")
+        statement = "UPDATE jobs SET status = ?, finished_at = ?, error = ? WHERE status = 'running'"
+        return await self._database.write(lambda connection: connection.execute(statement, values).rowcount)
+
+    async def latest(self, limit: int) -> list[Job]:
+        """The newest `limit` jobs, newest first."""
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT * FROM jobs ORDER BY position DESC LIMIT ?", (limit,)
+            ).fetchall()
+        )
+        return [_from_row(row) for row in rows]
+
+    async def get(self, job_id: str) -> Job | None:
+        """One job, or None where there is none of this id."""
+        row = await self._database.read(
+            lambda connection: connection.execute("SELECT * FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
+        )
+        return None if row is None else _from_row(row)
+
+
+class JobRunner:
+    """Starts jobs and sees each of them to its end. One per app; use it from the event loop's thread.
+
+    Guarantees: a job's task is referenced until it has ended; however it ends, its log is closed and its row
+    says how: `completed`; `failed`, after an error entry; `cancelled`, also when it was cancelled before its
+    first step; `interrupted` where `shutdown` ended it.
+
+    Arguments:
+        table: where jobs are remembered.
+        store: where their logs go.
+        limit: how many may run at once.
+    """
+
+    def __init__(self, table: JobTable, store: Store, *, limit: int) -> None:
+        self._table = table
+        self._store = store
+        self._limit = limit
+        self._tasks: dict[str, asyncio.Task[Mapping[str, Any] | None]] = {}
+        self._emitters: dict[str, JobEmitter] = {}
+        # The truth on jobs whose row is not written yet: a viewer that has seen `done` and asks at once
+        # must not be told "running".
+        self._live: dict[str, Job] = {}
+        self._endings: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    @property
+    def running(self) -> int:
+        """How many jobs run now."""
+        return len(self._emitters)
+
+    def ensure_room(self) -> None:
+        """Raises `TooManyJobs` when `start` would. For asking before work is put into preparing a job."""
+        if self._stopping:
+            raise TooManyJobs("the server is stopping: try again in a few seconds")
+        if self.running >= self._limit:
+            raise TooManyJobs(
+                f"{self.running} jobs are running and MAX_RUNNING_JOBS is {self._limit}: "
+                "wait for one to end, or cancel one"
+            )
+
+    async def start(
+        self, kind: str, source: str, work: Work, *, on_end: Callable[[], None] | None = None
+    ) -> Job:
+        """Starts `work` as a task and gives the job, which is running.
+
+        Arguments:
+            kind: what sort of job it is, such as "ingest".
+            source: what it works on, in the user's words.
+            work: the job itself.
+            on_end: called once when the job is over, also when it never made its first step; to clean up.
+                It must not block or raise. Not called when this method raises.
+
+        Raises:
+            TooManyJobs: `limit` jobs are running, or the server is stopping.
+        """
+        self.ensure_room()
+        emitter = JobEmitter(store=self._store)
+        job = Job(job_id=emitter.job_id, kind=kind, source=source, status="running", created_at=_now())
+        # The place is taken before the first await, so that the cap holds for requests that come together.
+        self._emitters[job.job_id] = emitter
+        self._live[job.job_id] = job
+        try:
+            await self._table.add(job)
+        except BaseException:
+            del self._emitters[job.job_id], self._live[job.job_id]
+            emitter.close("failed")
+            raise
+        if self._stopping:
+            self._end(job, emitter, on_end, None, asyncio.CancelledError())
+            return self._live.get(job.job_id, job)
+        task = asyncio.create_task(self._run(work, emitter), name=f"{kind} {job.job_id}")
+        self._tasks[job.job_id] = task
+        # Ours goes first: track() would close the log before we have said why it ended.
+        task.add_done_callback(partial(self._task_done, job, emitter, on_end))
+        emitter.track(task)
+        logger.info("job %s started: %s %s", job.job_id, kind, source)
+        return job
+
+    async def latest(self, limit: int) -> list[Job]:
+        """The newest `limit` jobs of this and earlier runs of the server, newest first."""
+        return [self._live.get(job.job_id, job) for job in await self._table.latest(limit)]
+
+    async def get(self, job_id: str) -> Job | None:
+        """One job of this or an earlier run of the server; None where there is none."""
+        return self._live.get(job_id) or await self._table.get(job_id)
+
+    async def shutdown(self, timeout: float = 5.0) -> None:
+        """Cancels what runs and waits for it, `timeout` seconds at most. Later starts are refused.
+
+        A job that does not let go in time is left to the end of the process; its log is closed and its row
+        says interrupted all the same.
+        """
+        self._stopping = True
+        for job_id, task in self._tasks.items():
+            self._emitters[job_id].log(
+                "The server is stopping, and this job with it: start it again.", "warning"
+            )
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=timeout)
+        for job_id in list(self._tasks):
+            if job_id in self._emitters:
+                logger.error("job %s did not end %s s after it was cancelled", job_id, timeout)
+                self._end(self._live[job_id], self._emitters[job_id], None, None, asyncio.CancelledError())
+        if self._endings:
+            await asyncio.wait(self._endings)
+
+    async def _run(self, work: Work, emitter: JobEmitter) -> Mapping[str, Any] | None:
+        return await work(emitter)
+
+    def _task_done(
+        self,
+        job: Job,
+        emitter: JobEmitter,
+        on_end: Callable[[], None] | None,
+        task: asyncio.Task[Mapping[str, Any] | None],
+    ) -> None:
+        self._tasks.pop(job.job_id, None)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if job.job_id in self._emitters:  # else shutdown() has given up on it and closed its log
+            self._end(job, emitter, on_end, task.result() if error is None else None, error)
+        elif on_end is not None:
+            on_end()
+
+    def _end(
+        self,
+        job: Job,
+        emitter: JobEmitter,
+        on_end: Callable[[], None] | None,
+        result: Mapping[str, Any] | None,
+        error: BaseException | None,
+    ) -> None:
+        """Closes the log, frees the job's place, and has the row written. In this order: what a viewer asks
+        for after `done` is answered from `_live` until the row is there."""
+        status: JobStatus
+        if error is None:
+            status, reason = "completed", None
+        elif isinstance(error, asyncio.CancelledError):
+            status = "interrupted" if self._stopping else "cancelled"
+            reason = "The server stopped while this job was running." if self._stopping else None
+        else:
+            status, reason = "failed", _reason(error)
+        document_id = result.get("document_id") if result else None
+        ended = job.model_copy(
+            update={
+                "status": status,
+                "finished_at": _now(),
+                "error": reason,
+                "document_id": document_id if isinstance(document_id, str) else None,
+            }
+        )
+        del self._emitters[job.job_id]
+        self._live[job.job_id] = ended
+        if status == "completed":
+            if result is not None:
+                emitter.set_result(dict(result))
+            emitter.close("completed")
+        elif status == "failed":
+            emitter.log(reason or "", "error")
+            emitter.close("failed")
+        else:
+            if status == "cancelled":
+                emitter.log("Cancelled.", "warning")
+            emitter.close("cancelled")
+        unexpected = error if status == "failed" and not isinstance(error, JobError) else None
+        logger.log(
+            logging.INFO if unexpected is None else logging.ERROR,
+            "job %s %s after %.2f s%s",
+            job.job_id,
+            status,
+            time.monotonic() - emitter.start_t,
+            f": {reason}" if reason else "",
+            exc_info=unexpected,
+        )
+        if on_end is not None:
+            on_end()
+        ending = asyncio.create_task(self._store_ending(ended, result))
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
+
+    async def _store_ending(self, job: Job, result: Mapping[str, Any] | None) -> None:
+        try:
+            await self._table.finish(job, result)
+        except Exception:
+            # The log has told the viewer how it ended; the row will say interrupted after a restart.
+            logger.exception("job %s: how it ended could not be stored", job.job_id)
+        else:
+            del self._live[job.job_id]
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _reason(error: BaseException) -> str:
+    """What a failed job says: the sentence of a `JobError`, the name and text of anything else."""
+    text = str(error).strip()
+    if isinstance(error, JobError) and text:
+        return text
+    return f"Unexpected {type(error).__name__}: {text}" if text else f"Unexpected {type(error).__name__}"
+
+
+_RESULT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+
+
+def _from_row(row: sqlite3.Row) -> Job:
+    fields = {name: row[name] for name in row.keys() if name not in ("position", "result")}  # noqa: SIM118
+    result = _RESULT.validate_json(row["result"]) if row["result"] else {}
+    return Job(**fields, document_id=result.get("document_id"))

@@ -1,0 +1,124 @@
+"""The app: `create_app` puts the parts together, `app` is what uvicorn runs (`uvicorn app.main:app`)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import AsyncIterator, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from streamator import open_store
+from streamator.emitter import start_reaper
+from streamator.fastapi import add_job_routes, add_log_routes
+
+from app import ingest, jobs, project, routes
+from app.database import Database
+from app.errors import add_error_handlers
+from app.feature import Feature, Services
+from app.security import CrossSiteGuard, SecurityHeaders
+from app.settings import Settings, SettingsError, load_settings
+from app.static import SinglePageApp
+
+__all__ = ["FEATURES", "create_app"]
+
+logger = logging.getLogger(__name__)
+
+FEATURES: tuple[Feature, ...] = (ingest.FEATURE,)
+"""The app's own pages, one line each: to remove one, delete its folder, its import and its line."""
+
+_REAPER_INTERVAL = 60.0
+
+if TYPE_CHECKING:
+    app: FastAPI
+
+
+def create_app(settings: Settings | None = None, *, features: Sequence[Feature] = FEATURES) -> FastAPI:
+    """Makes an app. Nothing is opened or started before its lifespan begins.
+
+    Arguments:
+        settings: all that can be set; without it, read from the environment.
+        features: the app's own pages.
+
+    Raises:
+        SettingsError: the environment holds a value that cannot be used.
+    """
+    settings = settings or load_settings()
+    store = open_store(settings.streamator_store, **settings.store_options)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        migrations = {"jobs": jobs.MIGRATIONS, **{each.name: each.migrations for each in features}}
+        async with contextlib.AsyncExitStack() as stack:
+            # Left in the opposite order: no job runs when its feature, the store and the database go.
+            database = Database(settings.data_dir / "app.db", migrations)
+            stack.push_async_callback(database.close)
+            await database.open()
+            stack.push_async_callback(asyncio.to_thread, store.close)
+            table = jobs.JobTable(database)
+            interrupted = await table.interrupt_running()
+            if interrupted:
+                logger.warning("%d jobs were running when the server last stopped: interrupted", interrupted)
+            runner = jobs.JobRunner(table, store, limit=settings.max_running_jobs)
+            app.state.services = Services(settings, database, store, runner)
+            for feature in features:
+                await stack.enter_async_context(feature.lifespan(app))
+            stack.push_async_callback(runner.shutdown)
+            reaper = asyncio.create_task(
+                start_reaper(
+                    ttl_seconds=settings.job_ttl_seconds,
+                    interval=min(_REAPER_INTERVAL, settings.job_ttl_seconds),
+                )
+            )
+            stack.callback(reaper.cancel)
+            yield
+
+    app = FastAPI(
+        title=project.PROJECT_NAME,
+        description=project.DESCRIPTION,
+        version=version("app"),
+        lifespan=lifespan,
+        docs_url="/api/docs",
+        openapi_url="/api/openapi.json",
+        redoc_url=None,
+    )
+    add_error_handlers(app)
+    app.include_router(routes.root)
+    app.include_router(routes.api, prefix="/api")
+    for feature in features:
+        app.include_router(feature.router, prefix="/api")
+    add_log_routes(app, prefix="/api/log", store=store)
+    add_job_routes(app, prefix="/api/job", store=store)
+    if settings.static_dir is not None:
+        app.mount("/", SinglePageApp(directory=settings.static_dir, html=True))
+    app.add_middleware(CrossSiteGuard)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def _configure_logging() -> None:
+    """Shows this app's own lines; what the program around it has configured is left alone."""
+    ours = logging.getLogger("app")
+    if ours.handlers or logging.getLogger().handlers:
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    ours.addHandler(handler)
+    ours.setLevel(logging.INFO)
+
+
+def __getattr__(name: str) -> FastAPI:
+    # Made when uvicorn asks for it, not on import: tests and tools import create_app without an environment.
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _configure_logging()
+    try:
+        made = create_app()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+    globals()["app"] = made
+    return made

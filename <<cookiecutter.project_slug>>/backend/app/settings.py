@@ -1,0 +1,121 @@
+"""Settings, from the environment or from a `.env` file in the project's root. None is required."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app import project
+
+__all__ = ["PROJECT_ROOT", "Settings", "SettingsError", "load_settings"]
+
+
+def _find_root() -> Path:
+    root = Path(__file__).resolve().parents[2]
+    # Installed as a plain wheel the package no longer lives in the project: then the working directory is it.
+    return root if (root / "backend" / "app").is_dir() else Path.cwd()
+
+
+PROJECT_ROOT = _find_root()
+"""Where `.env` is looked for, and what a relative DATA_DIR or STATIC_DIR is relative to."""
+
+
+class SettingsError(Exception):
+    """A setting is wrong. Its text names each variable, the value and the fix, one line for each."""
+
+
+class Settings(BaseSettings):
+    """All that can be set, each by the environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_file=PROJECT_ROOT / ".env",
+        env_ignore_empty=True,  # a line left empty in .env means "the default"
+        extra="ignore",  # .env holds the variables of other tools as well
+        frozen=True,
+        validate_default=True,
+    )
+
+    streamator_store: Literal["memory", "dynamo"] = Field(
+        default=cast(Any, project.DEFAULT_STORE),  # validated, like the environment
+        description="set it to memory or dynamo",
+    )
+    streamator_table: str = Field(
+        default=project.DEFAULT_TABLE,
+        pattern=r"^[A-Za-z0-9_.-]{3,255}$",
+        description="use 3 to 255 of A-Z, a-z, 0-9, _, . and -",
+    )
+    streamator_ttl_days: int = Field(
+        default=7, ge=1, le=3650, description="set the days that logs are kept in DynamoDB: 1 to 3650"
+    )
+    backend_host: str = Field(
+        default="127.0.0.1", min_length=1, description="set an address to listen on, such as 127.0.0.1"
+    )
+    backend_port: int = Field(
+        default=project.BACKEND_PORT, ge=1, le=65535, description="set a port from 1 to 65535"
+    )
+    frontend_port: int = Field(
+        default=project.FRONTEND_PORT, ge=1, le=65535, description="set a port from 1 to 65535"
+    )
+    data_dir: Path = Field(default=Path("data"), description="set a directory that can be written")
+    max_upload_mb: float = Field(
+        default=20, gt=0, le=2000, description="set megabytes (of 1,000,000 bytes), above 0 and up to 2000"
+    )
+    max_running_jobs: int = Field(default=8, ge=1, le=1000, description="set a number from 1 to 1000")
+    job_ttl_seconds: float = Field(
+        default=3600, ge=1, description="set the seconds that a finished job stays in memory: 1 or more"
+    )
+    ingest_allow_private_urls: bool = Field(default=False, description="set it to true or false")
+    static_dir: Path | None = Field(
+        default=None, description="set the directory of the built frontend, or leave it unset"
+    )
+
+    @field_validator("data_dir", "static_dir")
+    @classmethod
+    def _from_the_root(cls, path: Path | None) -> Path | None:
+        # The same data whatever directory the server is started from.
+        return None if path is None else PROJECT_ROOT / path.expanduser()
+
+    @field_validator("static_dir")
+    @classmethod
+    def _has_a_page(cls, path: Path | None) -> Path | None:
+        if path is not None and not (path / "index.html").is_file():
+            raise ValueError("there is no index.html in it: build the frontend first (make build)")
+        return path
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """The largest document taken, in bytes: MAX_UPLOAD_MB times 1,000,000."""
+        return int(self.max_upload_mb * 1_000_000)
+
+    @property
+    def store_options(self) -> dict[str, Any]:
+        """What `streamator.open_store` wants to know beside the store's name."""
+        if self.streamator_store == "memory":
+            return {}
+        return {"table": self.streamator_table, "ttl_days": self.streamator_ttl_days}
+
+
+def load_settings(**values: Any) -> Settings:
+    """Reads the settings. `values` go before the environment, the environment before `.env`.
+
+    Raises:
+        SettingsError: a value is wrong; one line for each, with the variable, the value and the fix.
+    """
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(dict(each)) for each in error.errors())) from None
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    name = str(error["loc"][0]) if error["loc"] else "settings"
+    field = Settings.model_fields.get(name)
+    # A rule of our own says what to do by itself; for pydantic's the field's description does.
+    if error["type"] == "value_error":
+        fix = str(error["ctx"]["error"])
+    else:
+        fix = (field.description if field else None) or str(error["msg"])
+    return f"{name.upper()}={str(error['input'])!r} cannot be used: {fix}."

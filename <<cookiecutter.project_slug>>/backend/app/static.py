@@ -1,0 +1,33 @@
+"""The built frontend, served by the backend itself where STATIC_DIR is set."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+__all__ = ["SinglePageApp"]
+
+
+class SinglePageApp(StaticFiles):
+    """Serves a directory; a path that is no file gets index.html, since the page does its own routing.
+
+    A missing path under /api, or one that names a file (`x.js`), stays a 404: a page in place of a script
+    or of JSON only moves the error elsewhere.
+    """
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        try:
+            response = await super().get_response(path, scope)
+        except HTTPException as error:
+            first, name = path.split("/", 1)[0], PurePosixPath(path).name
+            if error.status_code != 404 or first == "api" or "." in name.strip("."):
+                raise
+            response = await super().get_response("index.html", scope)
+        # Vite puts a hash of the content into the names under assets/; all else may change with any build.
+        hashed = path.startswith("assets/") and response.status_code == 200
+        response.headers["cache-control"] = "public, max-age=31536000, immutable" if hashed else "no-cache"
+        return response

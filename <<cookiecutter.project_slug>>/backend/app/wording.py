@@ -1,0 +1,37 @@
+"""Facts as people read them: sizes, durations, counts, quotations."""
+
+from __future__ import annotations
+
+__all__ = ["clip", "count", "duration", "size"]
+
+
+def size(number: int) -> str:
+    """`1234567` -> `1.2 MB`. Units of 1000, as in MAX_UPLOAD_MB."""
+    if number < 1000:
+        return count(number, "byte")
+    value = float(number)
+    for unit in ("kB", "MB", "GB"):
+        value /= 1000
+        if value < 999.95 or unit == "GB":
+            break
+    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}".replace(".0 ", " ")
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`count(1, "page")` -> `1 page`; `count(1200, "page")` -> `1,200 pages`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """`0.0123` -> `12 ms`, `3.21` -> `3.2 s`, `75` -> `1 min 15 s`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def clip(text: str, length: int = 80) -> str:
+    """`text` on one line, in typographic quotes, cut with an ellipsis after `length` characters."""
+    line = " ".join(text[: length * 4].split())
+    return f"“{line if len(line) <= length else line[: length - 1].rstrip() + '…'}”"
