@@ -86,7 +86,8 @@ def problems(answers: dict[str, str], reserved: list[str]) -> list[str]:
         check("description", text_problem(answers["description"], 200, ""))
     check("author", text_problem(answers["author"], 100, ""))
 
-    if not TABLE.fullmatch(answers["dynamodb_table"]):
+    table = answers["dynamodb_table"]
+    if not TABLE.fullmatch(table) and table != f"{slug}-logs":  # the default is as good as the slug is
         check("dynamodb_table", "is not a DynamoDB table name; use 3 to 255 of A-Z, a-z, 0-9, _, . and -")
 
     check("backend_port", port_problem(answers["backend_port"]))

@@ -1,0 +1,55 @@
+# The commands of the template itself: `make` alone lists them. The generated project has a Makefile of its own.
+
+# Which store `make dev` and `make demo` start with: memory or dynamo. Empty: the default.
+STORE   ?=
+# More answers for the baked project, in cookiecutter's way: make dev ANSWERS='project_name="My App" license=MIT'
+ANSWERS ?=
+PYTHON  ?= python3
+
+TEMPLATE := <<cookiecutter.project_slug>>
+PROJECT  := build/project
+PY       := .venv/bin/python
+TOOLS    := .venv/.tools-installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup bake dev demo test lint clean
+.NOTPARALLEL:
+
+help: ## list the commands (this)
+	@echo "The Streamator template: make <command>"
+	@echo
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+
+dev: bake ## bake the default project into build/project and run its `make dev`; STORE=dynamo, ANSWERS=...
+	@$(MAKE) --no-print-directory -C $(PROJECT) dev
+
+demo: bake ## walk through the baked app in a browser; screenshots and a video in build/project/e2e/demo/
+	@$(MAKE) --no-print-directory -C $(PROJECT) demo
+
+test: setup ## everything: lint, types, bake tests, and all tests of a freshly baked project
+	@$(PY) tests/run_all.py
+
+lint: setup ## lint and type-check the sources where they stand
+	@$(PY) tests/run_all.py --only lint
+
+bake: $(TOOLS) ## bake the default project into build/project
+	@$(PY) tests/bake.py $(PROJECT) $(if $(STORE),store=$(STORE)) $(ANSWERS)
+
+# The template folder installs like a generated project, into the .venv of this folder; our own tools join it.
+setup: $(TOOLS)
+	@$(MAKE) --no-print-directory -C '$(TEMPLATE)' setup VENV=../.venv
+
+$(TOOLS): tests/requirements.txt
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "There is no '$(PYTHON)' on the PATH. Install Python 3.10 or later, or name one: make PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1): too old. Install Python 3.10 or later, or name one: make PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. Debian and Ubuntu keep that apart: apt install python3-venv" >&2; exit 2; }
+	@echo "Installing the template's tools into .venv ..."
+	@test -x $(PY) && $(PY) -c '' 2>/dev/null || { rm -rf .venv && $(PYTHON) -m venv .venv; }
+	@$(PY) -m pip install -q --disable-pip-version-check -r tests/requirements.txt -c '$(TEMPLATE)/backend/constraints.txt'
+	@touch $@
+
+clean: ## delete all that is installed, built or baked
+	rm -rf build .venv .ruff_cache .mypy_cache .pytest_cache
+	find hooks tests -name __pycache__ -prune -exec rm -rf {} +
+	@$(MAKE) --no-print-directory -C '$(TEMPLATE)' clean

@@ -1,0 +1,52 @@
+"""What the tests share: a clean copy of the repository, a baked default project."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bake import bake, copy_repository
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home folder for cookiecutter's replays and clones: the developer's own stays out of it."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.delenv("COOKIECUTTER_CONFIG", raising=False)
+        yield home
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository's own files, as a clone would hold them."""
+    return copy_repository(tmp_path_factory.mktemp("template") / "streamator")
+
+
+@pytest.fixture(scope="session")
+def default_project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project that comes out when every question is answered with Enter. Not to be changed by a test."""
+    return bake(template, tmp_path_factory.mktemp("default"))
+
+
+def run_cli(
+    template: Path | str, output: Path, *arguments: str, **answers: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs the real command line: `cookiecutter TEMPLATE --no-input -o OUTPUT name=value ...`."""
+    command = [
+        sys.executable,
+        "-m",
+        "cookiecutter",
+        str(template),
+        "--no-input",
+        "-o",
+        str(output),
+        *arguments,
+    ]
+    command += [f"{name}={value}" for name, value in answers.items()]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=120)
