@@ -1,0 +1,267 @@
+import { report, positionOf, type ConnectionState, type Incoming, type LogStore } from "./store.js";
+import { eventSource } from "./transport/eventSource.js";
+import { canStream, fetchSse } from "./transport/fetchSse.js";
+import { poll } from "./transport/poll.js";
+import { takeSlot } from "./transport/slots.js";
+import { failure, MAX_TIMER, pollUrl, reason, type AttemptEnd, type Sink, type StreamRequest, type Transport } from "./transport/transport.js";
+import type { JobOutcome, LogStreamOptions, StreamMode } from "./types.js";
+
+/** What a connection is made for. To change one of these is to make another connection. */
+export interface Target {
+  readonly url: string;
+  readonly mode: StreamMode;
+  readonly method: string;
+  readonly credentials: RequestCredentials;
+}
+
+/** The longest wait between two attempts, unless the server asks for a longer one. */
+const MAX_DELAY = 30_000;
+/** The wait that the backoff starts from where the server sent no `retry:`. */
+const BASE_DELAY = 1_000;
+/** A connection that held this long was a good one, even if no event came. */
+const GOOD_AFTER = 10_000;
+const DEFAULT_INTERVAL = 3_000;
+const DEFAULT_TIMEOUT = 45_000;
+
+/**
+ * Keeps one stream connected and puts its events into a store: the state machine of `StreamStatus`.
+ *
+ * It reconnects with full-jitter backoff from the store's cursor, at once when the browser comes back online, and
+ * stops on `done`, on 204, on a 4xx other than 408 and 429, and when a stream ends whose job is lost.
+ * Events reach the store in order; none is lost or doubled over a reconnect to a server that honours the cursor.
+ */
+export class Connection {
+  readonly #target: Target;
+  readonly #store: LogStore;
+  readonly #options: () => LogStreamOptions;
+  readonly #request: StreamRequest;
+
+  #stopAttempt: (() => void) | null = null;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #serverRetry = BASE_DELAY;
+  // Streams beyond the browser's connection limit poll; where the server has no such route they stream all the same.
+  #canPoll = true;
+
+  /** `options` is read whenever an option is needed, so that all but the target may change at any time. */
+  constructor(target: Target, store: LogStore, options: () => LogStreamOptions) {
+    this.#target = target;
+    this.#store = store;
+    this.#options = options;
+    this.#request = {
+      url: target.url,
+      method: target.method,
+      credentials: target.credentials,
+      cursor: () => store.cursor,
+      headers: () => options().headers,
+      body: () => options().body,
+      interval: () => options().interval ?? DEFAULT_INTERVAL,
+    };
+  }
+
+  /** Connect one tick from now: React's StrictMode mounts twice within the tick, and one of the two is disposed. */
+  start(): void {
+    this.#set({ status: "connecting", active: true, attempt: 0, error: null });
+    let stopped = false;
+    this.#stopAttempt = () => {
+      stopped = true;
+    };
+    queueMicrotask(() => {
+      if (!stopped) this.#attempt();
+    });
+  }
+
+  /** Disconnect for good, without a word to the store. */
+  dispose(): void {
+    this.#stopAttempt?.();
+    this.#stopAttempt = null;
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = undefined;
+    globalThis.removeEventListener?.("online", this.#retryNow);
+  }
+
+  /** Disconnect and say so. The lines stay, and `reconnect` goes on from the last. */
+  close(): void {
+    const { active } = this.#store.state;
+    this.dispose();
+    if (active) this.#set({ status: "idle", active: false, attempt: 0, error: null });
+  }
+
+  /** Connect now, whatever the state. */
+  reconnect(): void {
+    this.dispose();
+    this.#set({ status: "connecting", active: true, attempt: 0, error: null });
+    this.#attempt();
+  }
+
+  #set(change: Partial<ConnectionState>): void {
+    this.#store.setState({ ...this.#store.state, ...change });
+  }
+
+  #retryNow = (): void => {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = undefined;
+    globalThis.removeEventListener?.("online", this.#retryNow);
+    this.#attempt();
+  };
+
+  #attempt(): void {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const startedAt = performance.now();
+    let askedFrom: number | null = null; // the cursor that the server was asked with,
+    let unproven = true; // until its first numbered event has shown that it knows it
+    let good = false;
+
+    const stop = (): void => {
+      watchdog.stop();
+      slot?.release();
+      controller.abort();
+      if (this.#stopAttempt === stop) this.#stopAttempt = null;
+    };
+    this.#stopAttempt = stop;
+
+    const end = (how: AttemptEnd): void => {
+      if (signal.aborted) return;
+      if (overflow && how.kind === "error" && how.fatal) {
+        this.#canPoll = false;
+        again();
+        return;
+      }
+      stop();
+      this.#ended(how, good || performance.now() - startedAt >= GOOD_AFTER);
+    };
+    const again = (): void => {
+      stop();
+      this.#attempt();
+    };
+
+    const slot = this.#isStream() ? takeSlot(this.#target.url, again) : null;
+    const overflow = slot?.granted === false && this.#canPoll;
+    const transport = overflow ? poll : this.#transport();
+    const timeout = this.#options().timeout ?? DEFAULT_TIMEOUT;
+    const watchdog = makeWatchdog(timeout, () => end(failure("timeout", `nothing came from ${this.#target.url} for ${timeout / 1000} s`)));
+
+    const sink: Sink = {
+      open: () => {
+        if (signal.aborted) return;
+        watchdog.alive(0);
+        askedFrom = positionOf(this.#store.cursor);
+        unproven = true;
+        const { status } = this.#store.state;
+        if (status === "connecting" || status === "reconnecting") this.#set({ status: "open", active: true, error: null });
+      },
+      alive: (grace = 0) => watchdog.alive(grace),
+      retry: (milliseconds) => {
+        this.#serverRetry = Math.min(Math.max(milliseconds, 100), MAX_DELAY);
+      },
+      events: (batch) => {
+        if (signal.aborted) return;
+        const first = unproven ? firstPosition(batch) : null;
+        if (first !== null) {
+          unproven = false;
+          // The server was asked for what follows our cursor. An id at or before it is another log's.
+          if (askedFrom !== null && first <= askedFrom) this.#store.restart();
+        }
+        if (!good) {
+          good = true;
+          this.#set({ attempt: 0 });
+        }
+        if (this.#receive(batch)) stop();
+      },
+    };
+    transport(this.#request, sink, signal).then(end, (error: unknown) => {
+      report(error); // no transport rejects: this browser lacks what it needs
+      end(failure("network", reason(error)));
+    });
+  }
+
+  /** Puts events into the store and follows what they say of the job. True: the job is over. */
+  #receive(batch: readonly Incoming[]): boolean {
+    const { formatEvent, maxEntries, onEvent } = this.#options();
+    for (const { id, event } of this.#store.append(batch, formatEvent, maxEntries)) {
+      if (onEvent) {
+        try {
+          onEvent(event, positionOf(id));
+        } catch (error) {
+          report(error);
+        }
+      }
+      if (event.event === "done") {
+        this.#set({ status: "ended", active: false, attempt: 0, error: null, outcome: outcomeOf(event.status) });
+        return true;
+      }
+      if (event.event === "status" && event.status === "lost") this.#set({ status: "lost" });
+      if (event.event === "status" && event.status === "running" && this.#store.state.status === "lost") this.#set({ status: "open" });
+    }
+    return false;
+  }
+
+  #ended(how: AttemptEnd, good: boolean): void {
+    if (how.kind === "closed") {
+      this.#set({ status: "ended", active: false, attempt: 0, error: null });
+      return;
+    }
+    if (how.kind === "end" && this.#store.state.status === "lost") {
+      this.#set({ active: false });
+      return;
+    }
+    const error = how.kind === "error" ? how.error : null;
+    if (how.kind === "error" && how.fatal) {
+      this.#set({ status: "failed", active: false, error });
+      return;
+    }
+    if (!(this.#options().retry ?? this.#target.method === "GET")) {
+      const message = `${this.#target.method} ${this.#target.url} broke off; it is not repeated by itself. Call reconnect() to ask again.`;
+      this.#set({ status: "failed", active: false, error: { ...error, kind: "interrupted", message } });
+      return;
+    }
+    const attempt = (good ? 0 : this.#store.state.attempt) + 1;
+    this.#set({ status: "reconnecting", active: true, attempt, error });
+    // Full jitter: viewers that lost the same server do not come back in the same instant.
+    const delay = Math.random() * Math.min(MAX_DELAY, this.#serverRetry * 2 ** (attempt - 1));
+    const asked = how.kind === "error" ? (how.retryAfter ?? 0) : 0;
+    this.#retryTimer = setTimeout(this.#retryNow, Math.min(Math.max(delay, asked), MAX_TIMER));
+    globalThis.addEventListener?.("online", this.#retryNow);
+  }
+
+  #transport(): Transport {
+    if (this.#target.mode === "poll") return poll;
+    return this.#target.mode === "eventsource" || !canStream() ? eventSource : fetchSse;
+  }
+
+  /** Whether this holds a connection open, and has a route to poll in its place. */
+  #isStream(): boolean {
+    return this.#target.mode !== "poll" && this.#target.method === "GET" && pollUrl(this.#target.url) !== this.#target.url;
+  }
+}
+
+function outcomeOf(status: unknown): JobOutcome | null {
+  return status === "completed" || status === "failed" || status === "cancelled" ? status : null;
+}
+
+function firstPosition(batch: readonly Incoming[]): number | null {
+  for (const { id } of batch) {
+    const position = positionOf(id);
+    if (position !== null) return position;
+  }
+  return null;
+}
+
+/** Calls `bark` when nothing was `alive` for `limit` milliseconds (and the grace that was asked for). 0: never. */
+function makeWatchdog(limit: number, bark: () => void): { alive: (grace: number) => void; stop: () => void } {
+  let deadline = performance.now() + limit;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  // One timer that looks again at the deadline, not a new one for each chunk.
+  const look = (): void => {
+    const rest = deadline - performance.now();
+    if (rest <= 0) bark();
+    else if (rest !== Number.POSITIVE_INFINITY) timer = setTimeout(look, Math.min(rest, MAX_TIMER));
+  };
+  if (limit > 0) look();
+  return {
+    alive: (grace) => {
+      deadline = performance.now() + limit + grace;
+    },
+    stop: () => clearTimeout(timer),
+  };
+}

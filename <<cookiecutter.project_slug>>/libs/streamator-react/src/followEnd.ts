@@ -1,0 +1,68 @@
+/** How far from its end, in pixels, an element still counts as scrolled to it (positions are fractions). */
+const AT_END = 4;
+
+const AWAY_KEYS = new Set(["ArrowUp", "PageUp", "Home"]);
+
+/**
+ * Keeps `scroller` at its end while `content` grows.
+ *
+ * It lets go when the reader turns the wheel up, presses a key that scrolls up, drags the scroll bar or moves a finger,
+ * and follows again once they are back at the end. A mere change of the scroll position is nobody's wish: layout does that too.
+ */
+export function followEnd(scroller: HTMLElement, content: HTMLElement): { stick: () => void; stop: () => void } {
+  let following = true;
+  let dragging = false; // the scroll bar or a finger
+
+  const atEnd = (): boolean => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight <= AT_END;
+  const stick = (): void => {
+    if (following) scroller.scrollTop = scroller.scrollHeight;
+  };
+  const letGo = (): void => {
+    if (scroller.scrollHeight > scroller.clientHeight) following = false;
+  };
+
+  const listening = new AbortController();
+  const on = <Type extends keyof HTMLElementEventMap>(
+    target: HTMLElement | Window,
+    type: Type,
+    listener: (event: HTMLElementEventMap[Type]) => void,
+  ): void => target.addEventListener(type, listener as EventListener, { passive: true, signal: listening.signal });
+
+  on(scroller, "wheel", (event) => {
+    if (event.deltaY < 0) letGo();
+  });
+  on(scroller, "keydown", (event) => {
+    if (AWAY_KEYS.has(event.key) || (event.key === " " && event.shiftKey)) letGo();
+  });
+  on(scroller, "touchmove", () => {
+    dragging = true;
+    letGo();
+  });
+  on(scroller, "mousedown", (event) => {
+    dragging = event.target === scroller && event.offsetX >= scroller.clientWidth;
+  });
+  for (const release of ["mouseup", "touchend", "touchcancel"] as const) {
+    on(window, release, () => {
+      if (dragging && atEnd()) following = true;
+      dragging = false;
+    });
+  }
+  on(scroller, "scroll", () => {
+    if (atEnd()) following = true;
+    else if (dragging) following = false;
+  });
+
+  // Rows are measured when they come into view, fonts arrive, the panel is resized: the end moves without a new line.
+  const observer = typeof ResizeObserver === "function" ? new ResizeObserver(stick) : null;
+  observer?.observe(content);
+  observer?.observe(scroller);
+  stick();
+
+  return {
+    stick,
+    stop: () => {
+      listening.abort();
+      observer?.disconnect();
+    },
+  };
+}

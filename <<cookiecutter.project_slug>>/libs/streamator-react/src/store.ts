@@ -1,0 +1,244 @@
+import { defaultFormatEvent, levelOf, textOf } from "./formatEvent.js";
+import type { FormatEvent, Formatted, JobOutcome, LogEntry, LogLevel, LogSnapshot, StreamError, StreamEvent, StreamStatus } from "./types.js";
+
+/** An event with its id as it came in: `""` or null where the server did not number it. */
+export interface Incoming {
+  readonly id: string | null;
+  readonly event: StreamEvent;
+}
+
+/** What the connection reports beside the events. */
+export interface ConnectionState {
+  readonly status: StreamStatus;
+  readonly active: boolean;
+  readonly attempt: number;
+  readonly error: StreamError | null;
+  readonly outcome: JobOutcome | null;
+}
+
+/** A snapshot with the stream that it belongs to. */
+export interface StoreSnapshot extends LogSnapshot {
+  readonly key: string | null;
+}
+
+export const DEFAULT_MAX_ENTRIES = 200_000;
+
+/** A hidden or covered page gets no animation frames; this many milliseconds is the longest a publish waits. */
+const PUBLISH_WITHIN = 250;
+
+const NO_LOGS: readonly LogEntry[] = Object.freeze([]);
+const NO_COUNTS = Object.freeze({ info: 0, success: 0, warning: 0, error: 0 });
+const IDLE: ConnectionState = { status: "idle", active: false, attempt: 0, error: null, outcome: null };
+const CONNECTING: ConnectionState = { ...IDLE, status: "connecting", active: true };
+
+/** What a stream shows before anything is known of it. */
+export const IDLE_SNAPSHOT: LogSnapshot = Object.freeze({ ...IDLE, logs: NO_LOGS, dropped: 0, counts: NO_COUNTS });
+export const CONNECTING_SNAPSHOT: LogSnapshot = Object.freeze({ ...IDLE_SNAPSHOT, ...CONNECTING });
+
+/**
+ * The lines of one stream, without React.
+ *
+ * Appending is cheap and silent; what was appended is published at most once per animation frame, as a new
+ * immutable snapshot. Order is the order of arrival. An id at or below the cursor is dropped, so that nothing is
+ * shown twice however often the stream is resumed.
+ */
+export class LogStore {
+  #entries: LogEntry[] = [];
+  #counts: Record<LogLevel, number> = { ...NO_COUNTS };
+  #dropped = 0;
+  #lines = 0;
+  #cursor = "";
+  #position = 0;
+  #lastT = 0;
+  #openedAt = 0;
+  #key: string | null = null;
+  #state: ConnectionState = IDLE;
+  #logsChanged = false;
+  #snapshot: StoreSnapshot = { ...IDLE_SNAPSHOT, key: null };
+  #listeners = new Set<() => void>();
+  #cancelPublish: (() => void) | null = null;
+
+  /** The last id seen, as the server wrote it; `""` before the first. */
+  get cursor(): string {
+    return this.#cursor;
+  }
+
+  /** The stream that the lines belong to. */
+  get key(): string | null {
+    return this.#key;
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** Forget everything and hold the lines of another stream. Published at once. */
+  begin(key: string | null): void {
+    this.#empty();
+    this.#cursor = "";
+    this.#position = 0;
+    this.#openedAt = performance.now();
+    this.#key = key;
+    this.#state = key === null ? IDLE : CONNECTING;
+    this.flush();
+  }
+
+  setState(state: ConnectionState): void {
+    this.#state = state;
+    this.#schedule();
+  }
+
+  /**
+   * Adds the events that are new and gives them back, in order.
+   * `format` that throws does not stop the stream: the line falls back to the event's message, the error is reported.
+   */
+  append(batch: readonly Incoming[], format: FormatEvent = defaultFormatEvent, maxEntries = DEFAULT_MAX_ENTRIES): Incoming[] {
+    const accepted: Incoming[] = [];
+    for (const item of batch) {
+      const id = positionOf(item.id);
+      if (id !== null) {
+        if (id <= this.#position) continue;
+        this.#position = id;
+      }
+      if (item.id) this.#cursor = item.id;
+      accepted.push(item);
+      this.#add(item.event, id, format);
+    }
+    this.#trim(maxEntries);
+    if (accepted.length > 0) this.#schedule();
+    return accepted;
+  }
+
+  /** The server's log has begun anew: ids start over. What was shown stays, with a line that says so. */
+  restart(): void {
+    this.#cursor = "";
+    this.#position = 0;
+    this.#push("The log was started anew; the lines above are of an earlier run.", this.#lastT, "warning", null, "restart");
+    this.#schedule();
+  }
+
+  /** Forget the lines, keep the place in the stream. Published at once. */
+  clear(): void {
+    this.#empty();
+    this.flush();
+  }
+
+  /** Calls `listener` after each publish; gives the function that ends it. */
+  subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  };
+
+  getSnapshot = (): StoreSnapshot => this.#snapshot;
+
+  /** Publish now what has come in since the last publish. */
+  flush(): void {
+    this.#cancelPublish?.();
+    this.#cancelPublish = null;
+    this.#snapshot = {
+      key: this.#key,
+      ...this.#state,
+      // One copy per publish, however many events it holds: readers keep what they were given.
+      logs: this.#logsChanged ? this.#entries.slice() : this.#snapshot.logs,
+      counts: this.#logsChanged ? { ...this.#counts } : this.#snapshot.counts,
+      dropped: this.#dropped,
+    };
+    this.#logsChanged = false;
+    for (const listener of this.#listeners) listener();
+  }
+
+  #add(event: StreamEvent, id: number | null, format: FormatEvent): void {
+    const gap = event.event === "gap";
+    let formatted: Formatted;
+    try {
+      formatted = format(event);
+    } catch (error) {
+      report(error);
+      formatted = defaultFormatEvent(event);
+    }
+    if (typeof event.t === "number" && Number.isFinite(event.t)) this.#lastT = event.t;
+    // A loss is shown whatever the formatter says.
+    if (gap && (formatted === null || formatted === undefined)) formatted = { text: missed(event.missed), level: "warning" };
+    if (formatted === null || formatted === undefined) return;
+
+    const line: { text: unknown; level?: LogLevel } = typeof formatted === "object" ? formatted : { text: formatted };
+    const text = textOf(line.text);
+    const level = levelOf(line.level ?? event.level ?? (gap ? "warning" : "info"));
+    const last = this.#entries[this.#entries.length - 1];
+    if (gap && id === null && last?.event === "gap" && last.id === null) this.#pop(last); // the same gap, told again after a reconnect
+    this.#push(text, timeOf(event) ?? (gap ? this.#lastT : this.#elapsed()), level, id, event.event);
+  }
+
+  #elapsed(): number {
+    return Math.round(performance.now() - this.#openedAt) / 1000;
+  }
+
+  #push(text: string, t: number, level: LogLevel, id: number | null, event: string): void {
+    this.#lines += 1;
+    this.#counts[level] += 1;
+    this.#entries.push({ text, t, level, id, line: this.#lines, event });
+    this.#logsChanged = true;
+  }
+
+  #pop(last: LogEntry): void {
+    this.#entries.pop();
+    this.#counts[last.level] -= 1;
+    this.#lines -= 1;
+  }
+
+  #trim(maxEntries: number): void {
+    const excess = this.#entries.length - Math.max(1, maxEntries);
+    if (excess <= 0) return;
+    for (const entry of this.#entries.splice(0, excess)) this.#counts[entry.level] -= 1;
+    this.#dropped += excess;
+    this.#logsChanged = true;
+  }
+
+  #empty(): void {
+    this.#entries = [];
+    this.#counts = { ...NO_COUNTS };
+    this.#dropped = 0;
+    this.#lines = 0;
+    this.#lastT = 0;
+    this.#logsChanged = true;
+  }
+
+  #schedule(): void {
+    this.#cancelPublish ??= nextPublish(() => this.flush());
+  }
+}
+
+/** The 1-based position that an id names; null for ids that are not numbers (another server's). */
+export function positionOf(id: string | null): number | null {
+  return id !== null && /^[0-9]{1,15}$/.test(id) ? Number(id) : null;
+}
+
+/** Reports what a function of the caller's threw as the browser reports any uncaught error. The stream goes on. */
+export function report(error: unknown): void {
+  if (typeof reportError === "function") reportError(error);
+  else {
+    setTimeout(() => {
+      throw error;
+    });
+  }
+}
+
+// The frame or the timer, whichever comes first: `document.hidden` alone does not know covered windows.
+function nextPublish(publish: () => void): () => void {
+  const timer = setTimeout(publish, PUBLISH_WITHIN);
+  if (typeof requestAnimationFrame !== "function") return () => clearTimeout(timer);
+  const frame = requestAnimationFrame(publish);
+  return () => {
+    clearTimeout(timer);
+    cancelAnimationFrame(frame);
+  };
+}
+
+function timeOf(event: StreamEvent): number | null {
+  return typeof event.t === "number" && Number.isFinite(event.t) ? event.t : null;
+}
+
+function missed(count: unknown): string {
+  if (typeof count !== "number") return "Some lines missed";
+  return count === 1 ? "1 line missed" : `${count} lines missed`;
+}

@@ -1,0 +1,74 @@
+import * as React from "react";
+import { Connection } from "./connection.js";
+import { CONNECTING_SNAPSHOT, IDLE_SNAPSHOT, LogStore, type StoreSnapshot } from "./store.js";
+import type { LogSnapshot, LogStream, LogStreamOptions } from "./types.js";
+
+/**
+ * Follows the stream at `url` and gives its lines, at most one render per animation frame.
+ *
+ * `url` is the stream's (".../{job_id}/stream"); null or undefined: idle. Another `url`, `mode`, `method`, `credentials`
+ * or string `body` is another stream: it starts with no lines. All other options may change at any time.
+ * Lines come in the server's order; none is lost or doubled over reconnects to a server that honours the cursor.
+ */
+export function useLogStream(url: string | null | undefined, options: LogStreamOptions = {}): LogStream {
+  const { mode = "sse", method = "GET", credentials = "same-origin", body } = options;
+  const key = url ? JSON.stringify([url, mode, method.toUpperCase(), credentials, typeof body === "string" ? body : null]) : null;
+
+  const [store] = React.useState(() => new LogStore());
+  const connection = React.useRef<Connection | null>(null);
+  const latest = React.useRef(options);
+  React.useEffect(() => {
+    latest.current = options; // before the effect below, which may connect with them
+  });
+
+  React.useEffect(() => {
+    const resumed = key !== null && store.key === key;
+    if (!resumed) store.begin(key);
+    if (key === null) return undefined;
+    const [target, asMode, asMethod, withCredentials] = JSON.parse(key) as [string, typeof mode, string, typeof credentials];
+    const opened = new Connection(
+      { url: target, mode: asMode, method: asMethod, credentials: withCredentials },
+      store,
+      () => latest.current,
+    );
+    connection.current = opened;
+    // An effect that runs anew (StrictMode, a hidden Activity shown again) goes on from the last line,
+    // unless the stream had come to its end.
+    if (!resumed || store.state.active) opened.start();
+    return () => {
+      opened.dispose();
+      connection.current = null;
+    };
+  }, [key, store]);
+
+  const close = React.useCallback(() => connection.current?.close(), []);
+  const reconnect = React.useCallback(() => connection.current?.reconnect(), []);
+  const clear = React.useCallback(() => store.clear(), [store]);
+
+  const published = useSnapshot(store);
+  // Until the effect has run, the store still holds the lines of the URL before.
+  const snapshot = published.key === key ? published : key === null ? IDLE_SNAPSHOT : CONNECTING_SNAPSHOT;
+  return React.useMemo(() => ({ ...pick(snapshot), close, reconnect, clear }), [snapshot, close, reconnect, clear]);
+}
+
+function pick({ logs, active, status, error, attempt, dropped, counts, outcome }: LogSnapshot): LogSnapshot {
+  return { logs, active, status, error, attempt, dropped, counts, outcome };
+}
+
+type UseSnapshot = (store: LogStore) => StoreSnapshot;
+
+const SERVER_SNAPSHOT: StoreSnapshot = { ...IDLE_SNAPSHOT, key: null };
+
+// Looked up by name at run time: React 17 has none, and bundlers refuse a named import that may be missing.
+const useSyncExternalStore = Reflect.get(React, "useSyncExternalStore") as typeof React.useSyncExternalStore | undefined;
+
+const useSnapshot: UseSnapshot = useSyncExternalStore
+  ? (store) => useSyncExternalStore(store.subscribe, store.getSnapshot, () => SERVER_SNAPSHOT)
+  : (store) => {
+      const [snapshot, setSnapshot] = React.useState(store.getSnapshot);
+      React.useEffect(() => {
+        setSnapshot(store.getSnapshot()); // what came between the render and this effect
+        return store.subscribe(() => setSnapshot(store.getSnapshot()));
+      }, [store]);
+      return snapshot;
+    };
