@@ -1,0 +1,19 @@
+/** How the browser is started: by the tests and by the demo alike. */
+
+import type { LaunchOptions } from "@playwright/test";
+
+const root = process.getuid?.() === 0;
+
+export const launchOptions: LaunchOptions = {
+  executablePath: process.env.CHROMIUM_PATH || undefined,
+  args: [
+    ...(root ? ["--no-sandbox"] : []), // Chromium refuses to run its sandbox as root
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+  ],
+};
+
+/** Where the page is: `make e2e` says it, and `make dev` has it here unless told otherwise. */
+export const baseURL = process.env.E2E_BASE_URL || "http://127.0.0.1:5173";

@@ -1,0 +1,150 @@
+/** What the specs share: the page as a user names its parts, the backend's API, and the control of the stack. */
+
+import { readFile } from "node:fs/promises";
+import { test as base, expect } from "@playwright/test";
+import type { APIRequestContext, Locator, Page } from "@playwright/test";
+import { Source } from "./source";
+
+export { expect };
+export { pdf, prose } from "./source";
+export type { Page } from "@playwright/test";
+
+/** Which store this run is about. */
+export const store = process.env.E2E_STORE === "dynamo" ? "dynamo" : "memory";
+
+export const test = base.extend<{ source: Source }>({
+  // oxlint-disable-next-line no-empty-pattern -- Playwright reads a fixture's needs from this very pattern
+  source: async ({}, provide) => {
+    const source = await Source.start();
+    await provide(source);
+    await source.stop();
+  },
+});
+
+/** A line of a log as the page shows it and as the API gives it. */
+export interface Line {
+  readonly text: string;
+  readonly level: string;
+}
+
+/** A job's card, wherever it is shown. */
+export class Card {
+  readonly root: Locator;
+  readonly badge: Locator;
+  readonly rows: Locator;
+  readonly #page: Page;
+
+  constructor(page: Page, root: Locator) {
+    this.#page = page;
+    this.root = root;
+    this.badge = root.locator(".badge");
+    this.rows = root.locator(".streamator-log-entry");
+  }
+
+  /** The card of the newest job with this name. */
+  static named(page: Page, name: string): Card {
+    return new Card(page, page.getByRole("article").filter({ has: page.getByRole("heading", { name, exact: true }) }).first());
+  }
+
+  /** The only card on a job's own page. */
+  static only(page: Page): Card {
+    return new Card(page, page.getByRole("article"));
+  }
+
+  async id(): Promise<string> {
+    const id = await this.root.getAttribute("data-job");
+    if (id === null) throw new Error("the card has no data-job");
+    return id;
+  }
+
+  row(text: string | RegExp): Locator {
+    return this.rows.filter({ hasText: text });
+  }
+
+  button(name: string | RegExp): Locator {
+    return this.root.getByRole("button", { name });
+  }
+
+  link(name: string | RegExp): Locator {
+    return this.root.getByRole("link", { name });
+  }
+
+  async ended(badge: "Completed" | "Failed" | "Cancelled"): Promise<void> {
+    await expect(this.badge).toHaveText(badge);
+  }
+
+  /** The lines on the page, in order. */
+  async lines(): Promise<Line[]> {
+    return this.rows.evaluateAll((rows) =>
+      rows.map((row) => ({
+        text: row.querySelector(".streamator-log-text")?.textContent ?? "",
+        level: /streamator-log-entry--(\w+)/.exec(row.className)?.[1] ?? "info",
+      })),
+    );
+  }
+
+  /** The lines that the server has, and whether the log is closed. */
+  async stored(): Promise<{ lines: Line[]; closed: boolean }> {
+    return storedLog(this.#page.request, await this.id());
+  }
+
+  /** The page shows what the server has: no line more, none less, none twice. */
+  async expectWhole(): Promise<void> {
+    const { lines } = await this.stored();
+    expect(lines.length).toBeGreaterThan(0);
+    expect(await this.lines()).toEqual(lines);
+  }
+}
+
+export async function storedLog(request: APIRequestContext, id: string): Promise<{ lines: Line[]; closed: boolean }> {
+  const response = await request.get(`/api/log/${id}`);
+  expect(response.status()).toBe(200);
+  const { logs, closed } = (await response.json()) as {
+    logs: { event: string; message?: string; level?: string }[];
+    closed: boolean;
+  };
+  const lines = logs.filter(({ event }) => event === "log").map(({ message = "", level = "info" }) => ({ text: message, level }));
+  return { lines, closed };
+}
+
+/** Starts a job for an address, as a user does. */
+export async function fetchUrl(page: Page, url: string): Promise<void> {
+  await page.getByLabel("Or give an address").fill(url);
+  await page.getByRole("button", { name: "Fetch" }).click();
+}
+
+/** Starts a job for each file, as a user does. */
+export async function upload(page: Page, ...files: { name: string; mimeType?: string; buffer: Buffer | string }[]): Promise<void> {
+  await page
+    .getByLabel("Files to add")
+    .setInputFiles(files.map(({ name, mimeType = "", buffer }) => ({ name, mimeType, buffer: Buffer.from(buffer) })));
+}
+
+/** The banner over the page. */
+export function banner(page: Page): Locator {
+  return page.getByRole("alert").filter({ hasText: "The backend does not answer." });
+}
+
+interface Stack {
+  readonly pid: number;
+  readonly backend: { readonly starts: number; readonly ready: boolean };
+}
+
+/** Stops the backend, and waits until it is up again: "term" asks it to stop, "kill" does not ask. */
+export async function restartBackend(how: "term" | "kill", whileAway: () => Promise<void> = async () => {}): Promise<void> {
+  const before = await readStack();
+  process.kill(before.pid, how === "term" ? "SIGUSR1" : "SIGUSR2");
+  await whileAway();
+  await expect
+    .poll(async () => {
+      const { backend } = await readStack();
+      return backend.ready && backend.starts > before.backend.starts;
+    }, { timeout: 20_000 })
+    .toBe(true);
+}
+
+async function readStack(): Promise<Stack> {
+  const path = process.env.E2E_STATE_FILE;
+  if (!path) throw new Error("E2E_STATE_FILE is not set, so the backend cannot be restarted: run the tests by `make e2e`.");
+  return JSON.parse(await readFile(path, "utf8")) as Stack;
+}

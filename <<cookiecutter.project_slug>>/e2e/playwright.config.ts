@@ -1,0 +1,26 @@
+import { defineConfig } from "@playwright/test";
+import { baseURL, launchOptions } from "./browser";
+
+/** The stack is started by scripts/dev.py around this run: see `make e2e`. */
+export default defineConfig({
+  testDir: ".",
+  testMatch: "*.spec.ts",
+  testIgnore: "demo.spec.ts",
+  outputDir: "test-results",
+  workers: 1, // the tests share one backend, and some of them restart it
+  fullyParallel: false,
+  forbidOnly: Boolean(process.env.CI),
+  retries: 0,
+  timeout: 30_000,
+  expect: { timeout: 10_000 },
+  reporter: process.env.CI ? [["list"], ["html", { open: "never" }]] : [["list"]],
+  use: {
+    baseURL,
+    browserName: "chromium",
+    launchOptions,
+    viewport: { width: 1280, height: 900 },
+    locale: "en-GB",
+    screenshot: "only-on-failure",
+    trace: "retain-on-failure",
+  },
+});

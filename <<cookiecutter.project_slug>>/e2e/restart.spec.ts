@@ -1,0 +1,70 @@
+/** The backend goes away under the viewer's eyes, and comes back. */
+
+import { Card, banner, expect, fetchUrl, prose, restartBackend, store, test, upload } from "./fixtures";
+
+for (const how of ["kill", "term"] as const) {
+  test(`a job in view when the backend is restarted (${how})`, async ({ page, source }) => {
+    const document = source.serve(`restart-${how}.txt`);
+    await page.goto("/");
+    await fetchUrl(page, document.url);
+    const card = Card.named(page, document.name);
+    await document.write(prose(1_100_000));
+    await expect(card.row("Received 1")).toBeVisible();
+    if (store === "dynamo") await expect.poll(async () => (await card.stored()).lines.length).toBe(await card.rows.count());
+    const before = await card.lines();
+
+    await restartBackend(how, async () => {
+      await expect(banner(page)).toBeVisible();
+      expect((await card.lines()).slice(0, before.length)).toEqual(before);
+    });
+    await expect(banner(page)).toHaveCount(0);
+
+    if (store === "memory") {
+      await expect(card.root).toContainText("This job is gone: the server was restarted and keeps logs in memory.");
+      await expect(card.badge).toHaveText("Gone");
+    } else {
+      await expect(card.badge).toHaveText("Interrupted");
+      await expect(card.row("Received 1")).toHaveCount(1);
+      expect((await card.lines()).slice(0, before.length)).toEqual(before);
+      // Whoever comes later gets it from the table.
+      await page.reload();
+      await expect(card.row("Received 1")).toHaveCount(1);
+      await card.expectWhole();
+    }
+
+    // The page goes on by itself: no reload is needed for the next job.
+    const name = `${crypto.randomUUID()}.txt`;
+    await upload(page, { name, buffer: prose(600) });
+    await Card.named(page, name).ended("Completed");
+  });
+}
+
+test("a finished job after a restart", async ({ page }) => {
+  const name = `${crypto.randomUUID()}.txt`;
+  await page.goto("/");
+  await upload(page, { name, buffer: prose(600) });
+  const card = Card.named(page, name);
+  await card.ended("Completed");
+  const lines = await card.lines();
+
+  await restartBackend("term");
+  await page.reload();
+  await card.ended("Completed");
+  if (store === "memory") {
+    await expect(card.root).toContainText("The log of this job is gone");
+  } else {
+    await expect.poll(() => card.lines()).toEqual(lines);
+  }
+  // The document itself was never in the log's hands.
+  await card.link(`Read ${name}`).click();
+  await expect(page.getByRole("dialog")).toContainText("the quick brown fox");
+});
+
+test("a page that is opened while the backend is away fills itself when it is back", async ({ page }) => {
+  await restartBackend("kill", async () => {
+    await page.goto("/");
+    await expect(banner(page)).toBeVisible();
+  });
+  await expect(banner(page)).toHaveCount(0);
+  await expect(page.getByText(/up to \d+ MB each/)).toBeVisible();
+});

@@ -1,0 +1,115 @@
+/** The one way to the backend: JSON in, JSON or a typed error out. */
+
+import { backend } from "./backend";
+
+/**
+ * What went wrong, as far as the page reacts to it differently:
+ * `offline` the backend does not answer, `not-found` 404, `too-large` 413, `bad-type` 415,
+ * `busy` 429, `invalid` any other 4xx, `server` any 5xx that the backend itself sent.
+ */
+export type ApiErrorKind = "offline" | "not-found" | "too-large" | "bad-type" | "busy" | "invalid" | "server";
+
+export class ApiError extends Error {
+  readonly kind: ApiErrorKind;
+  /** The HTTP status, 0 when there was no answer. */
+  readonly status: number;
+
+  constructor(kind: ApiErrorKind, status: number, message: string) {
+    super(message);
+    this.name = "ApiError";
+    this.kind = kind;
+    this.status = status;
+  }
+}
+
+/**
+ * Fetches `path` and gives its JSON (undefined for 204).
+ *
+ * Throws an ApiError whose message is fit for the user; an abort by `init.signal` passes through as it is.
+ * Each answer, and each missing one, also tells `backend` whether the server is up.
+ */
+export async function request<T>(path: string, init?: RequestInit): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, { ...init, headers: { accept: "application/json", ...init?.headers } });
+  } catch (error) {
+    if (init?.signal?.aborted) throw error;
+    throw offline(0);
+  }
+
+  const body = await readJson(response, init?.signal);
+  if (response.ok) {
+    backend.answered();
+    return body as T;
+  }
+
+  const sentence = sentenceOf(body);
+  // A gateway's error without the backend's own sentence: something in front answered for a backend that is away.
+  if (response.status >= 502 && response.status <= 504 && sentence === null) throw offline(response.status);
+  backend.answered();
+  throw new ApiError(kindOf(response.status), response.status, sentence ?? fallbackSentence(response.status));
+}
+
+/** The user's words for any error: an ApiError's message, or that of whatever else was thrown. */
+export function explain(error: unknown): string {
+  if (error instanceof Error && error.message !== "") return error.message;
+  return "Something went wrong, and there is no more to say about it. Reload the page and try again.";
+}
+
+function offline(status: number): ApiError {
+  backend.silent();
+  return new ApiError("offline", status, "The backend does not answer. Check that it is running, then try again.");
+}
+
+async function readJson(response: Response, signal: AbortSignal | null | undefined): Promise<unknown> {
+  if (response.status === 204) return undefined;
+  let text: string;
+  try {
+    text = await response.text();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw offline(response.status); // the answer broke off
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    if (response.ok) throw new ApiError("server", response.status, "The backend's answer was not JSON. Is another server on its port?");
+    return undefined;
+  }
+}
+
+function sentenceOf(body: unknown): string | null {
+  if (typeof body !== "object" || body === null || !("error" in body)) return null;
+  return typeof body.error === "string" && body.error !== "" ? asSentence(body.error) : null;
+}
+
+/** The backend words its errors like any program; a page speaks in sentences. */
+function asSentence(text: string): string {
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
+}
+
+function kindOf(status: number): ApiErrorKind {
+  if (status === 404) return "not-found";
+  if (status === 413) return "too-large";
+  if (status === 415) return "bad-type";
+  if (status === 429) return "busy";
+  return status < 500 ? "invalid" : "server";
+}
+
+function fallbackSentence(status: number): string {
+  switch (kindOf(status)) {
+    case "not-found":
+      return "This is not there any more.";
+    case "too-large":
+      return "The file is too large for the server.";
+    case "bad-type":
+      return "The server does not take this type of file. It takes text, Markdown, HTML and PDF.";
+    case "busy":
+      return "Too many jobs are running. Wait until one has finished, then try again.";
+    case "server":
+      return `The backend failed with status ${status}. Its output in the terminal says why.`;
+    default:
+      return `The backend refused the request with status ${status}.`;
+  }
+}

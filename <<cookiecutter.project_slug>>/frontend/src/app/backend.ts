@@ -1,0 +1,112 @@
+/** Is the backend there? One answer for the whole page, kept up to date by every request and by a health check. */
+
+import { useSyncExternalStore } from "react";
+
+export interface Health {
+  readonly status: "ok" | "degraded";
+  readonly version?: string;
+  readonly store: { readonly name: "memory" | "dynamo"; readonly degraded: string | null };
+}
+
+export interface BackendState {
+  readonly reach: "unknown" | "up" | "down";
+  /** The last health report; null before the first. */
+  readonly health: Health | null;
+  /** Grows each time the backend comes back. Whoever shows its data depends on it, and loads again. */
+  readonly returns: number;
+}
+
+const WELL_MS = 10_000;
+const AWAY_MS = 1_500;
+
+class Backend {
+  #state: BackendState = { reach: "unknown", health: null, returns: 0 };
+  readonly #listeners = new Set<() => void>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #check: AbortController | null = null;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    if (this.#listeners.size === 1) this.#start();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.#stop();
+    };
+  };
+
+  readonly getState = (): BackendState => this.#state;
+
+  /** Someone got an answer. */
+  answered(): void {
+    if (this.#state.reach === "up") return;
+    const returns = this.#state.returns + (this.#state.reach === "down" ? 1 : 0);
+    this.#publish({ ...this.#state, reach: "up", returns });
+  }
+
+  /** Someone got no answer. */
+  silent(): void {
+    if (this.#state.reach === "down") return;
+    this.#publish({ ...this.#state, reach: "down" });
+    if (this.#listeners.size > 0) this.#schedule(); // look more often from now on
+  }
+
+  /** Asks the backend now: for those who suspect that it is gone, such as a broken stream. */
+  readonly check = async (): Promise<void> => {
+    this.#check?.abort();
+    const check = new AbortController();
+    this.#check = check;
+    const limit = setTimeout(() => check.abort(new Error("timeout")), 5_000);
+    try {
+      const response = await fetch("/healthz", { signal: check.signal, headers: { accept: "application/json" } });
+      const health = (await response.json()) as Health; // a proxy's error page is no JSON: the backend is away
+      if (this.#check !== check) return;
+      this.answered();
+      if (JSON.stringify(health) !== JSON.stringify(this.#state.health)) this.#publish({ ...this.#state, health });
+    } catch {
+      if (this.#check === check) this.silent(); // else a newer check took over
+    } finally {
+      clearTimeout(limit);
+      if (this.#check === check && this.#listeners.size > 0) this.#schedule();
+    }
+  };
+
+  #start(): void {
+    globalThis.addEventListener?.("online", this.check);
+    document.addEventListener("visibilitychange", this.#onVisible);
+    void this.check();
+  }
+
+  #stop(): void {
+    globalThis.removeEventListener?.("online", this.check);
+    document.removeEventListener("visibilitychange", this.#onVisible);
+    clearTimeout(this.#timer);
+    this.#check?.abort();
+    this.#check = null;
+  }
+
+  readonly #onVisible = (): void => {
+    if (!document.hidden) void this.check();
+  };
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => {
+        if (document.hidden) return; // asked again when the page is looked at
+        void this.check();
+      },
+      this.#state.reach === "up" ? WELL_MS : AWAY_MS,
+    );
+  }
+
+  #publish(state: BackendState): void {
+    this.#state = state;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+export const backend = new Backend();
+
+export function useBackend(): BackendState {
+  return useSyncExternalStore(backend.subscribe, backend.getState);
+}

@@ -1,0 +1,22 @@
+/** The pages of the app. Each is a folder beside this one, and a line below. */
+
+import type { ComponentType } from "react";
+import { ingestPage } from "../ingest";
+
+export interface Page {
+  /** Its name in the navigation, which shows once there are two. */
+  readonly title: string;
+  /** The routes that show it; the first is where the navigation leads. */
+  readonly paths: readonly string[];
+  readonly Component: ComponentType<PageProps>;
+}
+
+export interface PageProps {
+  /** The pattern, of the page's `paths`, that matched. */
+  readonly route: string;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+export const pages: readonly Page[] = [
+  ingestPage,
+];

@@ -1,0 +1,210 @@
+import { memo, useEffect, useId, useRef, useState } from "react";
+import { LogPanel, useLogStream } from "streamator-react";
+import { announce } from "../app/announce";
+import { explain } from "../app/api";
+import { backend } from "../app/backend";
+import { useConfig } from "../app/config";
+import { formatCount, formatDuration, formatWhen } from "../app/format";
+import { Icon } from "../app/icons";
+import { href } from "../app/router";
+import { cancelJob, streamUrl } from "./api";
+import type { Job, Source } from "./api";
+import { jobState } from "./jobState";
+import type { JobState } from "./jobState";
+import { useLane } from "./lanes";
+import type { Delivery, Lane } from "./lanes";
+
+export interface JobCardProps {
+  readonly job: Job;
+  readonly delivery: Delivery;
+  /** Is the log shown? A closed card holds no connection. */
+  readonly open: boolean;
+  /** Undefined: the card is the whole page, and cannot be closed. */
+  readonly onToggle?: ((job: Job, open: boolean) => void) | undefined;
+  /** The log has ended, or something was done to the job: the list should look again. */
+  readonly onChange: () => void;
+  /** What the job can be started again with, null when that is not known. */
+  readonly source: Source | null;
+  readonly onAgain: (source: Source) => void;
+}
+
+export const JobCard = memo(function JobCard(props: JobCardProps) {
+  const { job, delivery, open, onToggle, onChange, source, onAgain } = props;
+  const store = useConfig()?.store ?? null;
+  const lane = useLane(open, job.status === "running", delivery);
+  const stream = useLogStream(lane === null ? null : streamUrl(job.job_id), { mode: lane ?? "poll", interval: 1000 });
+  const view = lane === null ? null : { lane, status: stream.status, outcome: stream.outcome, error: stream.error };
+  const state = jobState(job, view, store);
+  const body = useId();
+  const whole = onToggle === undefined;
+
+  const ended = stream.status === "ended" || stream.status === "failed";
+  useEffect(() => {
+    if (ended && job.status === "running") onChange();
+  }, [ended, job.status, onChange]);
+
+  // A broken stream is the first to know that the backend is away.
+  useEffect(() => {
+    if (stream.status === "reconnecting") void backend.check();
+  }, [stream.status]);
+
+  // Nobody will end the log of an interrupted job: what it holds has come with the first poll.
+  const { close } = stream;
+  const complete = job.status === "interrupted" && lane === "poll" && stream.status === "open";
+  useEffect(() => {
+    if (complete) close();
+  }, [complete, close]);
+
+  useAnnouncedOutcome(job, state);
+
+  // The log says it too, in its place; here it stands for a closed log, and for one that never got that far.
+  const reason = !open || (ended && state.note === null && stream.counts.error === 0) ? state.reason : null;
+
+  const name = shortName(job.source);
+  const title = <span className="job__name">{name}</span>;
+  const Heading = whole ? "h1" : "h3";
+  return (
+    <article className="job" data-tone={state.tone} data-open={open} data-job={job.job_id}>
+      <Heading className="job__title" title={job.source}>
+        {whole ? (
+          title
+        ) : (
+          <button type="button" className="job__toggle" aria-expanded={open} aria-controls={body} onClick={() => onToggle(job, !open)}>
+            <Icon name="chevron" />
+            {title}
+          </button>
+        )}
+      </Heading>
+      <span className={`badge badge--${state.tone}`}>{state.badge}</span>
+      <p className="job__meta soft">
+        <Elapsed job={job} running={state.running} />
+        <span className="job__when">
+          started <time dateTime={job.created_at}>{formatWhen(job.created_at)}</time>
+        </span>
+        {open && stream.logs.length > 0 && <Counts logs={stream.logs.length + stream.dropped} counts={stream.counts} />}
+      </p>
+      <div className="job__actions">
+        {state.running && <CancelButton job={job} onChange={onChange} />}
+        {open && !state.running && source !== null && (
+          <button type="button" className="button button--plain" onClick={() => onAgain(source)}>
+            <Icon name="again" />
+            Run again
+          </button>
+        )}
+        {open && !whole && (
+          <a
+            className="button button--plain button--icon"
+            href={href("/jobs/:id", { id: job.job_id })}
+            aria-label={`Open ${name} on a page of its own`}
+            title="On a page of its own"
+          >
+            <Icon name="link" />
+          </a>
+        )}
+        {job.document_id !== null && (
+          <a className="button" href={href("/documents/:id", { id: job.document_id })} aria-label={`Read ${name}`}>
+            Read
+          </a>
+        )}
+      </div>
+      <div className="job__body" id={body}>
+        {reason !== null && <p className="job__reason">{reason}</p>}
+        {open && (
+          <>
+            {state.note !== null && <p className={`note note--${state.tone}`}>{state.note}</p>}
+            <div className="job__log">
+              <LogPanel
+                logs={stream.logs}
+                active={stream.active}
+                waitingText={waitingText(stream.status, lane)}
+                maxHeight="100%"
+              />
+            </div>
+          </>
+        )}
+      </div>
+    </article>
+  );
+});
+
+function waitingText(status: string, lane: Lane | null): string {
+  if (status === "reconnecting") return "Reconnecting";
+  if (status === "connecting") return "Connecting";
+  return lane === "poll" ? "Asking for the next lines" : "Waiting for the next line";
+}
+
+function CancelButton({ job, onChange }: { readonly job: Job; readonly onChange: () => void }) {
+  const [asked, setAsked] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+  return (
+    <>
+      {error !== null && (
+        <span className="job__error" role="alert">
+          {error}
+        </span>
+      )}
+      <button
+        type="button"
+        className="button button--plain button--danger"
+        disabled={asked}
+        aria-label={`Cancel ${shortName(job.source)}`}
+        onClick={() => {
+          setAsked(true);
+          setError(null);
+          cancelJob(job.job_id).then(onChange, (failure: unknown) => {
+            setAsked(false);
+            setError(explain(failure));
+            onChange();
+          });
+        }}
+      >
+        <Icon name="stop" />
+        {asked ? "Cancelling" : "Cancel"}
+      </button>
+    </>
+  );
+}
+
+function Counts({ logs, counts }: { readonly logs: number; readonly counts: { readonly warning: number; readonly error: number } }) {
+  return (
+    <span className="job__counts">
+      {formatCount(logs, "line")}
+      {counts.warning > 0 && <span className="job__warnings">, {formatCount(counts.warning, "warning")}</span>}
+      {counts.error > 0 && <span className="job__errors">, {formatCount(counts.error, "error")}</span>}
+    </span>
+  );
+}
+
+/** How long the job has been running, or ran. The clock is the browser's: it only has to tick, not to agree. */
+function Elapsed({ job, running }: { readonly job: Job; readonly running: boolean }) {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    if (!running) return;
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, [running]);
+
+  const start = Date.parse(job.created_at);
+  const end = job.finished_at === null ? now : Date.parse(job.finished_at);
+  if (job.finished_at === null && !running) return null; // it ended, and nobody wrote down when
+  return (
+    <span className="job__elapsed">
+      <span className="visually-hidden">{running ? "Running for " : "Took "}</span>
+      {formatDuration((end - start) / 1000)}
+    </span>
+  );
+}
+
+function useAnnouncedOutcome(job: Job, state: JobState): void {
+  const was = useRef(state.running);
+  const { running, badge } = state;
+  useEffect(() => {
+    if (was.current && !running) announce(`${shortName(job.source)}: ${badge.toLowerCase()}`);
+    was.current = running;
+  }, [running, badge, job.source]);
+}
+
+/** A URL without what every URL begins with. */
+export function shortName(source: string): string {
+  return source.replace(/^https?:\/\/(www\.)?/i, "").replace(/\/$/, "");
+}

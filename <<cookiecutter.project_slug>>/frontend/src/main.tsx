@@ -1,0 +1,16 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import "streamator-react/log.css";
+import "./app/app.css";
+import { App } from "./app/App";
+import { applyStoredTheme } from "./app/theme";
+
+applyStoredTheme();
+
+const root = document.getElementById("root");
+if (root === null) throw new Error('index.html has no element with the id "root" to render into.');
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

@@ -1,0 +1,56 @@
+import react from "@vitejs/plugin-react";
+import { defaultClientConditions, loadEnv } from "vite";
+import type { ProxyOptions } from "vite";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig(({ mode }) => {
+  // The process environment wins over the project's .env, as it does in the backend.
+  const env = loadEnv(mode, "..", ["BACKEND_", "FRONTEND_"]);
+  const backend = `http://${reachable(env.BACKEND_HOST)}:${env.BACKEND_PORT || "8000"}`;
+  const port = Number(env.FRONTEND_PORT || "5173");
+  const server = {
+    host: "127.0.0.1",
+    port,
+    strictPort: true, // a busy port is an error, not another address than the one that was announced
+    proxy: { "/api": toBackend(backend), "/healthz": toBackend(backend) },
+  };
+
+  return {
+    plugins: [react()],
+    // streamator-react by its sources: what is changed there shows at once, and nothing has to be built first.
+    resolve: { conditions: ["streamator-source", ...defaultClientConditions] },
+    server,
+    preview: server,
+    build: {
+      // Browsers that know light-dark() themselves: the theme is switched by color-scheme at run time.
+      cssTarget: ["chrome123", "edge123", "firefox120", "safari17.5"],
+    },
+    test: {
+      environment: "happy-dom",
+      include: ["tests/**/*.test.{ts,tsx}"],
+      restoreMocks: true,
+    },
+  };
+});
+
+/** A backend bound to every address is reached on loopback. */
+function reachable(host: string | undefined): string {
+  return !host || host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+}
+
+/**
+ * Passes requests on to the backend, event streams unbuffered, and passes the *end* of a stream on as well.
+ * The proxy alone leaves the browser's half open when the backend is killed, so a viewer would wait for ever.
+ */
+function toBackend(target: string): ProxyOptions {
+  return {
+    target,
+    configure(proxy) {
+      proxy.on("proxyRes", (fromBackend, _request, toBrowser) => {
+        fromBackend.on("close", () => {
+          if (!fromBackend.complete) toBrowser.destroy();
+        });
+      });
+    },
+  };
+}
