@@ -1,9 +1,7 @@
 import { defineConfig } from "@playwright/test";
 import { baseURL, launchOptions } from "./browser";
 
-/** `make demo`: a walk through the app. It leaves its pictures in demo/, and a video where one can be recorded, else a trace. */
-const video = process.env.E2E_VIDEO === "1";
-
+/** `make demo`: a walk through the app, at a pace that can be watched. It leaves its pictures and its video in demo/. */
 export default defineConfig({
   testDir: ".",
   testMatch: "demo.spec.ts",
@@ -13,11 +11,5 @@ export default defineConfig({
   timeout: 120_000,
   expect: { timeout: 15_000 },
   reporter: [["list"]],
-  use: {
-    baseURL,
-    browserName: "chromium",
-    launchOptions,
-    locale: "en-GB",
-    trace: video ? "off" : "on",
-  },
+  use: { baseURL, browserName: "chromium", launchOptions: { ...launchOptions, slowMo: 250 } },
 });

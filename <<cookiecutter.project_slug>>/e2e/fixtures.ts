@@ -7,6 +7,7 @@ import { Source } from "./source";
 
 export { expect };
 export { pdf, prose } from "./source";
+export type { Served } from "./source";
 export type { Page } from "@playwright/test";
 
 /** Which store this run is about. */

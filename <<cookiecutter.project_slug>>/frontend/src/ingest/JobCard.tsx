@@ -112,14 +112,17 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
         {open && (
           <>
             {state.note !== null && <p className={`note note--${state.tone}`}>{state.note}</p>}
-            <div className="job__log">
-              <LogPanel
-                logs={stream.logs}
-                active={stream.active}
-                waitingText={waitingText(stream.status, lane)}
-                maxHeight="100%"
-              />
-            </div>
+            {(stream.status !== "failed" || stream.logs.length > 0) && (
+              <div className="job__log">
+                <LogPanel
+                  logs={stream.logs}
+                  active={stream.active}
+                  waitingText={waitingText(stream.status, lane)}
+                  maxHeight="100%"
+                  aria-label={`Log of ${name}`}
+                />
+              </div>
+            )}
           </>
         )}
       </div>

@@ -1,0 +1,186 @@
+import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ConfigContext } from "../src/app/config";
+import type { Job } from "../src/ingest/api";
+import { JobCard } from "../src/ingest/JobCard";
+import type { JobCardProps } from "../src/ingest/JobCard";
+
+/** A server with one job: its log grows by `log`, and whoever streams it gets that at once. */
+class Server {
+  readonly requests: string[] = [];
+  missing = false;
+  #events: string[] = [];
+  readonly #streams = new Set<ReadableStreamDefaultController<Uint8Array>>();
+
+  log(event: Record<string, unknown>): void {
+    this.#events.push(JSON.stringify(event));
+    for (const stream of this.#streams) this.#send(stream, this.#events.length);
+  }
+
+  readonly fetch = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
+    const url = new URL(input instanceof Request ? input.url : input, "http://localhost:3000");
+    this.requests.push(`${init?.method ?? "GET"} ${url.pathname}`);
+    if (url.pathname === "/healthz") return Response.json({ status: "ok", store: { name: "memory", degraded: null } });
+    if (this.missing) return Response.json({ error: "not found" }, { status: 404 });
+    if (url.pathname.endsWith("/cancel")) return Response.json({ cancelled: "a1" });
+    const after = Number(url.searchParams.get("after") ?? 0);
+    if (!url.pathname.endsWith("/stream")) {
+      const logs = this.#events.slice(after).map((event): unknown => JSON.parse(event));
+      return Response.json({ logs, next: this.#events.length, closed: this.#events.some((event) => event.includes('"done"')) });
+    }
+    const body = new ReadableStream<Uint8Array>({
+      start: (stream) => {
+        this.#streams.add(stream);
+        for (let id = 1; id <= this.#events.length; id += 1) this.#send(stream, id);
+      },
+      cancel: () => this.#streams.clear(),
+    });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  };
+
+  #send(stream: ReadableStreamDefaultController<Uint8Array>, id: number): void {
+    stream.enqueue(new TextEncoder().encode(`id: ${id}\ndata: ${this.#events[id - 1]}\n\n`));
+  }
+}
+
+const running: Job = {
+  job_id: "a1",
+  kind: "ingest",
+  source: "notes.md",
+  status: "running",
+  created_at: new Date().toISOString(),
+  finished_at: null,
+  document_id: null,
+  error: null,
+};
+
+let server: Server;
+const ignore = (): void => {};
+
+beforeEach(() => {
+  server = new Server();
+  vi.stubGlobal("fetch", server.fetch);
+});
+afterEach(() => {
+  cleanup();
+  vi.unstubAllGlobals();
+});
+
+function show(props: Partial<JobCardProps> = {}) {
+  const card = (more: Partial<JobCardProps>) => (
+    <ConfigContext value={{ project_name: "Test", store: "memory", max_upload_bytes: 1000, max_running_jobs: 8 }}>
+      <JobCard
+        job={running}
+        delivery="stream"
+        open
+        onToggle={ignore}
+        onChange={ignore}
+        source={null}
+        onAgain={ignore}
+        {...props}
+        {...more}
+      />
+    </ConfigContext>
+  );
+  const { rerender } = render(card({}));
+  return (more: Partial<JobCardProps>) => rerender(card(more));
+}
+
+describe("an open card", () => {
+  it("streams a running job, line by line, to its end, and then has the list look again", async () => {
+    const onChange = vi.fn<JobCardProps["onChange"]>();
+    show({ onChange });
+    server.log({ event: "log", message: "First", level: "info", t: 0.1 });
+    await screen.findByText("First");
+    screen.getByText("Live");
+    expect(onChange).not.toHaveBeenCalled();
+
+    server.log({ event: "log", message: "Second", level: "warning", t: 0.2 });
+    await screen.findByText("Second");
+    screen.getByText(", 1 warning");
+
+    server.log({ event: "done", status: "completed", t: 0.3 });
+    await screen.findByText("Completed");
+    await waitFor(() => expect(onChange).toHaveBeenCalled());
+    expect(screen.queryByRole("button", { name: /^Cancel/ })).toBeNull();
+    expect(server.requests).toContain("GET /api/log/a1/stream");
+  });
+
+  it("polls when the user prefers it", async () => {
+    server.log({ event: "log", message: "First", level: "info", t: 0.1 });
+    show({ delivery: "poll" });
+    await screen.findByText("First");
+    screen.getByText("Polling");
+    expect(server.requests).toContain("GET /api/log/a1");
+    expect(server.requests).not.toContain("GET /api/log/a1/stream");
+  });
+
+  it("asks once for the log of a job that is over, and holds no stream for it", async () => {
+    server.log({ event: "log", message: "All there was", level: "info", t: 0.1 });
+    server.log({ event: "done", status: "completed", t: 0.2 });
+    show({ job: { ...running, status: "completed", finished_at: running.created_at } });
+    await screen.findByText("All there was");
+    expect(server.requests.filter((request) => request.includes("/log/"))).toEqual(["GET /api/log/a1"]);
+  });
+
+  it("does not read the log again when the list learns that the job is over", async () => {
+    const update = show();
+    server.log({ event: "log", message: "First", level: "info", t: 0.1 });
+    server.log({ event: "done", status: "completed", t: 0.2 });
+    await screen.findByText("Completed");
+    update({ job: { ...running, status: "completed", finished_at: running.created_at } });
+    screen.getByText("First");
+    expect(server.requests.filter((request) => request.includes("/log/"))).toEqual(["GET /api/log/a1/stream"]);
+  });
+
+  it("says in plain words that a job is gone", async () => {
+    server.missing = true;
+    show();
+    await screen.findByText("Gone");
+    screen.getByText(/keeps logs in memory\. Start it again or use the DynamoDB store\./);
+  });
+
+  it("shows hostile messages as letters", async () => {
+    server.log({ event: "log", message: "<img src=x onerror=boom()>", level: "info", t: 0.1 });
+    show();
+    await screen.findByText("<img src=x onerror=boom()>");
+    expect(document.querySelector("img")).toBeNull();
+  });
+
+  it("cancels once, and says why when that fails", async () => {
+    show();
+    await screen.findByText("Live");
+    server.missing = true;
+    fireEvent.click(screen.getByRole("button", { name: "Cancel notes.md" }));
+    expect((await screen.findByRole("alert")).textContent).toBe("Not found.");
+    expect(server.requests.filter((request) => request.startsWith("POST"))).toEqual(["POST /api/job/a1/cancel"]);
+  });
+});
+
+describe("a closed card", () => {
+  it("asks for nothing", () => {
+    show({ open: false });
+    screen.getByText("Running");
+    expect(server.requests.filter((request) => request.includes("/log/"))).toEqual([]);
+  });
+
+  it("shows why a job failed, and opens by its name", () => {
+    const onToggle = vi.fn<NonNullable<JobCardProps["onToggle"]>>();
+    const job: Job = { ...running, status: "failed", finished_at: running.created_at, error: "The PDF is encrypted." };
+    show({ job, open: false, onToggle });
+    screen.getByText("The PDF is encrypted.");
+    fireEvent.click(screen.getByRole("button", { name: "notes.md", expanded: false }));
+    expect(onToggle).toHaveBeenCalledWith(job, true);
+  });
+});
+
+it("offers to run a job again only with what it ran with", async () => {
+  const onAgain = vi.fn<JobCardProps["onAgain"]>();
+  server.log({ event: "done", status: "failed", t: 0.1 });
+  const job: Job = { ...running, status: "failed", finished_at: running.created_at };
+  const update = show({ job, onAgain });
+  expect(screen.queryByRole("button", { name: "Run again" })).toBeNull();
+  update({ source: { url: "https://example.org/" } });
+  fireEvent.click(screen.getByRole("button", { name: "Run again" }));
+  expect(onAgain).toHaveBeenCalledWith({ url: "https://example.org/" });
+});
