@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import filecmp
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -45,9 +46,17 @@ def copy_repository(target: Path) -> Path:
 
 
 def bake(template: Path | str, output: Path, **answers: str) -> Path:
-    """Bakes a project into the folder `output` without asking, and gives the project's folder."""
+    """Bakes a project into the folder `output` without asking, and gives the project's folder.
+
+    The user's own configuration of cookiecutter, which may hold other defaults, is used only if
+    COOKIECUTTER_CONFIG names it.
+    """
     result = cookiecutter(
-        str(template), no_input=True, extra_context=answers, output_dir=str(output), default_config=True
+        str(template),
+        no_input=True,
+        extra_context=answers,
+        output_dir=str(output),
+        default_config="COOKIECUTTER_CONFIG" not in os.environ,
     )
     return Path(result)
 

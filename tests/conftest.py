@@ -13,13 +13,14 @@ from bake import bake, copy_repository
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home folder for cookiecutter's replays and clones: the developer's own stays out of it."""
-    home = tmp_path_factory.mktemp("home")
+def own_cookiecutter_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Folders of the tests' own for cookiecutter's replays and clones: the developer's stay out of it."""
+    folder = tmp_path_factory.mktemp("cookiecutter")
+    config = folder / "config.yaml"
+    config.write_text(f"cookiecutters_dir: {folder / 'clones'}\nreplay_dir: {folder / 'replays'}\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(home))
-        patch.delenv("COOKIECUTTER_CONFIG", raising=False)
-        yield home
+        patch.setenv("COOKIECUTTER_CONFIG", str(config))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -318,16 +318,18 @@ def test_a_configured_database_is_used(
     assert found is None if says is None else says in found
 
 
-def test_credentials_on_disk_count_and_a_bare_region_does_not(dev: ModuleType, own_home: Path) -> None:
-    (own_home / ".aws").mkdir()
-    (own_home / ".aws" / "config").write_text("[default]\nregion = eu-central-1\n")
+def test_credentials_on_disk_count_and_a_bare_region_does_not(
+    dev: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "config").write_text("[default]\nregion = eu-central-1\n")
     assert dev.configured_dynamo({}) is None
-    (own_home / ".aws" / "credentials").write_text("[default]\naws_access_key_id = AKIA\n")
-    assert str(own_home / ".aws" / "credentials") in dev.configured_dynamo({})
-    (own_home / ".aws" / "credentials").unlink()
-    (own_home / ".aws" / "config").write_text("[default]\nsso_session = work\n")
-    assert str(own_home / ".aws" / "config") in dev.configured_dynamo({})
-    (own_home / ".aws" / "config").unlink()
+    (tmp_path / ".aws" / "credentials").write_text("[default]\naws_access_key_id = AKIA\n")
+    assert str(tmp_path / ".aws" / "credentials") in dev.configured_dynamo({})
+    (tmp_path / ".aws" / "credentials").unlink()
+    (tmp_path / ".aws" / "config").write_text("[default]\nsso_session = work\n")
+    assert str(tmp_path / ".aws" / "config") in dev.configured_dynamo({})
 
 
 def test_the_env_file_is_read_as_it_is_written(dev: ModuleType, tmp_path: Path) -> None:

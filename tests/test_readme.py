@@ -1,0 +1,201 @@
+"""What the two READMEs tell people to do is done here as it stands there, offline where that is possible."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bake import REPOSITORY, TEMPLATE, bake
+from conftest import run_cli
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def snippets(text: str, language: str) -> list[str]:
+    """Gives the fenced pieces of code of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def shell(text: str, holding: str) -> list[str]:
+    """Gives the lines of the one shell snippet that holds the words."""
+    found = [snippet for snippet in snippets(text, "sh") if holding in snippet]
+    assert len(found) == 1, f"{holding!r} is in {len(found)} snippets"
+    return found[0].splitlines()
+
+
+def table(text: str, head: str) -> dict[str, list[str]]:
+    """Gives the rows of the table with this first heading: the name in backticks, then the other cells."""
+    lines = text[text.index(f"| {head} |") :].splitlines()
+    rows: dict[str, list[str]] = {}
+    for line in lines[2:]:
+        if not line.startswith("|"):
+            break
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        rows[cells[0].strip().strip("`")] = cells[1:]
+    return rows
+
+
+def run(command: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs a line of a shell snippet, which must succeed."""
+    environment = {**os.environ, **variables}
+    result = subprocess.run(
+        ["sh", "-ec", command], cwd=folder, capture_output=True, text=True, env=environment, timeout=300
+    )
+    assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    return result
+
+
+def test_the_two_commands_make_a_project_that_make_understands(template: Path, tmp_path: Path) -> None:
+    bake_line, start_line = shell(README, "make dev")
+    arguments = shlex.split(bake_line)
+    assert arguments[:2] == ["cookiecutter", "gh:org/streamator"]
+    assert run_cli(template, tmp_path, *arguments[2:]).returncode == 0
+    result = run(start_line.replace("make dev", "make --dry-run dev"), tmp_path)
+    assert "scripts/dev.py" in result.stdout
+
+
+def test_the_command_without_questions_works(template: Path, tmp_path: Path) -> None:
+    (line,) = shell(README, "--no-input")
+    arguments = shlex.split(line)[2:]
+    arguments.remove("--no-input")  # run_cli says it already
+    result = run_cli(template, tmp_path, *arguments)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "paper-mill" / "Makefile").is_file()
+
+
+def test_the_questions_are_those_that_are_asked() -> None:
+    answers = json.loads((REPOSITORY / "cookiecutter.json").read_text(encoding="utf-8"))
+    asked = [name for name in answers if not name.startswith("_")]
+    assert list(table(README, "question")) == asked
+    assert set(answers["__prompts__"]) == set(asked)
+    for name in ("project_name", "author", "backend_port", "frontend_port"):
+        assert table(README, "question")[name][0] == answers[name]
+    for name in ("store", "license"):
+        assert table(README, "question")[name][0] == answers[name][0]
+        assert all(f"`{choice}`" in table(README, "question")[name][1] for choice in answers[name])
+
+
+def test_what_comes_out_is_what_is_listed(default_project: Path) -> None:
+    listing = README[README.index("## What comes out") : README.index("## Either library")]
+    names = re.findall(r"^ {4}([\w./-]+) {2,}", listing, re.MULTILINE)
+    assert len(names) > 5
+    assert all((default_project / name).exists() for name in names)
+
+
+def test_every_command_of_the_tables_is_there(default_project: Path) -> None:
+    for folder, text in (
+        (REPOSITORY, README),
+        (default_project, (default_project / "README.md").read_text(encoding="utf-8")),
+    ):
+        listing = subprocess.run(["make", "help"], cwd=folder, capture_output=True, text=True).stdout
+        commands = set(re.findall(r"^  ([a-z0-9-]+) ", listing, re.MULTILINE))
+        named = {name.split()[1] for name in re.findall(r"`(make [a-z0-9-]+)", text)}
+        assert named <= commands, f"{folder}: {named - commands}"
+
+
+def test_the_settings_are_those_of_the_app(default_project: Path) -> None:
+    text = (default_project / "README.md").read_text(encoding="utf-8")
+    rows = table(text, "name")
+    script = (
+        "import json; from app.settings import Settings; fields = Settings.model_fields.items();"
+        "print(json.dumps({name.upper(): field.default for name, field in fields}, default=str))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=default_project,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(default_project / "backend")},
+    )
+    assert result.returncode == 0, result.stderr
+    defaults = json.loads(result.stdout)
+    assert set(rows) == set(defaults)
+    for name, value in defaults.items():
+        shown = rows[name][0].strip("`")
+        assert shown == {None: "unset", True: "true", False: "false"}.get(value, str(value)), name
+    example = (default_project / ".env.example").read_text(encoding="utf-8")
+    assert set(defaults) <= set(re.findall(r"^# ([A-Z_]+)=", example, re.MULTILINE))
+
+
+@pytest.mark.parametrize("where", ["root", "project"])
+def test_the_python_snippets_parse(default_project: Path, where: str) -> None:
+    text = README if where == "root" else (default_project / "README.md").read_text(encoding="utf-8")
+    found = snippets(text, "python")
+    assert found
+    for snippet in found:
+        ast.parse(snippet)
+
+
+def test_the_example_service_streams_its_log(default_project: Path, tmp_path: Path) -> None:
+    (snippet,) = snippets(README, "python")
+    (tmp_path / "service.py").write_text(snippet)
+    script = """
+import asyncio, httpx, service
+async def main():
+    transport = httpx.ASGITransport(app=service.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        job = (await client.post("/jobs")).json()["job_id"]
+        print((await client.get(f"/log/{job}/stream")).text)
+asyncio.run(main())
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{default_project / 'libs' / 'streamator' / 'src'}"},
+    )
+    assert result.returncode == 0, result.stderr
+    events = [json.loads(line[5:]) for line in result.stdout.splitlines() if line.startswith("data:")]
+    assert [event.get("message") for event in events[:-1]] == ["Step 1", "Step 2", "Step 3", "All done"]
+    assert events[-1]["event"] == "done"
+
+
+def test_the_python_library_installs_alone(template: Path, tmp_path: Path) -> None:
+    bake(template, tmp_path)
+    (tmp_path / "my-service").mkdir()
+    copy_line, install_line = shell(README, "libs/streamator my-service")
+    run(copy_line, tmp_path)
+    run(f"{shlex.quote(sys.executable)} -m venv venv", tmp_path)
+    result = run(
+        install_line,
+        tmp_path,
+        PATH=f"{tmp_path / 'venv' / 'bin'}:{os.environ['PATH']}",
+        PIP_CONSTRAINT=str(REPOSITORY / TEMPLATE / "backend" / "constraints.txt"),
+        PIP_DISABLE_PIP_VERSION_CHECK="1",
+    )
+    assert "Successfully installed" in result.stdout
+    code = "import streamator.fastapi, streamator; print(streamator.__file__)"
+    where = run(f"venv/bin/python -c {shlex.quote(code)}", tmp_path).stdout
+    assert str(tmp_path / "venv") in where
+
+
+def test_the_react_library_packs_and_installs_alone(template: Path, tmp_path: Path) -> None:
+    project = bake(template, tmp_path)
+    (project / "node_modules").symlink_to(REPOSITORY / TEMPLATE / "node_modules")
+    page = tmp_path / "my-page"
+    page.mkdir()
+    react = {name: f"file:{REPOSITORY / TEMPLATE / 'node_modules' / name}" for name in ("react", "react-dom")}
+    (page / "package.json").write_text(
+        json.dumps({"name": "my-page", "private": True, "dependencies": react})
+    )
+    setup, build, pack, install = shell(README, "npm pack")
+    assert setup == "cd streamator-app && make setup"  # stands in: the node_modules that are here already
+    run(build, project)
+    run(pack, project)
+    assert install.startswith("cd ../my-page && ")
+    run(install.removeprefix("cd ../my-page && ") + " --offline", page)
+    package = page / "node_modules" / "streamator-react"
+    manifest = json.loads((package / "package.json").read_text(encoding="utf-8"))
+    assert set(manifest["exports"]) >= {".", "./log.css", "./log-compat.css"}
+    for css in ("log.css", "log-compat.css"):
+        assert list(package.rglob(css)), css
+    assert list(package.rglob("*.d.ts"))
+    assert not (package / "tests").exists()
