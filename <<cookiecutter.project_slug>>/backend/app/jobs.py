@@ -218,9 +218,8 @@ class JobRunner:
         """
         self._stopping = True
         for job_id, task in self._tasks.items():
-            self._emitters[job_id].log(
-                "The server is stopping, and this job with it: start it again.", "warning"
-            )
+            if job_id in self._emitters:
+                self._emitters[job_id].log("The server is stopping: start this job again later.", "warning")
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=timeout)

@@ -188,6 +188,7 @@ def _sections(source: str) -> Iterator[tuple[int, str, str]]:
 
     level, heading, body = 0, "", list[str]()
     in_heading = False
+    row: list[str] | None = None
     for token in MarkdownIt("commonmark").enable("table").parse(source):
         if token.type == "heading_open":
             if heading or body:
@@ -200,8 +201,15 @@ def _sections(source: str) -> Iterator[tuple[int, str, str]]:
             text = "".join(_inline(token.children or []))
             if in_heading:
                 heading = text.strip()
+            elif row is not None:
+                row.append(text)
             elif text.strip():
                 body.append(text)
+        elif token.type == "tr_open":
+            row = []
+        elif token.type == "tr_close":
+            body.append(" | ".join(row or []))
+            row = None
         elif token.type in ("fence", "code_block") and token.content.strip():
             body.append(token.content.rstrip())
         elif token.type == "html_block":

@@ -16,7 +16,7 @@ from typing import Any
 from app.ingest.extract import Log
 from app.ingest.identify import Kind
 from app.jobs import JobError
-from app.wording import duration
+from app.wording import count, duration
 
 __all__ = ["ExtractedFile", "Extractor"]
 
@@ -65,7 +65,10 @@ class Extractor:
             JobError: the document cannot be read, takes too long, or took the process down.
         """
         if self._slots.locked():
-            log(f"Waiting: {self._processes} other documents are being read", "info")
+            log(
+                f"Waiting: {count(self._processes, 'document is', 'documents are')} being read already",
+                "info",
+            )
         async with self._slots:
             task = {
                 "path": str(path), "kind": kind, "name": name, "charset": charset,

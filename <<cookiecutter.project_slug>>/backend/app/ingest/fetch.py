@@ -63,8 +63,8 @@ def check_url(url: str) -> httpx.URL:
     if parsed.userinfo:
         # It would end up in lists and logs.
         raise BadUrl(f"The URL for {parsed.host} holds a user name or password: leave it out")
-    if port == 0:
-        raise BadUrl(f"{shown} has port 0: give a port from 1 to 65535, or none")
+    if port is not None and not 1 <= port <= 65535:
+        raise BadUrl(f"{shown} has port {port}: give a port from 1 to 65535, or none")
     return parsed.copy_with(fragment=None)
 
 

@@ -118,8 +118,8 @@ def _reads_as_text(head: bytes) -> bool:
     if head.startswith(_BOMS):
         return True
     controls = len(head) - len(head.translate(None, _CONTROLS))
-    # A stray control character occurs in real text; a NUL does not.
-    return b"\0" not in head and controls <= len(head) // 200
+    # A few stray control characters occur in real text; a NUL does not.
+    return b"\0" not in head and controls <= 4 + len(head) // 200
 
 
 def _refusal(name: str, label: str) -> str:

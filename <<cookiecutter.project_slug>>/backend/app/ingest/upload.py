@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from starlette.datastructures import FormData
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from app.errors import ApiError
@@ -27,14 +27,19 @@ class _TooLarge(MultiPartException):
 
 
 async def parse_form(request: Request, max_bytes: int) -> FormData:
-    """The multipart form of a request, its file spooled to disk. The caller closes the form.
+    """The form that a request holds, its file spooled to disk. The caller closes the form.
 
     Raises:
         ApiError: 413 as soon as it is certain that the file is larger than `max_bytes`; 415 for another sort
             of body; 400 for a broken one.
     """
     content_type = request.headers.get("content-type", "")
-    if not content_type.lower().startswith("multipart/form-data"):
+    parser: type[MultiPartParser | FormParser]
+    if content_type.lower().startswith("multipart/form-data"):
+        parser, options = MultiPartParser, {"max_files": 1, "max_fields": 4}
+    elif content_type.lower().startswith("application/x-www-form-urlencoded"):  # enough for a URL
+        parser, options = FormParser, {"max_fields": 4}
+    else:
         raise ApiError(
             415,
             f"the body is {content_type[:100] or 'of no type'!r}: send multipart/form-data with file or url",
@@ -54,11 +59,11 @@ async def parse_form(request: Request, max_bytes: int) -> FormData:
             yield chunk
 
     try:
-        return await MultiPartParser(request.headers, limited(), max_files=1, max_fields=4).parse()
+        return await parser(request.headers, limited(), **options).parse()
     except _TooLarge:
         raise too_large(f"went past {size(max_bytes)}", max_bytes) from None
     except MultiPartException as error:
-        raise ApiError(400, f"the multipart body cannot be read ({error.message}): send it again") from error
+        raise ApiError(400, f"the form cannot be read ({error.message}): send it again") from error
 
 
 def too_large(what: str, max_bytes: int) -> ApiError:

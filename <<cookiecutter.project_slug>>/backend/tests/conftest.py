@@ -1,0 +1,102 @@
+"""What the tests share: settings that no environment reaches, and real servers on free ports."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from app.settings import Settings, load_settings
+from tests.support import RunningApp, Web, eventually
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Makes settings on a directory of the test's own; takes those that differ from the defaults."""
+
+    def make(**values: Any) -> Settings:
+        return load_settings(_env_file=None, **{"data_dir": tmp_path / "data", **values})
+
+    return make
+
+
+@pytest.fixture
+def run_app(settings: Callable[..., Settings]) -> Iterator[Callable[..., RunningApp]]:
+    """Starts an app in a real server, in a thread; takes the settings that differ from the defaults."""
+    from app.main import FEATURES, create_app
+
+    running: list[RunningApp] = []
+
+    def run(features: Any = FEATURES, **values: Any) -> RunningApp:
+        app = create_app(settings(**values), features=features)
+        listener = socket.create_server(("127.0.0.1", 0))
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        eventually(lambda: server.started or not thread.is_alive())
+        assert thread.is_alive(), "the server did not start"
+        client = httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30)
+        running.append(RunningApp(client, server, thread))
+        return running[-1]
+
+    yield run
+    for each in running:
+        each.client.close()
+        each.stop()
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    site = Web("")
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            site.asked.append(self.path)
+            status, headers, body = site.answers.get(self.path, (404, {}, b"none"))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            if isinstance(body, bytes):
+                if "content-length" not in headers:
+                    self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                with contextlib.suppress(ConnectionError):
+                    self.wfile.write(body)
+            else:
+                self.end_headers()
+                with contextlib.suppress(ConnectionError):
+                    body(self.wfile)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        daemon_threads = True
+
+    server = Server(("127.0.0.1", 0), Handler)
+    site.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield site
+    server.shutdown()
+    server.server_close()

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.ingest.extractor import ExtractedFile, Extractor
+from app.ingest.identify import Kind
+from app.jobs import JobError
+from tests.pdf import make_pdf
+from tests.support import eventually_async
+
+pytestmark = pytest.mark.anyio
+
+
+class Run:
+    """Extracts a file; collects the lines."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path, self.text_path = directory / "in", directory / "out"
+        self.lines: list[str] = []
+
+    async def __call__(self, extractor: Extractor, content: bytes = b"some words") -> ExtractedFile:
+        self.path.write_bytes(content)
+        kind: Kind = "pdf" if content.startswith(b"%PDF") else "text"
+        return await extractor.extract(
+            self.path, kind, name="x", charset=None, text_path=self.text_path,
+            log=lambda message, level: self.lines.append(message),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path)
+
+
+def script(code: str) -> tuple[str, ...]:
+    """A command that stands in for the extraction: reads its task, then runs `code`."""
+    return (
+        sys.executable,
+        "-c",
+        f"import json, os, sys, time\ntask = json.loads(sys.stdin.readline())\n{code}",
+    )
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+async def test_a_document_is_read_in_another_process(run: Run) -> None:
+    found = await run(Extractor(), make_pdf(["Three words here"], title="T"))
+    assert found == ExtractedFile("T", 3, 16)
+    assert run.text_path.read_text(encoding="utf-8") == "Three words here"
+    assert run.lines[-1] == "Page 1 of 1: 3 words"
+
+
+async def test_a_document_that_cannot_be_read_says_why(run: Run) -> None:
+    with pytest.raises(JobError, match="This PDF is damaged"):
+        await run(Extractor(), b"%PDF-1.4 rubbish")
+
+
+async def test_lines_come_while_it_works(run: Run) -> None:
+    code = "print(json.dumps({'log': 'first', 'level': 'info'}), flush=True)\ntime.sleep(60)"
+    task = asyncio.create_task(run(Extractor(command=script(code))))
+    await eventually_async(lambda: run.lines == ["first"])
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_cancelling_kills_it_at_once(run: Run) -> None:
+    code = "print(json.dumps({'log': str(os.getpid()), 'level': 'info'}), flush=True)\nwhile True: pass"
+    task = asyncio.create_task(run(Extractor(command=script(code))))
+    await eventually_async(lambda: run.lines)
+    before = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - before < 0.2
+    assert gone(int(run.lines[0]))
+
+
+async def test_one_that_hangs_is_stopped_at_its_time_limit(run: Run) -> None:
+    code = "print(json.dumps({'log': str(os.getpid()), 'level': 'info'}), flush=True)\ntime.sleep(60)"
+    with pytest.raises(JobError, match=r"took longer than 1\.0 s and was stopped"):
+        await run(Extractor(command=script(code), timeout=1.0))
+    assert gone(int(run.lines[0]))
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("sys.exit('no such parser')", "exit code 1: no such parser"),
+        ("os.abort()", "killed by signal 6"),
+        ("sys.stderr.write('x' * 1_000_000); os._exit(3)", "exit code 3"),
+    ],
+)
+async def test_one_that_crashes_is_a_clear_error(run: Run, code: str, reason: str) -> None:
+    with pytest.raises(JobError, match=reason):
+        await run(Extractor(command=script(code)))
+
+
+async def test_one_that_eats_memory_is_stopped_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.ingest.extractor._MEMORY_BYTES", 300_000_000)
+    with pytest.raises(JobError, match="more than 300 MB of memory"):
+        await run(Extractor(), b"word " * 30_000_000)
+
+
+async def test_only_so_many_run_at_once(run: Run) -> None:
+    extractor = Extractor(processes=1, command=script("time.sleep(60)"))
+    first = asyncio.create_task(run(extractor))
+    second = asyncio.create_task(run(extractor))
+    await eventually_async(lambda: run.lines == ["Waiting: 1 document is being read already"])
+    for task in (first, second):
+        task.cancel()
+    await asyncio.wait({first, second})
+
+
+async def test_it_goes_when_the_server_goes(run: Run, tmp_path: Path) -> None:
+    """The process ends by itself when its stdin does, which is what a killed server leaves behind."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c",
+        "import app.ingest.extract_process as p, time; p.extract = lambda *a, **k: time.sleep(60); p.main()",
+        stdin=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    process.stdin.write(
+        b'{"path": "", "kind": "pdf", "name": "", "charset": null, "memory_bytes": 2000000000}\n'
+    )
+    await process.stdin.drain()
+    process.stdin.close()
+    assert await asyncio.wait_for(process.wait(), 10) == 1
+
+
+async def test_it_is_not_given_the_servers_secrets(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+    code = "print(json.dumps({'error': ' '.join(os.environ)}), flush=True)"
+    with pytest.raises(JobError) as caught:
+        await run(Extractor(command=script(code)))
+    assert "AWS" not in str(caught.value)

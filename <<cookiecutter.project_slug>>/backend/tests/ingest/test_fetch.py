@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.ingest.fetch import BadUrl, Fetched, Fetcher, check_url
+from app.jobs import JobError
+from tests.support import Web
+
+pytestmark = pytest.mark.anyio
+
+
+class Fetch:
+    """Fetches into a file; collects the lines."""
+
+    def __init__(self, directory: Path) -> None:
+        self.target = directory / "fetched"
+        self.lines: list[str] = []
+
+    async def __call__(self, url: str, **options: Any) -> Fetched:
+        fetcher = Fetcher(**{"max_bytes": 100_000, "allow_private": True, **options})
+        return await fetcher.fetch(url, self.target, lambda message, level: self.lines.append(message))
+
+
+@pytest.fixture
+def fetch(tmp_path: Path) -> Fetch:
+    return Fetch(tmp_path)
+
+
+async def test_a_document_arrives_with_what_is_known_of_it(fetch: Fetch, web: Web) -> None:
+    url = web.put("/a/My%20page.html?x=1", b"hello", content_type="text/html; charset=Latin-1")
+    found = await fetch(url)
+    assert fetch.target.read_bytes() == b"hello"
+    assert found == Fetched(
+        bytes=5,
+        sha256=hashlib.sha256(b"hello").hexdigest(),
+        name="My page.html",
+        media_type="text/html; charset=Latin-1",
+        charset="Latin-1",
+    )
+    assert fetch.lines[0] == f"Fetching {url}"
+    assert fetch.lines[2] == "200 OK, text/html; charset=Latin-1, 5 bytes announced"
+    assert fetch.lines[-1].startswith("Fetched 5 bytes in ")
+
+
+async def test_redirects_are_followed_and_shown(fetch: Fetch, web: Web) -> None:
+    web.put("/b/c.txt", b"there")
+    url = web.put("/a", status=302, location="/b/c.txt#part")
+    found = await fetch(url)
+    assert (found.name, fetch.target.read_bytes()) == ("c.txt", b"there")
+    assert f"302 Found: redirected to {web.url}/b/c.txt" in fetch.lines
+
+
+async def test_a_ring_of_redirects_ends(fetch: Fetch, web: Web) -> None:
+    url = web.put("/ring", status=301, location="/ring")
+    with pytest.raises(JobError, match=r"Redirected more than 5 times"):
+        await fetch(url)
+    assert len(web.asked) == 6
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://x.y/z", "gopher://x"])
+async def test_a_redirect_out_of_the_web_is_refused(fetch: Fetch, web: Web, location: str) -> None:
+    with pytest.raises(JobError, match=r"is not a web address|is not a URL"):
+        await fetch(web.put("/a", status=302, location=location))
+
+
+@pytest.mark.parametrize(("status", "advice"), [(404, "check the URL"), (503, "try again later")])
+async def test_an_error_status_is_a_clear_error(fetch: Fetch, web: Web, status: int, advice: str) -> None:
+    url = web.put("/x", b"no", status=status)
+    with pytest.raises(JobError, match=rf"answered {status} .*/x: .*{advice}"):
+        await fetch(url)
+
+
+async def test_a_length_over_the_limit_is_refused_unread(fetch: Fetch, web: Web) -> None:
+    url = web.put("/big", b"x" * 200_000)
+    with pytest.raises(JobError, match="is 200 kB, and MAX_UPLOAD_MB allows 100 kB"):
+        await fetch(url)
+
+
+async def test_a_body_over_the_limit_is_broken_off(fetch: Fetch, web: Web) -> None:
+    sent: list[int] = []
+
+    def endless(socket: Any) -> None:
+        while len(sent) < 10_000:
+            socket.write(b"x" * 10_000)
+            sent.append(1)
+
+    with pytest.raises(JobError, match="went past 100 kB"):
+        await fetch(web.put("/endless", endless))
+    assert fetch.target.stat().st_size <= 100_000
+
+
+async def test_compressed_content_is_unpacked(fetch: Fetch, web: Web) -> None:
+    for encoding, pack in (("gzip", gzip.compress), ("deflate", zlib.compress)):
+        url = web.put(f"/{encoding}", pack(b"words " * 5000), content_encoding=encoding)
+        assert (await fetch(url)).bytes == 30_000
+        assert fetch.target.read_bytes() == b"words " * 5000
+
+
+async def test_a_bomb_is_broken_off_at_the_limit(fetch: Fetch, web: Web) -> None:
+    url = web.put("/bomb", gzip.compress(bytes(50_000_000)), content_encoding="gzip")
+    with pytest.raises(JobError, match="went past 100 kB"):
+        await fetch(url)
+
+
+async def test_layers_of_compression_are_refused(fetch: Fetch, web: Web) -> None:
+    url = web.put("/layers", gzip.compress(gzip.compress(b"x")), content_encoding="gzip, gzip")
+    with pytest.raises(JobError, match="compressed with “gzip, gzip”"):
+        await fetch(url)
+
+
+@pytest.mark.parametrize("body", [b"not gzip", gzip.compress(b"words " * 5000)[:-20]])
+async def test_broken_compression_is_a_clear_error(fetch: Fetch, web: Web, body: bytes) -> None:
+    with pytest.raises(JobError, match=r"cannot be decompressed|in the middle of its compressed data"):
+        await fetch(web.put("/broken", body, content_encoding="gzip"))
+
+
+async def test_a_body_cut_short_is_a_clear_error(fetch: Fetch, web: Web) -> None:
+    url = web.put("/short", b"only this", content_length="500")
+    with pytest.raises(JobError, match="could not be fetched"):
+        await fetch(url, timeout=5)
+
+
+async def test_a_server_that_trickles_is_left_at_the_time_limit(fetch: Fetch, web: Web) -> None:
+    def trickle(socket: Any) -> None:
+        for _ in range(200):
+            socket.write(b"x")
+            time.sleep(0.05)
+
+    with pytest.raises(JobError, match="did not arrive within 300 ms"):
+        await fetch(web.put("/trickle", trickle), timeout=0.3)
+
+
+async def test_no_server_is_a_clear_error(fetch: Fetch) -> None:
+    with pytest.raises(JobError, match=r"127\.0\.0\.1, port 1\) cannot be connected to"):
+        await fetch("http://127.0.0.1:1/")
+
+
+async def test_no_such_host_is_a_clear_error(fetch: Fetch) -> None:
+    with pytest.raises(JobError, match=r"There is no host 'nowhere.invalid'.*check the URL's spelling"):
+        await fetch("http://nowhere.invalid/x")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:{port}/x",
+        "http://localhost:{port}/x",
+        "http://2130706433:{port}/x",
+        "http://127.1:{port}/x",
+        "http://0x7f000001:{port}/x",
+        "http://0.0.0.0:{port}/x",
+        "http://[::1]:{port}/x",
+        "http://[::ffff:127.0.0.1]:{port}/x",
+        "http://[::ffff:7f00:1]:{port}/x",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[::ffff:169.254.169.254]/latest/meta-data/",
+        "http://10.0.0.1/",
+        "http://192.168.0.1:8080/",
+    ],
+)
+async def test_addresses_off_the_public_internet_are_never_connected_to(
+    fetch: Fetch, web: Web, url: str
+) -> None:
+    web.put("/x", b"secret")
+    with pytest.raises(JobError, match="not on the public internet: refused"):
+        await fetch(url.format(port=web.url.rsplit(":", 1)[1]), allow_private=False)
+    assert web.asked == []
+
+
+async def test_a_redirect_into_this_machine_is_refused(
+    fetch: Fetch, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One public name in a world of its own: it leads to the test's server, and counts as public by its name.
+    port = web.url.rsplit(":", 1)[1]
+    public = _World(monkeypatch, {"public.example": ["127.0.0.1"]}, allowed={"public.example"})
+    web.put("/secret", b"secret")
+    web.put("/go", status=302, location=f"http://127.0.0.1:{port}/secret")
+    with pytest.raises(JobError, match=r"'127.0.0.1' leads to 127.0.0.1.*refused"):
+        await fetch(f"http://public.example:{port}/go", allow_private=False)
+    assert web.asked == ["/go"]
+    assert public.asked == ["public.example", "127.0.0.1"]
+
+
+async def test_a_name_that_changes_its_mind_is_connected_to_where_it_was_checked(
+    fetch: Fetch, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = _World(monkeypatch, {"rebinds.example": ["203.0.113.1"]}, allowed={"rebinds.example"})
+    world.then["rebinds.example"] = ["127.0.0.1"]
+    web.put("/x", b"secret")
+    with pytest.raises(JobError, match=r"203\.0\.113\.1"):
+        await fetch(f"http://rebinds.example:{web.url.rsplit(':', 1)[1]}/x", allow_private=False, timeout=1)
+    assert web.asked == []
+    assert world.asked == ["rebinds.example"]
+
+
+async def test_private_addresses_of_a_mixed_name_are_left_out(
+    fetch: Fetch, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _World(monkeypatch, {"mixed.example": ["127.0.0.1", "10.0.0.1"]}, allowed=set())
+    with pytest.raises(JobError, match="refused"):
+        await fetch("http://mixed.example/", allow_private=False)
+
+
+class _World:
+    """Stands in for the name service, and makes what `allowed` names lead to count as public."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, names: dict[str, list[str]], allowed: set[str]) -> None:
+        self.names, self.then, self.asked = names, dict[str, list[str]](), list[str]()
+        self._public = False
+
+        async def resolve(host: str, port: int) -> list[str]:
+            self.asked.append(host)
+            self._public = host in allowed
+            answer = self.names.get(host, [host])
+            if host in self.then:
+                self.names[host] = self.then[host]
+            return answer
+
+        patch.setattr("app.ingest.fetch.resolve", resolve)
+        patch.setattr("app.ingest.fetch.is_public", lambda address: self._public)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", "not a web address"),
+        ("example.com", "not a web address"),
+        ("ftp://example.com/", "not a web address"),
+        ("javascript:alert(1)", "not a web address"),
+        ("file:///etc/passwd", "not a web address"),
+        ("http://", "not a web address"),
+        ("http://user:password@example.com/", "holds a user name or password"),
+        ("http://example.com:99999/", "has port 99999"),
+        ("http://example.com:0/", "has port 0"),
+        ("http://example.com:http/", "is not a URL"),
+        ("http://example.com/\x00", "is not a URL"),
+        ("http://[::1/", "is not a URL"),
+        ("http://example.com/" + "x" * 3000, "at most 2,000"),
+    ],
+)
+async def test_what_is_no_url_to_fetch_is_refused_with_the_reason(url: str, reason: str) -> None:
+    with pytest.raises(BadUrl, match=reason):
+        check_url(url)
+
+
+async def test_a_url_loses_its_fragment_and_keeps_the_rest() -> None:
+    assert str(check_url(" https://Example.com/a?b=c#d ")) == "https://example.com/a?b=c"

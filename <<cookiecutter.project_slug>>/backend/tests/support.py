@@ -1,0 +1,93 @@
+"""What tests use by name: waiting for conditions, a running app, a web server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import uvicorn
+
+JsonObject = dict[str, Any]
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """What `condition` gives as soon as it is true; fails the test when it stays false."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"still false after {seconds} s"
+        time.sleep(0.01)
+    return result
+
+
+async def eventually_async(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """`eventually`, for a test that runs on the loop."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"still false after {seconds} s"
+        await asyncio.sleep(0.01)
+    return result
+
+
+@dataclass
+class RunningApp:
+    """An app in a server of its own, and a client for it."""
+
+    client: httpx.Client
+    server: uvicorn.Server
+    thread: threading.Thread
+
+    def stop(self) -> None:
+        """Stops the server as SIGTERM does, and waits for it."""
+        self.server.should_exit = True
+        self.thread.join(15)
+        assert not self.thread.is_alive()
+
+    def ingest(self, content: bytes, name: str) -> str:
+        """Uploads a file; gives the job's id."""
+        answer = self.client.post("/api/ingest", files={"file": (name, content)})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["job_id"])
+
+    def events(self, job_id: str) -> list[JsonObject]:
+        """Follows a job's stream to its end; gives all its events."""
+        found = []
+        with self.client.stream("GET", f"/api/log/{job_id}/stream", timeout=30) as response:
+            assert response.status_code == 200
+            for line in response.iter_lines():
+                if line.startswith("data: "):
+                    found.append(json.loads(line.removeprefix("data: ")))
+        return found
+
+    def result(self, job_id: str) -> JsonObject:
+        """Waits for a job to end well; gives its document's row."""
+        assert self.events(job_id)[-1]["status"] == "completed"
+        job = self.client.get(f"/api/jobs/{job_id}").json()
+        return dict(self.client.get(f"/api/documents/{job['document_id']}").json())
+
+
+@dataclass
+class Web:
+    """A web server on loopback: paths and what they answer with."""
+
+    url: str
+    answers: dict[str, tuple[int, dict[str, str], bytes | Callable[[Any], None]]] = field(
+        default_factory=dict
+    )
+    asked: list[str] = field(default_factory=list)
+
+    def put(
+        self, path: str, body: bytes | Callable[[Any], None] = b"", status: int = 200, **headers: str
+    ) -> str:
+        """Answers `path` so; a callable body writes to the handler's socket itself. Gives the URL."""
+        self.answers[path] = (
+            status,
+            {name.replace("_", "-"): value for name, value in headers.items()},
+            body,
+        )
+        return self.url + path

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from app.database import Database, DatabaseError
+from tests.support import eventually_async
+
+pytestmark = pytest.mark.anyio
+
+NOTES = (("CREATE TABLE notes (text TEXT UNIQUE)",),)
+
+
+async def count(database: Database) -> int:
+    return int(await database.read(lambda c: c.execute("SELECT count(*) FROM notes").fetchone()[0]))
+
+
+async def test_what_is_written_is_there_after_a_restart(tmp_path: Path) -> None:
+    for expected in (1, 2):
+        database = Database(tmp_path / "deep" / "app.db", {"notes": NOTES})
+        await database.open()
+        await database.write(lambda c: c.execute("INSERT INTO notes VALUES (hex(randomblob(8)))"))
+        assert await count(database) == expected
+        await database.close()
+
+
+async def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
+    database = Database(tmp_path / "app.db", {"notes": NOTES})
+    await database.open()
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO notes VALUES ('a')")
+        connection.execute("INSERT INTO notes VALUES ('a')")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        await database.write(work)
+    assert await count(database) == 0
+    await database.close()
+
+
+async def test_a_cancelled_write_leaves_nothing(tmp_path: Path) -> None:
+    database = Database(tmp_path / "app.db", {"notes": NOTES})
+    await database.open()
+    inside, go_on = threading.Event(), threading.Event()
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO notes VALUES ('a')")
+        inside.set()
+        assert go_on.wait(10)
+
+    task = asyncio.create_task(database.write(work))
+    await eventually_async(inside.is_set)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    await database.write(lambda c: c.execute("INSERT INTO notes VALUES ('b')"))
+    assert await count(database) == 1
+    await database.close()
+
+
+async def test_readers_do_not_wait_for_the_writer(tmp_path: Path) -> None:
+    database = Database(tmp_path / "app.db", {"notes": NOTES})
+    await database.open()
+    inside, go_on = threading.Event(), threading.Event()
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO notes VALUES ('a')")
+        inside.set()
+        assert go_on.wait(10)
+
+    task = asyncio.create_task(database.write(work))
+    await eventually_async(inside.is_set)
+    assert await asyncio.wait_for(count(database), 5) == 0
+    go_on.set()
+    await task
+    assert await count(database) == 1
+    await database.close()
+
+
+async def test_parts_are_migrated_apart_and_each_step_once(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    for migrations in (
+        {"notes": NOTES},
+        {"notes": (*NOTES, ("ALTER TABLE notes ADD COLUMN stars INTEGER",))},
+        {"other": (("CREATE TABLE other (x)",),)},
+        {"notes": (*NOTES, ("ALTER TABLE notes ADD COLUMN stars INTEGER",))},
+    ):
+        database = Database(path, migrations)
+        await database.open()
+        await database.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO notes (text, stars) VALUES ('a', 5)")
+        connection.execute("INSERT INTO other VALUES (1)")
+    connection.close()
+
+
+async def test_a_failing_step_changes_nothing(tmp_path: Path) -> None:
+    bad = Database(tmp_path / "app.db", {"notes": (("CREATE TABLE notes (text)", "CREATE NONSENSE"),)})
+    with pytest.raises(DatabaseError, match=r"app\.db cannot be opened"):
+        await bad.open()
+    await bad.close()
+    good = Database(tmp_path / "app.db", {"notes": NOTES})
+    await good.open()
+    assert await count(good) == 0
+    await good.close()
+
+
+async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    newer = Database(tmp_path / "app.db", {"notes": (*NOTES, ("CREATE TABLE more (x)",))})
+    await newer.open()
+    await newer.close()
+    older = Database(tmp_path / "app.db", {"notes": NOTES})
+    with pytest.raises(DatabaseError, match="newer version"):
+        await older.open()
+    await older.close()
+
+
+async def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "app.db").write_bytes(b"not a database" * 100)
+    database = Database(tmp_path / "app.db", {})
+    with pytest.raises(DatabaseError, match="move the file away"):
+        await database.open()
+    await database.close()

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamator import JobEmitter, MemoryStore, follow
+
+from app.database import Database
+from app.jobs import MIGRATIONS, JobError, JobRunner, JobTable, TooManyJobs
+from tests.support import eventually_async
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def runner_on(path: Path, limit: int = 4) -> AsyncIterator[tuple[JobRunner, JobTable, MemoryStore]]:
+    database = Database(path / "app.db", {"jobs": MIGRATIONS})
+    await database.open()
+    table, store = JobTable(database), MemoryStore()
+    runner = JobRunner(table, store, limit=limit)
+    try:
+        yield runner, table, store
+    finally:
+        await runner.shutdown(timeout=0.5)
+        await database.close()
+
+
+async def events(store: MemoryStore, job_id: str) -> list[dict[str, Any]]:
+    """All events of a job, once it has ended."""
+    log = await store.find(job_id)
+    assert log is not None
+    found: list[dict[str, Any]] = []
+    async for batch in follow(log):
+        found.extend(batch)
+    return found
+
+
+def lines(found: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(event["level"], event["message"]) for event in found if event["event"] == "log"]
+
+
+async def test_a_job_that_returns_is_completed_with_its_result(tmp_path: Path) -> None:
+    async def work(emitter: JobEmitter) -> dict[str, Any]:
+        emitter.log("working")
+        return {"document_id": "d1"}
+
+    async with runner_on(tmp_path) as (runner, table, store):
+        job = await runner.start("test", "a source", work)
+        assert (job.status, job.kind, job.source) == ("running", "test", "a source")
+        found = await events(store, job.job_id)
+        assert lines(found) == [("info", "working")]
+        assert (found[-1]["event"], found[-1]["status"]) == ("done", "completed")
+        assert JobEmitter.pop_result(job.job_id) == {"document_id": "d1"}
+        await runner.shutdown()
+        row = await table.get(job.job_id)
+        assert row is not None
+        assert (row.status, row.document_id, row.error) == ("completed", "d1", None)
+        assert row.finished_at is not None
+        assert row.finished_at >= row.created_at
+
+
+async def test_an_exception_is_an_error_entry_and_then_done_failed(tmp_path: Path) -> None:
+    async def work(emitter: JobEmitter) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    async with runner_on(tmp_path) as (runner, _, store):
+        job = await runner.start("test", "x", work)
+        found = await events(store, job.job_id)
+        assert lines(found) == [("error", "Unexpected ZeroDivisionError: by nothing")]
+        assert found[-1]["status"] == "failed"
+        ended = await runner.get(job.job_id)
+        assert ended is not None
+        assert (ended.status, ended.error) == ("failed", "Unexpected ZeroDivisionError: by nothing")
+
+
+async def test_an_expected_failure_is_shown_in_its_own_words(tmp_path: Path) -> None:
+    async def work(emitter: JobEmitter) -> None:
+        raise JobError("The page is empty: give another.")
+
+    async with runner_on(tmp_path) as (runner, _, store):
+        job = await runner.start("test", "x", work)
+        assert lines(await events(store, job.job_id)) == [("error", "The page is empty: give another.")]
+
+
+async def test_a_cancelled_job_ends_at_once_and_says_so(tmp_path: Path) -> None:
+    started = asyncio.Event()
+
+    async def work(emitter: JobEmitter) -> None:
+        started.set()
+        await asyncio.sleep(60)
+
+    async with runner_on(tmp_path) as (runner, _, store):
+        job = await runner.start("test", "x", work)
+        await started.wait()
+        before = time.monotonic()
+        assert JobEmitter.cancel(job.job_id)
+        found = await events(store, job.job_id)
+        assert time.monotonic() - before < 0.2
+        assert (found[-1]["event"], found[-1]["status"]) == ("done", "cancelled")
+        ended = await runner.get(job.job_id)
+        assert ended is not None
+        assert (ended.status, ended.error) == ("cancelled", None)
+
+
+async def test_a_job_cancelled_before_its_first_step_is_cancelled_and_cleaned_up(tmp_path: Path) -> None:
+    ran, cleaned = [], []
+
+    async def work(emitter: JobEmitter) -> None:
+        ran.append(True)
+
+    async with runner_on(tmp_path) as (runner, table, store):
+        job = await runner.start("test", "x", work, on_end=lambda: cleaned.append(True))
+        (task,) = (each for each in asyncio.all_tasks() if job.job_id in each.get_name())
+        task.cancel()
+        found = await events(store, job.job_id)
+        assert found[-1]["status"] == "cancelled"
+        assert (ran, cleaned) == ([], [True])
+        await runner.shutdown()
+        row = await table.get(job.job_id)
+        assert row is not None
+        assert row.status == "cancelled"
+
+
+async def test_a_viewer_that_has_seen_done_is_never_told_running(tmp_path: Path) -> None:
+    async def work(emitter: JobEmitter) -> None:
+        await asyncio.sleep(0)
+
+    async with runner_on(tmp_path) as (runner, _, store):
+        for _ in range(20):
+            job = await runner.start("test", "x", work)
+            await events(store, job.job_id)
+            seen = await runner.get(job.job_id)
+            assert seen is not None
+            assert seen.status == "completed"
+            assert (await runner.latest(1))[0].status == "completed"
+
+
+async def test_the_cap_counts_what_runs_and_frees_its_place(tmp_path: Path) -> None:
+    release = asyncio.Event()
+
+    async def work(emitter: JobEmitter) -> None:
+        await release.wait()
+
+    async with runner_on(tmp_path, limit=2) as (runner, _, store):
+        # All at once: the place is taken before anything is awaited.
+        answers = await asyncio.gather(
+            *(runner.start("test", str(n), work) for n in range(5)), return_exceptions=True
+        )
+        refused = [answer for answer in answers if isinstance(answer, TooManyJobs)]
+        assert len(refused) == 3
+        assert str(refused[0]) == (
+            "2 jobs are running and MAX_RUNNING_JOBS is 2: wait for one to end, or cancel one"
+        )
+        release.set()
+        await eventually_async(lambda: runner.running == 0)
+        await events(store, (await runner.start("test", "again", work)).job_id)
+
+
+async def test_jobs_are_kept_alive_without_anyone_holding_them(tmp_path: Path) -> None:
+    async def work(emitter: JobEmitter) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.1, future.set_result, None)
+        await future
+
+    async with runner_on(tmp_path) as (runner, _, store):
+        job_id = (await runner.start("test", "x", work)).job_id
+        await asyncio.sleep(0)
+        gc.collect()
+        assert (await events(store, job_id))[-1]["status"] == "completed"
+
+
+async def test_shutdown_interrupts_what_runs_and_refuses_what_comes(tmp_path: Path) -> None:
+    async def work(emitter: JobEmitter) -> None:
+        await asyncio.sleep(60)
+
+    async with runner_on(tmp_path) as (runner, table, store):
+        job = await runner.start("test", "x", work)
+        await asyncio.sleep(0)
+        await runner.shutdown()
+        found = await events(store, job.job_id)
+        assert lines(found) == [("warning", "The server is stopping: start this job again later.")]
+        assert found[-1]["status"] == "cancelled"
+        row = await table.get(job.job_id)
+        assert row is not None
+        assert (row.status, row.error) == (
+            "interrupted",
+            "The server stopped while this job was running.",
+        )
+        with pytest.raises(TooManyJobs, match="stopping"):
+            await runner.start("test", "y", work)
+
+
+async def test_shutdown_does_not_wait_for_ever_for_a_job_that_clings(tmp_path: Path) -> None:
+    release = asyncio.Event()
+
+    async def work(emitter: JobEmitter) -> None:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+
+    async with runner_on(tmp_path) as (runner, table, store):
+        job = await runner.start("test", "x", work)
+        await asyncio.sleep(0)
+        before = time.monotonic()
+        await runner.shutdown(timeout=0.1)
+        assert time.monotonic() - before < 2
+        assert (await events(store, job.job_id))[-1]["status"] == "cancelled"
+        row = await table.get(job.job_id)
+        assert row is not None
+        assert row.status == "interrupted"
+        release.set()
+
+
+async def test_a_restart_marks_what_a_killed_server_left_running(tmp_path: Path) -> None:
+    async def work(emitter: JobEmitter) -> None:
+        await asyncio.sleep(60)
+
+    async with runner_on(tmp_path) as (runner, _, _store):
+        job = await runner.start("test", "x", work)
+        # What a restarted server sees in the file while this one has told it nothing.
+        database = Database(tmp_path / "app.db", {"jobs": MIGRATIONS})
+        await database.open()
+        table = JobTable(database)
+        assert await table.interrupt_running() == 1
+        assert await table.interrupt_running() == 0
+        row = await table.get(job.job_id)
+        assert row is not None
+        assert row.status == "interrupted"
+        await database.close()
+
+
+async def test_the_newest_jobs_come_first(tmp_path: Path) -> None:
+    async def work(emitter: JobEmitter) -> None:
+        pass
+
+    async with runner_on(tmp_path) as (runner, _, store):
+        for name in ("a", "b", "c"):
+            await events(store, (await runner.start("test", name, work)).job_id)
+        assert [job.source for job in await runner.latest(2)] == ["c", "b"]
+        assert await runner.get("no-such-job") is None

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.settings import PROJECT_ROOT, SettingsError, load_settings
+
+
+def test_no_setting_is_required() -> None:
+    settings = load_settings(_env_file=None)
+    assert settings.max_upload_bytes == 20_000_000
+    assert settings.data_dir == PROJECT_ROOT / "data"
+    assert settings.ingest_allow_private_urls is False
+    assert settings.static_dir is None
+
+
+def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / ".env"
+    file.write_text("BACKEND_PORT=4001\nMAX_RUNNING_JOBS=3\nAWS_REGION=nowhere\nMAX_UPLOAD_MB=\n")
+    monkeypatch.setenv("BACKEND_PORT", "4002")
+    settings = load_settings(_env_file=file)
+    assert (settings.backend_port, settings.max_running_jobs) == (4002, 3)
+    assert settings.max_upload_mb == 20
+
+
+def test_the_store_options_are_those_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings(_env_file=None, streamator_store="memory").store_options == {}
+    monkeypatch.setenv("STREAMATOR_TABLE", "my-logs")
+    monkeypatch.setenv("STREAMATOR_TTL_DAYS", "2")
+    options = load_settings(_env_file=None, streamator_store="dynamo").store_options
+    assert options == {"table": "my-logs", "ttl_days": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fix"),
+    [
+        ("BACKEND_PORT", "http", "set a port from 1 to 65535"),
+        ("BACKEND_PORT", "70000", "set a port from 1 to 65535"),
+        ("STREAMATOR_STORE", "postgres", "set it to memory or dynamo"),
+        ("STREAMATOR_TABLE", "a b", "use 3 to 255 of"),
+        ("MAX_UPLOAD_MB", "-1", "above 0"),
+        ("MAX_RUNNING_JOBS", "0", "from 1 to 1000"),
+        ("INGEST_ALLOW_PRIVATE_URLS", "maybe", "true or false"),
+        ("STATIC_DIR", "/nonexistent", "build the frontend"),
+    ],
+)
+def test_a_wrong_value_is_one_line_with_the_name_the_value_and_the_fix(
+    name: str, value: str, fix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(_env_file=None)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"{name}=")
+    assert value in line
+    assert fix in line
+
+
+def test_two_wrong_values_are_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKEND_PORT", "x")
+    monkeypatch.setenv("MAX_RUNNING_JOBS", "y")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(_env_file=None)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("command", [["-m", "app"], ["-m", "uvicorn", "app.main:app", "--port", "0"]])
+def test_the_server_exits_with_2_and_no_traceback_on_a_wrong_value(command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *command],
+        env={**os.environ, "MAX_RUNNING_JOBS": "many"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "MAX_RUNNING_JOBS='many' cannot be used: set a number from 1 to 1000." in done.stderr
+    assert "Traceback" not in done.stderr
