@@ -1,0 +1,197 @@
+import { cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { LogPanel, type LogEntry, type LogLevel } from "../src/index.js";
+
+afterEach(cleanup);
+
+function entry(line: number, text = `line ${line}`, level: LogLevel = "info"): LogEntry {
+  return { text, t: line / 10, level, id: line, line, event: "log" };
+}
+
+function entries(count: number): LogEntry[] {
+  return Array.from({ length: count }, (_, index) => entry(index + 1));
+}
+
+const rows = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".streamator-log-entry")];
+
+describe("LogPanel", () => {
+  it("is nothing while idle and empty", () => {
+    const { container } = render(<LogPanel logs={[]} active={false} />);
+    expect(container.innerHTML).toBe("");
+  });
+
+  it("waits visibly while active and empty, in the words given", () => {
+    const { rerender } = render(<LogPanel logs={[]} active />);
+    expect(document.querySelector(".streamator-log-waiting")?.textContent).toBe("⏳ Starting…");
+    rerender(<LogPanel logs={[]} active waitingText="Gleich" />);
+    expect(document.querySelector(".streamator-log-waiting")?.textContent).toBe("Gleich");
+    rerender(<LogPanel logs={entries(1)} active />);
+    expect(document.querySelector(".streamator-log-waiting")).toBeNull();
+  });
+
+  it("shows time and text, and names the level in the classes", () => {
+    render(<LogPanel logs={[entry(123, "plain"), entry(124, "good", "success"), entry(125, "hm", "warning"), entry(126, "bad", "error")]} active={false} />);
+    expect(rows().map(({ className }) => className)).toEqual([
+      "streamator-log-entry log-entry--info",
+      "streamator-log-entry streamator-log-entry--success log-entry--success",
+      "streamator-log-entry streamator-log-entry--warning log-entry--warning",
+      "streamator-log-entry streamator-log-entry--error log-entry--error",
+    ]);
+    expect(rows()[0]?.querySelector(".streamator-log-time")?.textContent).toBe("12.3s");
+    expect(rows()[0]?.textContent).toBe("12.3splain");
+  });
+
+  it("takes className, style and maxHeight", () => {
+    const { rerender } = render(<LogPanel logs={entries(1)} active className="log mine" style={{ color: "red" }} maxHeight="200px" />);
+    const panel = screen.getByRole("log");
+    expect(panel.className).toBe("streamator-log log mine");
+    expect(panel.style.color).toBe("red");
+    expect(panel.style.getPropertyValue("--streamator-max-height")).toBe("200px");
+    rerender(<LogPanel logs={entries(1)} active maxHeight={90} />);
+    expect(panel.style.getPropertyValue("--streamator-max-height")).toBe("90px");
+  });
+
+  it("is a log with a name that does not announce each line, and can be reached by keyboard", () => {
+    render(<LogPanel logs={entries(1)} active aria-label="Ingest of a.pdf" />);
+    const panel = screen.getByRole("log", { name: "Ingest of a.pdf" });
+    expect(panel.getAttribute("aria-live")).toBe("off");
+    expect(panel.tabIndex).toBe(0);
+    cleanup();
+    render(<LogPanel logs={entries(1)} active />);
+    expect(screen.getByRole("log", { name: "Job log" })).toBeTruthy();
+  });
+
+  it("shows hostile text as text", () => {
+    const hostile = '<img src=x onerror="alert(1)"> javascript:alert(1) \u001b[31m \u202Egnp.exe';
+    render(<LogPanel logs={[entry(1, hostile)]} active />);
+    expect(document.querySelector(".streamator-log-text")?.textContent).toBe(hostile);
+    expect(document.querySelector("img")).toBeNull();
+  });
+
+  it("draws rows by renderEntry, with each entry's index", () => {
+    render(<LogPanel logs={entries(3)} active renderEntry={({ text }, index) => <p>{`${index}: ${text}`}</p>} />);
+    expect([...document.querySelectorAll("p")].map(({ textContent }) => textContent)).toEqual(["0: line 1", "1: line 2", "2: line 3"]);
+    expect(rows()).toHaveLength(0);
+  });
+
+  it("takes entries of your own, without times or levels", () => {
+    render(<LogPanel logs={[{ text: "mine" }, { text: "yours", t: "12:03" }]} active={false} />);
+    expect(rows().map(({ textContent }) => textContent)).toEqual(["mine", "12:03yours"]);
+  });
+
+  it("renders each row once while the log grows line by line", () => {
+    const renderEntry = vi.fn(({ text }: LogEntry) => <p>{text}</p>);
+    const all = entries(1000);
+    const { rerender } = render(<LogPanel logs={all.slice(0, 800)} active renderEntry={renderEntry} />);
+    renderEntry.mockClear();
+    rerender(<LogPanel logs={all.slice(0, 801)} active renderEntry={renderEntry} />);
+    expect(renderEntry).toHaveBeenCalledTimes(1);
+  });
+
+  it("leaves the rows in place when the oldest lines are dropped", () => {
+    const all = entries(1000);
+    const { rerender } = render(<LogPanel logs={all.slice(0, 900)} active />);
+    const before = rows().find(({ textContent }) => textContent?.endsWith("line 700"));
+    rerender(<LogPanel logs={all.slice(250, 1000)} active />);
+    expect(rows()).toHaveLength(750);
+    expect(rows()[0]?.textContent).toBe("25.1sline 251");
+    expect(rows().find(({ textContent }) => textContent?.endsWith("line 700"))).toBe(before);
+  });
+
+  it("shows a log that was replaced by another", () => {
+    const { rerender } = render(<LogPanel logs={entries(300)} active />);
+    rerender(<LogPanel logs={[entry(1, "other"), entry(2, "log")]} active />);
+    expect(rows().map(({ textContent }) => textContent)).toEqual(["0.1sother", "0.2slog"]);
+  });
+
+  it("takes 10,000 lines", () => {
+    render(<LogPanel logs={entries(10_000)} active />);
+    expect(rows()).toHaveLength(10_000);
+    expect(document.querySelectorAll(".streamator-log-block")).toHaveLength(50);
+  });
+});
+
+describe("following the end", () => {
+  // happy-dom lays nothing out: a panel of 100 px that shows lines of 20 px.
+  function layout(panel: HTMLElement): void {
+    let scrollTop = panel.scrollTop;
+    Object.defineProperties(panel, {
+      clientHeight: { get: () => 100 },
+      clientWidth: { get: () => 300 },
+      scrollHeight: { get: () => rows().length * 20 },
+      scrollTop: {
+        get: () => scrollTop,
+        set(value: number) {
+          scrollTop = Math.max(0, Math.min(value, rows().length * 20 - 100));
+        },
+      },
+    });
+  }
+
+  function follow(autoScroll?: boolean): { panel: HTMLElement; grow: (count: number) => void; scrollTo: (top: number) => void } {
+    const view = render(<LogPanel logs={entries(10)} active autoScroll={autoScroll} />);
+    const panel = screen.getByRole("log");
+    layout(panel);
+    return {
+      panel,
+      grow: (count) => view.rerender(<LogPanel logs={entries(count)} active autoScroll={autoScroll} />),
+      scrollTo(top) {
+        panel.scrollTop = top;
+        fireEvent.scroll(panel);
+      },
+    };
+  }
+
+  it("keeps the newest line in view", () => {
+    const { panel, grow } = follow();
+    grow(20);
+    expect(panel.scrollTop).toBe(300);
+    grow(30);
+    expect(panel.scrollTop).toBe(500);
+  });
+
+  it.each([
+    ["the wheel", (panel: HTMLElement) => fireEvent.wheel(panel, { deltaY: -30 })],
+    ["PageUp", (panel: HTMLElement) => fireEvent.keyDown(panel, { key: "PageUp" })],
+    ["ArrowUp", (panel: HTMLElement) => fireEvent.keyDown(panel, { key: "ArrowUp" })],
+    ["Home", (panel: HTMLElement) => fireEvent.keyDown(panel, { key: "Home" })],
+    ["a finger", (panel: HTMLElement) => fireEvent.touchMove(panel)],
+  ])("lets go for %s, and follows again from the end", (_, leave) => {
+    const { panel, grow, scrollTo } = follow();
+    grow(20);
+    leave(panel);
+    scrollTo(120);
+    grow(30);
+    expect(panel.scrollTop).toBe(120);
+    scrollTo(500);
+    grow(40);
+    expect(panel.scrollTop).toBe(700);
+  });
+
+  it("lets go while the scroll bar is dragged", () => {
+    const { panel, grow, scrollTo } = follow();
+    grow(20);
+    const press = new MouseEvent("mousedown", { bubbles: true });
+    Object.defineProperty(press, "offsetX", { value: 305 });
+    panel.dispatchEvent(press);
+    scrollTo(50);
+    fireEvent.mouseUp(window);
+    grow(30);
+    expect(panel.scrollTop).toBe(50);
+  });
+
+  it("does not let go for a scroll that no one made, nor for the wheel downwards", () => {
+    const { panel, grow, scrollTo } = follow();
+    grow(20);
+    scrollTo(200); // layout
+    fireEvent.wheel(panel, { deltaY: 30 });
+    grow(30);
+    expect(panel.scrollTop).toBe(500);
+  });
+
+  it("stays where it is without autoScroll", () => {
+    const { panel, grow } = follow(false);
+    grow(40);
+    expect(panel.scrollTop).toBe(0);
+  });
+});

@@ -1,0 +1,490 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Connection, type Target } from "../src/connection.js";
+import { LogStore } from "../src/store.js";
+import type { LogStreamOptions, StreamMode } from "../src/types.js";
+import { fakeFetch, FakeEventSource, frame, log, type FakeFetch } from "./support/fakes.js";
+
+let net: FakeFetch;
+let store: LogStore;
+let options: LogStreamOptions;
+const open: Connection[] = [];
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "requestAnimationFrame", "cancelAnimationFrame", "performance", "Date"] });
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
+  net = fakeFetch();
+  FakeEventSource.made.length = 0;
+  vi.stubGlobal("EventSource", FakeEventSource);
+  options = {};
+});
+
+afterEach(() => {
+  for (const connection of open.splice(0)) connection.dispose();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+async function connect(change: Partial<Target> = {}): Promise<Connection> {
+  store = new LogStore();
+  store.begin("key");
+  const target: Target = { url: "/log/j/stream", mode: "sse", method: "GET", credentials: "same-origin", ...change };
+  const connection = new Connection(target, store, () => options);
+  open.push(connection);
+  connection.start();
+  await settle();
+  return connection;
+}
+
+/** Lets promises and streams run without moving the clock. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+  store.flush();
+}
+
+async function pass(milliseconds: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(milliseconds);
+  await settle();
+}
+
+const texts = (): string[] => store.getSnapshot().logs.map(({ text }) => text);
+
+describe("the way of a stream", () => {
+  it("connecting, open, ended with the job's outcome", async () => {
+    await connect();
+    expect(store.getSnapshot()).toMatchObject({ status: "connecting", active: true });
+    net.last().open();
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "open", active: true, error: null });
+    net.last().send(frame(1, log("one")) + frame(2, { event: "done", t: 1, status: "cancelled" }));
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "ended", active: false, outcome: "cancelled" });
+    expect(net.last().signal.aborted).toBe(true);
+    await pass(120_000);
+    expect(net.requests).toHaveLength(1);
+  });
+
+  it("opens one tick late, and not at all when disposed within the tick", async () => {
+    store = new LogStore();
+    const connection = new Connection({ url: "/s", mode: "sse", method: "GET", credentials: "same-origin" }, store, () => options);
+    connection.start();
+    expect(net.requests).toHaveLength(0);
+    connection.dispose();
+    await settle();
+    expect(net.requests).toHaveLength(0);
+  });
+
+  it("a stream that ends without done is asked again from the last id, and nothing doubles", async () => {
+    await connect();
+    expect(net.last().headers.has("last-event-id")).toBe(false);
+    net.last().open();
+    net.last().send(frame(1, log("one")) + frame(2, log("two")));
+    await settle();
+    net.last().end();
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", active: true, attempt: 1, error: null });
+    await pass(500);
+    expect(net.requests).toHaveLength(2);
+    expect(net.last().headers.get("last-event-id")).toBe("2");
+    net.last().open();
+    net.last().send(frame(3, log("three")));
+    await settle();
+    expect(texts()).toEqual(["one", "two", "three"]);
+    expect(store.getSnapshot()).toMatchObject({ status: "open", attempt: 0 });
+  });
+
+  it("204 is the end of a closed log", async () => {
+    await connect();
+    net.last().status(204);
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "ended", active: false, outcome: null, error: null });
+  });
+
+  it("hands every event to onEvent in order, with its id, and goes on when it throws", async () => {
+    const reported = vi.fn();
+    vi.stubGlobal("reportError", reported);
+    const seen: unknown[] = [];
+    options.onEvent = (event, id) => {
+      seen.push([event.event, id]);
+      if (id === 1) throw new Error("mine");
+    };
+    await connect();
+    net.last().open();
+    net.last().send(`${frame(1, { event: "progress", step: 1 })}data: {"event":"status","status":"lost"}\n\n${frame(2, { event: "done" })}`);
+    await settle();
+    expect(seen).toEqual([
+      ["progress", 1],
+      ["status", null],
+      ["done", 2],
+    ]);
+    expect(reported).toHaveBeenCalledTimes(1);
+    expect(store.getSnapshot()).toMatchObject({ status: "ended", outcome: null });
+  });
+});
+
+describe("refusals", () => {
+  it.each([
+    [404, "gone"],
+    [410, "gone"],
+    [401, "denied"],
+    [403, "denied"],
+    [400, "rejected"],
+    [422, "rejected"],
+  ])("%i fails for good, as %s", async (status, kind) => {
+    await connect();
+    net.last().status(status);
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "failed", active: false, error: { kind, status } });
+    expect(store.getSnapshot().error?.message).toContain("/log/j/stream");
+    await pass(120_000);
+    expect(net.requests).toHaveLength(1);
+  });
+
+  it.each([
+    [408, "server"],
+    [429, "busy"],
+    [500, "server"],
+    [502, "server"],
+    [503, "server"],
+  ])("%i is tried again, as %s", async (status, kind) => {
+    await connect();
+    net.last().status(status);
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", active: true, attempt: 1, error: { kind, status } });
+    await pass(500);
+    expect(net.requests).toHaveLength(2);
+    net.last().open();
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "open", error: null });
+  });
+
+  it("a refused connection is tried again, as network", async () => {
+    await connect();
+    net.last().drop();
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", error: { kind: "network" } });
+  });
+
+  it("waits as long as Retry-After asks", async () => {
+    await connect();
+    net.last().status(429, { "retry-after": "20" });
+    await pass(19_900);
+    expect(net.requests).toHaveLength(1);
+    await pass(200);
+    expect(net.requests).toHaveLength(2);
+  });
+
+  it("an answer that is no event stream fails and says what it was", async () => {
+    await connect();
+    net.last().html();
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "protocol" } });
+    expect(store.getSnapshot().error?.message).toContain("text/html");
+  });
+});
+
+describe("backoff", () => {
+  it("doubles up to 30 s, with full jitter", async () => {
+    await connect();
+    for (const [index, limit] of [1, 2, 4, 8, 16, 30, 30].entries()) {
+      net.last().drop();
+      await settle();
+      expect(store.getSnapshot().attempt).toBe(index + 1);
+      await pass(limit * 500 - 1);
+      expect(net.requests).toHaveLength(index + 1);
+      await pass(2);
+      expect(net.requests).toHaveLength(index + 2);
+    }
+  });
+
+  it("starts from the server's retry", async () => {
+    await connect();
+    net.last().open();
+    net.last().send("retry: 3000\n: ok\n\n");
+    await settle();
+    net.last().end();
+    await pass(1499);
+    expect(net.requests).toHaveLength(1);
+    await pass(2);
+    expect(net.requests).toHaveLength(2);
+  });
+
+  it("starts anew after a connection that held, even a silent one", async () => {
+    await connect();
+    net.last().drop();
+    await pass(500);
+    net.last().drop();
+    await pass(1000);
+    expect(store.getSnapshot().attempt).toBe(2);
+    net.last().open();
+    await pass(11_000);
+    net.last().end();
+    await settle();
+    expect(store.getSnapshot().attempt).toBe(1);
+  });
+
+  it("is cut short when the browser comes online", async () => {
+    await connect();
+    net.last().drop();
+    await settle();
+    window.dispatchEvent(new Event("online"));
+    await settle();
+    expect(net.requests).toHaveLength(2);
+    await pass(30_000);
+    expect(net.requests).toHaveLength(2);
+  });
+});
+
+describe("the watchdog", () => {
+  it("reconnects when no byte came for 45 s; heartbeats keep it quiet", async () => {
+    await connect();
+    net.last().open();
+    await settle();
+    for (let beat = 0; beat < 5; beat += 1) {
+      await pass(40_000);
+      net.last().send(": heartbeat\n\n");
+      await settle();
+    }
+    expect(store.getSnapshot().status).toBe("open");
+    await pass(45_000);
+    expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", error: { kind: "timeout" } });
+    expect(net.requests[0]?.signal.aborted).toBe(true);
+  });
+
+  it("also ends an attempt that gets no answer", async () => {
+    await connect();
+    await pass(45_000);
+    expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", error: { kind: "timeout" } });
+  });
+
+  it("can be turned off", async () => {
+    options.timeout = 0;
+    await connect();
+    net.last().open();
+    await pass(3_600_000);
+    expect(store.getSnapshot().status).toBe("open");
+  });
+});
+
+describe("a lost job", () => {
+  const lost = 'data: {"event":"status","status":"lost"}\n\n';
+  const running = 'data: {"event":"status","status":"running"}\n\n';
+
+  it("is shown as lost, and as open when it is back", async () => {
+    await connect();
+    net.last().open();
+    net.last().send(frame(1, log("one")) + lost);
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "lost", active: true });
+    net.last().send(running);
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "open", active: true });
+    expect(texts()).toEqual(["one"]);
+  });
+
+  it("stays lost when its stream ends, without another try", async () => {
+    await connect();
+    net.last().open();
+    net.last().send(lost);
+    await settle();
+    net.last().end();
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "lost", active: false });
+    await pass(120_000);
+    expect(net.requests).toHaveLength(1);
+  });
+
+  it("is asked for again when the connection breaks", async () => {
+    await connect();
+    net.last().open();
+    net.last().send(lost);
+    await settle();
+    net.last().drop();
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", active: true });
+  });
+});
+
+describe("a log that was started anew", () => {
+  it("is shown whole, after a line that says so", async () => {
+    await connect();
+    net.last().open();
+    net.last().send(frame(1, log("old 1")) + frame(2, log("old 2")) + frame(3, log("old 3")));
+    await settle();
+    net.last().drop();
+    await pass(500);
+    net.last().open();
+    net.last().send(frame(1, log("new 1")) + frame(2, log("new 2")));
+    await settle();
+    expect(texts()).toEqual(["old 1", "old 2", "old 3", expect.stringContaining("started anew"), "new 1", "new 2"]);
+    net.last().drop();
+    await pass(500);
+    expect(net.last().headers.get("last-event-id")).toBe("2");
+  });
+});
+
+describe("by hand", () => {
+  it("close disconnects and keeps the lines; reconnect goes on from the last", async () => {
+    const connection = await connect();
+    net.last().open();
+    net.last().send(frame(1, log("one")));
+    await settle();
+    connection.close();
+    await settle();
+    expect(net.last().signal.aborted).toBe(true);
+    expect(store.getSnapshot()).toMatchObject({ status: "idle", active: false });
+    expect(texts()).toEqual(["one"]);
+    connection.reconnect();
+    await settle();
+    expect(net.last().headers.get("last-event-id")).toBe("1");
+  });
+
+  it("reconnect after a failure tries once more", async () => {
+    const connection = await connect();
+    net.last().status(404);
+    await settle();
+    connection.reconnect();
+    await settle();
+    net.last().open();
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "open", active: true, error: null });
+  });
+
+  it("close during a wait cancels the next attempt", async () => {
+    const connection = await connect();
+    net.last().drop();
+    await settle();
+    connection.close();
+    await pass(60_000);
+    window.dispatchEvent(new Event("online"));
+    await settle();
+    expect(net.requests).toHaveLength(1);
+  });
+});
+
+describe("requests", () => {
+  it("carry headers, asked for anew at each attempt", async () => {
+    let token = 0;
+    options.headers = async () => ({ authorization: `Bearer ${++token}` });
+    await connect();
+    expect(net.last().headers.get("authorization")).toBe("Bearer 1");
+    net.last().drop();
+    await pass(500);
+    expect(net.last().headers.get("authorization")).toBe("Bearer 2");
+  });
+
+  it("a POST is sent with its body, and not repeated by itself", async () => {
+    options.body = '{"q":1}';
+    await connect({ method: "POST", url: "/ask" });
+    expect(net.last()).toMatchObject({ method: "POST", body: '{"q":1}' });
+    net.last().open();
+    net.last().send('event: progress\ndata: {"step":1,"message":"half"}\n\n');
+    await settle();
+    expect(store.getSnapshot().logs).toMatchObject([{ text: "half", event: "progress" }]);
+    net.last().drop();
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "failed", active: false, error: { kind: "interrupted" } });
+    await pass(60_000);
+    expect(net.requests).toHaveLength(1);
+  });
+
+  it("a POST is repeated where retry says so", async () => {
+    options.retry = true;
+    await connect({ method: "POST", url: "/ask" });
+    net.last().drop();
+    await pass(500);
+    expect(net.requests).toHaveLength(2);
+  });
+});
+
+describe("EventSource", () => {
+  const latest = (): FakeEventSource => FakeEventSource.made.at(-1) as FakeEventSource;
+
+  it("delivers events, and resumes by ?after= with a new EventSource", async () => {
+    await connect({ mode: "eventsource", url: "/log/j/stream?x=1#h" });
+    expect(latest().url).toBe("/log/j/stream?x=1#h");
+    latest().open();
+    latest().message(log("one"), "1");
+    latest().message({ event: "status", status: "lost" }, "1"); // an EventSource repeats the id for events without one
+    latest().message({ event: "status", status: "running" }, "1");
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "open" });
+    latest().fail(0);
+    await pass(500);
+    expect(FakeEventSource.made[0]?.readyState).toBe(2);
+    expect(latest().url).toBe("/log/j/stream?x=1&after=1#h");
+    latest().open();
+    latest().message(log("two"), "2", "log");
+    latest().message({ event: "done", status: "completed" }, "3");
+    await settle();
+    expect(texts()).toEqual(["one", "two"]);
+    expect(store.getSnapshot()).toMatchObject({ status: "ended", outcome: "completed" });
+  });
+
+  it("asks for the status that EventSource hides: 404 fails, 502 is tried again", async () => {
+    await connect({ mode: "eventsource" });
+    latest().fail(2);
+    await settle();
+    net.last().status(502);
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", error: { kind: "server", status: 502 } });
+    await pass(500);
+    latest().fail(2);
+    await settle();
+    net.last().status(404);
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "gone" } });
+  });
+
+  it("has no watchdog: it cannot see heartbeats", async () => {
+    await connect({ mode: "eventsource" });
+    latest().open();
+    await pass(600_000);
+    expect(store.getSnapshot().status).toBe("open");
+  });
+
+  it("stands in where fetch cannot stream", async () => {
+    vi.stubGlobal("ReadableStream", undefined);
+    await connect();
+    expect(FakeEventSource.made).toHaveLength(1);
+    expect(net.requests).toHaveLength(0);
+  });
+});
+
+describe("more streams than the browser has connections", () => {
+  async function openMany(count: number): Promise<{ stores: LogStore[]; connections: Connection[] }> {
+    const stores: LogStore[] = [];
+    const connections: Connection[] = [];
+    for (let index = 1; index <= count; index += 1) {
+      stores.push(store);
+      connections.push(await connect({ url: `/log/j${index}/stream`, mode: "sse" as StreamMode }));
+      stores[index - 1] = store;
+    }
+    return { stores, connections };
+  }
+
+  it("the fifth polls, and streams from where it is when a place is free", async () => {
+    const { stores, connections } = await openMany(5);
+    expect(net.requests.map(({ url }) => url)).toEqual(["/log/j1/stream", "/log/j2/stream", "/log/j3/stream", "/log/j4/stream", "/log/j5"]);
+    net.last().json({ logs: [log("one"), log("two")], next: 2, closed: false });
+    await settle();
+    stores[4]?.flush();
+    expect(stores[4]?.getSnapshot()).toMatchObject({ status: "open", active: true });
+    connections[0]?.close();
+    await settle();
+    expect(net.last().url).toBe("/log/j5/stream");
+    expect(net.last().headers.get("last-event-id")).toBe("2");
+  });
+
+  it("the fifth streams all the same where there is nothing to poll", async () => {
+    await openMany(5);
+    net.last().status(404);
+    await settle();
+    expect(net.last().url).toBe("/log/j5/stream");
+    net.last().open();
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "open", error: null });
+  });
+});

@@ -1,0 +1,123 @@
+// @vitest-environment node
+import type { ServerResponse } from "node:http";
+import { afterEach, expect, it, vi } from "vitest";
+import { Connection } from "../src/connection.js";
+import { LogStore, type StoreSnapshot } from "../src/store.js";
+import type { LogStreamOptions } from "../src/types.js";
+import { frame, log } from "./support/fakes.js";
+import { serve } from "./support/server.js";
+
+const cleanups: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+function follow(url: string, options: LogStreamOptions = {}): LogStore {
+  vi.spyOn(Math, "random").mockReturnValue(0); // no wait between attempts
+  const store = new LogStore();
+  store.begin(url);
+  const connection = new Connection({ url, mode: "sse", method: "GET", credentials: "same-origin" }, store, () => options);
+  cleanups.push(() => connection.dispose());
+  connection.start();
+  return store;
+}
+
+async function until(store: LogStore, condition: (snapshot: StoreSnapshot) => boolean): Promise<StoreSnapshot> {
+  await vi.waitUntil(
+    () => {
+      store.flush();
+      return condition(store.getSnapshot());
+    },
+    { timeout: 10_000, interval: 5 },
+  );
+  return store.getSnapshot();
+}
+
+const stream = (response: ServerResponse): ServerResponse => response.writeHead(200, { "content-type": "text/event-stream" });
+
+it("over many breaks in mid-event no line is lost and none doubled", async () => {
+  const total = 500;
+  const frames = Array.from({ length: total }, (_, index) => Buffer.from(frame(index + 1, log(`Zeile ${index + 1} – 😀`))));
+  const asked: number[] = [];
+  const server = await serve((request, response) => {
+    const after = Number(request.headers["last-event-id"] ?? 0);
+    asked.push(after);
+    stream(response).write("retry: 100\n: ok\n\n");
+    const rest = Buffer.concat([...frames.slice(after), Buffer.from(frame(total + 1, { event: "done", status: "completed" }))]);
+    // Each time a little more, cut anywhere: within a character, an id, a line end.
+    const size = Math.min(rest.length, 400 + asked.length * 37);
+    response.write(rest.subarray(0, size), () => {
+      if (size === rest.length) response.end();
+      else if (asked.length % 2 === 0) response.end();
+      else setImmediate(() => response.destroy());
+    });
+  });
+  cleanups.push(server.close);
+
+  const { logs, outcome } = await until(follow(server.url), ({ status }) => status === "ended");
+  expect(logs.map(({ id }) => id)).toEqual(Array.from({ length: total }, (_, index) => index + 1));
+  expect(logs.at(-1)?.text).toBe("Zeile 500 – 😀");
+  expect(outcome).toBe("completed");
+  expect(asked.length).toBeGreaterThan(10);
+});
+
+it("a backend that restarts is found again: 502 for a while, then the rest", async () => {
+  let request = 0;
+  const server = await serve((incoming, response) => {
+    request += 1;
+    if (request === 1) stream(response).end(frame(1, log("before")));
+    else if (request < 4) response.writeHead(502).end();
+    else {
+      expect(incoming.headers["last-event-id"]).toBe("1");
+      stream(response).end(frame(2, log("after")) + frame(3, { event: "done", status: "completed" }));
+    }
+  });
+  cleanups.push(server.close);
+  const { logs, status } = await until(follow(server.url), (snapshot) => snapshot.status === "ended");
+  expect(logs.map(({ text }) => text)).toEqual(["before", "after"]);
+  expect(status).toBe("ended");
+});
+
+it("a server that is gone and comes back without the job: gone", async () => {
+  let request = 0;
+  const server = await serve((_, response) => {
+    request += 1;
+    if (request === 1) stream(response).end(frame(1, log("one")));
+    else response.writeHead(404, { "content-type": "application/json" }).end('{"error":"not found"}');
+  });
+  cleanups.push(server.close);
+  const { status, error, logs } = await until(follow(server.url), (snapshot) => !snapshot.active);
+  expect({ status, kind: error?.kind }).toEqual({ status: "failed", kind: "gone" });
+  expect(logs).toHaveLength(1);
+  expect(request).toBe(2);
+});
+
+it("a message cannot forge an event", async () => {
+  const hostile = 'a\r\n\r\ndata: {"event":"done"}\n\nid: 99\u2028\0<img src=x onerror=alert(1)>';
+  const server = await serve((_, response) => {
+    stream(response).end(frame(1, log(hostile)) + frame(2, { event: "done", status: "completed" }));
+  });
+  cleanups.push(server.close);
+  const { logs } = await until(follow(server.url), ({ status }) => status === "ended");
+  expect(logs.map(({ text }) => text)).toEqual([hostile]);
+});
+
+it("a burst of 20,000 lines arrives whole, in few publishes", async () => {
+  const total = 20_000;
+  const server = await serve((_, response) => {
+    stream(response);
+    for (let id = 1; id <= total; id += 1) response.write(frame(id, log(`line ${id}`)));
+    response.end(frame(total + 1, { event: "done", status: "completed" }));
+  });
+  cleanups.push(server.close);
+  const store = follow(server.url);
+  let publishes = 0;
+  store.subscribe(() => {
+    publishes += 1;
+  });
+  await vi.waitUntil(() => store.getSnapshot().status === "ended", { timeout: 10_000, interval: 20 });
+  expect(store.getSnapshot().logs.at(-1)).toMatchObject({ id: total, text: `line ${total}` });
+  expect(store.getSnapshot().logs).toHaveLength(total);
+  expect(publishes).toBeLessThan(100);
+});

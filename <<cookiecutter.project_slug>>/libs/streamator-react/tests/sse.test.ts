@@ -1,0 +1,147 @@
+import { describe, expect, it } from "vitest";
+import { SseParser, type SseMessage } from "../src/sse.js";
+
+function parse(...chunks: string[]): SseMessage[] {
+  const parser = new SseParser();
+  return chunks.flatMap((chunk) => parser.push(chunk));
+}
+
+function data(...chunks: string[]): string[] {
+  return parse(...chunks).map((message) => message.data);
+}
+
+describe("event stream interpretation (HTML Standard 9.2.6)", () => {
+  it("dispatches an event at the blank line", () => {
+    expect(parse("data: hello\n\n")).toEqual([{ id: null, event: "", data: "hello" }]);
+  });
+
+  it("joins data lines with a newline", () => {
+    expect(data("data: YHOO\ndata: +2\ndata: 10\n\n")).toEqual(["YHOO\n+2\n10"]);
+  });
+
+  it("reads the example with comment, id, and an id that is reset", () => {
+    const parser = new SseParser();
+    const messages = parser.push(": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n");
+    expect(messages).toEqual([
+      { id: "1", event: "", data: "first event" },
+      { id: "", event: "", data: "second event" },
+      { id: null, event: "", data: " third event" },
+    ]);
+  });
+
+  it("dispatches empty data, and not the block that never ends", () => {
+    expect(data("data\n\ndata\ndata\n\ndata:")).toEqual(["", "\n"]);
+  });
+
+  it("treats the space after the colon as optional, and strips one only", () => {
+    expect(data("data:test\n\ndata: test\n\ndata:  test\n\n")).toEqual(["test", "test", " test"]);
+  });
+
+  it("ends lines at LF, CR and CRLF alike", () => {
+    expect(data("data: a\n\ndata: b\r\rdata: c\r\n\r\ndata: d\r\n\n")).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it("takes a CRLF that is split across chunks as one line end", () => {
+    expect(data("data: a\r", "\ndata: b\r", "\n\r", "\ndata: c\r", "\r")).toEqual(["a\nb", "c"]);
+  });
+
+  it("dispatches at a CR that ends a chunk without waiting for the next", () => {
+    expect(data("data: a\r\r")).toEqual(["a"]);
+  });
+
+  it("strips one leading byte order mark", () => {
+    expect(data("\uFEFFdata: a\n\n")).toEqual(["a"]);
+    expect(data("\uFEFF", "data: a\n\n")).toEqual(["a"]);
+    expect(data("\uFEFF\uFEFFdata: a\n\n")).toEqual([]);
+    expect(data("data: a\n\n\uFEFFdata: b\n\n")).toEqual(["a"]);
+  });
+
+  it("names events, and forgets the name at the blank line", () => {
+    expect(parse("event: progress\ndata: 1\n\ndata: 2\n\nevent: x\n\ndata: 3\n\n").map(({ event }) => event)).toEqual(["progress", "", ""]);
+  });
+
+  it("gives an event the id of its own block only", () => {
+    expect(parse("id: 7\ndata: a\n\ndata: b\n\n").map(({ id }) => id)).toEqual(["7", null]);
+  });
+
+  it("ignores an id with a NUL", () => {
+    expect(parse("id: a\0b\ndata: x\n\n")[0]?.id).toBeNull();
+  });
+
+  it("takes retry from ASCII digits only", () => {
+    const parser = new SseParser();
+    parser.push("retry: 1.5\n\nretry: 3s\n\nretry\n\n");
+    expect(parser.retry).toBeNull();
+    parser.push("retry: 3000\n");
+    expect(parser.retry).toBe(3000);
+  });
+
+  it("ignores comments and unknown fields", () => {
+    expect(data(": heartbeat\n\n:data: no\nfoo: bar\nDATA: no\n data: no\ndata: yes\n\n")).toEqual(["yes"]);
+  });
+
+  it("keeps U+2028, NUL and colons within data", () => {
+    expect(data("data: a\u2028b\0c: d\n\n")).toEqual(["a\u2028b\0c: d"]);
+  });
+});
+
+describe("chunks", () => {
+  // A reference that sees the whole text at once, split as the standard's grammar says.
+  function reference(text: string): SseMessage[] {
+    const messages: SseMessage[] = [];
+    let fields: { id: string | null; event: string; data: string[] } = { id: null, event: "", data: [] };
+    const lines = text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
+    for (const line of lines.slice(0, -1)) {
+      if (line === "") {
+        if (fields.data.length > 0) messages.push({ id: fields.id, event: fields.event, data: fields.data.join("\n") });
+        fields = { id: null, event: "", data: [] };
+      }
+      const [, name = "", value = ""] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
+      if (name === "data" && line !== "") fields.data.push(value);
+      if (name === "event") fields.event = value;
+      if (name === "id" && !value.includes("\0")) fields.id = value;
+    }
+    return messages;
+  }
+
+  // A small seeded generator (mulberry32), so that a failure can be repeated.
+  function random(seed: number): () => number {
+    let state = seed;
+    return () => {
+      state = (state + 0x6d2b79f5) | 0;
+      let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+      mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+      return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    };
+  }
+
+  const parts = ["data", "data: ", "data:x", "id: 4", "id", "event: e", ": c", ":", "retry: 5", "\n", "\n\n", "\r", "\r\n", "\r\n\r\n", "é€😀", " ", "\uFEFF"];
+
+  it.each(Array.from({ length: 200 }, (_, seed) => seed))("any split gives what the whole gives (seed %i)", (seed) => {
+    const next = random(seed);
+    const text = Array.from({ length: 60 }, () => parts[Math.floor(next() * parts.length)]).join("");
+    const chunks: string[] = [];
+    for (let position = 0; position < text.length; ) {
+      const size = Math.floor(next() * 5);
+      chunks.push(text.slice(position, position + size));
+      position += size;
+    }
+    expect(parse(...chunks)).toEqual(reference(text));
+    expect(parse(text)).toEqual(reference(text));
+  });
+
+  it("takes a line of many chunks in linear time", () => {
+    const time = (count: number): number => {
+      const parser = new SseParser();
+      const piece = "x".repeat(16);
+      const start = performance.now();
+      parser.push("data: ");
+      for (let index = 0; index < count; index += 1) parser.push(piece);
+      expect(parser.push("\n\n")[0]?.data).toHaveLength(16 * count);
+      return performance.now() - start;
+    };
+    time(20_000); // warm
+    // Quadratic would be a factor of 100; linear is 10, with room for a busy machine.
+    expect(time(200_000)).toBeLessThan(60 * Math.max(time(20_000), 1));
+  });
+});

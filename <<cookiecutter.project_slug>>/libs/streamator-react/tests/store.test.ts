@@ -1,0 +1,204 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { makeFormatEvent } from "../src/formatEvent.js";
+import { LogStore, type Incoming } from "../src/store.js";
+import type { StreamEvent } from "../src/types.js";
+import { log } from "./support/fakes.js";
+
+const line = (id: number | null, message: string, rest: object = {}): Incoming => ({
+  id: id === null ? null : String(id),
+  event: { ...log(message, id ?? 0), ...rest },
+});
+
+let store: LogStore;
+const texts = (): string[] => store.getSnapshot().logs.map(({ text }) => text);
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "requestAnimationFrame", "cancelAnimationFrame", "performance"] });
+  store = new LogStore();
+  store.begin("a");
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe("publishing", () => {
+  it("is one publish per animation frame, however many batches came in", () => {
+    const listener = vi.fn();
+    store.subscribe(listener);
+    for (let id = 1; id <= 100; id += 1) store.append([line(id, `${id}`)]);
+    expect(listener).not.toHaveBeenCalled();
+    vi.advanceTimersToNextFrame();
+    expect(listener).toHaveBeenCalledTimes(1);
+    expect(texts()).toHaveLength(100);
+    vi.advanceTimersByTime(1000);
+    expect(listener).toHaveBeenCalledTimes(1);
+  });
+
+  it("comes within 250 ms where the page gets no frames", () => {
+    vi.stubGlobal("requestAnimationFrame", () => 1);
+    vi.stubGlobal("cancelAnimationFrame", () => undefined);
+    store.append([line(1, "hidden")]);
+    vi.advanceTimersByTime(249);
+    expect(texts()).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(texts()).toEqual(["hidden"]);
+  });
+
+  it("never changes a snapshot that was given out", () => {
+    store.append([line(1, "one")]);
+    store.flush();
+    const before = store.getSnapshot();
+    store.append([line(2, "two")]);
+    store.flush();
+    expect(before.logs.map(({ text }) => text)).toEqual(["one"]);
+    expect(before.counts.info).toBe(1);
+    expect(store.getSnapshot().logs[0]).toBe(before.logs[0]);
+  });
+
+  it("keeps the array where only the state changed", () => {
+    store.append([line(1, "one")]);
+    store.flush();
+    const { logs } = store.getSnapshot();
+    store.setState({ ...store.state, status: "reconnecting" });
+    store.flush();
+    expect(store.getSnapshot().status).toBe("reconnecting");
+    expect(store.getSnapshot().logs).toBe(logs);
+  });
+});
+
+describe("appending", () => {
+  it("drops ids at or below the cursor", () => {
+    expect(store.append([line(1, "one"), line(2, "two")])).toHaveLength(2);
+    expect(store.append([line(1, "one"), line(2, "two"), line(3, "three")])).toHaveLength(1);
+    store.flush();
+    expect(texts()).toEqual(["one", "two", "three"]);
+    expect(store.cursor).toBe("3");
+  });
+
+  it("keeps events without an id, and ids that are not numbers", () => {
+    store.append([line(null, "a"), { id: "x-1", event: log("b") }, line(null, "c")]);
+    store.flush();
+    expect(texts()).toEqual(["a", "b", "c"]);
+    expect(store.cursor).toBe("x-1");
+  });
+
+  it("gives lines their text, time, level, id and number", () => {
+    store.append([line(5, "careful", { level: "warning", t: 1.25 })]);
+    store.flush();
+    expect(store.getSnapshot().logs).toEqual([{ text: "careful", t: 1.25, level: "warning", id: 5, line: 1, event: "log" }]);
+  });
+
+  it("shows unknown levels as info", () => {
+    store.append([line(1, "a", { level: "fatal" })]);
+    store.flush();
+    expect(store.getSnapshot().logs[0]?.level).toBe("info");
+  });
+
+  it("takes the time since the stream was begun where the event has none", () => {
+    vi.advanceTimersByTime(2500);
+    store.append([{ id: "1", event: { event: "log", message: "m" } }]);
+    store.flush();
+    expect(store.getSnapshot().logs[0]?.t).toBe(2.5);
+  });
+
+  it("counts the lines by level", () => {
+    store.append([line(1, "a"), line(2, "b", { level: "error" }), line(3, "c", { level: "error" }), line(4, "d", { level: "success" })]);
+    store.flush();
+    expect(store.getSnapshot().counts).toEqual({ info: 1, success: 1, warning: 0, error: 2 });
+  });
+
+  it("takes the formatter's text and level, and makes no line for null", () => {
+    const format = makeFormatEvent({ a: () => ({ text: "A", level: "success" }), b: null });
+    const events: StreamEvent[] = [{ event: "a" }, { event: "b", message: "hidden" }, { event: "progress", step: 1 }];
+    store.append(
+      events.map((event, index) => ({ id: String(index + 1), event })),
+      format,
+    );
+    store.flush();
+    expect(store.getSnapshot().logs).toMatchObject([{ text: "A", level: "success", event: "a" }]);
+    expect(store.cursor).toBe("3");
+  });
+
+  it("goes on when the formatter throws: the message is shown, the error reported", () => {
+    const reported = vi.fn();
+    vi.stubGlobal("reportError", reported);
+    const fault = new Error("no such field");
+    store.append([line(1, "one")], () => {
+      throw fault;
+    });
+    store.flush();
+    expect(texts()).toEqual(["one"]);
+    expect(reported).toHaveBeenCalledWith(fault);
+  });
+});
+
+describe("gaps", () => {
+  it("are lines of level warning", () => {
+    store.append([line(3, "x", { t: 7 }), { id: null, event: { event: "gap", missed: 12 } }, { id: "16", event: { event: "gap", missed: 1, t: 9 } }]);
+    store.flush();
+    expect(store.getSnapshot().logs.slice(1)).toMatchObject([
+      { text: "12 lines missed", level: "warning", t: 7, event: "gap" },
+      { text: "1 line missed", level: "warning", t: 9 },
+    ]);
+  });
+
+  it("are shown even where the formatter would hide them, in its words if it has some", () => {
+    const gap = { id: null, event: { event: "gap", missed: 3 } };
+    store.append([gap], () => null);
+    store.append([line(1, "x"), gap], makeFormatEvent({ gap: (event) => `${String(event.missed)} Zeilen fehlen` }));
+    store.flush();
+    expect(store.getSnapshot().logs).toMatchObject([{ text: "3 lines missed", level: "warning" }, {}, { text: "3 Zeilen fehlen", level: "warning" }]);
+  });
+
+  it("are not doubled when told again after a reconnect", () => {
+    store.append([{ id: null, event: { event: "gap", missed: 3 } }]);
+    store.append([{ id: null, event: { event: "gap", missed: 5 } }]);
+    store.append([line(6, "six")]);
+    store.flush();
+    expect(texts()).toEqual(["5 lines missed", "six"]);
+    expect(store.getSnapshot().counts.warning).toBe(1);
+  });
+});
+
+describe("the ring", () => {
+  it("drops the oldest lines past the maximum, and says how many", () => {
+    for (let id = 1; id <= 25; id += 1) store.append([line(id, `${id}`, { level: id === 1 ? "error" : "info" })], undefined, 10);
+    store.flush();
+    const { logs, dropped, counts } = store.getSnapshot();
+    expect(logs).toHaveLength(10);
+    expect(logs[0]).toMatchObject({ text: "16", line: 16 });
+    expect(dropped).toBe(15);
+    expect(counts).toEqual({ info: 10, success: 0, warning: 0, error: 0 });
+  });
+});
+
+describe("starting over", () => {
+  it("clear forgets the lines and keeps the place", () => {
+    store.append([line(1, "one"), line(2, "two")], undefined, 1);
+    store.clear();
+    expect(store.getSnapshot()).toMatchObject({ logs: [], dropped: 0, counts: { info: 0 } });
+    store.append([line(2, "two"), line(3, "three")]);
+    store.flush();
+    expect(texts()).toEqual(["three"]);
+  });
+
+  it("a log that was started anew is shown whole, after a line that says so", () => {
+    store.append([line(1, "old one"), line(2, "old two")]);
+    store.restart();
+    store.append([line(1, "new one")]);
+    store.flush();
+    expect(texts()).toEqual(["old one", "old two", expect.stringContaining("started anew"), "new one"]);
+    expect(store.cursor).toBe("1");
+  });
+
+  it("begin forgets everything", () => {
+    store.append([line(9, "nine")]);
+    store.begin("b");
+    expect(store.getSnapshot()).toMatchObject({ key: "b", logs: [], status: "connecting", active: true });
+    expect(store.cursor).toBe("");
+    store.begin(null);
+    expect(store.getSnapshot()).toMatchObject({ key: null, status: "idle", active: false });
+  });
+});
