@@ -1,4 +1,5 @@
 import { cleanup, fireEvent, render, screen } from "@testing-library/react";
+import type { ReactNode } from "react";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { LogPanel, type LogEntry, type LogLevel } from "../src/index.js";
 
@@ -80,7 +81,7 @@ describe("LogPanel", () => {
   });
 
   it("renders each row once while the log grows line by line", () => {
-    const renderEntry = vi.fn(({ text }: LogEntry) => <p>{text}</p>);
+    const renderEntry = vi.fn<(entry: LogEntry) => ReactNode>(({ text }) => <p>{text}</p>);
     const all = entries(1000);
     const { rerender } = render(<LogPanel logs={all.slice(0, 800)} active renderEntry={renderEntry} />);
     renderEntry.mockClear();

@@ -103,7 +103,7 @@ describe("the way of a stream", () => {
   });
 
   it("hands every event to onEvent in order, with its id, and goes on when it throws", async () => {
-    const reported = vi.fn();
+    const reported = vi.fn<(error: unknown) => void>();
     vi.stubGlobal("reportError", reported);
     const seen: unknown[] = [];
     options.onEvent = (event, id) => {

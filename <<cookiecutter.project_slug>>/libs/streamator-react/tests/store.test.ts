@@ -25,7 +25,7 @@ afterEach(() => {
 
 describe("publishing", () => {
   it("is one publish per animation frame, however many batches came in", () => {
-    const listener = vi.fn();
+    const listener = vi.fn<() => void>();
     store.subscribe(listener);
     for (let id = 1; id <= 100; id += 1) store.append([line(id, `${id}`)]);
     expect(listener).not.toHaveBeenCalled();
@@ -122,7 +122,7 @@ describe("appending", () => {
   });
 
   it("goes on when the formatter throws: the message is shown, the error reported", () => {
-    const reported = vi.fn();
+    const reported = vi.fn<(error: unknown) => void>();
     vi.stubGlobal("reportError", reported);
     const fault = new Error("no such field");
     store.append([line(1, "one")], () => {

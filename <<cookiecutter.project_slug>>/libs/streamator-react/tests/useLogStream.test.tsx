@@ -1,4 +1,5 @@
 import { act, cleanup, renderHook, waitFor } from "@testing-library/react";
+import type * as React from "react";
 import { StrictMode, type ReactNode } from "react";
 import { renderToString } from "react-dom/server";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -161,7 +162,7 @@ describe("useLogStream", () => {
 describe("React 17, which has no useSyncExternalStore", () => {
   it("follows a stream all the same", async () => {
     vi.resetModules();
-    vi.doMock("react", async (original) => ({ ...(await original<typeof import("react")>()), useSyncExternalStore: undefined }));
+    vi.doMock("react", async (original) => ({ ...(await original<typeof React>()), useSyncExternalStore: undefined }));
     const { useLogStream: useLogStream17 } = await import("../src/useLogStream.js");
     vi.doUnmock("react");
     const { result } = renderHook(() => useLogStream17("/s"));

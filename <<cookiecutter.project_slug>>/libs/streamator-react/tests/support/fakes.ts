@@ -84,13 +84,12 @@ export function fakeFetch(): FakeFetch {
 /** An EventSource that the test drives; happy-dom has none. */
 export class FakeEventSource extends EventTarget {
   static readonly made: FakeEventSource[] = [];
+  readonly url: string;
   readyState = 0;
 
-  constructor(
-    readonly url: string,
-    readonly init?: EventSourceInit,
-  ) {
+  constructor(url: string) {
     super();
+    this.url = url;
     FakeEventSource.made.push(this);
   }
 

@@ -1,0 +1,43 @@
+// @vitest-environment node
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+
+const library = join(import.meta.dirname, "..");
+const readme = readFileSync(join(library, "README.md"), "utf8");
+
+it("every snippet of the README type-checks against the source", () => {
+  const snippets = [...readme.matchAll(/```(tsx?)\n([\s\S]*?)```/g)];
+  expect(snippets.length).toBeGreaterThanOrEqual(4);
+
+  mkdirSync(join(library, "node_modules/.cache"), { recursive: true });
+  const folder = mkdtempSync(join(library, "node_modules/.cache/readme-")); // within the package, so that it finds itself by name
+  try {
+    for (const [index, [, extension, code]] of snippets.entries()) writeFileSync(join(folder, `snippet${index}.${extension}`), code ?? "");
+    const config = { extends: join(library, "tsconfig.json"), include: ["."], exclude: [] };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+    const run = (): string => execFileSync("npx", ["--no-install", "tsc", "-p", folder], { encoding: "utf8", cwd: library, stdio: "pipe" });
+    expect(outputOf(run)).toBe("");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}, 20_000);
+
+it("the theming table says what the style sheet does", () => {
+  const css = readFileSync(join(library, "src/log.css"), "utf8");
+  const rows = [...readme.matchAll(/^\| `(--streamator-[a-z-]+)` \| `([^`]+)` \| (?:`([^`]+)` )?\|/gm)];
+  expect(rows).toHaveLength(10);
+  for (const [, property, light, dark] of rows) {
+    expect(css).toContain(`var(${property}, ${light})`);
+    expect(css).toContain(`var(${property}, ${dark ? `light-dark(${light}, ${dark})` : light})`);
+  }
+});
+
+function outputOf(run: () => string): string {
+  try {
+    return run();
+  } catch (error) {
+    return (error as { stdout?: string }).stdout || String(error);
+  }
+}
