@@ -204,7 +204,15 @@ class JobRunner:
 
     async def latest(self, limit: int) -> list[Job]:
         """The newest `limit` jobs of this and earlier runs of the server, newest first."""
-        return [self._live.get(job.job_id, job) for job in await self._table.latest(limit)]
+        # Kept as it was before the read: a row may be read just before it is written anew, and its job leave
+        # `_live` before the read returns.
+        before = dict(self._live)
+
+        def truth(row: Job) -> Job:
+            job = self._live.get(row.job_id)
+            return job or (before.get(row.job_id, row) if row.status == "running" else row)
+
+        return [truth(row) for row in await self._table.latest(limit)]
 
     async def get(self, job_id: str) -> Job | None:
         """One job of this or an earlier run of the server; None where there is none."""

@@ -67,8 +67,6 @@ def run_app(settings: Callable[..., Settings]) -> Iterator[Callable[..., Running
 
 @pytest.fixture
 def web() -> Iterator[Web]:
-    site = Web("")
-
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             site.asked.append(self.path)
@@ -94,7 +92,7 @@ def web() -> Iterator[Web]:
         daemon_threads = True
 
     server = Server(("127.0.0.1", 0), Handler)
-    site.url = f"http://127.0.0.1:{server.server_port}"
+    site = Web(f"http://127.0.0.1:{server.server_port}", server)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield site

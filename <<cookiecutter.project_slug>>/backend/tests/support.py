@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import json
 import threading
 import time
@@ -76,6 +77,7 @@ class Web:
     """A web server on loopback: paths and what they answer with."""
 
     url: str
+    server: http.server.HTTPServer
     answers: dict[str, tuple[int, dict[str, str], bytes | Callable[[Any], None]]] = field(
         default_factory=dict
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ssl
 import time
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from email.message import Message
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -114,12 +116,18 @@ class Fetcher:
                 "open it in a browser to see whether it works."
             ) from error
 
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return httpx.create_ssl_context()  # knows SSL_CERT_FILE; takes some ms to make
+
     async def _follow(self, url: httpx.URL, target: Path, log: Log) -> Fetched:
         # Redirects are followed here rather than by httpx: each is shown, and each is checked like the first.
         for _ in range(_MAX_REDIRECTS + 1):
             log(f"Fetching {_shown(url)}", "info")
             timeout = httpx.Timeout(20.0, connect=10.0)
-            async with httpx.AsyncClient(trust_env=False, timeout=timeout, follow_redirects=False) as client:
+            # A client for each: a shared one would take a connection for another of the same address, made
+            # for another name and with that name's certificate.
+            async with httpx.AsyncClient(verify=self._tls, trust_env=False, timeout=timeout) as client:
                 response = await self._send(client, url, log)
                 try:
                     if response.status_code in _REDIRECTS and "location" in response.headers:

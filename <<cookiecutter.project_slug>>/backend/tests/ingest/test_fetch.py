@@ -2,12 +2,18 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import ssl
 import time
 import zlib
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from app.ingest.fetch import BadUrl, Fetched, Fetcher, check_url
 from app.jobs import JobError
@@ -206,6 +212,44 @@ async def test_private_addresses_of_a_mixed_name_are_left_out(
     _World(monkeypatch, {"mixed.example": ["127.0.0.1", "10.0.0.1"]}, allowed=set())
     with pytest.raises(JobError, match="refused"):
         await fetch("http://mixed.example/", allow_private=False)
+
+
+async def test_the_certificate_must_be_the_names(
+    fetch: Fetch, tls_web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    names = {"named.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]}
+    _World(monkeypatch, names, allowed=set(names))
+    tls_web.put("/x", b"words")
+    port = tls_web.url.rsplit(":", 1)[1]
+    assert (await fetch(f"https://named.example:{port}/x", allow_private=False)).bytes == 5
+    with pytest.raises(JobError, match="certificate"):
+        await fetch(f"https://other.example:{port}/x", allow_private=False)
+    assert tls_web.asked == ["/x"]
+
+
+@pytest.fixture
+def tls_web(web: Web, tmp_path: Path) -> Web:
+    """The web server with TLS, as named.example."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "named.example")])
+    now = datetime.now(timezone.utc)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("named.example")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (tmp_path / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "key.pem").write_bytes(private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    web.server.socket = context.wrap_socket(web.server.socket, server_side=True)
+    return web
 
 
 class _World:

@@ -1,0 +1,239 @@
+"""The server as a process of its own: signals, kills and restarts, on both stores."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.pdf import make_pdf
+from tests.support import JsonObject, eventually
+
+
+class Process:
+    """`python -m app` on a port of its own."""
+
+    def __init__(self, directory: Path, **environment: str) -> None:
+        self._directory = directory
+        self._environment = environment
+        self.start()
+
+    def start(self) -> None:
+        port = free_port()
+        self.output = (self._directory / f"server-{port}.log").open("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "app"],
+            env={
+                **os.environ,
+                "BACKEND_PORT": str(port),
+                "DATA_DIR": str(self._directory / "data"),
+                **self._environment,
+            },
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+        )
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        eventually(self._answers, 30)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> float:
+        """Ends the server; gives the seconds that it took."""
+        before = time.monotonic()
+        self.process.send_signal(how)
+        self.process.wait(30)
+        self.client.close()
+        return time.monotonic() - before
+
+    def said(self) -> str:
+        """All that the server has printed."""
+        self.output.flush()
+        return Path(self.output.name).read_text()
+
+    def ingest(self, content: bytes, name: str) -> str:
+        answer = self.client.post("/api/ingest", files={"file": (name, content)})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["job_id"])
+
+    def lines(self, job_id: str) -> Iterator[JsonObject]:
+        """The events of a job's stream, as they come; ends with the stream."""
+        with self.client.stream("GET", f"/api/log/{job_id}/stream") as response:
+            assert response.status_code == 200
+            with contextlib.suppress(httpx.ReadError):  # killed: no clean end
+                for line in response.iter_lines():
+                    if line.startswith("data: "):
+                        yield json.loads(line.removeprefix("data: "))
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, self.said()
+        try:
+            return self.client.get("/healthz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Starts a server; takes its environment."""
+    running: list[Process] = []
+
+    def start(**environment: str) -> Process:
+        running.append(Process(tmp_path, **environment))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.client.close()
+        if each.process.poll() is None:
+            each.process.kill()
+            each.process.wait()
+        each.output.close()
+
+
+@pytest.fixture
+def dynamo(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A DynamoDB on loopback, as a process; gives the environment that leads to it."""
+    port = free_port()
+    with (tmp_path / "moto.log").open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+    def answers() -> bool:
+        assert process.poll() is None
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return True
+        return False
+
+    eventually(answers, 60)
+    yield {
+        "STREAMATOR_STORE": "dynamo",
+        "STREAMATOR_TABLE": "test-logs",
+        "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{port}",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    process.kill()
+    process.wait()
+
+
+def slow_pdf() -> bytes:
+    return make_pdf(["\n".join(f"line {n} of the page" for n in range(400))] * 400)
+
+
+def extractions(of: int) -> list[int]:
+    """The extraction processes that a server has started."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()]
+    return [int(pid) for pid, parent, command in rows if int(parent) == of and "extract_process" in command]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_sigterm_ends_server_stream_and_job_and_leaves_no_process(launch: Callable[..., Process]) -> None:
+    server = launch(STREAMATOR_STORE="memory")
+    job_id = server.ingest(slow_pdf(), "slow.pdf")
+    stream = server.lines(job_id)
+    while "of 400" not in next(stream).get("message", ""):
+        pass
+    (extraction,) = extractions(of=server.process.pid)
+    assert server.stop() < 2
+    # The job is over in the end, but the stream ended before: it does not say so.
+    assert [event for event in stream if event["event"] == "done"] == []
+    eventually(lambda: not alive(extraction))
+    assert "Traceback" not in server.said()
+    server.start()
+    job = server.client.get(f"/api/jobs/{job_id}").json()
+    assert job["status"] == "interrupted"
+    assert server.client.get(f"/api/log/{job_id}/stream").status_code == 404  # memory: gone with the process
+
+
+def test_a_killed_server_leaves_no_process_and_its_jobs_interrupted(launch: Callable[..., Process]) -> None:
+    server = launch(STREAMATOR_STORE="memory")
+    job_id = server.ingest(slow_pdf(), "slow.pdf")
+    (extraction,) = eventually(lambda: extractions(of=server.process.pid))
+    server.stop(signal.SIGKILL)
+    eventually(lambda: not alive(extraction))
+    server.start()
+    assert server.client.get(f"/api/jobs/{job_id}").json()["status"] == "interrupted"
+    assert "1 jobs were running when the server last stopped" in server.said()
+    again = server.ingest(b"It works again.", "x.txt")
+    assert list(server.lines(again))[-1]["status"] == "completed"
+
+
+def test_on_dynamo_a_log_outlives_its_server(launch: Callable[..., Process], dynamo: dict[str, str]) -> None:
+    server = launch(**dynamo)
+    assert server.client.get("/api/config").json()["store"] == "dynamo"
+    job_id = server.ingest(b"# Notes\n\nSome words.\n\n## More\n\nAnd more.", "notes.md")
+    live = list(server.lines(job_id))
+    assert live[-1]["status"] == "completed"
+    assert server.client.get("/healthz").json() == {
+        **server.client.get("/healthz").json(),
+        "status": "ok",
+        "store": {"name": "dynamo", "degraded": None},
+    }
+    server.stop()
+    server.start()
+    assert list(server.lines(job_id)) == live
+    assert server.client.get(f"/api/log/{job_id}").json()["logs"] == live
+    assert server.client.get("/api/log/no-such-job/stream").status_code == 404
+
+
+def test_on_dynamo_a_job_that_the_server_stopped_ends_its_log(
+    launch: Callable[..., Process], dynamo: dict[str, str]
+) -> None:
+    server = launch(**dynamo)
+    job_id = server.ingest(slow_pdf(), "slow.pdf")
+    stream = server.lines(job_id)
+    while "of 400" not in next(stream).get("message", ""):
+        pass
+    server.stop()
+    stream.close()
+    server.start()
+    ending = list(server.lines(job_id))[-2:]
+    assert ending[0]["message"] == "The server is stopping: start this job again later."
+    assert (ending[1]["event"], ending[1]["status"]) == ("done", "cancelled")
+
+
+def test_a_dynamo_that_is_down_degrades_the_health_and_stops_no_job(launch: Callable[..., Process]) -> None:
+    server = launch(
+        STREAMATOR_STORE="dynamo",
+        STREAMATOR_TABLE="test-logs",
+        AWS_ENDPOINT_URL_DYNAMODB=f"http://127.0.0.1:{free_port()}",
+        AWS_DEFAULT_REGION="eu-central-1",
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+    )
+    job_id = server.ingest(b"Some words.", "x.txt")
+    assert list(server.lines(job_id))[-1]["status"] == "completed"
+    health = eventually(lambda: degraded(server.client.get("/healthz").json()), 30)
+    assert health["store"]["degraded"]
+    assert server.client.get("/api/documents").json()["total"] == 1
+
+
+def degraded(health: JsonObject) -> JsonObject | None:
+    return health if health["status"] == "degraded" else None
