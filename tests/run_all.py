@@ -87,7 +87,7 @@ class Step:
 
 def steps() -> list[Step]:
     """Gives all steps in their order."""
-    make = ["make", "--no-print-directory"]
+    make = ["make", "--no-print-directory", "--keep-going"]
     project = [*make, "-C", str(PROJECT)]
     own = ["hooks", "tests"]
     return [
@@ -106,7 +106,8 @@ def steps() -> list[Step]:
         Step("project", "lint of the baked project", [*project, "lint"]),
         Step("project", "types of the baked project", [*project, "typecheck"]),
         Step("project", "vitest of the baked project", [*project, "test-js"], has_tests=True),
-        Step("project", "pytest of the baked project", [*project, "test-python"], has_tests=True),
+        Step("project", "pytest of the baked streamator", [*project, "test-streamator"], has_tests=True),
+        Step("project", "pytest of the baked backend", [*project, "test-backend"], has_tests=True),
         Step("e2e", "end to end, store memory", [*project, "e2e", "STORE=memory"], has_tests=True),
         Step("e2e", "end to end, store dynamo", [*project, "e2e", "STORE=dynamo"], has_tests=True),
     ]

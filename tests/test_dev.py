@@ -75,7 +75,9 @@ def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Supervisor:
     """A running dev.py, with free ports unless told otherwise."""
 
-    def __init__(self, project: Path, folder: Path, *options: str, **variables: str) -> None:
+    def __init__(
+        self, project: Path, folder: Path, *options: str, through_parent: bool = False, **variables: str
+    ) -> None:
         self.state_file = folder / "stack.json"
         self.output = folder / "output.txt"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -83,6 +85,9 @@ class Supervisor:
         environment.update(BACKEND_PORT="0", FRONTEND_PORT="0", DATA_DIR=str(folder / "data"))
         environment.update(variables)
         command = [sys.executable, "scripts/dev.py", "--state-file", str(self.state_file), *options]
+        if through_parent:  # as make does: a process that only waits for it
+            waiting = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
+            command = [sys.executable, "-c", waiting, *command]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 command, cwd=project, env=environment, stdout=output, stderr=output, start_new_session=True
@@ -119,10 +124,10 @@ def start(project: Path, tmp_path: Path) -> Iterator[Start]:
     """Starts supervisors, and ends at teardown what a failed test has left."""
     started: list[Supervisor] = []
 
-    def start_one(*options: str, **variables: str) -> Supervisor:
+    def start_one(*options: str, through_parent: bool = False, **variables: str) -> Supervisor:
         folder = tmp_path / str(len(started))
         folder.mkdir()
-        started.append(Supervisor(project, folder, *options, **variables))
+        started.append(Supervisor(project, folder, *options, through_parent=through_parent, **variables))
         return started[-1]
 
     yield start_one
@@ -190,6 +195,15 @@ def test_nothing_is_orphaned_when_the_supervisor_itself_is_killed(start: Start) 
     assert len(family) > 3
     supervisor.process.kill()
     supervisor.wait_until_ended()
+    wait_for(lambda: not alive(family), "the end of all children")
+
+
+def test_it_ends_when_the_make_that_started_it_is_killed(start: Start) -> None:
+    supervisor = start("--no-frontend", "--with-parent", through_parent=True)
+    state = wait_for(lambda: supervisor.state().get("ready") and supervisor.state(), "the stack")
+    family = descendants(supervisor.process.pid)
+    assert state["pid"] in family - {supervisor.process.pid}
+    supervisor.process.kill()
     wait_for(lambda: not alive(family), "the end of all children")
 
 
