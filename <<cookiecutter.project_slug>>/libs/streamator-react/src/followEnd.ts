@@ -1,19 +1,23 @@
 /** How far from its end, in pixels, an element still counts as scrolled to it (positions are fractions). */
 const AT_END = 4;
 
+/** The height of a wheel step that is told in lines. */
+const LINE = 16;
+
 const AWAY_KEYS = new Set(["ArrowUp", "PageUp", "Home"]);
 
 /**
  * Keeps `scroller` at its end while `content` grows.
  *
  * It lets go when the reader turns the wheel up, presses a key that scrolls up, drags the scroll bar or moves a finger,
- * and follows again once they are back at the end. A mere change of the scroll position is nobody's wish: layout does that too.
+ * and follows again once they are back at the end, or ask for it: a busy log grows faster than a smooth scroll moves. A mere change of the scroll position is nobody's wish: layout does that too.
  */
 export function followEnd(scroller: HTMLElement, content: HTMLElement): { stick: () => void; stop: () => void } {
   let following = true;
   let dragging = false; // the scroll bar or a finger
 
-  const atEnd = (): boolean => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight <= AT_END;
+  const rest = (): number => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+  const atEnd = (): boolean => rest() <= AT_END;
   const stick = (): void => {
     if (following) scroller.scrollTop = scroller.scrollHeight;
   };
@@ -30,9 +34,11 @@ export function followEnd(scroller: HTMLElement, content: HTMLElement): { stick:
 
   on(scroller, "wheel", (event) => {
     if (event.deltaY < 0) letGo();
+    else if (event.deltaY > 0 && rest() <= event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1)) following = true;
   });
   on(scroller, "keydown", (event) => {
-    if (AWAY_KEYS.has(event.key) || (event.key === " " && event.shiftKey)) letGo();
+    if (event.key === "End") following = true;
+    else if (AWAY_KEYS.has(event.key) || (event.key === " " && event.shiftKey)) letGo();
   });
   on(scroller, "touchmove", () => {
     dragging = true;

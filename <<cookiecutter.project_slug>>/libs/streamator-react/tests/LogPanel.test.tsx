@@ -169,6 +169,19 @@ describe("following the end", () => {
     expect(panel.scrollTop).toBe(700);
   });
 
+  it.each([
+    ["End", (panel: HTMLElement) => fireEvent.keyDown(panel, { key: "End" })],
+    ["a turn of the wheel past the end", (panel: HTMLElement) => fireEvent.wheel(panel, { deltaY: 200 })],
+  ])("follows again at %s, though the log has grown before the scroll arrives", (_, comeBack) => {
+    const { panel, grow, scrollTo } = follow();
+    grow(20);
+    fireEvent.wheel(panel, { deltaY: -30 });
+    scrollTo(120);
+    comeBack(panel);
+    grow(30);
+    expect(panel.scrollTop).toBe(500);
+  });
+
   it("lets go while the scroll bar is dragged", () => {
     const { panel, grow, scrollTo } = follow();
     grow(20);
