@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bake import bake, copy_repository
+from bake import REPOSITORY, TEMPLATE, bake, copy_repository
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,6 +33,20 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def default_project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project that comes out when every question is answered with Enter. Not to be changed by a test."""
     return bake(template, tmp_path_factory.mktemp("default"))
+
+
+def install_packages(project: Path) -> None:
+    """Gives a baked project the npm packages that `make setup` has put into the template folder, by links.
+
+    Nothing is downloaded. Only the project's own workspace is its own.
+    """
+    source, target = REPOSITORY / TEMPLATE / "node_modules", project / "node_modules"
+    assert source.is_dir(), "run `make setup` first"
+    target.mkdir()
+    for entry in source.iterdir():
+        if entry.name not in ("streamator-react", "frontend", "e2e", ".installed", ".package-lock.json"):
+            (target / entry.name).symlink_to(entry)
+    (target / "streamator-react").symlink_to(project / "libs" / "streamator-react")
 
 
 def run_cli(

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from bake import REPOSITORY, TEMPLATE, bake
+from conftest import install_packages
 
 PATIENCE_S = 60.0  # a cold start on a slow, busy machine
 
@@ -65,10 +66,8 @@ def get(url: str) -> Any:
 @pytest.fixture(scope="module")
 def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A baked project that uses what `make setup` has installed here: nothing is downloaded for it."""
-    installed = REPOSITORY / TEMPLATE / "node_modules"
-    assert installed.is_dir(), "run `make setup` first"
     folder = bake(template, tmp_path_factory.mktemp("dev"))
-    (folder / "node_modules").symlink_to(installed)
+    install_packages(folder)
     return folder
 
 

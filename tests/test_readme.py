@@ -7,13 +7,17 @@ import json
 import os
 import re
 import shlex
+import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 from bake import REPOSITORY, TEMPLATE, bake
-from conftest import run_cli
+from conftest import install_packages, run_cli
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
@@ -158,6 +162,88 @@ asyncio.run(main())
     assert events[-1]["event"] == "done"
 
 
+def test_the_example_job_runs(default_project: Path) -> None:
+    (snippet,) = snippets((default_project / "README.md").read_text(encoding="utf-8"), "python")
+    script = f"""
+import asyncio, streamator
+code = {snippet!r}
+names = {{}}
+exec(code, names)
+async def no_sleep(seconds): pass
+asyncio.sleep = no_sleep
+emitter = streamator.JobEmitter()
+print(asyncio.run(names["count"](emitter)))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(default_project / "libs" / "streamator" / "src")},
+    )
+    assert result.stdout.strip() == "{'counted': 10}", result.stderr
+
+
+def test_the_page_snippets_have_the_right_types(template: Path, tmp_path: Path) -> None:
+    project = bake(template, tmp_path)
+    install_packages(project)
+    run("npm run build -w streamator-react", project)
+    for number, text in enumerate((README, (project / "README.md").read_text(encoding="utf-8"))):
+        (snippet,) = snippets(text, "tsx")
+        (project / "frontend" / "src" / f"Readme{number}.tsx").write_text(snippet)
+    run("npm run typecheck -w frontend", project)
+    wrong = project / "frontend" / "src" / "Readme0.tsx"
+    wrong.write_text(wrong.read_text().replace("logs={logs}", "logs={7}"))
+    with pytest.raises(AssertionError, match="Readme0.tsx"):
+        run("npm run typecheck -w frontend", project)
+
+
+def test_the_production_command_serves_the_built_page(template: Path, tmp_path: Path) -> None:
+    project = bake(template, tmp_path, project_name="In Production")
+    install_packages(project)
+    build_line, serve_line = shell((project / "README.md").read_text(encoding="utf-8"), "STATIC_DIR")
+    assert build_line == "make build"  # stands in: what that target runs, without its installation
+    run("npm run build -w streamator-react && npm run build -w frontend", project)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{project / 'backend'}:{project / 'libs' / 'streamator' / 'src'}",
+        "BACKEND_PORT": str(port),
+    }
+    command = serve_line.replace(".venv/bin/python", f"exec {shlex.quote(sys.executable)}")
+    server = subprocess.Popen(["sh", "-c", command], cwd=project, env=environment)
+    try:
+        page = ""
+        deadline = time.monotonic() + 60
+        while not page and server.poll() is None and time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+                    page = answer.read().decode()
+            except OSError:
+                time.sleep(0.1)
+        assert "<title>In Production</title>" in page
+        (script,) = re.findall(r'src="(/assets/[^"]+\.js)"', page)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{script}", timeout=5) as answer:
+            assert "javascript" in answer.headers["content-type"]
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+def test_nginx_takes_the_configuration(default_project: Path, tmp_path: Path) -> None:
+    (snippet,) = snippets((default_project / "README.md").read_text(encoding="utf-8"), "nginx")
+    config = tmp_path / "nginx.conf"
+    config.write_text(
+        f"pid {tmp_path}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n"
+        f"server {{\nlisten 127.0.0.1:1;\n{snippet}}}\n}}\n"
+    )
+    result = subprocess.run(["nginx", "-t", "-c", str(config)], capture_output=True, text=True, timeout=30)
+    assert "syntax is ok" in result.stderr, result.stderr
+
+
 def test_the_python_library_installs_alone(template: Path, tmp_path: Path) -> None:
     bake(template, tmp_path)
     (tmp_path / "my-service").mkdir()
@@ -179,7 +265,7 @@ def test_the_python_library_installs_alone(template: Path, tmp_path: Path) -> No
 
 def test_the_react_library_packs_and_installs_alone(template: Path, tmp_path: Path) -> None:
     project = bake(template, tmp_path)
-    (project / "node_modules").symlink_to(REPOSITORY / TEMPLATE / "node_modules")
+    install_packages(project)
     page = tmp_path / "my-page"
     page.mkdir()
     react = {name: f"file:{REPOSITORY / TEMPLATE / 'node_modules' / name}" for name in ("react", "react-dom")}
