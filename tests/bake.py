@@ -16,6 +16,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cookiecutter.main import cookiecutter
@@ -77,6 +79,20 @@ def sync(fresh: Path, target: Path, manifest: Path) -> None:
     manifest.write_text(json.dumps(names))
 
 
+@contextmanager
+def next_steps_hidden() -> Iterator[None]:
+    """Keeps what the hook prints from stdout: its "Next: cd ..." does not fit a bake into build/."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def main(arguments: list[str]) -> int:
     """Bakes to the folder that is the first argument; the others are answers, as name=value."""
     target = Path(arguments[0]).resolve()
@@ -84,8 +100,10 @@ def main(arguments: list[str]) -> int:
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         template = copy_repository(Path(folder) / "template")
-        fresh = bake(template, Path(folder) / "output", **answers)
+        with next_steps_hidden():
+            fresh = bake(template, Path(folder) / "output", **answers)
         sync(fresh, target, target.parent / f".{target.name}.manifest.json")
+    print(f"Baked {target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target}")
     return 0
 
 
