@@ -22,6 +22,7 @@ from app.feature import Feature, Services
 from app.security import CrossSiteGuard, SecurityHeaders
 from app.settings import Settings, SettingsError, load_settings
 from app.static import SinglePageApp
+from app.wording import count
 
 __all__ = ["FEATURES", "create_app"]
 
@@ -61,7 +62,7 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
             table = jobs.JobTable(database)
             interrupted = await table.interrupt_running()
             if interrupted:
-                logger.warning("%d jobs were running when the server last stopped: interrupted", interrupted)
+                logger.warning("%s left running by the last server: interrupted", count(interrupted, "job"))
             runner = jobs.JobRunner(table, store, limit=settings.max_running_jobs)
             app.state.services = Services(settings, database, store, runner)
             for feature in features:

@@ -180,7 +180,7 @@ def test_a_killed_server_leaves_no_process_and_its_jobs_interrupted(launch: Call
     eventually(lambda: not alive(extraction))
     server.start()
     assert server.client.get(f"/api/jobs/{job_id}").json()["status"] == "interrupted"
-    assert "1 jobs were running when the server last stopped" in server.said()
+    assert "1 job left running by the last server: interrupted" in server.said()
     again = server.ingest(b"It works again.", "x.txt")
     assert list(server.lines(again))[-1]["status"] == "completed"
 

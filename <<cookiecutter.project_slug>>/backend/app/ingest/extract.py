@@ -9,10 +9,11 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from app.ingest.identify import Kind
 from app.wording import clip, count
@@ -30,7 +31,9 @@ _MAX_LINES = 40  # of progress for one document: a book is not a line for each p
 _PLACEHOLDER_TITLES = re.compile(
     r"(untitled|no title|document\d*|microsoft \w+ - .*|.*\.(docx?|indd|tex|dvi|qxp))", re.I
 )
-_WORD = re.compile(r"[぀-ヿ㐀-鿿豈-﫿]|[^\W぀-ヿ㐀-鿿豈-﫿]+(?:['’\-][^\W぀-ヿ㐀-鿿豈-﫿]+)*")
+_FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(.*?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|$)", re.DOTALL)
+_CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # written without spaces: a character is a word
+_WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+(?:['’\-][^\W{_CJK}]+)*")
 
 
 class ExtractError(Exception):
@@ -173,7 +176,7 @@ def _markdown(source: str, log: Log) -> tuple[str, str]:
 
 
 def _front_matter(source: str, log: Log) -> tuple[str, str]:
-    match = re.match(r"﻿?---[ \t]*\r?\n(.*?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|$)", source, re.DOTALL)
+    match = _FRONT_MATTER.match(source)
     if match is None:
         return source, ""
     fields = re.findall(r"^([A-Za-z][\w-]*):", match[1], re.MULTILINE)
@@ -256,8 +259,9 @@ def _html(source: str, log: Log) -> tuple[str, str]:
         f"{count(len(tree.findall('.//a')), 'link')}, {count(len(tree.findall('.//img')), 'image')}",
         "info",
     )
-    # (as a dictionary only when asked for: the cast is for the type checker)
-    document = cast(Any, trafilatura.bare_extraction(tree, with_metadata=True, include_comments=False))
+    document = trafilatura.extract_with_metadata(
+        deepcopy(tree), output_format="markdown", include_formatting=True, include_comments=False
+    )
     page_title = " ".join((tree.findtext(".//title") or "").split())
     title = (document.title if document else None) or page_title
     if document:
@@ -268,13 +272,11 @@ def _html(source: str, log: Log) -> tuple[str, str]:
         facts.append(f"on {document.sitename}" if document.sitename else "")
         if any(facts):
             log("The page says: " + ", ".join(fact for fact in facts if fact), "info")
-    source_as_markdown = trafilatura.extract(
-        html.document_fromstring(etree.tostring(tree, encoding="unicode")),
-        output_format="markdown", include_formatting=True, include_comments=False,
-    )  # fmt: skip
-    if source_as_markdown:
-        log(f"Found the main article: {count(count_words(source_as_markdown), 'word')}", "info")
-        sections = list(_sections(source_as_markdown))
+    # The metadata comes a second time, as front matter.
+    article = _FRONT_MATTER.sub("", document.text or "", count=1) if document else ""
+    if article.strip():
+        log(f"Found the main article: {count(count_words(article), 'word')}", "info")
+        sections = list(_sections(article))
         _log_sections(sections, log)
         return title, "\n\n".join(part for _, heading, body in sections for part in (heading, body) if part)
     log("No main article found: keeping all the text of the page", "warning")

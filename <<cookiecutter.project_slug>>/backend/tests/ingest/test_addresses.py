@@ -33,6 +33,12 @@ from app.ingest.addresses import is_public, resolve
         "fe80::1%eth0",
         "ff02::1",
         "2001:db8::1",
+        "3fff::1",
+        "fec0::1",
+        "::127.0.0.1",
+        "64:ff9b:1::7f00:1",
+        "192.0.0.8",
+        "192.88.99.1",
     ],
 )
 def test_addresses_off_the_public_internet_are_told(address: str) -> None:
