@@ -64,7 +64,7 @@ test("a walk through the app", async ({ browser, source }) => {
   await page.getByRole("searchbox", { name: "Search the documents" }).pressSequentially("wait", { delay: 90 });
   await expect(page.locator(".library mark").first()).toBeVisible();
   await picture(page, "5-search");
-  await page.getByRole("region", { name: "Library" }).getByRole("link", { name: "On waiting" }).click();
+  await page.getByRole("region", { name: "Library" }).getByRole("link", { name: "On waiting", exact: true }).click();
   await expect(page.getByRole("dialog")).toContainText("The one who waits");
   await picture(page, "6-reader-light");
   await page.emulateMedia({ colorScheme: "dark" });

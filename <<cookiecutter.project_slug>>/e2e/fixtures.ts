@@ -89,11 +89,11 @@ export class Card {
     return storedLog(this.#page.request, await this.id());
   }
 
-  /** The page shows what the server has: no line more, none less, none twice. */
+  /** The page comes to show what the server has: no line more, none less, none twice. */
   async expectWhole(): Promise<void> {
     const { lines } = await this.stored();
     expect(lines.length).toBeGreaterThan(0);
-    expect(await this.lines()).toEqual(lines);
+    await expect.poll(() => this.lines()).toEqual(lines);
   }
 }
 
@@ -123,7 +123,7 @@ export async function upload(page: Page, ...files: { name: string; mimeType?: st
 
 /** The banner over the page. */
 export function banner(page: Page): Locator {
-  return page.getByRole("alert").filter({ hasText: "The backend does not answer." });
+  return page.getByText("What you see is what was known last.");
 }
 
 interface Stack {

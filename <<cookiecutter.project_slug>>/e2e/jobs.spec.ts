@@ -86,7 +86,7 @@ test("polling shows the same lines without a stream, and is remembered", async (
   });
   const document = source.serve("polled.txt");
   await page.goto("/");
-  await page.getByText("Poll", { exact: true }).click();
+  await page.getByRole("radio", { name: "Poll" }).check();
   await fetchUrl(page, document.url);
   const card = Card.named(page, document.name);
   await expect(card.badge).toHaveText("Polling");

@@ -15,7 +15,7 @@ test("a document is found by a word in it, with the hit marked", async ({ page }
   await expect(library.getByText("1 document found")).toBeVisible();
   await expect(library.locator("mark")).toHaveText(word);
 
-  await library.getByRole("link", { name: "The haystack" }).click();
+  await library.getByRole("link", { name: "The haystack", exact: true }).click();
   const reader = page.getByRole("dialog", { name: "The haystack" });
   await expect(reader).toContainText(`there is one ${word}`);
   await page.reload();

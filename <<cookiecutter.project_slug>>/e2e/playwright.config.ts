@@ -21,6 +21,7 @@ export default defineConfig({
     viewport: { width: 1280, height: 900 },
     locale: "en-GB",
     screenshot: "only-on-failure",
-    trace: "retain-on-failure",
+    // Recording doubles the time of the run. E2E_TRACE=1 make e2e ... to look into a failure here.
+    trace: process.env.CI || process.env.E2E_TRACE === "1" ? "retain-on-failure" : "off",
   },
 });

@@ -137,7 +137,7 @@ describe("an open card", () => {
     server.missing = true;
     show();
     await screen.findByText("Gone");
-    screen.getByText(/keeps logs in memory\. Start it again or use the DynamoDB store\./);
+    expect(screen.getByRole("article").textContent).toContain("keeps logs in memory. Start it again or use the DynamoDB store.");
   });
 
   it("shows hostile messages as letters", async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ApiError, explain, request } from "../src/app/api";
+import { ApiError, explain, explainHere, request } from "../src/app/api";
 import { backend } from "../src/app/backend";
 
 function answerWith(status: number, body: string, type = "application/json"): void {
@@ -98,6 +98,12 @@ describe("request", () => {
 });
 
 describe("explain", () => {
+  it("leaves it to the banner to say that the backend is away", () => {
+    expect(explainHere(new ApiError("offline", 0, "The backend does not answer."))).toBeNull();
+    expect(explainHere(null)).toBeNull();
+    expect(explainHere(new ApiError("server", 500, "It failed."))).toBe("It failed.");
+  });
+
   it("gives an error's message, and words for what is no error", () => {
     expect(explain(new ApiError("busy", 429, "Too many."))).toBe("Too many.");
     expect(explain(undefined)).toMatch(/Reload the page/);

@@ -56,6 +56,11 @@ export function explain(error: unknown): string {
   return "Something went wrong, and there is no more to say about it. Reload the page and try again.";
 }
 
+/** The same, or null where the banner over the page says it already: the backend is away. */
+export function explainHere(error: unknown): string | null {
+  return error === null || (error instanceof ApiError && error.kind === "offline") ? null : explain(error);
+}
+
 function offline(status: number): ApiError {
   backend.silent();
   return new ApiError("offline", status, "The backend does not answer. Check that it is running, then try again.");

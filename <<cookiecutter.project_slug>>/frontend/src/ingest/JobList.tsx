@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useState } from "react";
-import { explain } from "../app/api";
+import { explainHere } from "../app/api";
 import type { Job, Source } from "./api";
 import { DeliverySwitch } from "./DeliverySwitch";
 import { JobCard } from "./JobCard";
@@ -32,7 +32,7 @@ export function JobList({ jobs, error, delivery, onDelivery, onChange, sourceOf,
         <DeliverySwitch value={delivery} onChange={onDelivery} />
       </div>
       {jobs === null ? (
-        <p className="empty">{error === null ? "Loading the jobs" : explain(error)}</p>
+        <p className="empty">{explainHere(error) ?? "Loading the jobs"}</p>
       ) : jobs.length === 0 ? (
         <p className="empty">
           <strong>No jobs yet</strong>

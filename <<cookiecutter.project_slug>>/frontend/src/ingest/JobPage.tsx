@@ -1,5 +1,5 @@
 import { useCallback } from "react";
-import { ApiError, explain } from "../app/api";
+import { ApiError, explainHere } from "../app/api";
 import { Icon } from "../app/icons";
 import { useResource } from "../app/resource";
 import { useTitle } from "../app/title";
@@ -46,7 +46,7 @@ export function JobPage({ id, delivery, onDelivery, onChange, sourceOf, onAgain 
           It was never started here, or has been cleared away. <a href="#/">See all jobs</a>
         </p>
       ) : (
-        <p className="empty">{error === null ? "Loading the job" : explain(error)}</p>
+        <p className="empty">{explainHere(error) ?? "Loading the job"}</p>
       )}
     </section>
   );

@@ -1,5 +1,5 @@
 import { useEffect, useId, useState } from "react";
-import { explain } from "../app/api";
+import { explain, explainHere } from "../app/api";
 import { formatBytes, formatCount, formatWhen } from "../app/format";
 import { Icon } from "../app/icons";
 import { useResource } from "../app/resource";
@@ -22,6 +22,7 @@ export function Library({ version }: { readonly version: string }) {
     ...(await listDocuments(query, limit, signal)),
   }));
   const { data } = list;
+  const problem = explainHere(list.error);
   const field = useId();
 
   return (
@@ -50,13 +51,13 @@ export function Library({ version }: { readonly version: string }) {
           }}
         />
       </div>
-      {list.error !== null && (
+      {problem !== null && (
         <p className="note note--bad" role="alert">
-          {explain(list.error)}
+          {problem}
         </p>
       )}
       {data === null ? (
-        list.error === null && <p className="empty">Loading the library</p>
+        problem === null && <p className="empty">Loading the library</p>
       ) : data.documents.length === 0 ? (
         data.query === "" ? (
           <p className="empty">

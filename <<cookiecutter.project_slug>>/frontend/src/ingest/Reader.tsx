@@ -1,5 +1,5 @@
 import { useEffect, useId, useRef, useState } from "react";
-import { ApiError, explain } from "../app/api";
+import { ApiError, explainHere } from "../app/api";
 import { formatBytes, formatCount, formatWhen } from "../app/format";
 import { Icon } from "../app/icons";
 import { useResource } from "../app/resource";
@@ -43,7 +43,7 @@ export function Reader({ id, onDeleted }: { readonly id: string; readonly onDele
       <div className="reader__sheet">
         <header className="reader__head">
           <div className="reader__about">
-            <h1 id={heading}>{document?.title ?? (error === null ? "Loading" : "Document")}</h1>
+            <h1 id={heading}>{document?.title ?? "Document"}</h1>
             {document !== null && (
               <p className="soft">
                 <span className="reader__source">{document.source}</span> · {formatCount(document.words, "word")} ·{" "}
@@ -68,11 +68,9 @@ export function Reader({ id, onDeleted }: { readonly id: string; readonly onDele
         </header>
         {document === null ? (
           <p className="reader__text soft">
-            {error === null
-              ? ""
-              : error instanceof ApiError && error.kind === "not-found"
-                ? "There is no document with this id. It may have been deleted."
-                : explain(error)}
+            {error instanceof ApiError && error.kind === "not-found"
+              ? "There is no document with this id. It may have been deleted."
+              : (explainHere(error) ?? "Loading the text")}
           </p>
         ) : (
           // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- the keyboard scrolls what has the focus

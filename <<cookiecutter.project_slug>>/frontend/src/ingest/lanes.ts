@@ -32,14 +32,17 @@ export function useLane(open: boolean, running: boolean, delivery: Delivery): La
     if (!streams) return;
     let left = false;
     let release: (() => void) | null = null;
-    void claimStream().then((claimed) => {
+    const claim = async (): Promise<void> => {
+      await Promise.resolve(); // StrictMode runs the effect twice within the tick: one of the two must not take a place
+      const claimed = left ? null : await claimStream();
       if (left) {
         claimed?.();
         return;
       }
       release = claimed;
       setLane(claimed === null ? "poll" : "sse");
-    });
+    };
+    void claim();
     return () => {
       left = true;
       release?.();
