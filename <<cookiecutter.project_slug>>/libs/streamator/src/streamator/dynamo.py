@@ -34,8 +34,8 @@ else:
 # What DynamoDB says when a later try may pass.
 _BUSY = frozenset({
     "ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "LimitExceededException",
-    "InternalServerError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException", "TransactionConflictException",
-    "ItemCollectionSizeLimitExceededException", "RequestTimeout", "RequestTimeoutException", "SlowDown",
+    "InternalServerError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException",
+    "TransactionConflictException", "RequestTimeout", "RequestTimeoutException", "SlowDown",
     "ReplicatedWriteConflictException",
 })  # fmt: skip
 _REFUSED = frozenset({"ValidationException", "SerializationException"})
@@ -172,8 +172,8 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
     BATCH_GET_INITIAL_DELAY = 0
 
     def __init__(self, table: str, ttl_days: float, region_name: str | None, endpoint_url: str | None) -> None:
-        # Without a table name, dynamorator's constructor neither takes its shared client nor looks for the table.
-        # What is smaller than the threshold is stored as it is: it fits one write unit anyway.
+        # Without a table name, dynamorator's constructor neither takes its shared client nor looks for the
+        # table. What is smaller than the threshold is stored as it is: it fits one write unit anyway.
         super().__init__(None, silent=True, compress=True, compress_threshold=512)
         self.table_name = table
         self.ttl_days = ttl_days
@@ -228,9 +228,8 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
         try:
             call.check()
         except StoreFault as fault:
-            if fault.kind != "gone":
-                raise
-            self.ensure()
+            if fault.kind == "gone":
+                self.ensure()
             raise
         return call.size
 

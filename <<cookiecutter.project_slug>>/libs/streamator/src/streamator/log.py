@@ -171,7 +171,7 @@ class EventLog:
     """
 
     __slots__ = (
-        "_armed", "_blocks", "_closed", "_closed_at", "_ended", "_firsts", "_last", "_lock", "_maxlen", "_memo",
+        "_armed", "_blocks", "_closed", "_closed_at", "_disowned", "_ended", "_firsts", "_last", "_lock", "_maxlen", "_memo",
         "_open", "_pace", "_signals", "_status", "read_at", "start",
     )
 
@@ -191,6 +191,7 @@ class EventLog:
         self._closed = False
         self._closed_at: float | None = None
         self._ended = False
+        self._disowned = False
         self._status: str | None = None
         self._armed: list[_Signal] = []
         self._signals: dict[asyncio.AbstractEventLoop, _Signal] = {}
@@ -217,6 +218,11 @@ class EventLog:
     def ended(self) -> bool:
         """Whether readers are sent away without a last event: see `end`."""
         return self._ended
+
+    @property
+    def disowned(self) -> bool:
+        """Whether this is a copy in a forked process: see `disown`."""
+        return self._disowned
 
     @property
     def status(self) -> str | None:
@@ -311,6 +317,14 @@ class EventLog:
             armed, self._armed = self._armed, []
         for signal in armed:
             signal.notify()
+
+    def disown(self) -> None:
+        """Take nothing more: this process is a fork, and the job is its parent's. For the hook after a fork alone,
+        which cannot know what threads that are not there any more were at."""
+        self._lock = threading.Lock()
+        self._armed = []
+        self._signals = {}
+        self._disowned = self._closed = True
 
     def _seal(self, first: int) -> None:
         """Start a new block at the id ``first``, and let go of blocks that are wholly past ``maxlen``."""

@@ -91,6 +91,10 @@ class JobLogger:
             self.close("failed")
 
     def _warn_closed(self, call: str) -> None:
+        if self._log.disowned:
+            why = "in a process forked after the job was made: dropped; make a JobLogger in this process"
+            warnings.warn(f"{call} on job {self._job_id!r} {why}", stacklevel=3)
+            return
         warnings.warn(f"{call} after close() on job {self._job_id!r}: dropped", stacklevel=3)
 
     def _exit(self, error: BaseException | None) -> None:

@@ -19,6 +19,7 @@ import logging
 import os
 import random
 import re
+import sys
 import threading
 import time
 import uuid
@@ -37,12 +38,13 @@ from .store import Job, MemoryStore
 
 logger = logging.getLogger("streamator")
 
-# Characters in one chunk. JSON in ASCII takes 12 bytes for the costliest of them, so that a chunk of any content is
-# within 393,216 bytes, and fits a store's limit of 400 KB even where nothing can be compressed.
+# Characters in one chunk. JSON in ASCII takes 12 bytes for the costliest of them, so that a chunk of any
+# content is within 393,216 bytes, and fits a store's limit of 400 KB even where nothing can be compressed.
 CHUNK_CHARS: Final = 32_768
-# A tail is left as it is when it has grown to this many stored bytes. Each flush writes the tail once more, so large
-# chunks cost writes; small ones cost reads. At 2.5 KB a busy job pays about 1.7 write units for a flush.
-FULL_BYTES: Final = 2_500
+# A tail is left as it is when its next write would bring it to more stored bytes than these. Each flush
+# writes the tail once more, so large chunks cost writes, and small ones reads. So a busy job pays 1 or 2
+# write units a flush.
+FULL_BYTES: Final = 2_048
 # An idle job's tail is rewritten for its beat alone: in one write unit, if it is smaller than this.
 IDLE_BYTES: Final = 900
 
@@ -51,9 +53,11 @@ POLL_IDLE_SECONDS: Final = 2.0  # between two reads of a quiet one, at the most
 FETCH_KEYS: Final = 100
 MIRROR_IDLE_SECONDS: Final = 60.0  # a follower shows itself every 15 s
 MAX_FINDS: Final = 1_000  # waiting at once
-MISSING_SECONDS: Final = 1.0
+MISSING_SECONDS: Final = 0.5
 MISSING_KEPT: Final = 10_000
 LOST_LEASES: Final = 1.5
+ODD_READS: Final = 8  # two seconds of reads that do not join on: no read is stale for so long
+CHECK_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 0.1
 RETRY_CAP_SECONDS: Final = 5.0
 RETRY_DENIED_SECONDS: Final = 30.0
@@ -135,8 +139,8 @@ class _Outgoing:
     """A job that runs here, as its writer sees it. Only the writer's thread touches it, but for `unsaved`."""
 
     __slots__ = (
-        "beat", "closed", "dead", "due", "first", "full", "head", "head_at", "index", "job_id", "limit", "log", "offset",
-        "read", "renew_at", "rest", "run", "saved", "size", "stored", "text", "trouble",
+        "beat", "checked_at", "closed", "dead", "due", "first", "full", "head_at", "index", "job_id", "limit", "log",
+        "offset", "read", "renew_at", "rest", "run", "saved", "size", "stored", "text", "trouble",
     )
 
     def __init__(self, job_id: str, log: EventLog) -> None:
@@ -166,8 +170,8 @@ class _Outgoing:
         self.read = 0
         self.saved = 0
         self.renew_at = 0.0
-        self.head: tuple[int, int] | None = None
         self.head_at = 0.0
+        self.checked_at = 0.0
 
     @property
     def unsaved(self) -> int:
@@ -237,8 +241,8 @@ class _Mirror:
     """A job that runs elsewhere, as the poller sees it. Only the poller's thread touches it, but for its log."""
 
     __slots__ = (
-        "beat", "carry", "due", "hunt", "index", "interval", "lease", "log", "odd", "ok_at", "polled_at", "quiet", "ready",
-        "tail", "window",
+        "anew", "beat", "carry", "due", "hunt", "index", "interval", "lease", "log", "odd", "ok_at", "past", "polled_at",
+        "quiet", "ready", "tail", "window",
     )
 
     def __init__(self, log: EventLog) -> None:
@@ -251,7 +255,9 @@ class _Mirror:
         self.tail = 0
         self.hunt: tuple[int, int] | None = None
         """Chunks are gone: (one that is not there, a later one that is)."""
-        self.window = 2
+        self.past = False
+        """Whether the chunk ``index`` is known to be whole: the next read begins after it."""
+        self.window = 1
         self.interval = POLL_SECONDS
         self.due = 0.0
         self.polled_at = 0.0
@@ -260,13 +266,16 @@ class _Mirror:
         """Seconds for which the beat has been seen to stand still."""
         self.odd = 0
         """Reads in a row that do not fit what was read before."""
+        self.anew = False
+        """Whether it was read from chunk 0 again since, in vain so far."""
         self.ready = False
 
     def keys(self) -> list[int]:
         if self.hunt is not None:
             low, high = self.hunt
             return sorted({low + (high - low) * k // 8 for k in range(1, 9)} - {low})
-        return list(range(self.index, self.index + self.window))
+        start = self.index + self.past
+        return list(range(start, start + self.window))
 
     def joins(self, chunk: Chunk) -> bool:
         return (chunk.first, chunk.offset) <= (self.log.last + 1, len(self.carry))
@@ -344,6 +353,10 @@ class RemoteStore(MemoryStore):
         self._reset()
         _live.add(self)
 
+    def _after_fork(self) -> None:
+        super()._after_fork()
+        self._reset()  # the threads are the parent's, and what they write is too
+
     def _reset(self) -> None:
         """The state of a store whose threads have not run yet."""
         self._lock = threading.Lock()
@@ -351,7 +364,7 @@ class RemoteStore(MemoryStore):
         self._writer: threading.Thread | None = None
         self._writer_wake = threading.Event()
         self._settled = threading.Condition()
-        self._hurry = False
+        self._hurry = 0
         self._stopping = False
         self._down_until = 0.0
         self._warned = False
@@ -408,9 +421,10 @@ class RemoteStore(MemoryStore):
         return job
 
     def _start_writer(self) -> None:
+        self._stopping = False
         if self._writer is None:
-            self._stopping = False
             self._writer_wake.clear()
+            _flush_at_exit()
             self._writer = threading.Thread(target=self._write_loop, name="streamator-writer", daemon=True)
             try:
                 self._writer.start()
@@ -427,6 +441,7 @@ class RemoteStore(MemoryStore):
             if self._writer is not me:  # another process than the one that started this thread
                 return
             more = self._write_round()
+            self._tell()
             with self._lock:
                 for job_id in [job_id for job_id, out in self._outgoing.items() if out.finished]:
                     del self._outgoing[job_id]
@@ -436,7 +451,6 @@ class RemoteStore(MemoryStore):
                 self._settled.notify_all()
             if self._writer is None:
                 return
-            self._tell()
             if self._hurry and not more:
                 self._writer_wake.wait(0.02)  # in a hurry, but what is left waits for its next try
 
@@ -452,66 +466,64 @@ class RemoteStore(MemoryStore):
                     return wrote
                 if now < out.due or out.dead or out.closed:
                     continue
-                if out.pending or out.stored < 0 or now >= out.renew_at:
+                if out.index and now >= out.head_at + self._ttl_seconds / 2:
+                    self._write_head(out)
+                elif out.pending or out.stored < 0 or now >= out.renew_at:
                     if self._write_tail(out):
                         wrote = True
-                        busy = busy or out.full or bool(out.rest)
-                elif now >= out.head_at + self._ttl_seconds / 2:
-                    self._write_head(out)
+                        busy = busy or bool(out.rest)
         return wrote
 
     def _write_tail(self, out: _Outgoing) -> bool:
-        if out.stored >= 0 and (out.full or (not out.pending and out.size > IDLE_BYTES)):
+        if out.stored == len(out.text) and (out.full or (not out.pending and out.size > IDLE_BYTES)):
             out.step()
+        before = out.size
         closed = out.fill()
         out.beat += 1
         chunk = Chunk(out.first, out.offset, out.text, out.beat, self._lease, closed)
         try:
+            if out.index and out.stored < 0:
+                self._check_head(out, closed)
             out.size = self._write(out.job_id, out.index, chunk, out.run, out.stored >= 0)
-        except StoreFault as fault:
-            self._write_failed(out, fault)
+        except Exception as error:
+            self._write_failed(out, _as_fault(error))
             return False
         now = time.monotonic()
         out.stored = len(out.text)
-        out.full = out.full or out.size >= FULL_BYTES
+        out.full = out.full or 2 * out.size - before > FULL_BYTES
         out.saved = _place_after(out.first, out.offset, out.text)[0] - 1
         out.closed = closed
         out.renew_at = now + self._lease / 3
         if out.index == 0:
-            out.head = _place_after(out.first, out.offset, out.text)
-            out.head_at = now
+            out.head_at = out.checked_at = now
         out.trouble = None
         return True
 
+    def _check_head(self, out: _Outgoing, closed: bool) -> None:
+        """Before a new chunk: are the others still there? Writing to the tail again would tell, this does not."""
+        now = time.monotonic()
+        if not closed and now < out.checked_at + CHECK_SECONDS:
+            return
+        try:
+            fetched = self._fetch([(out.job_id, 0)])
+        except StoreFault:
+            return  # perhaps this process may write, but not read; what is wrong shows where it matters
+        out.checked_at = now
+        if not fetched.found and not fetched.unknown:
+            raise StoreFault("gone", f"the log of job {out.job_id!r} is not there any more")
+
     def _write_head(self, out: _Outgoing) -> None:
         """Keep chunk 0, by which a job is found, from expiring before the job ends; let it point past what expires."""
-        if out.head is None or out.index == 0:
-            out.head_at = time.monotonic()
-            return
         head = _Outgoing(out.job_id, out.log)
-        text = ""
-        last, offset = out.head
-        while not text or _place_after(1, 0, text)[0] <= last:
-            batch = out.log.read(head.read)
-            if not batch:
-                break
-            text += b"\n".join([*wire.json_parts(batch.frames), b""]).decode()
-            head.read = batch.last
-        kept = []
-        event_id = 1
-        for line in text.split("\n"):
-            gap = _GAP.fullmatch(line)
-            if event_id >= last:
-                kept.append(line[:offset] if event_id == last and not gap else "")
-                break
-            kept.append(line)
-            event_id += int(gap[1]) if gap else 1
+        head.fill()
+        # What the log no longer has may still be in the chunks that follow: no gap is to hide it.
+        text = "" if _GAP.match(head.text) else head.text
         out.beat += 1
-        chunk = Chunk(1, 0, "\n".join(kept)[:CHUNK_CHARS], out.beat, self._lease, tail=out.index)
+        chunk = Chunk(1, 0, text, out.beat, self._lease, tail=out.index)
         try:
             self._write(out.job_id, 0, chunk, out.run, False)
-        except StoreFault as fault:
-            self._write_failed(out, fault)
+        except Exception as error:
+            self._write_failed(out, _as_fault(error))
         else:
             out.head_at = time.monotonic()
 
@@ -536,6 +548,8 @@ class RemoteStore(MemoryStore):
             for other in list(self._outgoing.values()):
                 other.rewind()
         wait = _backoff(trouble.tries, RETRY_DENIED_SECONDS if fault.kind in ("denied", "refused") else self._cap)
+        if self._hurry:
+            wait = min(wait, 0.5)
         if fault.kind in ("busy", "refused"):
             out.due = now + wait
         else:
@@ -585,8 +599,19 @@ class RemoteStore(MemoryStore):
                 future = self._finds[job_id] = Future()
             self._start_poller()
             self._poller_wake.set()
-        # shielded: the answer is for all who ask for this job
-        return await asyncio.shield(asyncio.wrap_future(future))
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+
+        def done(_: object) -> None:
+            try:
+                loop.call_soon_threadsafe(lambda: waiter.done() or waiter.set_result(None))
+            except RuntimeError:
+                if not loop.is_closed():  # with the loop, whoever waited is gone
+                    raise
+
+        future.add_done_callback(done)  # not awaited itself: the answer is for all who ask, one may be cancelled
+        await waiter
+        return future.result()
 
     def _start_poller(self) -> None:
         if self._poller is None:
@@ -605,6 +630,8 @@ class RemoteStore(MemoryStore):
         while self._poller is me:
             self._poller_wake.clear()
             wait = self._poll_round()
+            if self._poller is not me:
+                return
             with self._lock:
                 if not self._mirrors and not self._finds:
                     self._poller = None
@@ -652,8 +679,8 @@ class RemoteStore(MemoryStore):
     def _poll(self, keys: list[Key], asked: list[str], polled: list[tuple[str, _Mirror]]) -> None:
         try:
             fetched = self._fetch(keys)
-        except StoreFault as fault:
-            self._read_failed(fault, asked, polled)
+        except Exception as error:
+            self._read_failed(_as_fault(error), asked, polled)
             return
         now = time.monotonic()
         self._read_trouble = None
@@ -665,10 +692,8 @@ class RemoteStore(MemoryStore):
             chunk = fetched.found.get((job_id, 0))
             if chunk is not None:
                 mirror = _Mirror(EventLog(maxlen=self._maxlen, pace=self._pace))
-                mirror.quiet = LOST_LEASES * chunk.lease if self._lost.get(job_id) == chunk.beat else 0.0
                 with self._lock:
                     self._mirrors[job_id] = mirror
-                mirror.window = 1
                 polled.append((job_id, mirror))
             elif (job_id, 0) not in fetched.unknown:
                 with self._lock:
@@ -679,7 +704,7 @@ class RemoteStore(MemoryStore):
                     answers.append((self._finds.pop(job_id), None))
         for job_id, mirror in polled:
             self._take(job_id, mirror, fetched, now)
-            if mirror.ready:
+            if mirror.ready and job_id in self._finds:
                 with self._lock:
                     future = self._finds.pop(job_id, None)
                 if future is not None:
@@ -692,28 +717,35 @@ class RemoteStore(MemoryStore):
         """Append what a read gave, and decide when to read next."""
         wanted = mirror.keys()
         mirror.polled_at = now
-        beat, grown, known, end = mirror.beat, False, True, False
+        beat, grown, known = mirror.beat, False, True
+        more = True  # there may be more to read at once
         if mirror.hunt is not None:
-            known = self._hunt(job_id, mirror, fetched, mirror.hunt)
+            known = more = self._hunt(job_id, mirror, fetched, mirror.hunt)
             wanted = []
-        start = mirror.index
+        current = mirror.index
         for n in wanted:
             chunk = fetched.found.get((job_id, n))
             if chunk is None:
-                end = True
                 known = (job_id, n) not in fetched.unknown
-                if n == start and known and mirror.beat:
+                if known and n == current and mirror.beat:
                     mirror.odd += 1  # it was there before: a stale read, or the chunks are gone
-                elif known and mirror.tail > n:
+                if known and mirror.tail > n > current:
                     mirror.hunt = n, mirror.tail
+                else:
+                    more = False
                 break
-            mirror.beat = max(mirror.beat, chunk.beat)
+            if chunk.beat > mirror.beat:
+                mirror.beat = chunk.beat
+                if mirror.log.status == "lost":
+                    self._lost.pop(job_id, None)
+                    mirror.log.set_status("running")
             mirror.lease = chunk.lease
             mirror.tail = max(mirror.tail, chunk.tail)
             if not mirror.joins(chunk):
                 mirror.odd += 1
-                if mirror.odd < 8:  # about two seconds: no read is stale for so long
-                    end = True
+                expired = n <= mirror.tail and not mirror.ready
+                if not expired and (mirror.odd < ODD_READS or not mirror.anew):
+                    more = False
                     break
                 mirror.jump(chunk)
             mirror.odd = 0
@@ -722,20 +754,24 @@ class RemoteStore(MemoryStore):
             if mirror.log.closed:
                 mirror.ready = True
                 return
-        if mirror.odd >= 8:  # what was read last is gone: the job is being written anew from its start
+        if grown:
+            mirror.anew = False
+        if mirror.odd >= ODD_READS:  # not stale, then: the store has lost it all, and the job is written anew
             mirror.odd = 0
             mirror.index = mirror.tail = 0
-            mirror.carry = ""
+            mirror.anew = True
         self._watch_lease(job_id, mirror, known, mirror.beat != beat, now)
-        if mirror.hunt is not None or (wanted and not end):
-            # more is to come: read twice as much at once
-            mirror.window = max(min(mirror.window * 2, FETCH_KEYS // 2), 2)
+        mirror.past = more
+        if more:  # by ever larger steps, but not so large that a read of a whole log asks for much that is not there
+            mirror.window = min(max(2, mirror.window * 3 // 2), FETCH_KEYS // 2)
             mirror.due = now
-            if mirror.window > 2 or mirror.index > start or not mirror.ready:
-                return
+            return
         mirror.window = 2
-        if known:
+        if known and not mirror.ready and not mirror.odd:
             mirror.ready = True
+            if self._lost.get(job_id) == mirror.beat:  # no news of a producer that was lost before
+                mirror.quiet = max(mirror.quiet, LOST_LEASES * mirror.lease)
+                mirror.log.set_status("lost")
         longest = min(POLL_IDLE_SECONDS, mirror.lease / 5)
         mirror.interval = POLL_SECONDS if grown or mirror.odd else mirror.interval * 1.5
         mirror.interval = min(mirror.interval, longest)
@@ -773,11 +809,8 @@ class RemoteStore(MemoryStore):
         store, a reader that was stopped, or a clock that jumps, make no producer look dead.
         """
         if alive:
-            mirror.quiet = 0.0 if mirror.ok_at is not None else mirror.quiet
-            if mirror.ok_at is not None and mirror.log.status == "lost":
-                self._lost.pop(job_id, None)
-                mirror.log.set_status("running")
-        if known and mirror.ok_at is not None and not alive:
+            mirror.quiet = 0.0
+        elif known and mirror.ok_at is not None:
             mirror.quiet += min(now - mirror.ok_at, 2 * mirror.interval + 0.1)
         mirror.ok_at = now if known else None
         if mirror.quiet >= LOST_LEASES * mirror.lease and mirror.log.status != "lost":
@@ -837,8 +870,11 @@ class RemoteStore(MemoryStore):
             self._warned = True
             logger.warning("%s: writing fails: %s; events wait in memory", self._place, failing[0].reason)
         elif not failing and self._warned:
+            lost, self._given_up = self._given_up, 0
             self._warned = False
-            logger.warning("%s: writing works again", self._place)
+            logger.warning(
+                "%s: writing works again%s", self._place, f"; {_count(lost, 'event')} were given up" if lost else ""
+            )
 
     def flush(self, timeout: float = 5.0) -> int:
         """Wait until what was logged before is stored.
@@ -854,7 +890,10 @@ class RemoteStore(MemoryStore):
             outs = [(out, out.log.last) for out in self._outgoing.values() if not out.dead]
             if outs:
                 self._start_writer()
-        self._hurry = True
+            self._hurry += 1
+            self._down_until = 0.0
+            for out, _ in outs:
+                out.due = 0.0
         self._writer_wake.set()
         try:
             with self._settled:
@@ -862,7 +901,8 @@ class RemoteStore(MemoryStore):
                     self._settled.wait(min(wait, 0.1))
             return left
         finally:
-            self._hurry = False
+            with self._lock:
+                self._hurry -= 1
 
     @staticmethod
     def _left(outs: Iterable[tuple[_Outgoing, int]]) -> int:
@@ -900,6 +940,13 @@ def _backoff(tries: int, cap: float) -> float:
     return wait * (0.5 + random.random() / 2)
 
 
+def _as_fault(error: Exception) -> StoreFault:
+    if isinstance(error, StoreFault):
+        return error
+    logger.error("a store failed in a way it does not know", exc_info=error)
+    return StoreFault("down", f"{type(error).__name__}: {error}")
+
+
 def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
@@ -907,18 +954,22 @@ def _count(n: int, noun: str) -> str:
 _live: weakref.WeakSet[RemoteStore] = weakref.WeakSet()
 
 
-@atexit.register
+_exits_in: int | None = None
+
+
 def _at_exit() -> None:
     for store in list(_live):
         if store._outgoing:
             store.close()
 
 
-def _in_child() -> None:
-    """After a fork: the threads are the parent's, and so are the jobs that it has begun."""
-    for store in list(_live):
-        store._reset()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+def _flush_at_exit() -> None:
+    """Let this process write what it has before it ends."""
+    global _exits_in
+    if _exits_in == os.getpid():
+        return
+    _exits_in = os.getpid()
+    atexit.register(_at_exit)
+    processes = sys.modules.get("multiprocessing.util")
+    if processes is not None:  # its forked children end without running what atexit has
+        processes.Finalize(None, _at_exit, exitpriority=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
@@ -137,6 +138,13 @@ class MemoryStore:
                 del self._jobs[job_id]
         return len(gone)
 
+    def _after_fork(self) -> None:
+        """In the child: the jobs are the parent's."""
+        self._jobs_lock = threading.Lock()
+        jobs, self._jobs = self._jobs, OrderedDict()
+        for job in jobs.values():
+            job.log.disown()
+
     @property
     def degraded(self) -> str | None:
         """None: memory does not fail apart from the process."""
@@ -213,6 +221,20 @@ def open_store(store: str | Store = "memory", **options: Any) -> Store:
             except TypeError as error:
                 raise StoreError(f"options {sorted(options)} do not fit the {store} store: {error}") from error
     return found
+
+
+def _after_fork() -> None:
+    """In the child: the threads that held the locks are not there, and nobody sees what it would log to these jobs."""
+    global _lock, _shared_lock
+    _lock = threading.Lock()
+    _shared_lock = threading.RLock()
+    for store in list(_stores):
+        if isinstance(store, MemoryStore):
+            store._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def evict_closed(ttl_seconds: float) -> int:

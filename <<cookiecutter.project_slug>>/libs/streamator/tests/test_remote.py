@@ -1,0 +1,617 @@
+"""The base of remote stores, on a store made of a dict: writer, mirror and lease without a network.
+
+Two stores on one `Cloud` are two processes: they share nothing but what is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from streamator import EventLog, JobExists, JobLogger, StoreError, follow, remote
+from streamator.remote import Chunk, Fetched, Key, RemoteStore, StoreFault
+
+
+class Cloud:
+    """What is stored, and how it fails."""
+
+    def __init__(self) -> None:
+        self.chunks: dict[Key, list[tuple[Chunk, str]]] = {}  # each with its former versions
+        self.fetches: list[list[Key]] = []
+        self.writes: list[Key] = []
+        self.on_write: Callable[[str, int, Chunk], None] = lambda job_id, index, chunk: None
+        self.on_fetch: Callable[[list[Key]], None] = lambda keys: None
+        self.stale = 0.0
+        self.unknown = 0.0
+
+
+class CloudStore(RemoteStore):
+    def __init__(self, cloud: Cloud, **options: Any) -> None:
+        self.cloud = cloud
+        super().__init__(**{"flush_seconds": 0.02, "lease_seconds": 0.9, "close_seconds": 2, **options})
+
+    @property
+    def _place(self) -> str:
+        return "cloud"
+
+    def _write(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
+        self.cloud.writes.append((job_id, index))
+        self.cloud.on_write(job_id, index, chunk)
+        versions = self.cloud.chunks.get((job_id, index), [])
+        if known and not versions:
+            raise StoreFault("gone", "the cloud is empty")
+        if versions and (versions[-1][1] != run or versions[-1][0].beat >= chunk.beat):
+            raise StoreFault("conflict", "another run")
+        self.cloud.chunks[job_id, index] = [*versions, (chunk, run)]
+        return len(chunk.text) // 4
+
+    def _fetch(self, keys: list[Key]) -> Fetched:
+        self.cloud.fetches.append(keys)
+        self.cloud.on_fetch(keys)
+        fetched = Fetched()
+        for key in keys:
+            versions = self.cloud.chunks.get(key)
+            if random.random() < self.cloud.unknown:
+                fetched.unknown.add(key)
+            elif versions:
+                back = random.randint(1, 3) if random.random() < self.cloud.stale else 1
+                if back <= len(versions):
+                    fetched.found[key] = versions[-back][0]
+        return fetched
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    return Cloud()
+
+
+@pytest.fixture
+def make(cloud: Cloud) -> Iterator[Callable[..., CloudStore]]:
+    made: list[CloudStore] = []
+
+    def make(**options: Any) -> CloudStore:
+        made.append(CloudStore(cloud, **options))
+        return made[-1]
+
+    yield make
+    cloud.on_write = lambda job_id, index, chunk: None
+    for store in made:
+        store.close()
+
+
+Make = Callable[..., CloudStore]
+
+
+def run(job: Awaitable[Any], timeout: float = 20) -> Any:
+    async def bounded() -> Any:
+        return await asyncio.wait_for(job, timeout)
+
+    return asyncio.run(bounded())
+
+
+def until(condition: Callable[[], Any], timeout: float = 10) -> Any:
+    end = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < end, "the condition was never met"
+        time.sleep(0.005)
+    return value
+
+
+async def found(store: RemoteStore, job_id: str) -> EventLog:
+    while (log := await store.find(job_id)) is None:
+        await asyncio.sleep(0.02)
+    return log
+
+
+async def transcript(store: RemoteStore, job_id: str) -> list[dict[str, Any]]:
+    return [event async for batch in follow(await found(store, job_id)) for event in batch]
+
+
+def messages(events: list[dict[str, Any]]) -> list[str]:
+    return [event["message"] for event in events if event["event"] == "log"]
+
+
+def lines(n: int) -> list[str]:
+    return [f"line {i}" for i in range(n)]
+
+
+def log_all(store: RemoteStore, job_id: str, texts: list[str], pause: float = 0.0005) -> threading.Thread:
+    def work() -> None:
+        with JobLogger(store, job_id=job_id) as job:
+            for text in texts:
+                job.log(text)
+                time.sleep(pause)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def fail(kind: Any, when: Callable[[], bool]) -> Callable[..., None]:
+    def check(*_: object) -> None:
+        if when():
+            raise StoreFault(kind, "out of order")
+
+    return check
+
+
+# Following
+
+
+def test_a_job_of_another_process_is_followed_exactly(make: Make) -> None:
+    log_all(make(), "job", lines(2_000))
+    events = run(transcript(make(), "job"))
+    assert messages(events) == lines(2_000)
+    assert events[-1]["event"] == "done" and events[-1]["status"] == "completed"
+
+
+def test_a_job_is_seen_before_it_logs_anything(make: Make) -> None:
+    JobLogger(make(), job_id="job")
+    log = run(found(make(), "job"))
+    assert log.last == 0 and not log.closed
+
+
+def test_a_finished_log_is_complete_when_it_is_found(cloud: Cloud, make: Make) -> None:
+    writer = make()
+    log_all(writer, "job", lines(3_000)).join()
+    assert writer.flush() == 0
+    log = run(found(make(), "job"))
+    assert log.closed and log.last == 3_001
+    assert len({key for keys in cloud.fetches for key in keys}) <= len(cloud.chunks) * 3 // 2 + 2
+
+
+def test_what_is_found_elsewhere_is_not_a_job_of_this_process(make: Make) -> None:
+    JobLogger(make(), job_id="job")
+    reader = make()
+    run(found(reader, "job"))
+    assert reader.get("job") is None
+
+
+def test_an_event_longer_than_a_chunk_arrives_whole(make: Make) -> None:
+    texts = ["a", "\U0001f600" * 60_000, "b\r\ndata: x", "é" * 65_536, "c"]
+    log_all(make(), "job", texts)
+    assert messages(run(transcript(make(), "job"))) == texts
+
+
+def test_no_chunk_is_larger_than_a_store_may_take(cloud: Cloud, make: Make) -> None:
+    writer = make()
+    with JobLogger(writer, job_id="job") as job:
+        for n in range(40):
+            job.log("\U0001f600" * (n * 1_500))
+    assert writer.flush() == 0
+    assert max(len(v[-1][0].text) for v in cloud.chunks.values()) <= remote.CHUNK_CHARS
+    assert len(cloud.chunks) > 30
+
+
+def test_a_log_that_is_full_while_the_store_is_down_leaves_gaps_of_the_right_size(cloud: Cloud, make: Make) -> None:
+    down = True
+    cloud.on_write = fail("down", lambda: down)
+    log_all(make(maxlen=100), "job", lines(1_000), pause=0).join()
+    down = False
+    events = run(transcript(make(), "job"))
+    gaps = [event["missed"] for event in events if event["event"] == "gap"]
+    assert gaps and sum(gaps) + len(events) - len(gaps) == 1_001
+    assert messages(events)[-1] == "line 999"
+
+
+# A store that fails
+
+
+def test_nothing_is_lost_while_the_store_is_down(cloud: Cloud, make: Make) -> None:
+    end = time.monotonic() + 1.5
+    cloud.on_write = fail("down", lambda: time.monotonic() < end)
+    writer = make()
+    log_all(writer, "job", lines(1_000))
+    until(lambda: writer.degraded)
+    assert "cloud: writing fails since" in str(writer.degraded) and "of 1 job waiting" in str(writer.degraded)
+    assert messages(run(transcript(make(), "job"))) == lines(1_000)
+    until(lambda: writer.degraded is None)
+
+
+@pytest.mark.parametrize("kind", ["busy", "down"])
+def test_writes_that_fail_at_random_change_nothing(cloud: Cloud, make: Make, kind: str) -> None:
+    cloud.on_write = fail(kind, lambda: random.random() < 0.3)
+    log_all(make(), "job", lines(500))
+    assert messages(run(transcript(make(), "job"))) == lines(500)
+
+
+def test_a_write_that_was_stored_but_failed_is_not_doubled(cloud: Cloud, make: Make) -> None:
+    writer = make()
+    write = writer._write
+
+    def lossy(*args: Any) -> int:
+        size = write(*args)
+        if random.random() < 0.4:
+            raise StoreFault("down", "the answer was lost")
+        return size
+
+    writer._write = lossy  # type: ignore[method-assign]
+    log_all(writer, "job", lines(500))
+    assert messages(run(transcript(make(), "job"))) == lines(500)
+
+
+def test_an_outage_is_told_once(cloud: Cloud, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    down = True
+    cloud.on_write = fail("denied", lambda: down)
+    writer = make()
+    with caplog.at_level(logging.WARNING, "streamator"):
+        for n in range(5):
+            JobLogger(writer, job_id=f"job{n}").log("x")
+        until(lambda: len(cloud.writes) >= 4)
+        assert [r.getMessage() for r in caplog.records] == [
+            "cloud: writing fails: out of order; events wait in memory"
+        ]
+        down = False
+        until(lambda: writer.degraded is None and len(cloud.chunks) == 5)
+        until(lambda: len(caplog.records) == 2)
+    assert "works again" in caplog.records[1].getMessage()
+
+
+def test_one_broken_job_does_not_hold_up_the_others(cloud: Cloud, make: Make) -> None:
+    def broken(job_id: str, index: int, chunk: Chunk) -> None:
+        if job_id == "broken":
+            raise StoreFault("refused", "never")
+
+    cloud.on_write = broken
+    writer = make()
+    JobLogger(writer, job_id="broken").log("x")
+    log_all(writer, "well", lines(200))
+    assert messages(run(transcript(make(), "well"))) == lines(200)
+    assert "never" in str(writer.degraded)
+
+
+def test_logging_does_not_wait_for_a_store_that_hangs(cloud: Cloud, make: Make) -> None:
+    free = threading.Event()
+    cloud.on_write = lambda *_: free.wait(10) and None
+    writer = make(close_seconds=0.2)
+    job = JobLogger(writer, job_id="job")
+    until(lambda: cloud.writes)
+    slowest = 0.0
+    for n in range(2_000):
+        began = time.perf_counter()
+        job.log(f"line {n}")
+        slowest = max(slowest, time.perf_counter() - began)
+    assert slowest < 0.005 * 10  # 5 ms, and what a shared machine adds
+    began = time.perf_counter()
+    writer.close()
+    assert time.perf_counter() - began < 2
+    free.set()
+
+
+def test_closing_with_the_store_down_is_bounded_and_reports_the_count(
+    cloud: Cloud, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud.on_write = fail("down", lambda: True)
+    writer = make(close_seconds=0.3)
+    job = JobLogger(writer, job_id="job")
+    for text in lines(41):
+        job.log(text)
+    began = time.monotonic()
+    job.close()
+    assert time.monotonic() - began < 0.1
+    writer.close()
+    assert time.monotonic() - began < 1.5
+    assert "42 events not stored: out of order" in caplog.text
+
+
+def test_a_store_that_was_closed_works_again_with_the_next_job(make: Make) -> None:
+    writer = make()
+    log_all(writer, "first", lines(3)).join()
+    writer.close()
+    writer.close()
+    log_all(writer, "second", lines(3))
+    reader = make()
+    assert messages(run(transcript(reader, "first"))) == messages(run(transcript(reader, "second"))) == lines(3)
+
+
+def test_a_store_that_lost_its_data_gets_it_again(cloud: Cloud, make: Make) -> None:
+    writer = make()
+    job = JobLogger(writer, job_id="job")
+    for text in lines(1_000):
+        job.log(text)
+    assert writer.flush() == 0
+
+    async def watch() -> list[str]:
+        log = await found(reader, "job")
+        cloud.chunks.clear()
+        for n in range(1_000, 1_500):
+            job.log(f"line {n}")
+        job.close()
+        return messages([event async for batch in follow(log) for event in batch])
+
+    reader = make()
+    assert run(watch()) == lines(1_500)
+    assert messages(run(transcript(make(), "job"))) == lines(1_500)
+
+
+def test_a_chunk_that_is_refused_is_split(cloud: Cloud, make: Make) -> None:
+    def small(job_id: str, index: int, chunk: Chunk) -> None:
+        if len(chunk.text) > 5_000:
+            raise StoreFault("refused", "too large")
+
+    cloud.on_write = small
+    texts = ["x" * 20_000, *lines(500)]
+    log_all(make(), "job", texts, pause=0)
+    assert messages(run(transcript(make(), "job"))) == texts
+
+
+def test_the_log_of_an_earlier_run_of_the_same_id_is_kept(
+    cloud: Cloud, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    log_all(make(), "job", ["mine"]).join()
+    until(lambda: any(v[-1][0].closed for v in cloud.chunks.values()))
+    second = make()
+    log_all(second, "job", ["another's"]).join()
+    until(lambda: "used by another run" in caplog.text)
+    assert messages(run(transcript(make(), "job"))) == ["mine"]
+    assert second.flush() == 0
+
+
+def test_an_id_in_use_here_is_refused(make: Make) -> None:
+    store = make()
+    JobLogger(store, job_id="job")
+    with pytest.raises(JobExists, match="'job' is in use"):
+        JobLogger(store, job_id="job")
+
+
+# Reads that are stale, partial, or fail
+
+
+def test_stale_reads_neither_rewind_nor_leave_a_gap(cloud: Cloud, make: Make) -> None:
+    cloud.stale = 0.5
+    log_all(make(), "job", lines(1_500))
+    assert messages(run(transcript(make(), "job"))) == lines(1_500)
+
+
+def test_partial_reads_leave_no_gap(cloud: Cloud, make: Make) -> None:
+    cloud.unknown = 0.5
+    log_all(make(), "job", lines(1_500))
+    assert messages(run(transcript(make(), "job"))) == lines(1_500)
+
+
+def test_reads_that_fail_are_told_and_are_not_a_missing_job(cloud: Cloud, make: Make) -> None:
+    cloud.on_fetch = fail("down", lambda: True)
+    reader = make()
+    with pytest.raises(StoreError, match="cloud could not be read: out of order"):
+        run(reader.find("job"))
+    assert "reading fails since" in str(reader.degraded)
+
+
+def test_a_viewer_outlives_reads_that_fail(cloud: Cloud, make: Make) -> None:
+    failing = False
+    cloud.on_fetch = fail("down", lambda: failing)
+    writer, reader = make(), make()
+    job = JobLogger(writer, job_id="job")
+
+    async def watch() -> list[dict[str, Any]]:
+        nonlocal failing
+        log = await found(reader, "job")
+        failing = True
+        reads = len(cloud.fetches)
+        job.log("said meanwhile")
+        job.close()
+        while len(cloud.fetches) < reads + 3:
+            await asyncio.sleep(0.01)
+        failing = False
+        return [event async for batch in follow(log) for event in batch]
+
+    events = run(watch())
+    assert messages(events) == ["said meanwhile"] and events[-1]["event"] == "done"
+    until(lambda: reader.degraded is None)
+
+
+# Unknown jobs
+
+
+def test_an_unknown_job_is_missing_and_costs_one_read_a_second(cloud: Cloud, make: Make) -> None:
+    reader = make()
+
+    async def ask() -> None:
+        for _ in range(50):
+            assert await asyncio.gather(*(reader.find("nobody") for _ in range(20))) == [None] * 20
+
+    run(ask())
+    assert len(cloud.fetches) <= 2
+
+
+def test_a_flood_of_unknown_ids_is_few_reads(cloud: Cloud, make: Make) -> None:
+    reader = make()
+
+    async def ask() -> None:
+        assert not any(await asyncio.gather(*(reader.find(f"id{n}") for n in range(900))))
+
+    run(ask())
+    assert len(cloud.fetches) <= 40
+
+
+def test_too_many_searches_at_once_are_turned_away(cloud: Cloud, make: Make) -> None:
+    free = threading.Event()
+    cloud.on_fetch = lambda keys: free.wait(10) and None
+    reader = make()
+
+    async def ask() -> list[Any]:
+        finds = [asyncio.ensure_future(reader.find(f"id{n}")) for n in range(1_500)]
+        while sum(find.done() for find in finds) < 500:
+            await asyncio.sleep(0.01)
+        free.set()
+        return await asyncio.gather(*finds, return_exceptions=True)
+
+    answers = run(ask())
+    assert sum(isinstance(answer, StoreError) for answer in answers) == 500
+
+
+@pytest.mark.parametrize("job_id", ["", "../x", "a#b", "x" * 129, "a\n", "é"])
+def test_no_invalid_id_reaches_the_store(cloud: Cloud, make: Make, job_id: str) -> None:
+    assert run(make().find(job_id)) is None
+    assert cloud.fetches == []
+
+
+def test_a_cancelled_search_does_not_cancel_that_of_another(cloud: Cloud, make: Make) -> None:
+    free = threading.Event()
+    cloud.on_fetch = lambda keys: free.wait(10) and None
+    log_all(make(), "job", lines(3)).join()
+    until(lambda: any(v[-1][0].closed for v in cloud.chunks.values()))
+    reader = make()
+
+    async def ask() -> EventLog | None:
+        first, second = (asyncio.ensure_future(reader.find("job")) for _ in range(2))
+        await asyncio.sleep(0.05)
+        first.cancel()
+        free.set()
+        return await second
+
+    assert run(ask()).last == 4
+
+
+# The producer's death
+
+
+async def statuses(log: EventLog, count: int) -> list[str]:
+    seen: list[str] = []
+    async for batch in follow(log):
+        seen += [event["status"] for event in batch if event["event"] == "status"]
+        if len(seen) == count:
+            break
+    return seen
+
+
+def test_a_producer_that_falls_silent_is_lost_within_two_leases_and_then_ends(cloud: Cloud, make: Make) -> None:
+    writer, reader = make(), make()
+    JobLogger(writer, job_id="job").log("x")
+    assert writer.flush() == 0
+    log = run(found(reader, "job"))
+    cloud.on_write = fail("down", lambda: True)
+    began = time.monotonic()
+
+    async def watch() -> float:
+        assert await statuses(log, 1) == ["lost"]
+        silent = time.monotonic() - began
+        while not log.ended:
+            await asyncio.sleep(0.01)
+        return silent
+
+    assert 0.9 - 0.3 - 0.1 < run(watch()) < 1.8
+    assert not log.closed
+
+
+def test_a_producer_that_comes_back_is_running_again(cloud: Cloud, make: Make) -> None:
+    silent = False
+    cloud.on_write = fail("busy", lambda: silent)
+    job = JobLogger(make(), job_id="job")
+    reader = make()
+
+    async def watch() -> None:
+        nonlocal silent
+        log = await found(reader, "job")
+        silent = True
+        assert await statuses(log, 1) == ["lost"]
+        silent = False
+        job.log("back")
+        job.close()
+        events = [event async for batch in follow(log) for event in batch]
+        assert [e.get("message", e["event"]) for e in events if e["event"] != "status"] == ["back", "done"]
+        assert log.status == "running"
+
+    run(watch())
+
+
+def test_an_idle_job_is_not_lost_and_pays_one_small_write_for_each_third_of_its_lease(cloud: Cloud, make: Make) -> None:
+    writer, reader = make(), make()
+    job = JobLogger(writer, job_id="job")
+    for text in lines(100):
+        job.log(text)
+    assert writer.flush() == 0
+    log = run(found(reader, "job"))
+    before = len(cloud.writes)
+    began = time.monotonic()
+    sizes: list[int] = []
+    cloud.on_write = lambda job_id, index, chunk: sizes.append(len(chunk.text) // 4)
+    until(lambda: len(cloud.writes) >= before + 8)
+    assert time.monotonic() - began > 2.4 * 0.8
+    assert max(sizes) <= remote.IDLE_BYTES
+    assert log.status is None and log.last == 100
+
+
+def test_reads_that_fail_do_not_make_a_producer_lost(cloud: Cloud, make: Make) -> None:
+    failing = False
+    cloud.on_fetch = fail("down", lambda: failing)
+    writer, reader = make(), make()
+    JobLogger(writer, job_id="job")
+    log = run(found(reader, "job"))
+    failing = True
+    time.sleep(2.5)  # longer than a lease, in which nothing is known of the producer
+    failing = False
+    reads = len(cloud.fetches)
+    until(lambda: len(cloud.fetches) > reads + 5)
+    assert log.status is None
+
+
+# Jobs that outlive their time to live
+
+
+def test_a_head_that_expired_is_shown_as_a_gap(cloud: Cloud, make: Make) -> None:
+    writer = make(ttl_days=1.0 / 86_400, maxlen=500)
+    job = JobLogger(writer, job_id="job")
+    for text in lines(3_000):
+        job.log(text)
+        time.sleep(0.0005)
+    assert writer.flush() == 0
+    head = until(lambda: cloud.chunks["job", 0][-1][0].tail)
+    for n in range(1, head - 3):
+        cloud.chunks.pop(("job", n), None)
+    left = cloud.chunks["job", head - 3][-1][0]
+    job.close()
+    events = run(transcript(make(), "job"))
+    gaps = [event["missed"] for event in events if event["event"] == "gap"]
+    assert len(gaps) == 1 and gaps[0] > 500
+    assert messages(events)[-1] == "line 2999"
+    assert messages(events)[-(3_000 - left.first + 1):] == lines(3_000)[left.first - 1:]
+    assert gaps[0] + len(events) - 1 == 3_001
+
+
+# Bounds
+
+
+def test_a_job_that_nobody_reads_is_not_read_from_the_store(
+    cloud: Cloud, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "MIRROR_IDLE_SECONDS", 0.3)
+    JobLogger(make(), job_id="job")
+    log = run(found(make(), "job"))
+    until(lambda: log.ended)
+    reads = len(cloud.fetches)
+    time.sleep(0.5)
+    assert len(cloud.fetches) == reads
+
+
+def test_no_more_jobs_of_others_are_held_than_allowed(cloud: Cloud, make: Make) -> None:
+    writer, reader = make(), make(max_mirrors=3)
+    for n in range(6):
+        log_all(writer, f"job{n}", lines(2)).join()
+    assert writer.flush() == 0
+
+    async def look() -> list[EventLog]:
+        logs = [await found(reader, f"job{n}") for n in range(6)]
+        await found(reader, "job5")
+        return logs
+
+    logs = run(look())
+    until(lambda: sum(log.ended for log in logs) >= 2)
+    assert logs[5].last == 3 and not logs[5].ended
+
+
+def test_many_open_jobs_are_bounded(cloud: Cloud, make: Make) -> None:
+    writer = make(max_jobs=10)
+    for n in range(300):
+        JobLogger(writer, job_id=f"job{n}").log("x")
+    assert writer.flush() == 0
+    writes = len(cloud.writes)
+    time.sleep(0.7)  # two renewals of each lease that is still held
+    assert len(cloud.writes) - writes <= 10 * 4
