@@ -126,8 +126,49 @@ export function banner(page: Page): Locator {
   return page.getByText("What you see is what was known last.");
 }
 
+/**
+ * Waits until all that a job has logged so far is in the DynamoDB table, as it must be before the process is killed:
+ * the writer collects lines for a moment. `logMore` makes the job log another line.
+ *
+ * The writer puts one thing after another, so the second change from here on was put together after this call.
+ */
+export async function untilWritten(id: string, logMore: () => Promise<void>): Promise<void> {
+  let written = await tableItems(id);
+  for (let change = 0; change < 2; change += 1) {
+    await logMore();
+    await expect.poll(async () => (await tableItems(id)) !== written).toBe(true);
+    written = await tableItems(id);
+  }
+}
+
+/** The items of a job, as the local DynamoDB holds them. */
+async function tableItems(id: string): Promise<string> {
+  const { dynamo } = await readStack();
+  if (dynamo === null) throw new Error("this stack has no local DynamoDB");
+  const ask = async (operation: string, parameters: object): Promise<Record<string, unknown[]>> => {
+    const response = await fetch(dynamo.url, {
+      method: "POST",
+      headers: {
+        "content-type": "application/x-amz-json-1.0",
+        "x-amz-target": `DynamoDB_20120810.${operation}`,
+        // Names the service and the region; the local server checks no signature.
+        authorization: `AWS4-HMAC-SHA256 Credential=local/20260101/${process.env.AWS_DEFAULT_REGION || "us-east-1"}/dynamodb/aws4_request, SignedHeaders=host, Signature=0`,
+      },
+      body: JSON.stringify(parameters),
+    });
+    if (!response.ok) throw new Error(`${operation}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as Record<string, unknown[]>;
+  };
+  const items: unknown[] = [];
+  for (const table of (await ask("ListTables", {})).TableNames ?? []) {
+    items.push(...((await ask("Scan", { TableName: table, ConsistentRead: true })).Items ?? []));
+  }
+  return items.map((item) => JSON.stringify(item)).filter((item) => item.includes(id)).join("\n");
+}
+
 interface Stack {
   readonly pid: number;
+  readonly dynamo: { readonly url: string } | null;
   readonly backend: { readonly starts: number; readonly ready: boolean };
 }
 

@@ -63,7 +63,7 @@ describe("request", () => {
   it.each([502, 503, 504])("takes a gateway's bare %i for a backend that is away", async (status) => {
     answerWith(status, "", "text/plain");
     expect((await failureOf(request("/api/jobs"))).kind).toBe("offline");
-    expect(backend.getState().reach).toBe("down");
+    await vi.waitFor(() => expect(backend.getState().reach).toBe("down"));
   });
 
   it("takes a refused connection for a backend that is away, and any answer for its return", async () => {
@@ -73,12 +73,22 @@ describe("request", () => {
     const failure = await failureOf(request("/api/jobs"));
     expect(failure).toMatchObject({ kind: "offline", status: 0 });
     expect(failure.message).toContain("does not answer");
-    expect(backend.getState().reach).toBe("down");
+    await vi.waitFor(() => expect(backend.getState().reach).toBe("down"));
 
     const { returns } = backend.getState();
     answerWith(200, "{}");
     await request("/api/jobs");
     expect(backend.getState()).toMatchObject({ reach: "up", returns: returns + 1 });
+  });
+
+  it("does not take one broken connection for a backend that is away", async () => {
+    vi.stubGlobal("fetch", async (path: string) => {
+      if (path === "/healthz") return Response.json({ status: "ok", store: { name: "memory", degraded: null } });
+      throw new TypeError("Failed to fetch");
+    });
+    expect((await failureOf(request("/api/jobs"))).kind).toBe("offline");
+    expect(await backend.check()).toBe(true);
+    expect(backend.getState().reach).toBe("up");
   });
 
   it("lets an abort through as it is, and does not blame the backend for it", async () => {

@@ -26,7 +26,7 @@ export class ApiError extends Error {
  * Fetches `path` and gives its JSON (undefined for 204).
  *
  * Throws an ApiError whose message is fit for the user; an abort by `init.signal` passes through as it is.
- * Each answer, and each missing one, also tells `backend` whether the server is up.
+ * Each answer also tells `backend` that the server is up, and a missing one makes it look.
  */
 export async function request<T>(path: string, init?: RequestInit): Promise<T> {
   let response: Response;
@@ -62,7 +62,7 @@ export function explainHere(error: unknown): string | null {
 }
 
 function offline(status: number): ApiError {
-  backend.silent();
+  void backend.check(); // one broken connection is not yet a backend that is away
   return new ApiError("offline", status, "The backend does not answer. Check that it is running, then try again.");
 }
 

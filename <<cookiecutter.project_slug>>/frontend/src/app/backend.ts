@@ -18,6 +18,8 @@ export interface BackendState {
 
 const WELL_MS = 10_000;
 const AWAY_MS = 1_500;
+/** A health report that takes longer is none. */
+const LIMIT_MS = 5_000;
 
 class Backend {
   #state: BackendState = { reach: "unknown", health: null, returns: 0 };
@@ -43,31 +45,33 @@ class Backend {
     this.#publish({ ...this.#state, reach: "up", returns });
   }
 
-  /** Someone got no answer. */
-  silent(): void {
-    if (this.#state.reach === "down") return;
-    this.#publish({ ...this.#state, reach: "down" });
-    if (this.#listeners.size > 0) this.#schedule(); // look more often from now on
+  #silent(): void {
+    if (this.#state.reach !== "down") this.#publish({ ...this.#state, reach: "down" });
   }
 
-  /** Asks the backend now: for those who suspect that it is gone, such as a broken stream. */
-  readonly check = async (): Promise<void> => {
+  /** Asks the backend now: for those who suspect that it is gone, after a broken stream or a request without an answer. Gives whether it is there. */
+  readonly check = async (): Promise<boolean> => {
     this.#check?.abort();
     const check = new AbortController();
     this.#check = check;
-    const limit = setTimeout(() => check.abort(new Error("timeout")), 5_000);
+    const limit = setTimeout(() => check.abort(), LIMIT_MS);
+    let health: Health | null;
     try {
       const response = await fetch("/healthz", { signal: check.signal, headers: { accept: "application/json" } });
-      const health = (await response.json()) as Health; // a proxy's error page is no JSON: the backend is away
-      if (this.#check !== check) return;
-      this.answered();
-      if (JSON.stringify(health) !== JSON.stringify(this.#state.health)) this.#publish({ ...this.#state, health });
+      health = (await response.json()) as Health; // a proxy's error page is no JSON: the backend is away
     } catch {
-      if (this.#check === check) this.silent(); // else a newer check took over
-    } finally {
-      clearTimeout(limit);
-      if (this.#check === check && this.#listeners.size > 0) this.#schedule();
+      health = null;
     }
+    clearTimeout(limit);
+    if (this.#check === check) {
+      if (health === null) this.#silent();
+      else {
+        this.answered();
+        if (JSON.stringify(health) !== JSON.stringify(this.#state.health)) this.#publish({ ...this.#state, health });
+      }
+      if (this.#listeners.size > 0) this.#schedule();
+    } // else a newer check has the say
+    return health !== null;
   };
 
   #start(): void {

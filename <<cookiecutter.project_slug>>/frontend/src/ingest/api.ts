@@ -1,6 +1,8 @@
 /** The ingest routes of the backend, typed. */
 
-import { request } from "../app/api";
+import { ApiError, request } from "../app/api";
+import { backend } from "../app/backend";
+import { formatBytes } from "../app/format";
 
 export type JobStatus = "running" | "completed" | "failed" | "cancelled" | "interrupted";
 
@@ -47,11 +49,20 @@ export interface Started {
   readonly created_at: string;
 }
 
-export function startIngest(source: Source): Promise<Started> {
+export async function startIngest(source: Source): Promise<Started> {
   const body = new FormData();
   if ("file" in source) body.append("file", source.file);
   else body.append("url", source.url);
-  return request("/api/ingest", { method: "POST", body });
+  try {
+    return await request("/api/ingest", { method: "POST", body });
+  } catch (failure) {
+    // A server that refuses a large file early closes the connection, and its reason is lost with it.
+    if (failure instanceof ApiError && failure.kind === "offline" && "file" in source && (await backend.check())) {
+      const size = formatBytes(source.file.size);
+      throw new ApiError("offline", 0, `The upload broke off. If it does so again, ${size} may be more than the server takes.`);
+    }
+    throw failure;
+  }
 }
 
 export async function listJobs(signal?: AbortSignal): Promise<readonly Job[]> {
