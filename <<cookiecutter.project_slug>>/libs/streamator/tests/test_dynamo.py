@@ -1,4 +1,5 @@
-"""`DynamoStore` on a real server process (moto) behind a proxy that can break things, and across processes."""
+"""`DynamoStore` on a real server process (moto) behind a proxy that can break things, and across
+processes."""
 
 from __future__ import annotations
 
@@ -27,13 +28,14 @@ from streamator import DynamoStore, EventLog, JobLogger, StoreError, follow, ope
 from streamator.dynamo import item_size
 
 pytest.importorskip("moto")
-import boto3  # noqa: E402
+import boto3
 
 Answer = tuple[int, bytes]
 
 
 class Proxy:
-    """Between the store and moto: counts what passes, and answers in moto's place where ``on_call`` says so."""
+    """Between the store and moto: counts what passes, and answers in moto's place where ``on_call`` says
+    so."""
 
     def __init__(self, port: int) -> None:
         self.target = port
@@ -67,7 +69,7 @@ class Proxy:
 
             def forward(self, raw: bytes) -> Answer:
                 connection = http.client.HTTPConnection("127.0.0.1", proxy.target, timeout=30)
-                headers = {key: value for key, value in self.headers.items() if key.lower() != "content-length"}
+                headers = {k: v for k, v in self.headers.items() if k.lower() != "content-length"}
                 connection.request("POST", "/", raw, headers)
                 response = connection.getresponse()
                 result = response.status, response.read()
@@ -92,7 +94,8 @@ class Proxy:
 
 
 def error(code: str, status: int = 400) -> Answer:
-    return status, json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code}).encode()
+    body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code}
+    return status, json.dumps(body).encode()
 
 
 def free_port() -> int:
@@ -280,8 +283,8 @@ def test_a_killed_producer_is_lost_within_two_leases(make: Make, table: str) -> 
 
 
 def test_a_producer_that_was_stopped_is_lost_and_found_again(make: Make, table: str) -> None:
-    producer = script("job = JobLogger(store, job_id='job')\nsys.stdin.readline()\njob.log('y')\njob.close()", table,
-                      stdin=subprocess.PIPE)  # fmt: skip
+    code = "job = JobLogger(store, job_id='job')\nsys.stdin.readline()\njob.log('y')\njob.close()"
+    producer = script(code, table, stdin=subprocess.PIPE)
     store = make()
 
     async def watch() -> list[str]:
@@ -304,19 +307,47 @@ def test_a_producer_that_was_stopped_is_lost_and_found_again(make: Make, table: 
 
 
 def test_four_processes_create_the_table_at_once(make: Make, table: str) -> None:
-    code = "job = JobLogger(store, job_id=sys.argv[1])\nfor i in range(50): job.log(f'line {i}')\njob.close()"
-    head = f"import sys, time\nfrom streamator import JobLogger, DynamoStore\nstore = DynamoStore({table!r})\n"
-    until_ = f"time.sleep(max({time.time() + 3} - time.time(), 0))\n"
+    together = f"time.sleep(max({time.time() + 3} - time.time(), 0))\n"
     processes = [
-        subprocess.Popen([sys.executable, "-c", head + until_ + code, f"job{n}"], stderr=subprocess.PIPE, text=True)
+        script(
+            together + f"job = JobLogger(store, job_id='job{n}')\n"
+            "for i in range(50): job.log(f'line {i}')\njob.close()",
+            table, stderr=subprocess.PIPE,
+        )
         for n in range(4)
-    ]
+    ]  # fmt: skip
     for process in processes:
         _, warned = process.communicate(timeout=30)
         assert process.returncode == 0 and warned == ""
     store = make()
     for n in range(4):
         assert messages(run(transcript(store, f"job{n}"))) == lines(50)
+
+
+def test_the_log_of_an_earlier_run_of_the_same_id_is_kept(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = make(), make()
+    log_all(first, "job", ["mine"]).join()
+    assert first.flush() == 0
+    log_all(second, "job", ["another's"]).join()
+    until(lambda: "'job' was used by another run" in caplog.text)
+    assert messages(run(transcript(make(), "job"))) == ["mine"]
+
+
+def test_a_write_that_arrives_late_does_not_set_the_log_back(proxy: Proxy, make: Make) -> None:
+    writer = make()
+    job = JobLogger(writer, job_id="job")
+    job.log("early")
+    assert writer.flush() == 0
+    late, _ = proxy.named("PutItem")[-1]
+    job.log("and more")
+    assert writer.flush() == 0
+    client = boto3.client("dynamodb", endpoint_url=f"http://127.0.0.1:{proxy.target}")
+    with pytest.raises(client.exceptions.ConditionalCheckFailedException):
+        client.put_item(**late)
+    job.close()
+    assert messages(run(transcript(make(), "job"))) == ["early", "and more"]
 
 
 # Content
@@ -347,9 +378,10 @@ def test_what_a_thousand_lines_cost(proxy: Proxy, make: Make) -> None:
     writer = make(flush_seconds=0.2, lease_seconds=10)
     job = JobLogger(writer, job_id="job")
     began = time.monotonic()
-    words = "fetching parsing storing page chunk of document with score retry after ms".split()
+    steps = ("fetching", "parsing", "storing", "checking")
     for n in range(1_000):
-        job.log(f"{n}: " + " ".join(random.choices(words, k=8)))
+        words, seconds = random.randint(20, 900), random.random()
+        job.log(f"{random.choice(steps)} page {n} of 1000: {words} words in {seconds:.2f} s")
         time.sleep(max(began + (n + 1) / 100 - time.monotonic(), 0))
     job.close()
     assert writer.flush() == 0
@@ -389,21 +421,9 @@ def test_a_third_of_all_calls_fail_and_nothing_is_lost(proxy: Proxy, make: Make,
 
 def test_batches_that_are_answered_in_part_leave_no_gap(proxy: Proxy, make: Make) -> None:
     writer = make()
-    log_all(writer, "job", [os.urandom(200).hex() for _ in range(500)], pause=0).join()
+    log_all(writer, "job", [random.randbytes(200).hex() for _ in range(500)], pause=0).join()
     assert writer.flush() == 0
-    partial = 0
-
-    def halve(name: str, body: dict[str, Any]) -> None:
-        nonlocal partial
-        if name == "BatchGetItem" and "RequestItems" in body:
-            ((table, asked),) = body["RequestItems"].items()
-            kept = [key for key in asked["Keys"] if random.random() < 0.5]
-            held.extend(key for key in asked["Keys"] if key not in kept)
-            asked["Keys"] = kept or asked["Keys"]
-            partial += 1
-
-    held: list[dict[str, Any]] = []
-    real = Proxy(proxy.target)  # asks for less than it was asked, and hands the rest back as not processed
+    client = boto3.client("dynamodb", endpoint_url=f"http://127.0.0.1:{proxy.target}")
 
     def part(name: str, body: dict[str, Any]) -> Answer | None:
         if name != "BatchGetItem" or "RequestItems" not in body:
@@ -411,8 +431,9 @@ def test_batches_that_are_answered_in_part_leave_no_gap(proxy: Proxy, make: Make
         ((table, asked),) = body["RequestItems"].items()
         kept = [key for key in asked["Keys"] if random.random() < 0.5]
         rest = [key for key in asked["Keys"] if key not in kept]
-        client = boto3.client("dynamodb", endpoint_url=real.url)
-        items = client.batch_get_item(RequestItems={table: {"Keys": kept}})["Responses"][table] if kept else []
+        items = []
+        if kept:
+            items = client.batch_get_item(RequestItems={table: {"Keys": kept}})["Responses"][table]
         left = {table: {"Keys": rest}} if rest else {}
         return 200, json.dumps({"Responses": {table: items}, "UnprocessedKeys": left}).encode()
 
@@ -420,7 +441,6 @@ def test_batches_that_are_answered_in_part_leave_no_gap(proxy: Proxy, make: Make
     events = run(transcript(make(), "job"))
     assert len(events) == 501 and events[-1]["event"] == "done"
     assert any(answer.get("UnprocessedKeys") for _, answer in proxy.named("BatchGetItem"))
-    real.server.shutdown()
 
 
 def test_a_server_that_hangs_does_not_slow_the_job(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -428,7 +448,9 @@ def test_a_server_that_hangs_does_not_slow_the_job(table: str, monkeypatch: pyte
         for name, value in {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}.items():
             monkeypatch.setenv(name, value)
         url = f"http://127.0.0.1:{port}"
-        writer = DynamoStore(table, endpoint_url=url, region_name="eu-west-1", flush_seconds=0.05, close_seconds=15)
+        writer = DynamoStore(
+            table, endpoint_url=url, region_name="eu-west-1", flush_seconds=0.05, close_seconds=15
+        )
         job = JobLogger(writer, job_id="job")
         job.log("first")
         assert writer.flush() == 0
@@ -519,7 +541,9 @@ def test_a_time_to_live_that_cannot_be_enabled_stops_nothing(
     assert "time to live could not be enabled" in caplog.text
 
 
-def test_the_table_is_made_with_a_time_to_live_and_items_say_when_they_end(table: str, proxy: Proxy, make: Make) -> None:
+def test_the_table_is_made_with_a_time_to_live_and_items_say_when_they_end(
+    table: str, proxy: Proxy, make: Make
+) -> None:
     writer = make(ttl_days=3)
     log_all(writer, "job", lines(3)).join()
     assert writer.flush() == 0
@@ -555,7 +579,10 @@ def test_credentials_that_expire_are_one_warning_and_the_live_view_goes_on(
 
 @pytest.mark.parametrize(
     ("unset", "says"),
-    [("AWS_DEFAULT_REGION", "set AWS_DEFAULT_REGION or give region_name"), ("AWS_ACCESS_KEY_ID", "set AWS_ACCESS_KEY_ID")],
+    [
+        ("AWS_DEFAULT_REGION", "set AWS_DEFAULT_REGION or give region_name"),
+        ("AWS_ACCESS_KEY_ID", "set AWS_ACCESS_KEY_ID"),
+    ],
 )
 def test_an_environment_without_settings_is_told_which_to_set(
     unset: str, says: str, table: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
@@ -566,7 +593,7 @@ def test_an_environment_without_settings_is_told_which_to_set(
     del settings[unset]
     if unset == "AWS_ACCESS_KEY_ID":
         del settings["AWS_SECRET_ACCESS_KEY"]
-    settings |= {"AWS_CONFIG_FILE": str(tmp_path / "none"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none")}
+    settings |= {name: str(tmp_path / "none") for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")}
     for name, value in (settings | {"AWS_EC2_METADATA_DISABLED": "true"}).items():
         monkeypatch.setenv(name, value)
     store = DynamoStore(table, flush_seconds=0.02, close_seconds=0.1)

@@ -1,7 +1,7 @@
 """`DynamoStore`: logs that other processes see, in a DynamoDB table.
 
-dynamorator gives the client, the table and the item format; it swallows every error. So its calls are made through
-a client of our own, whose hooks tell what came of each.
+dynamorator gives the client, the table and the item format; it swallows every error. So its calls are made
+through a client of our own, whose hooks tell what came of each.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from typing import Any
 
 from .errors import StoreError
-from .remote import Chunk, Fetched, FaultKind, Key, RemoteStore, StoreFault, logger
+from .remote import Chunk, FaultKind, Fetched, Key, RemoteStore, StoreFault, logger
 
 try:
     import boto3
@@ -33,8 +33,9 @@ else:
 
 # What DynamoDB says when a later try may pass.
 _BUSY = frozenset({
-    "ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "LimitExceededException",
-    "InternalServerError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException",
+    "ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded",
+    "LimitExceededException", "InternalServerError", "InternalFailure", "ServiceUnavailable",
+    "ServiceUnavailableException",
     "TransactionConflictException", "RequestTimeout", "RequestTimeoutException", "SlowDown",
     "ReplicatedWriteConflictException",
 })  # fmt: skip
@@ -47,11 +48,13 @@ class DynamoStore(RemoteStore):
     """Logs in a DynamoDB table, seen by every process that uses it.
 
     Args:
-        table: the table's name (default ``"streamator-logs"``). It is created, billed on demand, if it is not there.
+        table: the table's name (default ``"streamator-logs"``). It is created, billed on demand, if it is not
+            there.
         ttl_days: how long what is written is kept, in days (default 7).
-        region_name: the AWS region (default: what boto3 finds in the environment, or ``us-east-1`` where an endpoint
-            is given).
-        endpoint_url: another endpoint than AWS's (default: what boto3 finds, ``AWS_ENDPOINT_URL_DYNAMODB`` for one).
+        region_name: the AWS region (default: what boto3 finds in the environment, or ``us-east-1`` where an
+            endpoint is given).
+        endpoint_url: another endpoint than AWS's (default: what boto3 finds, ``AWS_ENDPOINT_URL_DYNAMODB``
+            for one).
         options: those of `RemoteStore` and `MemoryStore`.
 
     Raises:
@@ -60,8 +63,9 @@ class DynamoStore(RemoteStore):
 
     Making one never waits and never touches the network. Guarantees: those of `RemoteStore`.
 
-    Cost: a job that logs 1,000 lines in 10 seconds costs about 90 write units, one that is idle 0.3 a second; a full
-    replay of those lines costs about 2 read units, and following a job 1 to 4 a second for each process that does.
+    Cost: a job that logs 1,000 lines in 10 seconds costs 50 to 100 write units, by how well they compress; an
+    idle one 0.3 a second. A replay of those lines costs 1 to 5 read units. Following a job costs 0.5 to 4
+    read units a second for each process that does, however many viewers it has.
     """
 
     def __init__(
@@ -92,7 +96,9 @@ class DynamoStore(RemoteStore):
         with self._table_lock:
             if self._table is None:
                 try:
-                    self._table = _Table(self._table_name, self._ttl_days, self._region_name, self._endpoint_url)
+                    self._table = _Table(
+                        self._table_name, self._ttl_days, self._region_name, self._endpoint_url
+                    )
                 except Exception as error:
                     raise _fault_of(error) from error
             return self._table
@@ -134,7 +140,7 @@ class DynamoStore(RemoteStore):
 
     def _forget_if_denied(self, fault: StoreFault) -> None:
         if fault.kind == "denied":
-            self._table = None  # a client keeps the credentials it was made with: the next try looks for new ones
+            self._table = None  # a client keeps the credentials it was made with: look for new ones
 
 
 def _key(job_id: str, index: int) -> str:
@@ -171,7 +177,9 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
     BATCH_GET_MAX_RETRIES = 1
     BATCH_GET_INITIAL_DELAY = 0
 
-    def __init__(self, table: str, ttl_days: float, region_name: str | None, endpoint_url: str | None) -> None:
+    def __init__(
+        self, table: str, ttl_days: float, region_name: str | None, endpoint_url: str | None
+    ) -> None:
         # Without a table name, dynamorator's constructor neither takes its shared client nor looks for the
         # table. What is smaller than the threshold is stored as it is: it fits one write unit anyway.
         super().__init__(None, silent=True, compress=True, compress_threshold=512)
@@ -180,11 +188,14 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
         self._local = threading.local()
         session = boto3.session.Session()
         if region_name is None and session.region_name is None:
-            if endpoint_url or os.environ.get("AWS_ENDPOINT_URL_DYNAMODB") or os.environ.get("AWS_ENDPOINT_URL"):
-                region_name = "us-east-1"
+            names = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
+            if endpoint_url or any(os.environ.get(name) for name in names):
+                region_name = "us-east-1"  # signed, but of no meaning to a server of one's own
         self._client = session.client(
             "dynamodb", region_name=region_name, endpoint_url=endpoint_url,
-            config=Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1, "mode": "standard"}),
+            config=Config(
+                connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1, "mode": "standard"}
+            ),
         )
         events = self._client.meta.events
         events.register("provide-client-params.dynamodb.PutItem", self._before_put)
@@ -245,12 +256,13 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
             raise
         answered = call.parsed.get("Responses", {}).get(self.table_name, [])
         if len(found) != len(answered):
-            raise StoreFault("busy", f"an item of {[i[self.PARTITION_KEY]['S'] for i in answered][:3]} is not readable")
+            names = ", ".join(item[self.PARTITION_KEY]["S"] for item in answered)
+            raise StoreFault("busy", f"not all items are readable: {names[:200]}")
         skipped = call.parsed.get("UnprocessedKeys", {}).get(self.table_name, {}).get("Keys", [])
         return found, {item[self.PARTITION_KEY]["S"] for item in skipped}
 
     def ensure(self) -> None:
-        """Create the table if it is not there. Raises `StoreFault` of kind ``down`` while it cannot be used yet."""
+        """Create the table if it is not there. Raises `StoreFault` while it cannot be used yet."""
         self._local.call = _Call()
         client, name = self._client, self.table_name
         try:
@@ -291,7 +303,7 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
 
 
 def item_size(item: dict[str, dict[str, Any]]) -> int:
-    """The size in bytes by which DynamoDB limits and bills an item: names and values, numbers by their digits."""
+    """The size in bytes by which DynamoDB limits and bills an item: its names and its values."""
     size = 0
     for name, value in item.items():
         size += len(name)
@@ -319,5 +331,6 @@ def _fault_of(error: BaseException, status: int = 0) -> StoreFault:
     if isinstance(error, NoRegionError):
         return StoreFault("denied", "no AWS region: set AWS_DEFAULT_REGION or give region_name")
     if isinstance(error, (NoCredentialsError, PartialCredentialsError, ProfileNotFound)):
-        return StoreFault("denied", f"no AWS credentials ({error}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
+        fix = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        return StoreFault("denied", f"no AWS credentials ({error}): {fix}")
     return StoreFault("down", f"{type(error).__name__}: {error}")

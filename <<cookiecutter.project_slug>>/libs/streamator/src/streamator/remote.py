@@ -1,14 +1,14 @@
-"""What remote stores share: local logs, a writer for the jobs that run here, a mirror of those that run elsewhere.
+"""What remote stores share: local logs, a writer for jobs that run here, a mirror of jobs that run elsewhere.
 
-A job's log is kept in the store as *chunks* 0, 1, 2, ... A chunk holds events as lines of JSON and says with which
-event it begins; a line without its end goes on in the next chunk. Only the last chunk, the *tail*, is ever written
-again, and chunk n+1 only after chunk n is known to be stored. So whoever reads a chunk that joins on to what it has
-may append it, and whoever reads one that does not has read something stale and looks again. Nothing else is needed
-to read exactly: no index, no counter, no lock.
+A job's log is kept in the store as *chunks* 0, 1, 2, ... A chunk holds events as lines of JSON and says with
+which event it begins; a line without its end goes on in the next chunk. Only the last chunk, the *tail*, is
+ever written again, and chunk n+1 only after chunk n is known to be stored. So whoever reads a chunk that
+joins on to what it has may append it, and whoever reads one that does not has read something stale and looks
+again. Nothing else is needed to read exactly: no index, no counter, no lock.
 
-Each write of a job carries a *beat*, a number that only grows. A producer with nothing to say writes it anew every
-third of its lease: a reader to whom it stands still for long enough knows that the producer is dead. And a store
-that compares beats cannot be set back by a write that was given up and arrives late.
+Each write of a job carries a *beat*, a number that only grows. A producer with nothing to say writes it anew
+every third of its lease: a reader to whom it stands still for long enough knows that the producer is dead.
+And a store that compares beats cannot be set back by a write that was given up and arrives late.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ CHUNK_CHARS: Final = 32_768
 # A tail is left as it is when its next write would bring it to more stored bytes than these. Each flush
 # writes the tail once more, so large chunks cost writes, and small ones reads. So a busy job pays 1 or 2
 # write units a flush.
-FULL_BYTES: Final = 2_048
+FULL_BYTES: Final = 2_560
 # An idle job's tail is rewritten for its beat alone: in one write unit, if it is smaller than this.
 IDLE_BYTES: Final = 900
 
@@ -74,7 +74,8 @@ class Chunk:
     offset: int
     """How many characters of that event are in the chunks before."""
     text: str
-    """Events, a line of JSON each; lost ones as ``{"event":"gap","missed":n}``. No line end: it goes on in the next chunk."""
+    """Events, a line of JSON each; lost ones as ``{"event":"gap","missed":n}``. A last line without its end
+    goes on in the next chunk."""
     beat: int
     """Grows with each write of the job."""
     lease: float
@@ -82,7 +83,7 @@ class Chunk:
     closed: bool = False
     """Whether the last line is the job's last event."""
     tail: int = 0
-    """In chunk 0 of a job older than half its time to live: the number of a chunk that was new when this was written."""
+    """In chunk 0, when it was written again to keep it from expiring: the number of the tail at that time."""
 
 
 Key = tuple[str, int]
@@ -92,10 +93,12 @@ FaultKind = Literal["busy", "down", "denied", "refused", "conflict", "gone"]
 class StoreFault(Exception):
     """Why a store did not do what it was asked. How the store base goes on depends on the kind:
 
-    ``busy``: this request was turned away (throttled, 5xx); others may pass. ``down``: no answer; nothing passes.
-    ``denied``: credentials, region or rights are wrong; tried again slowly. ``refused``: this chunk will never be
-    taken; a smaller one may. ``conflict``: the chunk belongs to another run. ``gone``: what the store had is lost
-    (its table was deleted); it is written again from the start.
+    - ``busy``: this request was turned away (throttled, 5xx); others may pass.
+    - ``down``: no answer; nothing passes.
+    - ``denied``: credentials, region or rights are wrong; tried again slowly.
+    - ``refused``: this chunk will never be taken; a smaller one may.
+    - ``conflict``: the chunk belongs to another run.
+    - ``gone``: what the store had is lost (its table was deleted); it is written again from the start.
     """
 
     def __init__(self, kind: FaultKind, reason: str) -> None:
@@ -106,7 +109,7 @@ class StoreFault(Exception):
 
 @dataclass(slots=True)
 class Fetched:
-    """What a read gave. A key in neither field is not in the store; of one in ``unknown`` nothing is known."""
+    """What a read gave. A key in neither field is not stored; nothing is known of one in ``unknown``."""
 
     found: dict[Key, Chunk] = field(default_factory=dict)
     unknown: set[Key] = field(default_factory=set)
@@ -139,8 +142,8 @@ class _Outgoing:
     """A job that runs here, as its writer sees it. Only the writer's thread touches it, but for `unsaved`."""
 
     __slots__ = (
-        "beat", "checked_at", "closed", "dead", "due", "first", "full", "head_at", "index", "job_id", "limit", "log",
-        "offset", "read", "renew_at", "rest", "run", "saved", "size", "stored", "text", "trouble",
+        "beat", "checked_at", "closed", "dead", "due", "first", "full", "head_at", "index", "job_id", "limit",
+        "log", "offset", "read", "renew_at", "rest", "run", "saved", "size", "stored", "text", "trouble",
     )
 
     def __init__(self, job_id: str, log: EventLog) -> None:
@@ -183,7 +186,8 @@ class _Outgoing:
         """Whether there is nothing more to do for this job."""
         if self.dead:
             return self.log.closed or self.log.ended
-        return self.closed or (self.log.ended and not self.log.closed and self.stored >= 0 and not self.pending)
+        evicted = self.log.ended and not self.log.closed
+        return self.closed or (evicted and self.stored >= 0 and not self.pending)
 
     @property
     def pending(self) -> bool:
@@ -193,7 +197,7 @@ class _Outgoing:
         return self.stored < len(self.text) or bool(self.rest) or self.log.last > self.read or self.log.closed
 
     def fill(self) -> bool:
-        """Move what is new in the log into the tail, as far as it has room. True if the job's last event is in it."""
+        """Move what is new in the log into the tail, as far as it has room. True if the last event is in."""
         closed = self.log.closed  # before reading: what is read after it was true is all there will be
         while not self.full:
             if not self.rest:
@@ -238,11 +242,11 @@ class _Outgoing:
 
 
 class _Mirror:
-    """A job that runs elsewhere, as the poller sees it. Only the poller's thread touches it, but for its log."""
+    """A job that runs elsewhere, as the poller's thread sees it."""
 
     __slots__ = (
-        "anew", "beat", "carry", "due", "hunt", "index", "interval", "lease", "log", "odd", "ok_at", "past", "polled_at",
-        "quiet", "ready", "tail", "window",
+        "anew", "beat", "carry", "due", "hunt", "index", "interval", "lease", "log", "odd", "ok_at", "past",
+        "polled_at", "quiet", "ready", "tail", "window",
     )
 
     def __init__(self, log: EventLog) -> None:
@@ -315,28 +319,29 @@ class _Mirror:
 class RemoteStore(MemoryStore):
     """The base of stores that other processes see: see `DynamoStore` for one.
 
-    A store derives from it and gives `_write`, `_fetch` and `_place`; they are called from the store's own threads
-    only, never from an event loop.
+    A store derives from it and gives `_write`, `_fetch` and `_place`; they are called from the store's own
+    threads only, never from an event loop.
 
     Args:
         ttl_days: how long what is written is kept, in days (default 7).
-        lease_seconds: how long after its last sign of life a producer counts as alive (default 10). Its viewers see
-            ``lost`` within two leases of its death.
+        lease_seconds: how long after its last sign of life a producer counts as alive (default 10). Its
+            viewers see ``lost`` within two leases of its death.
         flush_seconds: how often what is new is written (default 0.2).
         close_seconds: how long `close`, and the end of the process, may wait for writes (default 5).
-        max_mirrors: how many jobs of other processes are held here (default 1,000). Past it the one that was not
-            read for the longest time goes first.
+        max_mirrors: how many jobs of other processes are held here (default 1,000). Past it the one that was
+            not looked for for the longest time goes first.
         options: those of `MemoryStore`.
 
-    Guarantees: logging never waits for the store. Events are stored in order, each once; while the store fails they
-    wait in the job's log, and those that fall out of it (``maxlen``) are a gap to readers. One thread writes, one
-    reads; both start when there is something to do and end when there is not. `get` knows the jobs made here alone;
-    `find` those of every process.
+    Guarantees: logging never waits for the store. Events are stored in order, each once; while the store
+    fails they wait in the job's log, and those that fall out of it (``maxlen``) are a gap to readers. One
+    thread writes, one reads; both start when there is something to do and end when there is not. `get` knows
+    the jobs made here alone; `find` those of every process.
     """
 
     def __init__(
-        self, *, ttl_days: float = 7, lease_seconds: float = 10, flush_seconds: float = 0.2, close_seconds: float = 5,
-        max_mirrors: int = 1_000, max_jobs: int = 10_000, maxlen: int = 1_000_000, pace: float = 0.005,
+        self, *, ttl_days: float = 7, lease_seconds: float = 10, flush_seconds: float = 0.2,
+        close_seconds: float = 5, max_mirrors: int = 1_000, max_jobs: int = 10_000, maxlen: int = 1_000_000,
+        pace: float = 0.005,
     ) -> None:
         super().__init__(max_jobs=max_jobs, maxlen=maxlen, pace=pace)
         for name, value in (
@@ -389,9 +394,9 @@ class RemoteStore(MemoryStore):
         """Store a chunk; return its size in bytes, as it is billed.
 
         Args:
-            run: what tells this run of the job from another. A chunk of another run must not be overwritten, nor one
-                with a later beat.
-            known: the chunk was stored before; that it is not there any more is a `StoreFault` of kind ``gone``.
+            run: what tells this run of the job from another. A chunk of another run must not be overwritten,
+                nor one with a later beat.
+            known: the chunk was stored before: if it is not there, that is a `StoreFault` of kind ``gone``.
 
         Raises:
             StoreFault: it is not known to be stored.
@@ -408,7 +413,9 @@ class RemoteStore(MemoryStore):
         """Begin a job here; other processes see it after the next flush. See `MemoryStore.create`."""
         with self._lock:
             if job_id in self._outgoing:
-                raise JobExists(f"job id {job_id!r} is in use: give each run an id of its own, or leave job_id out")
+                raise JobExists(
+                    f"job id {job_id!r} is in use: give each run an id of its own, or leave job_id out"
+                )
         job = super().create(job_id, start)
         with self._lock:
             self._outgoing[job_id] = _Outgoing(job_id, job.log)
@@ -428,7 +435,7 @@ class RemoteStore(MemoryStore):
             self._writer = threading.Thread(target=self._write_loop, name="streamator-writer", daemon=True)
             try:
                 self._writer.start()
-            except RuntimeError as error:  # no thread starts while the interpreter ends, or where the system has no more
+            except RuntimeError as error:  # the interpreter ends, or the system has no more threads
                 self._writer = None
                 logger.warning("%s: the writer could not be started: %s", self._place, error)
 
@@ -455,7 +462,7 @@ class RemoteStore(MemoryStore):
                 self._writer_wake.wait(0.02)  # in a hurry, but what is left waits for its next try
 
     def _write_round(self) -> bool:
-        """One write for each job that has something to write, as long as one has. True if something was written."""
+        """One write for each job in turn, as long as one has more to write. True if something was written."""
         wrote = False
         busy = True
         while busy:
@@ -500,7 +507,7 @@ class RemoteStore(MemoryStore):
         return True
 
     def _check_head(self, out: _Outgoing, closed: bool) -> None:
-        """Before a new chunk: are the others still there? Writing to the tail again would tell, this does not."""
+        """Before a new chunk: are the others still there? Only a write to a chunk that was there tells."""
         now = time.monotonic()
         if not closed and now < out.checked_at + CHECK_SECONDS:
             return
@@ -513,7 +520,7 @@ class RemoteStore(MemoryStore):
             raise StoreFault("gone", f"the log of job {out.job_id!r} is not there any more")
 
     def _write_head(self, out: _Outgoing) -> None:
-        """Keep chunk 0, by which a job is found, from expiring before the job ends; let it point past what expires."""
+        """Keep chunk 0, by which a job is found, from expiring; let it point past what does expire."""
         head = _Outgoing(out.job_id, out.log)
         head.fill()
         # What the log no longer has may still be in the chunks that follow: no gap is to hide it.
@@ -547,7 +554,8 @@ class RemoteStore(MemoryStore):
                 logger.warning("%s: %s; what is still in memory is written again", self._place, fault.reason)
             for other in list(self._outgoing.values()):
                 other.rewind()
-        wait = _backoff(trouble.tries, RETRY_DENIED_SECONDS if fault.kind in ("denied", "refused") else self._cap)
+        slow = fault.kind in ("denied", "refused")
+        wait = _backoff(trouble.tries, RETRY_DENIED_SECONDS if slow else self._cap)
         if self._hurry:
             wait = min(wait, 0.5)
         if fault.kind in ("busy", "refused"):
@@ -565,11 +573,11 @@ class RemoteStore(MemoryStore):
     async def find(self, job_id: str) -> EventLog | None:
         """A job's log, wherever the job runs; None for a job that no process has written.
 
-        The log of a job of another process is read from the store to its present end before it is given, and grows
-        as long as somebody reads it.
+        The log of a job of another process is read from the store to its present end before it is given, and
+        grows as long as somebody reads it.
 
         Raises:
-            StoreError: the store could not be read, or too many ask at once: whether there is such a job is unknown.
+            StoreError: the store could not be read, or too many ask at once. There may be such a job.
         """
         if not is_job_id(job_id):
             return None
@@ -595,21 +603,26 @@ class RemoteStore(MemoryStore):
             future = self._finds.get(job_id)
             if future is None:
                 if len(self._finds) >= MAX_FINDS:
-                    raise StoreError(f"{self._place}: {MAX_FINDS:,} jobs are being looked for at once; try again later")
+                    raise StoreError(f"{self._place}: {MAX_FINDS:,} searches are waiting; try again later")
                 future = self._finds[job_id] = Future()
             self._start_poller()
             self._poller_wake.set()
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
 
+        def answer() -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+
         def done(_: object) -> None:
             try:
-                loop.call_soon_threadsafe(lambda: waiter.done() or waiter.set_result(None))
+                loop.call_soon_threadsafe(answer)
             except RuntimeError:
                 if not loop.is_closed():  # with the loop, whoever waited is gone
                     raise
 
-        future.add_done_callback(done)  # not awaited itself: the answer is for all who ask, one may be cancelled
+        # The future itself is not awaited: its answer is for all who ask, and one of them may be cancelled.
+        future.add_done_callback(done)
         await waiter
         return future.result()
 
@@ -673,7 +686,8 @@ class RemoteStore(MemoryStore):
             if any(job_id not in self._mirrors for job_id in self._finds):
                 return 0.0
             return min(
-                (m.due - now for m in self._mirrors.values() if not m.log.closed), default=MIRROR_IDLE_SECONDS / 4
+                (m.due - now for m in self._mirrors.values() if not m.log.closed),
+                default=MIRROR_IDLE_SECONDS / 4,
             )
 
     def _poll(self, keys: list[Key], asked: list[str], polled: list[tuple[str, _Mirror]]) -> None:
@@ -756,14 +770,14 @@ class RemoteStore(MemoryStore):
                 return
         if grown:
             mirror.anew = False
-        if mirror.odd >= ODD_READS:  # not stale, then: the store has lost it all, and the job is written anew
+        if mirror.odd >= ODD_READS:  # not stale, then: the store has lost it, and the job is written anew
             mirror.odd = 0
             mirror.index = mirror.tail = 0
             mirror.anew = True
         self._watch_lease(job_id, mirror, known, mirror.beat != beat, now)
         mirror.past = more
-        if more:  # by ever larger steps, but not so large that a read of a whole log asks for much that is not there
-            mirror.window = min(max(2, mirror.window * 3 // 2), FETCH_KEYS // 2)
+        if more:  # by ever larger steps, but never so large as to ask for much that is not there
+            mirror.window = min(max(2, mirror.index // 3), FETCH_KEYS // 2)
             mirror.due = now
             return
         mirror.window = 2
@@ -805,8 +819,8 @@ class RemoteStore(MemoryStore):
     def _watch_lease(self, job_id: str, mirror: _Mirror, known: bool, alive: bool, now: float) -> None:
         """Tell viewers when the producer seems dead, and when it is back.
 
-        Only time between two good reads counts, and of that no more than two such reads are apart: an outage of the
-        store, a reader that was stopped, or a clock that jumps, make no producer look dead.
+        Only time between two good reads counts, and of that no more than two such reads are apart: an outage
+        of the store, a reader that was stopped, or a clock that jumps, make no producer look dead.
         """
         if alive:
             mirror.quiet = 0.0
@@ -872,9 +886,8 @@ class RemoteStore(MemoryStore):
         elif not failing and self._warned:
             lost, self._given_up = self._given_up, 0
             self._warned = False
-            logger.warning(
-                "%s: writing works again%s", self._place, f"; {_count(lost, 'event')} were given up" if lost else ""
-            )
+            note = f"; {_count(lost, 'event')} were given up" if lost else ""
+            logger.warning("%s: writing works again%s", self._place, note)
 
     def flush(self, timeout: float = 5.0) -> int:
         """Wait until what was logged before is stored.
@@ -909,16 +922,14 @@ class RemoteStore(MemoryStore):
         return sum(max(last - out.saved, 0) for out, last in outs)
 
     def close(self) -> None:
-        """Write what is pending, for ``close_seconds`` at the most, and stop; what is not stored by then is reported
-        as a warning, with its count. Quiet the second time. A job that is made later starts the store again."""
-        reasons = [out.trouble.reason for out in list(self._outgoing.values()) if out.trouble is not None]
+        """Write what is pending, for ``close_seconds`` at the most, and stop; what is not stored by then is
+        reported as a warning, with its count. Quiet the second time. A job that is made later starts the
+        store again."""
         left = self.flush(self._close_seconds)
-        reasons = reasons or [out.trouble.reason for out in list(self._outgoing.values()) if out.trouble is not None]
         if left:
-            logger.warning(
-                "%s: closed with %s not stored%s", self._place, _count(left, "event"),
-                f": {reasons[0]}" if reasons else ": the store did not answer in time",
-            )
+            troubles = [out.trouble for out in list(self._outgoing.values()) if out.trouble is not None]
+            reason = troubles[0].reason if troubles else "the store did not answer in time"
+            logger.warning("%s: closed with %s not stored: %s", self._place, _count(left, "event"), reason)
         with self._lock:
             self._stopping = True
             mirrors, self._mirrors = self._mirrors, OrderedDict()
@@ -935,7 +946,8 @@ class RemoteStore(MemoryStore):
 
 
 def _backoff(tries: int, cap: float) -> float:
-    """Seconds before the next try: doubled each time, half of it by chance, so that many processes do not come at once."""
+    """Seconds before the next try: twice as many each time, half of them by chance, so that not all come at
+    once."""
     wait: float = min(RETRY_SECONDS * 2 ** min(tries - 1, 20), cap)
     return wait * (0.5 + random.random() / 2)
 
