@@ -116,13 +116,11 @@ async function drip(document: Served): Promise<void> {
 
 const notes = `# On waiting
 
-The one who waits asks three things: is it still going, how far is it, and will it end well. A bar that fills
-answers the second, badly. A log answers all three, in the words of whoever does the work.
+The one who waits asks three things: is it still going, how far is it, and will it end well. A bar that fills answers the second, badly. A log answers all three, in the words of whoever does the work.
 
 ## What a line is for
 
-A line that comes while the work is done is worth ten that come after it. It need not be long. It says what
-begins, what came of it, and what to do when nothing did.
+A line that comes while the work is done is worth ten that come after it. It need not be long. It says what begins, what came of it, and what to do when nothing did.
 `;
 
 const history = `<!doctype html>

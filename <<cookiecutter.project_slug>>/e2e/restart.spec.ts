@@ -14,7 +14,8 @@ for (const how of ["kill", "term"] as const) {
     if (store === "dynamo" && how === "kill") await untilWritten(await card.id(), () => document.write(prose(1_100_000)));
 
     await restartBackend(how, async () => {
-      await expect(banner(page)).toBeVisible();
+      // A restart that is asked for can be over before the page has noticed it.
+      if (how === "kill") await expect(banner(page)).toBeVisible();
       expect((await card.lines()).slice(0, before.length)).toEqual(before);
     });
     await expect(banner(page)).toHaveCount(0);

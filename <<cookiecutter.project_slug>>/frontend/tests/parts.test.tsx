@@ -36,7 +36,8 @@ describe("formats", () => {
   });
 
   it("gives durations that do not run backwards", () => {
-    expect([-3, 0, 59.9, 65, 3600, 7385].map(formatDuration)).toEqual(["0 s", "0 s", "59 s", "1 min 05 s", "1 h 00 min", "2 h 03 min"]);
+    expect([-3, 0, 59.9, 65, 3600, 7385].map((seconds) => formatDuration(seconds))).toEqual(["0 s", "0 s", "59 s", "1 min 05 s", "1 h 00 min", "2 h 03 min"]);
+    expect([0.04, 9.94, 9.96, 61].map((seconds) => formatDuration(seconds, true))).toEqual(["0.0 s", "9.9 s", "10 s", "1 min 01 s"]);
   });
 
   it("counts", () => {

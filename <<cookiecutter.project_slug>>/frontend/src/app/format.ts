@@ -14,9 +14,10 @@ export function formatBytes(bytes: number): string {
   return `${rounded} ${units[unit]}`;
 }
 
-/** Seconds as "8 s", "1 min 05 s", "2 h 03 min". */
-export function formatDuration(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
+/** Seconds as "8 s", "1 min 05 s", "2 h 03 min"; with `exact`, a few of them as "0.9 s". */
+export function formatDuration(seconds: number, exact = false): string {
+  if (exact && seconds >= 0 && seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.max(0, exact ? Math.round(seconds) : Math.floor(seconds));
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${pad(whole % 60)} s`;
   return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))} min`;

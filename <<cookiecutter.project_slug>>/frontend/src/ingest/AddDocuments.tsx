@@ -128,7 +128,8 @@ function StartRow({ item, starts }: { readonly item: Start; readonly starts: Sta
   return (
     <li className="start start--refused" role="alert">
       <p>
-        <strong className="start__name">{item.name}</strong> {item.error}
+        {!item.error.includes(item.name) && <strong>{item.name}: </strong>}
+        {item.error}
       </p>
       {item.retry && (
         <button type="button" className="button" onClick={() => starts.again(item)}>

@@ -193,7 +193,7 @@ function Elapsed({ job, running }: { readonly job: Job; readonly running: boolea
   return (
     <span className="job__elapsed">
       <span className="visually-hidden">{running ? "Running for " : "Took "}</span>
-      {formatDuration((end - start) / 1000)}
+      {formatDuration((end - start) / 1000, !running)}
     </span>
   );
 }
