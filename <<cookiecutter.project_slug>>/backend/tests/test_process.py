@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import httpx
@@ -30,18 +30,19 @@ class Process:
 
     def start(self) -> None:
         port = free_port()
-        self.output = (self._directory / f"server-{port}.log").open("w+")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "app"],
-            env={
-                **os.environ,
-                "BACKEND_PORT": str(port),
-                "DATA_DIR": str(self._directory / "data"),
-                **self._environment,
-            },
-            stdout=self.output,
-            stderr=subprocess.STDOUT,
-        )
+        self._output = self._directory / f"server-{port}.log"
+        with self._output.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app"],
+                env={
+                    **os.environ,
+                    "BACKEND_PORT": str(port),
+                    "DATA_DIR": str(self._directory / "data"),
+                    **self._environment,
+                },
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
         eventually(self._answers, 30)
 
@@ -55,15 +56,14 @@ class Process:
 
     def said(self) -> str:
         """All that the server has printed."""
-        self.output.flush()
-        return Path(self.output.name).read_text()
+        return self._output.read_text()
 
     def ingest(self, content: bytes, name: str) -> str:
         answer = self.client.post("/api/ingest", files={"file": (name, content)})
         assert answer.status_code == 202, answer.text
         return str(answer.json()["job_id"])
 
-    def lines(self, job_id: str) -> Iterator[JsonObject]:
+    def lines(self, job_id: str) -> Generator[JsonObject, None, None]:
         """The events of a job's stream, as they come; ends with the stream."""
         with self.client.stream("GET", f"/api/log/{job_id}/stream") as response:
             assert response.status_code == 200
@@ -100,7 +100,6 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Process]]:
         if each.process.poll() is None:
             each.process.kill()
             each.process.wait()
-        each.output.close()
 
 
 @pytest.fixture
