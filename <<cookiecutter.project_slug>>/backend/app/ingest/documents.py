@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import secrets
 import sqlite3
@@ -59,6 +60,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
 )
 
+logger = logging.getLogger(__name__)
+
 _COLUMNS = "d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at"
 _MAX_TERMS = 16
 
@@ -110,6 +113,7 @@ class Library:
         self._database = database
         self._archive = archive
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._cleanups: set[asyncio.Task[None]] = set()
 
     async def add(self, new: NewDocument, original: Path) -> tuple[Document, bool]:
         """Stores a document and moves its original into the archive.
@@ -140,8 +144,8 @@ class Library:
             try:
                 await self._database.write(insert)
             except BaseException:
-                # Shielded, and still under the lock: a cancelled job leaves no file without a row.
-                await asyncio.shield(asyncio.ensure_future(self._remove_if_unknown(new.sha256)))
+                # Not awaited: the writer may be busy, and a cancelled job is to end at once.
+                self._clean_up(new.sha256)
                 raise
             fields = {"title": new.title, "source": new.source, "kind": new.kind, "words": new.words}
             snippet = " ".join(new.text[:240].split())
@@ -204,8 +208,23 @@ class Library:
                     connection.execute("DELETE FROM documents WHERE id = ?", (identifier,)).rowcount
                 )
             )
-            await asyncio.shield(asyncio.ensure_future(self._remove_if_unknown(sha256)))
+            await self._remove_if_unknown(sha256)
         return bool(removed)
+
+    async def close(self) -> None:
+        """Waits until nothing is left behind that was cancelled."""
+        if self._cleanups:
+            await asyncio.wait(self._cleanups)
+
+    def _clean_up(self, sha256: str) -> None:
+        task = asyncio.create_task(self._remove_if_unknown(sha256))
+        self._cleanups.add(task)
+        task.add_done_callback(self._cleaned_up)
+
+    def _cleaned_up(self, task: asyncio.Task[None]) -> None:
+        self._cleanups.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("an original without a document may be left in the archive", exc_info=error)
 
     async def _one(self, condition: str, value: str) -> Document | None:
         row = await self._database.read(
@@ -217,7 +236,8 @@ class Library:
         return None if row is None else Document(**row)
 
     async def _remove_if_unknown(self, sha256: str) -> None:
-        # In the writer's thread: after a write that a cancelled caller has left behind.
+        # In the writer's thread, where nothing else adds or removes originals at the same time, and after a
+        # write that a cancelled caller has left behind.
         def remove(connection: sqlite3.Connection) -> None:
             if connection.execute("SELECT 1 FROM documents WHERE sha256 = ?", (sha256,)).fetchone() is None:
                 self._archive.remove(sha256)

@@ -40,7 +40,8 @@ def main() -> int:
         _write(out, {"log": message[:1000], "level": level})
 
     relay = _WarningRelay(log)
-    logging.getLogger().addHandler(relay)
+    # pypdf speaks of the file; what other parsers log is about themselves.
+    logging.getLogger("pypdf").addHandler(relay)
     try:
         found = extract(Path(task["path"]), task["kind"], name=task["name"], charset=task["charset"], log=log)
         Path(task["text_path"]).write_text(found.text, encoding="utf-8", newline="\n")
@@ -61,7 +62,7 @@ def main() -> int:
 
 
 class _WarningRelay(logging.Handler):
-    """Shows what the parsers complain of, the first few in words and the others as a number."""
+    """Shows what the parser complains of, the first few in words and the others as a number."""
 
     def __init__(self, log: Any) -> None:
         super().__init__(logging.WARNING)

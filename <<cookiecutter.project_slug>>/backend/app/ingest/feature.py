@@ -24,8 +24,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = services.settings
     archive = Archive(settings.data_dir / "archive")
     await archive.open()
+    library = Library(services.database, archive)
     app.state.ingest = Pipeline(
-        library=Library(services.database, archive),
+        library=library,
         archive=archive,
         fetcher=Fetcher(
             max_bytes=settings.max_upload_bytes, allow_private=settings.ingest_allow_private_urls
@@ -33,6 +34,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         extractor=Extractor(),
     )
     yield
+    await library.close()
 
 
 FEATURE = Feature(name="ingest", router=router, migrations=MIGRATIONS, lifespan=_lifespan)
