@@ -981,7 +981,9 @@ def _flush_at_exit() -> None:
     if _exits_in == os.getpid():
         return
     _exits_in = os.getpid()
-    atexit.register(_at_exit)
-    processes = sys.modules.get("multiprocessing.util")
-    if processes is not None:  # its forked children end without running what atexit has
-        processes.Finalize(None, _at_exit, exitpriority=0)
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None and processes.parent_process() is not None:
+        # A child that multiprocessing forked ends without running what atexit has.
+        sys.modules["multiprocessing.util"].Finalize(None, _at_exit, exitpriority=0)
+    else:
+        atexit.register(_at_exit)
