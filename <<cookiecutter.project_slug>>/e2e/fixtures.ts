@@ -44,7 +44,7 @@ export class Card {
 
   /** The card of the newest job with this name. */
   static named(page: Page, name: string): Card {
-    return new Card(page, page.getByRole("article").filter({ has: page.getByRole("heading", { name, exact: true }) }).first());
+    return new Card(page, page.getByRole("article", { name, exact: true }).first());
   }
 
   /** The only card on a job's own page. */

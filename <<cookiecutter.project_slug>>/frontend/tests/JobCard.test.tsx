@@ -152,7 +152,7 @@ describe("an open card", () => {
     await screen.findByText("Live");
     server.missing = true;
     fireEvent.click(screen.getByRole("button", { name: "Cancel notes.md" }));
-    expect((await screen.findByRole("alert")).textContent).toBe("Not found.");
+    expect((await screen.findByRole("alert")).textContent).toContain("It cannot be cancelled");
     expect(server.requests.filter((request) => request.startsWith("POST"))).toEqual(["POST /api/job/a1/cancel"]);
   });
 });

@@ -1,7 +1,11 @@
 import { useCallback, useEffect, useRef, useState } from "react";
+import { ApiError } from "./api";
 import { useBackend } from "./backend";
 
 const never = (): null => null;
+
+/** After a failure that may pass by itself. */
+const RETRY_MS = 2_000;
 
 export interface Resource<T> {
   /** The last good answer; null before the first. It stays while newer ones are on their way or fail. */
@@ -17,6 +21,7 @@ export interface Resource<T> {
 /**
  * Loads something and keeps it fresh: at once, whenever `key` changes, when the backend comes back, when the
  * page is looked at again, and as many milliseconds after each answer as `every` says of it (null: not by the clock).
+ * What failed for want of an answer, or by the server's fault, is tried again soon.
  *
  * Only the answer to the latest question counts, and one that says nothing new changes nothing:
  * `data` keeps its identity. `load` and `every` may be new functions at each render.
@@ -42,6 +47,7 @@ export function useResource<T>(
 
     const run = async (): Promise<void> => {
       let latest = current.current.data;
+      let soon = Number.POSITIVE_INFINITY;
       try {
         const next = await current.current.load(abort.signal);
         if (abort.signal.aborted) return;
@@ -51,9 +57,10 @@ export function useResource<T>(
       } catch (failure) {
         if (abort.signal.aborted) return;
         setError(failure);
+        if (failure instanceof ApiError && (failure.kind === "offline" || failure.kind === "server")) soon = RETRY_MS;
       }
-      const pause = current.current.every(latest);
-      if (pause !== null) timer = setTimeout(() => (document.hidden ? undefined : void run()), pause);
+      const pause = Math.min(current.current.every(latest) ?? Number.POSITIVE_INFINITY, soon);
+      if (pause !== Number.POSITIVE_INFINITY) timer = setTimeout(() => (document.hidden ? undefined : void run()), pause);
     };
     const onVisible = (): void => {
       if (!document.hidden) refresh();

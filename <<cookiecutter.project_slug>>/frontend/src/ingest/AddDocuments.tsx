@@ -126,24 +126,26 @@ function StartRow({ item, starts }: { readonly item: Start; readonly starts: Sta
     );
   }
   return (
-    <li className="start start--refused" role="alert">
-      <p>
-        {!item.error.includes(item.name) && <strong>{item.name}: </strong>}
-        {item.error}
-      </p>
-      {item.retry && (
-        <button type="button" className="button" onClick={() => starts.again(item)}>
-          Try again
+    <li>
+      <div className="start start--refused" role="alert">
+        <p>
+          {!item.error.includes(item.name) && <strong>{item.name}: </strong>}
+          {item.error}
+        </p>
+        {item.retry && (
+          <button type="button" className="button" onClick={() => starts.again(item)}>
+            Try again
+          </button>
+        )}
+        <button
+          type="button"
+          className="button button--plain button--icon"
+          aria-label={`Dismiss the message about ${item.name}`}
+          onClick={() => starts.dismiss(item)}
+        >
+          <Icon name="close" />
         </button>
-      )}
-      <button
-        type="button"
-        className="button button--plain button--icon"
-        aria-label={`Dismiss the message about ${item.name}`}
-        onClick={() => starts.dismiss(item)}
-      >
-        <Icon name="close" />
-      </button>
+      </div>
     </li>
   );
 }

@@ -1,7 +1,7 @@
 import { memo, useEffect, useId, useRef, useState } from "react";
 import { LogPanel, useLogStream } from "streamator-react";
 import { announce } from "../app/announce";
-import { explain } from "../app/api";
+import { ApiError, explain } from "../app/api";
 import { backend } from "../app/backend";
 import { useConfig } from "../app/config";
 import { formatCount, formatDuration, formatWhen } from "../app/format";
@@ -61,10 +61,14 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
   const reason = !open || (ended && state.note === null && stream.counts.error === 0) ? state.reason : null;
 
   const name = shortName(job.source);
-  const title = <span className="job__name">{name}</span>;
+  const title = (
+    <span className="job__name" id={`${body}-name`}>
+      {name}
+    </span>
+  );
   const Heading = whole ? "h1" : "h3";
   return (
-    <article className="job" data-tone={state.tone} data-open={open} data-job={job.job_id}>
+    <article className="job" aria-labelledby={`${body}-name`} data-tone={state.tone} data-open={open} data-job={job.job_id}>
       <Heading className="job__title" title={job.source}>
         {whole ? (
           title
@@ -156,7 +160,8 @@ function CancelButton({ job, onChange }: { readonly job: Job; readonly onChange:
           setError(null);
           cancelJob(job.job_id).then(onChange, (failure: unknown) => {
             setAsked(false);
-            setError(explain(failure));
+            const over = failure instanceof ApiError && failure.kind === "not-found";
+            setError(over ? "It cannot be cancelled: it has ended already, or another server runs it." : explain(failure));
             onChange();
           });
         }}
