@@ -39,14 +39,18 @@ function reachable(host: string | undefined): string {
 }
 
 /**
- * Passes requests on to the backend, event streams unbuffered, and passes the *end* of a stream on as well.
- * The proxy alone leaves the browser's half open when the backend is killed, so a viewer would wait for ever.
+ * Passes requests on to the backend, event streams unbuffered. Two things the proxy would leave hanging:
+ *
+ * - The end of a stream whose backend is killed: the browser's half stays open, and a viewer would wait for ever.
+ * - An upload that the backend refuses half way: the browser sees the answer only once the rest is taken.
  */
 function toBackend(target: string): ProxyOptions {
   return {
     target,
     configure(proxy) {
-      proxy.on("proxyRes", (fromBackend, _request, toBrowser) => {
+      proxy.on("error", (_error, request) => request.resume());
+      proxy.on("proxyRes", (fromBackend, request, toBrowser) => {
+        if (!request.complete) request.unpipe().resume();
         fromBackend.on("close", () => {
           if (!fromBackend.complete) toBrowser.destroy();
         });
