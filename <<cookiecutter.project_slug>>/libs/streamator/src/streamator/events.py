@@ -106,6 +106,14 @@ def encode_event(event: object) -> str:
     return text
 
 
+def encode_value(value: object) -> str:
+    """The JSON of any value. Never raises: what JSON cannot hold becomes its string."""
+    try:
+        return _strict.encode(value)
+    except Exception:  # NaN, a cycle, keys that are no strings, ...
+        return _strict.encode(_plain(value, ()))
+
+
 def with_time(text: str, t: float) -> str:
     """The JSON object ``text`` with ``t`` as its last field."""
     return f'{text[:-1]},"t":{t:.3f}}}' if text != "{}" else f'{{"t":{t:.3f}}}'

@@ -171,8 +171,8 @@ class EventLog:
     """
 
     __slots__ = (
-        "_armed", "_blocks", "_closed", "_closed_at", "_disowned", "_ended", "_firsts", "_last", "_lock", "_maxlen", "_memo",
-        "_open", "_pace", "_signals", "_status", "read_at", "start",
+        "_armed", "_blocks", "_closed", "_closed_at", "_disowned", "_ended", "_firsts", "_last", "_lock",
+        "_maxlen", "_memo", "_open", "_pace", "_signals", "_status", "read_at", "start",
     )
 
     def __init__(self, *, maxlen: int = 1_000_000, pace: float = 0.005, start: float | None = None) -> None:

@@ -194,7 +194,8 @@ def open_store(store: str | Store = "memory", **options: Any) -> Store:
     """
     if not isinstance(store, str):
         if not isinstance(store, Store):
-            missing = [name for name in ("create", "get", "find", "evict", "degraded", "close") if not hasattr(store, name)]
+            needed = ("create", "get", "find", "evict", "degraded", "close")
+            missing = [name for name in needed if not hasattr(store, name)]
             raise StoreError(f"{type(store).__name__} is no store: it lacks {', '.join(missing)}; see streamator.Store")
         if options:
             raise StoreError(f"options {sorted(options)} with a store object: give them to the store itself")

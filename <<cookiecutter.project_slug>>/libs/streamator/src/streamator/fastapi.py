@@ -1,0 +1,379 @@
+"""FastAPI: the routes, and the response that streams a job's log.
+
+Needs the ``[fastapi]`` extra. The response is a plain ASGI application in the dress of a Starlette response.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+from urllib.parse import parse_qs
+
+try:
+    from fastapi import APIRouter, FastAPI
+    from fastapi.encoders import jsonable_encoder
+    from starlette.background import BackgroundTask
+    from starlette.responses import JSONResponse, Response
+    from starlette.types import Receive, Scope, Send
+except ImportError as error:
+    raise ImportError(
+        f"streamator.fastapi needs FastAPI, which is not installed here ({error}): pip install 'streamator[fastapi]'"
+    ) from error
+
+from . import shutdown, wire
+from .errors import StoreError
+from .events import encode_value, is_job_id, to_utf8
+from .log import EventLog
+from .shutdown import end_streams
+from .store import MemoryStore, Store, find_job, open_store, stores
+from .stream import HEARTBEAT_SECONDS, Follow, follow
+
+RETRY_MS = 3_000
+SEND_TIMEOUT_SECONDS = 30.0
+_NO_STORE = {"cache-control": "no-store"}
+
+logger = logging.getLogger("streamator")
+
+
+class StreamResponse(Response):
+    """A response that streams a job's log as server-sent events, for any number of viewers at a time.
+
+    Args:
+        job_id: the job.
+        store: where to look for a job that does not run in this process (default: in every store that is open here).
+        heartbeat: seconds without an event after which a comment is sent (default 15).
+        named: put each event's name on an ``event:`` line, for an endpoint that starts a job and streams it as the
+            answer to a POST (default False: unnamed, so that a browser's ``onmessage`` sees every event).
+        background: a task that Starlette's way runs when the response is over.
+
+    It reads the cursor from the request: the ``Last-Event-ID`` header, or else ``?after=``. An unknown job is a 404,
+    a store that cannot be read a 503, and a cursor at the end of a closed log a 204, which tells an `EventSource`
+    to stop. It ends after the job's last event; when the viewer leaves; when the viewer takes nothing for 30
+    seconds; and, without the last event, when the server shuts down.
+    """
+
+    media_type = wire.MEDIA_TYPE
+
+    def __init__(
+        self,
+        job_id: str,
+        store: Store | None = None,
+        *,
+        heartbeat: float = HEARTBEAT_SECONDS,
+        named: bool = False,
+        background: BackgroundTask | None = None,
+    ) -> None:
+        self.status_code = 200
+        self.background = background
+        self.body = b""
+        self.raw_headers = [
+            (b"content-type", wire.MEDIA_TYPE.encode()),
+            # no-transform: a proxy that compresses would hold events back until its buffer is full
+            (b"cache-control", b"no-cache, no-transform"),
+            (b"x-accel-buffering", b"no"),
+        ]
+        self._job_id = job_id
+        self._store = store
+        self._heartbeat = heartbeat
+        self._named = named
+        self._follow: Follow | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._sending_since: float | None = None
+        self._ending = False
+        self._stuck = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. A response object is for one request only."""
+        self._task = asyncio.current_task()
+        shutdown.add(self)
+        try:
+            await self._answer(scope, receive, send)
+        except OSError:  # how an ASGI server (spec 2.4) says that the viewer has left
+            logger.debug("a viewer of job %s left", self._job_id)
+        except asyncio.CancelledError:
+            if not self._stuck:
+                raise
+            if self._task is not None and hasattr(self._task, "uncancel"):  # Python 3.11
+                self._task.uncancel()
+            logger.info("a viewer of job %s took nothing for %g s: given up", self._job_id, SEND_TIMEOUT_SECONDS)
+        finally:
+            shutdown.remove(self)
+            self._task = self._follow = None
+        if self.background is not None:
+            await self.background()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            log = await _find(self._job_id, self._store)
+        except StoreError as error:
+            await _unavailable(error)(scope, receive, send)
+            return
+        if log is None:
+            await _not_found()(scope, receive, send)
+            return
+        after = _cursor(scope)
+        if log.closed and after >= log.last and after:
+            await Response(status_code=204, headers=_NO_STORE)(scope, receive, send)
+            return
+        self._follow = batches = follow(log, after, heartbeat=self._heartbeat)
+        if self._ending:
+            batches.stop()
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await self._send(send, wire.opening(RETRY_MS))
+        watcher = asyncio.ensure_future(_until_gone(receive, batches))
+        try:
+            async for batch in batches:
+                data = batch.frames or wire.HEARTBEAT
+                await self._send(send, wire.named(data) if self._named and batch else data)
+            await self._send(send, b"", more=False)
+        finally:
+            watcher.cancel()
+
+    async def _send(self, send: Send, data: bytes, more: bool = True) -> None:
+        assert self._task is not None
+        self._sending_since = self._task.get_loop().time()
+        await send({"type": "http.response.body", "body": data, "more_body": more})
+        self._sending_since = None
+
+    def end(self) -> None:
+        """End the stream, without the job's last event: the server shuts down."""
+        self._ending = True
+        if self._follow is not None:
+            self._follow.stop()
+
+    def sweep(self, now: float) -> None:
+        """Give up on a viewer that takes nothing: what waits for it is memory."""
+        since = self._sending_since
+        if since is not None and now - since > SEND_TIMEOUT_SECONDS and self._task is not None:
+            self._stuck = True
+            self._task.cancel()
+
+
+async def _until_gone(receive: Receive, batches: Follow) -> None:
+    """Stop following when the viewer has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass  # the rest of a body that nobody reads
+    batches.stop()
+
+
+def make_stream_response(
+    job_id: str,
+    store: str | Store | None = None,
+    *,
+    heartbeat: float = HEARTBEAT_SECONDS,
+    named: bool = False,
+    **store_options: Any,
+) -> Response:
+    """The answer that streams a job's log: ``return make_stream_response(job_id)``.
+
+    Args:
+        job_id: the job.
+        store: where to look for a job that does not run in this process: a name (with its options) or a `Store`
+            (default: in every store that is open here).
+        heartbeat: seconds without an event after which a comment is sent (default 15).
+        named: put each event's name on an ``event:`` line (default False); see `StreamResponse`.
+        store_options: what the named store takes, ``table="my-logs"`` for instance.
+
+    Returns:
+        A `StreamResponse`; or a 404, ``{"error": "not found"}``, where it is known at once that there is no such job.
+    """
+    opened = _opened(store, store_options)
+    if find_job(job_id) is None and not any(_is_remote(one) for one in ([opened] if opened else stores())):
+        return _not_found()
+    return StreamResponse(job_id, opened, heartbeat=heartbeat, named=named)
+
+
+def make_job_stream_response(
+    job_id: str,
+    store: str | Store | None = None,
+    *,
+    heartbeat: float = HEARTBEAT_SECONDS,
+    named: bool = False,
+    **store_options: Any,
+) -> Response:
+    """`make_stream_response`, under the name that goes with `JobEmitter`."""
+    return make_stream_response(job_id, store, heartbeat=heartbeat, named=named, **store_options)
+
+
+def add_log_routes(
+    app: FastAPI | APIRouter, prefix: str = "/log", store: str | Store | None = None, **store_options: Any
+) -> None:
+    """Add the routes that show a job's log.
+
+    Args:
+        app: the application or router. Its dependencies, for authentication for instance, hold for these routes too.
+        prefix: the path in front of ``/{job_id}`` (default ``"/log"``).
+        store: where to look for jobs that do not run in this process: ``"dynamo"``, or a `Store` (default: in every
+            store that is open here).
+        store_options: what the named store takes, ``table="my-logs"`` for instance.
+
+    ``GET {prefix}/{job_id}/stream`` is the live stream; see `StreamResponse`. ``GET {prefix}/{job_id}`` is what
+    there is now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
+    """
+    opened = _opened(store, store_options)
+
+    @app.get(f"{prefix}/{{job_id}}/stream", response_class=StreamResponse, openapi_extra=_STREAM_DOCS)
+    async def stream(job_id: str) -> Response:
+        """Stream the job's log as server-sent events."""
+        return make_stream_response(job_id, opened)
+
+    @app.get(f"{prefix}/{{job_id}}", response_class=JSONResponse)
+    async def snapshot(job_id: str, after: str = "0") -> Response:
+        """The events after the id `after`, the id to ask after next, and whether the job is over."""
+        try:
+            log = await _find(job_id, opened)
+        except StoreError as error:
+            return _unavailable(error)
+        return _not_found() if log is None else await _snapshot(log, wire.parse_cursor(after))
+
+
+def add_job_routes(
+    app: FastAPI | APIRouter, prefix: str = "/job", store: str | Store | None = None, **store_options: Any
+) -> None:
+    """Add the routes of a job made with `JobEmitter`: its stream, its result, and its end.
+
+    Args:
+        app: the application or router. Its dependencies, for authentication for instance, hold for these routes too.
+        prefix: the path in front of ``/{job_id}`` (default ``"/job"``).
+        store: as for `add_log_routes`.
+        store_options: as for `add_log_routes`.
+
+    ``GET {prefix}/{job_id}/stream`` streams its events. ``GET {prefix}/{job_id}/result`` is what was given to
+    ``set_result``, as often as it is asked for, and a 404 while there is none. ``POST {prefix}/{job_id}/cancel`` asks
+    the job's task to stop and answers ``{"cancelled": job_id}``, also where the job is over by then; a job that
+    cannot be stopped from here is a 409 that says why. Results and tasks are in the process that runs the job.
+    """
+    opened = _opened(store, store_options)
+
+    @app.get(f"{prefix}/{{job_id}}/stream", response_class=StreamResponse, openapi_extra=_STREAM_DOCS)
+    async def stream(job_id: str) -> Response:
+        """Stream the job's events as server-sent events."""
+        return make_job_stream_response(job_id, opened)
+
+    @app.get(f"{prefix}/{{job_id}}/result", response_class=JSONResponse)
+    async def result(job_id: str) -> Response:
+        """The job's result, as JSON."""
+        job = find_job(job_id)
+        if job is None or not job.has_result:
+            return _not_found()
+        return Response(_encode_result(job.result), media_type="application/json", headers=_NO_STORE)
+
+    @app.post(f"{prefix}/{{job_id}}/cancel", response_class=JSONResponse)
+    async def cancel(job_id: str) -> Response:
+        """Ask the job's task to stop."""
+        job = find_job(job_id)
+        if job is None:
+            try:
+                log = await _find(job_id, opened)
+            except StoreError as error:
+                return _unavailable(error)
+            if log is None:
+                return _not_found()
+            if not log.closed:
+                return _conflict(f"job {job_id} runs in another process: cancel it there")
+        elif not job.log.closed:
+            if job.cancel is None:
+                return _conflict(f"job {job_id} has no task to cancel: give it one with emitter.track(task)")
+            job.cancel()
+        return JSONResponse({"cancelled": job_id}, headers=_NO_STORE)
+
+
+async def _snapshot(log: EventLog, after: int) -> Response:
+    after = log.start_at(after)
+    parts: list[bytes] = []
+    while batch := log.read(after):
+        parts += wire.json_parts(batch.frames)
+        after = batch.last
+        await asyncio.sleep(0)  # a long log is many reads: the others have their turn between two
+    if log.status == "lost":
+        parts += wire.json_parts(wire.status_frame("lost"))
+    body = wire.poll_json(parts, next_id=after, closed=log.closed and after >= log.last)
+    return Response(body, media_type="application/json", headers=_NO_STORE)
+
+
+async def _find(job_id: str, store: Store | None) -> EventLog | None:
+    """The log of a job of this process, or else of the store; None for an id that no store should see."""
+    if not is_job_id(job_id):
+        return None
+    job = find_job(job_id)
+    if job is not None:
+        return job.log
+    unread: StoreError | None = None
+    for one in [store] if store is not None else stores():
+        try:
+            log = await one.find(job_id)
+        except StoreError as error:
+            unread = error
+        else:
+            if log is not None:
+                return log
+    if unread is not None:
+        raise unread
+    return None
+
+
+def _opened(store: str | Store | None, options: dict[str, Any]) -> Store | None:
+    if store is None and options:
+        raise StoreError(f"options {sorted(options)} without a store: name it, store='dynamo' for instance")
+    return None if store is None else open_store(store, **options)
+
+
+def _is_remote(store: Store) -> bool:
+    """Whether the store may know jobs of other processes."""
+    return type(store).find is not MemoryStore.find
+
+
+def _cursor(scope: Scope) -> int:
+    """The id of the last event that the viewer has. The header is what an `EventSource` sends of its own when it
+    reconnects, with the URL unchanged, so it wins; of several headers or parameters the last one counts."""
+    cursor: str | None = None
+    for name, value in scope["headers"]:
+        if name == b"last-event-id":
+            cursor = value.decode("latin-1")
+    if cursor is None:
+        cursor = parse_qs(scope["query_string"].decode("latin-1")).get("after", [""])[-1]
+    return wire.parse_cursor(cursor)
+
+
+def _encode_result(data: Any) -> bytes:
+    try:
+        data = jsonable_encoder(data)  # FastAPI's own way with models, dates and the like
+    except Exception as error:  # the job's own object failed: what JSON cannot hold becomes its string, as in an event
+        logger.info("a job's result is encoded by its strings: %s: %s", type(error).__name__, error)
+    return to_utf8(encode_value(data))
+
+
+def _not_found() -> JSONResponse:
+    return JSONResponse({"error": "not found"}, status_code=404, headers=_NO_STORE)
+
+
+def _conflict(reason: str) -> JSONResponse:
+    return JSONResponse({"error": reason}, status_code=409, headers=_NO_STORE)
+
+
+def _unavailable(error: StoreError) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, status_code=503, headers={**_NO_STORE, "retry-after": "2"})
+
+
+_STREAM_DOCS = {
+    "parameters": [
+        {
+            "name": name,
+            "in": where,
+            "required": False,
+            "schema": {"type": "string"},
+            "description": "The id of the last event already seen; the header wins.",
+        }
+        for name, where in (("Last-Event-ID", "header"), ("after", "query"))
+    ]
+}
+
+__all__ = [
+    "StreamResponse",
+    "add_job_routes",
+    "add_log_routes",
+    "end_streams",
+    "make_job_stream_response",
+    "make_stream_response",
+]

@@ -1,0 +1,117 @@
+"""Streams that are open here, and what ends them from outside: the server's shutdown, or a viewer that is stuck.
+
+A server such as uvicorn waits for open responses when it is told to stop, and tells the application only after
+them. So the signals that tell it are seen first here: each open stream ends, cleanly and without ``done``, and the
+server finds nothing left to wait for. Nothing else that handles these signals is kept from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any, Protocol
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# A viewer reconnects at once, and the server listens for a moment longer: what it opens then must not hold it up.
+# Not for ever: the signal may have meant something else to the program.
+ENDING_SECONDS = 10.0
+# How often an event loop looks for stuck streams. They go at most this much later than their timeout says.
+SWEEP_SECONDS = 1.0
+
+
+class Stream(Protocol):
+    """What is registered here. Both methods are called on the stream's own event loop."""
+
+    def end(self) -> None:
+        """The server stops: come to a clean end."""
+
+    def sweep(self, now: float) -> None:
+        """Give up on the viewer if it has been stuck for too long; ``now`` is the loop's time."""
+
+
+class _OpenStreams:
+    """The open streams of one event loop."""
+
+    __slots__ = ("loop", "streams", "timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.streams: set[Stream] = set()
+        self.timer: asyncio.TimerHandle | None = None
+
+    def sweep(self) -> None:
+        now = self.loop.time()
+        for stream in list(self.streams):
+            stream.sweep(now)
+        self.timer = self.loop.call_later(SWEEP_SECONDS, self.sweep) if self.streams else None
+
+    def end(self) -> None:
+        for stream in list(self.streams):
+            stream.end()
+
+
+_loops: dict[asyncio.AbstractEventLoop, _OpenStreams] = {}
+_ending_until = float("-inf")
+
+
+def add(stream: Stream) -> None:
+    """Register a stream of the running event loop. While the server is ending, the stream is told so at once."""
+    loop = asyncio.get_running_loop()
+    opened = _loops.get(loop)
+    if opened is None:
+        for other in [other for other in list(_loops) if other.is_closed()]:
+            _loops.pop(other, None)
+        opened = _loops[loop] = _OpenStreams(loop)
+    opened.streams.add(stream)
+    if opened.timer is None:
+        opened.timer = loop.call_later(SWEEP_SECONDS, opened.sweep)
+    if threading.current_thread() is threading.main_thread():
+        _watch_signals()
+    if time.monotonic() < _ending_until:
+        stream.end()
+
+
+def remove(stream: Stream) -> None:
+    """Take a stream out again."""
+    opened = _loops.get(asyncio.get_running_loop())
+    if opened is not None:
+        opened.streams.discard(stream)
+
+
+def end_streams() -> None:
+    """End all streams that are open in this process, cleanly and without ``done``: the viewers reconnect.
+
+    This happens by itself at SIGTERM and SIGINT. Call it where a server is stopped in another way, one that runs in
+    a thread for instance; streams opened in the 10 seconds after it end at once. From any thread.
+    """
+    global _ending_until
+    _ending_until = time.monotonic() + ENDING_SECONDS
+    for loop, opened in list(_loops.items()):
+        try:
+            loop.call_soon_threadsafe(opened.end)
+        except RuntimeError:
+            if not loop.is_closed():
+                raise
+
+
+class _Chained:
+    """A signal handler that ends the streams and then does what was to be done before."""
+
+    def __init__(self, before: Any) -> None:
+        self.before = before
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        end_streams()
+        self.before(number, frame)
+
+
+def _watch_signals() -> None:
+    """In the main thread. The server's handlers are set after the application is imported, so this looks again at
+    each stream: two lookups. Where a signal has its default action the process ends at once, streams and all."""
+    for number in SIGNALS:
+        handler = signal.getsignal(number)
+        if callable(handler) and not isinstance(handler, _Chained):
+            signal.signal(number, _Chained(handler))
