@@ -213,7 +213,7 @@ def add_log_routes(
     """
     opened = _opened(store, store_options)
 
-    @app.get(f"{prefix}/{{job_id}}/stream", response_class=StreamResponse, openapi_extra=_STREAM_DOCS)
+    @app.get(f"{prefix}/{{job_id}}/stream", status_code=200, response_class=StreamResponse, openapi_extra=_DOCS)
     async def stream(job_id: str) -> Response:
         """Stream the job's log as server-sent events."""
         return make_stream_response(job_id, opened)
@@ -246,7 +246,7 @@ def add_job_routes(
     """
     opened = _opened(store, store_options)
 
-    @app.get(f"{prefix}/{{job_id}}/stream", response_class=StreamResponse, openapi_extra=_STREAM_DOCS)
+    @app.get(f"{prefix}/{{job_id}}/stream", status_code=200, response_class=StreamResponse, openapi_extra=_DOCS)
     async def stream(job_id: str) -> Response:
         """Stream the job's events as server-sent events."""
         return make_job_stream_response(job_id, opened)
@@ -356,7 +356,7 @@ def _unavailable(error: StoreError) -> JSONResponse:
     return JSONResponse({"error": str(error)}, status_code=503, headers={**_NO_STORE, "retry-after": "2"})
 
 
-_STREAM_DOCS = {
+_DOCS = {
     "parameters": [
         {
             "name": name,

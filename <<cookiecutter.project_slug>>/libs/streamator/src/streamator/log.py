@@ -78,7 +78,7 @@ class _Block:
             return
         event_id = self.first + len(self.frames)
         slots = iter(raw)
-        for t, text, level in zip(slots, slots, slots):
+        for t, text, level in zip(slots, slots, slots, strict=True):
             if level is not None:
                 text = encode_log(text, level, t)
             elif t is not None:

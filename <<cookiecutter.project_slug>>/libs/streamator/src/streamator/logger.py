@@ -53,7 +53,7 @@ class JobLogger:
 
         Args:
             message: the text. Anything else becomes its string; past 65,536 characters it is cut, with a marker.
-            level: ``"info"`` (default), ``"success"``, ``"warning"`` or ``"error"``. Another one warns and logs as info.
+            level: ``"info"`` (default), ``"success"``, ``"warning"`` or ``"error"``. Another warns and logs as info.
 
         After `close` it warns, and the entry is dropped.
         """
