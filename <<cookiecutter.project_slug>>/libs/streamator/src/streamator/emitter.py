@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from .events import RESERVED
+from .events import encode_event, free_name, is_mapping
 from .logger import JobLogger
 from .store import evict_closed, find_job
 
@@ -20,28 +20,26 @@ class JobEmitter(JobLogger):
     """
 
     def emit(self, event: Mapping[str, Any]) -> None:
-        """Append an event of your own, with ``t`` added: ``emitter.emit({"event": "progress", "step": 1})``.
+        """Append an event of your own, with the log's ``t``: ``emitter.emit({"event": "progress", "step": 1})``.
 
         Args:
             event: a mapping. It is taken as it is now: a later change does not show. Values that JSON cannot hold
                 become their string; a string over 65,536 characters is cut, and an event over 262,144 characters of
-                JSON is replaced by its name and a note.
+                JSON is replaced by its name and a note. A ``t`` of its own gives way to the log's.
 
         The names ``done`` and ``gap`` mean something to every viewer; under them the event is sent as ``user_done``
         or ``user_gap``, with a warning. After `close` it warns, and the event is dropped.
         """
-        try:
-            name = event.get("event")
-            if isinstance(name, str) and name in RESERVED:
-                warnings.warn(
-                    f"the event name {name!r} is reserved, sent as 'user_{name}': rename it"
-                    + (", or end the job with close()" if name == "done" else ""),
-                    stacklevel=2,
-                )
-                event = {**event, "event": f"user_{name}"}
-        except AttributeError:
+        if not is_mapping(event):
             warnings.warn(f"emit() takes a mapping, not {type(event).__name__}: sent as a log entry", stacklevel=2)
-        if not self._log.append(event):
+        text, name = free_name(encode_event(event))
+        if name is not None:
+            warnings.warn(
+                f"the event name {name!r} is reserved, sent as 'user_{name}': rename it"
+                + (", or end the job with close()" if name == "done" else ""),
+                stacklevel=2,
+            )
+        if not self._log.append_json(text, add_time=True):
             self._warn_closed("emit()")
 
     def track(self, task: asyncio.Future[Any]) -> None:
@@ -49,18 +47,29 @@ class JobEmitter(JobLogger):
         ``completed``, ``cancelled`` (also before the task's first step), or an error entry and ``failed``.
 
         Args:
-            task: an `asyncio.Task`. The store holds it until the job is forgotten, so it is not garbage-collected.
+            task: an `asyncio.Task`. The store holds it until it ends, so that it is not garbage-collected.
         """
         loop = task.get_loop()
+        job = self._job
 
         def cancel() -> bool:
             if task.done():
                 return False
-            loop.call_soon_threadsafe(task.cancel)
+            try:
+                loop.call_soon_threadsafe(task.cancel)
+            except RuntimeError:
+                if not loop.is_closed():
+                    raise
+                return False  # the task stopped with its loop
             return True
 
-        self._job.cancel = cancel
-        task.add_done_callback(self._task_ended)
+        def ended(_: object) -> None:
+            if job.cancel is cancel:
+                job.cancel = None  # what the task holds is not kept for as long as its job
+            self._task_ended(task)
+
+        job.cancel = cancel
+        task.add_done_callback(ended)
 
     def _task_ended(self, task: asyncio.Future[Any]) -> None:
         if self._log.closed:

@@ -30,6 +30,7 @@ MAX_TEXT: Final = 65_536
 MAX_EVENT: Final = 262_144
 
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_RESERVED_NAME = re.compile(rf'{{"event":"({"|".join(RESERVED)})"')
 _MAX_DEPTH = 100
 
 
@@ -74,26 +75,28 @@ def encode_log(message: str, level: str, t: float) -> str:
     return f'{{"event":"log","message":{_quote(message)},"level":"{level}","t":{t:.3f}}}'
 
 
-def encode_event(event: object) -> str:
-    """The JSON object of ``event``, its ``event`` key first (so that a name can be read without parsing).
+def is_mapping(value: object) -> bool:
+    """Whether ``value`` is a mapping, by its type alone: asking the object itself may raise."""
+    return issubclass(type(value), Mapping)
+
+
+def encode_event(event: Any) -> str:
+    """The JSON object of ``event``, its ``event`` key first (so that a name can be read without parsing), and
+    without a ``t``: the one on the wire is the log's.
 
     Never raises. Values that JSON cannot hold become their string; strings over ``MAX_TEXT`` characters are cut
     with a marker, and an event still over ``MAX_EVENT`` is replaced by its name and a note of its size.
     """
-    if not isinstance(event, Mapping):
+    if not is_mapping(event):
         event = {"event": "log", "message": clip(text_of(event)), "level": "info"}
     try:
-        fields: Event = dict(event)
-        if "event" in fields and next(iter(fields)) != "event":
-            fields = {"event": fields["event"], **fields}
+        fields = _ordered(dict(event))
         text = _strict.encode(fields)
         if len(text) > MAX_TEXT:
             text = _strict.encode(_plain(fields, ()))
     except Exception:  # NaN, a cycle, keys that are no strings, a dict changed by another thread, ...
         try:
-            fields = {text_of(k): _plain(v, ()) for k, v in list(dict(event).items())}
-            if "event" in fields:
-                fields = {"event": fields["event"], **fields}
+            fields = _ordered({clip(text_of(k)): _plain(v, ()) for k, v in dict(event).items()})
             text = _strict.encode(fields)
         except Exception as error:  # a mapping that cannot even be listed
             text = _strict.encode({"event": "log", "level": "warning",
@@ -114,6 +117,17 @@ def encode_value(value: object) -> str:
         return _strict.encode(_plain(value, ()))
 
 
+def free_name(text: str) -> tuple[str, str | None]:
+    """The JSON of an event, under a name that is not reserved: (the JSON, the reserved name that it had).
+
+    It goes by the text, which is what viewers go by: an object whose string is ``done`` is caught too.
+    """
+    match = _RESERVED_NAME.match(text)
+    if match is None:
+        return text, None
+    return f'{{"event":"user_{text[match.start(1):]}', match[1]
+
+
 def with_time(text: str, t: float) -> str:
     """The JSON object ``text`` with ``t`` as its last field."""
     return f'{text[:-1]},"t":{t:.3f}}}' if text != "{}" else f'{{"t":{t:.3f}}}'
@@ -127,25 +141,42 @@ def to_utf8(text: str) -> bytes:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
+def _ordered(fields: Event) -> Event:
+    """``fields`` with ``event`` first and without ``t``. May change ``fields``."""
+    fields.pop("t", None)
+    if "event" in fields and next(iter(fields)) != "event":
+        return {"event": fields["event"], **fields}
+    return fields
+
+
+def _default(value: Any) -> Any:
+    """What stands for a value that JSON cannot hold."""
+    return dict(value) if is_mapping(value) else text_of(value)
+
+
 def _plain(value: Any, above: tuple[int, ...]) -> Any:
     """``value`` as something strict JSON can hold."""
-    if value is None or isinstance(value, bool):
+    kind = type(value)  # `isinstance` would ask the object, which may raise
+    if value is None or kind is bool:
         return value
-    if isinstance(value, str):
+    if issubclass(kind, str):
         return clip(text_of(value))
-    if isinstance(value, int):
+    if issubclass(kind, int):
         text = text_of(value)  # past 4,300 digits Python refuses to print an int
         return int(value) if text.lstrip("-").isdigit() else text
-    if isinstance(value, float):
+    if issubclass(kind, float):
         return float(value) if value - value == 0 else text_of(value)  # NaN and the infinities are no JSON
     if id(value) in above or len(above) >= _MAX_DEPTH:
         return f"<{type(value).__name__} inside itself>" if id(value) in above else clip(text_of(value))
     above = (*above, id(value))
-    if isinstance(value, Mapping):
-        return {clip(text_of(k)): _plain(v, above) for k, v in list(value.items())}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v, above) for v in list(value)]
+    try:
+        if is_mapping(value):
+            return {clip(text_of(k)): _plain(v, above) for k, v in list(value.items())}
+        if issubclass(kind, (list, tuple)):
+            return [_plain(v, above) for v in list(value)]
+    except Exception:  # one that cannot be listed
+        return f"<{kind.__name__} that cannot be read>"
     return clip(text_of(value))
 
 
-_strict = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=text_of)
+_strict = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)

@@ -128,15 +128,15 @@ class _Signal:
 
     def notify(self) -> None:
         """From any thread: wake the readers, at once if the last wake is ``pace`` ago, else when it is."""
-        if threading.get_ident() == self.thread:
-            self._schedule()
-        else:
-            try:
+        try:
+            if threading.get_ident() == self.thread:
+                self._schedule()
+            else:
                 self.loop.call_soon_threadsafe(self._schedule)
-            except RuntimeError:
-                if not self.loop.is_closed():
-                    raise
-                self.readers.clear()  # the loop is gone, and its readers with it
+        except RuntimeError:
+            if not self.loop.is_closed():
+                raise
+            self.readers.clear()  # the loop is gone, and its readers with it
 
     def _schedule(self) -> None:
         if self.scheduled:
@@ -239,18 +239,22 @@ class EventLog:
         return self._append(True, message, level)
 
     def append(self, event: Mapping[str, Any]) -> bool:
-        """Append an event as it is now; ``t`` is added. Never raises for what ``event`` holds.
+        """Append an event as it is now; ``t`` is the log's. Never raises for what ``event`` holds.
 
         Returns False, and appends nothing, if the log is closed.
         """
         return self._append(True, encode_event(event), None)
 
-    def append_json(self, text: str) -> bool:
-        """Append an event that is already encoded, ``t`` included: one JSON object without a line break.
+    def append_json(self, text: str, *, add_time: bool = False) -> bool:
+        """Append an event that is already encoded: one JSON object without a line break.
+
+        Args:
+            text: the object. It holds its ``t``, or none and gets one.
+            add_time: whether to add ``t`` (default False).
 
         Returns False, and appends nothing, if the log is closed.
         """
-        return self._append(False, text, None)
+        return self._append(add_time, text, None)
 
     def _append(self, timed: bool, text: str, level: str | None, close: bool = False) -> bool:
         with self._lock:

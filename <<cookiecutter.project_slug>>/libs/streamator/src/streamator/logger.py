@@ -61,8 +61,10 @@ class JobLogger:
             message = text_of(message)
         if len(message) > MAX_TEXT:
             message = clip(message)
-        if level not in LEVELS:
-            warnings.warn(f"unknown level {text_of(level)[:80]!r}, logged as 'info': use one of {LEVELS}", stacklevel=2)
+        if type(level) is not str:
+            level = text_of(level)
+        if level not in _LEVELS:
+            warnings.warn(f"unknown level {level[:80]!r}, logged as 'info': use one of {LEVELS}", stacklevel=2)
             level = "info"
         if not self._log.append_log(message, _LEVELS[level]):
             self._warn_closed("log()")

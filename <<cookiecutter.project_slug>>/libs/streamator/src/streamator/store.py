@@ -8,6 +8,7 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .errors import JobExists, StoreError
@@ -67,8 +68,8 @@ class MemoryStore:
     """Logs in this process's memory: gone with the process, and seen by it alone.
 
     Args:
-        max_jobs: how many jobs are kept (default 10,000). Past it the oldest closed job goes first, then the oldest
-            open one; a viewer of that one is sent away.
+        max_jobs: how many jobs are kept (default 10,000). Past it the oldest closed job goes, or, where all are
+            open, the oldest one; its viewers are sent away.
         maxlen: how many events one log keeps (default 1,000,000); see `EventLog`.
         pace: the least time in seconds between two wakes of a busy log's readers (default 0.005); see `EventLog`.
     """
@@ -81,6 +82,7 @@ class MemoryStore:
         self._pace = pace
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._jobs_lock = threading.Lock()
+        self._in_vain = 0
         register(self)
 
     def create(self, job_id: str, start: float | None = None) -> Job:
@@ -100,18 +102,20 @@ class MemoryStore:
             if job_id in self._jobs:
                 raise JobExists(f"job id {job_id!r} is in use: give each run an id of its own, or leave job_id out")
             self._jobs[job_id] = job
-            victim = self._victim() if len(self._jobs) > self._max_jobs else None
+            victim = self._take_out() if len(self._jobs) > self._max_jobs else None
         if victim is not None:
             victim.log.end()
         return job
 
-    def _victim(self) -> Job | None:
-        """Take out the oldest job, a closed one where one is near the old end."""
-        for n, (job_id, job) in enumerate(self._jobs.items()):
+    def _take_out(self) -> Job:
+        """Make room: remove the oldest closed job, else the oldest."""
+        # After a look at all of them that was in vain, some more jobs are made before the next one: else each would
+        # pay for all the open ones.
+        look = 100 if self._in_vain else len(self._jobs)
+        for job_id, job in islice(self._jobs.items(), look):
             if job.log.closed:
                 return self._jobs.pop(job_id)
-            if n >= 100:  # looking further would make each new job pay for all the open ones
-                break
+        self._in_vain = self._in_vain - 1 if self._in_vain else len(self._jobs) // 100
         return self._jobs.popitem(last=False)[1]
 
     def get(self, job_id: str) -> Job | None:

@@ -25,7 +25,7 @@ class Follow:
         self._status: str | None = None
         self._stopped = False
         self._yield = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[bool] | None = None
 
     def __aiter__(self) -> Follow:
         return self
@@ -60,22 +60,24 @@ class Follow:
         loop = asyncio.get_running_loop()
         if not self._log.watch(self, self._cursor, self._status):
             return True
-        self._waiter = waiter = loop.create_future()
-        timer = loop.call_later(self._heartbeat, self.wake)
-        began = loop.time()
+        waiter: asyncio.Future[bool] = loop.create_future()
+        self._waiter = waiter
+        timer = loop.call_later(self._heartbeat, self._answer, False)
         try:
-            await waiter
+            return await waiter
         finally:
             timer.cancel()
             self._waiter = None
             self._log.unwatch(self)
-        return loop.time() - began < self._heartbeat
+
+    def _answer(self, grown: bool) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(grown)
 
     def wake(self) -> None:
         """Look again now. On the event loop that iterates."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        self._answer(True)
 
     def stop(self) -> None:
         """End the iteration, also one that waits. On the event loop that iterates."""
