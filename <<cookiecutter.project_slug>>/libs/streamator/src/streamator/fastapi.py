@@ -286,7 +286,7 @@ async def _snapshot(log: EventLog, after: int) -> Response:
         parts += wire.json_parts(batch.frames)
         after = batch.last
         await asyncio.sleep(0)  # a long log is many reads: the others have their turn between two
-    if log.status == "lost":
+    if log.status == "lost" and not log.closed:
         parts += wire.json_parts(wire.status_frame("lost"))
     body = wire.poll_json(parts, next_id=after, closed=log.closed and after >= log.last)
     return Response(body, media_type="application/json", headers=_NO_STORE)

@@ -43,7 +43,7 @@ class Follow:
                 self._cursor = batch.last
                 self._yield = batch.last < log.last
                 return batch
-            if log.status != self._status:
+            if log.status != self._status and not log.closed:
                 self._status = status = log.status
                 if status is not None:
                     return Batch(wire.status_frame(status))

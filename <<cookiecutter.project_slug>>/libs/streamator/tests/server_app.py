@@ -1,0 +1,84 @@
+"""The application that test_server.py runs in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from streamator import JobEmitter
+from streamator.fastapi import add_job_routes, add_log_routes, make_stream_response
+
+app = FastAPI()
+add_log_routes(app)
+add_job_routes(app)
+
+
+@app.post("/jobs")
+async def start(lines: int = 10, gap: float = 0.0, text: str = "line", keep_open: bool = False) -> dict[str, str]:
+    """A job that logs so many lines, so many seconds apart, and then ends or stays open."""
+    emitter = JobEmitter()
+
+    async def run() -> None:
+        for n in range(lines):
+            emitter.log(f"{text} {n}")
+            if gap:
+                await asyncio.sleep(gap)
+        if keep_open:
+            await asyncio.Event().wait()
+
+    emitter.track(asyncio.create_task(run()))
+    return {"job_id": emitter.job_id}
+
+
+@app.post("/thread")
+async def start_thread(lines: int = 10, text: str = "line") -> dict[str, str]:
+    """A job in a worker thread."""
+    emitter = JobEmitter()
+
+    def run() -> None:
+        with emitter:
+            for n in range(lines):
+                emitter.log(f"{text} {n}")
+
+    threading.Thread(target=run).start()
+    return {"job_id": emitter.job_id}
+
+
+@app.post("/stamps")
+async def stamps(lines: int) -> dict[str, str]:
+    """A job in a worker thread, while the loop is idle: each line holds the time when it was logged."""
+    emitter = JobEmitter()
+
+    def run() -> None:
+        with emitter:
+            for _ in range(lines):
+                time.sleep(0.02)
+                emitter.log(repr(time.time()))
+
+    threading.Thread(target=run).start()
+    return {"job_id": emitter.job_id}
+
+
+@app.post("/answer")
+async def answer() -> Response:
+    """A POST that streams its own job."""
+    emitter = JobEmitter()
+
+    async def run() -> None:
+        async with emitter:
+            for step in range(3):
+                emitter.emit({"event": "progress", "step": step})
+
+    emitter.track(asyncio.create_task(run()))
+    return make_stream_response(emitter.job_id, named=True)
+
+
+@app.get("/tasks")
+async def tasks() -> dict[str, Any]:
+    """How many tasks this event loop has: a stream that is not freed is one or two of them."""
+    return {"tasks": len(asyncio.all_tasks())}

@@ -1,0 +1,501 @@
+"""The routes and the response, called as an ASGI server calls them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, Depends, FastAPI, HTTPException
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+
+import streamator.fastapi
+from streamator import EventLog, JobEmitter, JobLogger, MemoryStore, StoreError
+from streamator.fastapi import (
+    StreamResponse,
+    add_job_routes,
+    add_log_routes,
+    end_streams,
+    make_job_stream_response,
+    make_stream_response,
+)
+
+
+def application(**options: Any) -> FastAPI:
+    app = FastAPI()
+    add_log_routes(app, **options)
+    add_job_routes(app, **options)
+    return app
+
+
+async def get(app: Any, path: str, method: str = "GET", **options: Any) -> httpx.Response:
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        return await client.request(method, path, **options)
+
+
+def finished(lines: int = 3) -> str:
+    with JobLogger() as job:
+        for n in range(lines):
+            job.log(f"line {n}")
+    return str(job.job_id)
+
+
+def data(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line[6:]) for line in text.split("\n") if line.startswith("data: ")]
+
+
+def ids(text: str) -> list[int]:
+    return [int(line[4:]) for line in text.split("\n") if line.startswith("id: ")]
+
+
+class Exchange:
+    """One request to an ASGI application, with a viewer under the test's control."""
+
+    def __init__(self, app: Any, path: str = "/", headers: list[tuple[bytes, bytes]] | None = None) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.gone = asyncio.Event()
+        self.taking = asyncio.Event()
+        self.taking.set()
+        scope = {
+            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "1.1",
+            "method": "GET", "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"",
+            "root_path": "", "headers": headers or [], "client": ("test", 1), "server": ("test", 80),
+        }  # fmt: skip
+        self.task = asyncio.create_task(app(scope, self.receive, self.send))
+
+    async def receive(self) -> dict[str, Any]:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        await self.taking.wait()
+        self.sent.append(message)
+
+    @property
+    def text(self) -> str:
+        return b"".join(message.get("body", b"") for message in self.sent).decode()
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    async def look() -> None:
+        while not condition():
+            await asyncio.sleep(0.001)
+
+    await asyncio.wait_for(look(), 10)
+
+
+def run(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+    """A test that is a coroutine, on an event loop of its own."""
+
+    def plain() -> None:
+        asyncio.run(test())  # type: ignore[arg-type]
+
+    plain.__name__ = test.__name__
+    plain.__doc__ = test.__doc__
+    return plain
+
+
+@run
+async def test_a_stream_has_the_wire_format_that_viewers_rely_on() -> None:
+    answer = await get(application(), f"/log/{finished(2)}/stream")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert answer.headers["cache-control"] == "no-cache, no-transform"
+    assert answer.headers["x-accel-buffering"] == "no"
+    opening, *frames, rest = answer.text.split("\n\n")
+    assert opening == "retry: 3000\n: ok"
+    assert rest == ""
+    assert [frame.split("\n")[0] for frame in frames] == ["id: 1", "id: 2", "id: 3"]
+    first = data(answer.text)[0]
+    assert list(first) == ["event", "message", "level", "t"]
+    assert data(answer.text)[-1]["event"] == "done"
+    assert data(answer.text)[-1]["status"] == "completed"
+
+
+@run
+async def test_the_opening_is_sent_before_the_first_event() -> None:
+    job = JobLogger()
+    viewer = Exchange(make_stream_response(job.job_id))
+    await until(lambda: ": ok" in viewer.text)
+    job.log("hello")
+    await until(lambda: data(viewer.text))
+    job.close()
+    await viewer.task
+    assert viewer.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "expected"),
+    [
+        ([], "", [1, 2, 3, 4]),
+        ([("last-event-id", "2")], "", [3, 4]),
+        ([], "?after=3", [4]),
+        ([("last-event-id", "1")], "?after=3", [2, 3, 4]),
+        ([("last-event-id", "3"), ("last-event-id", "2")], "", [3, 4]),
+        ([("last-event-id", "")], "?after=3", [1, 2, 3, 4]),
+        ([("last-event-id", "-1")], "", [1, 2, 3, 4]),
+        ([("last-event-id", "two")], "", [1, 2, 3, 4]),
+        ([("last-event-id", "\u00b2")], "", [1, 2, 3, 4]),
+        ([("last-event-id", "1e3")], "", [1, 2, 3, 4]),
+        ([("last-event-id", " 3 ")], "", [4]),
+        ([], "?after=-7", [1, 2, 3, 4]),
+        ([], "?after=", [1, 2, 3, 4]),
+        ([], "?after=%ff%00", [1, 2, 3, 4]),
+        ([], "?after=1&after=2", [3, 4]),
+    ],
+)
+def test_a_stream_starts_after_the_id_that_the_viewer_has(
+    headers: list[tuple[str, str]], query: str, expected: list[int]
+) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers]
+    answer = asyncio.run(get(application(), f"/log/{finished()}/stream{query}", headers=raw))
+    assert answer.status_code == 200
+    assert ids(answer.text) == expected
+
+
+@pytest.mark.parametrize("cursor", ["4", "5", "9" * 18, "9" * 400])
+def test_the_end_of_a_closed_log_and_past_it_is_204(cursor: str) -> None:
+    app, job_id = application(), finished()
+    ways: list[dict[str, Any]] = [{"headers": {"last-event-id": cursor}}, {"params": {"after": cursor}}]
+    for how in ways:
+        answer = asyncio.run(get(app, f"/log/{job_id}/stream", **how))
+        assert (answer.status_code, answer.content) == (204, b"")
+
+
+@pytest.mark.parametrize("cursor", ["4", "9" * 18, "9" * 400])
+def test_an_id_past_the_end_of_an_open_log_reads_from_the_beginning(cursor: str) -> None:
+    async def test() -> None:
+        job = JobLogger()
+        for n in range(3):
+            job.log(f"line {n}")
+        viewer = Exchange(make_stream_response(job.job_id), headers=[(b"last-event-id", cursor.encode())])
+        await until(lambda: ids(viewer.text) == [1, 2, 3])
+        job.close()
+        await viewer.task
+
+    asyncio.run(test())
+
+
+@run
+async def test_an_unknown_job_is_404() -> None:
+    app = application()
+    for method, path in (
+        ("GET", "/log/nope/stream"),
+        ("GET", "/log/nope"),
+        ("GET", "/job/nope/stream"),
+        ("GET", "/job/nope/result"),
+        ("POST", "/job/nope/cancel"),
+    ):
+        answer = await get(app, path, method)
+        assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
+    assert make_stream_response("nope").status_code == 404
+    assert make_job_stream_response("../nope").status_code == 404
+
+
+@run
+async def test_a_snapshot_holds_what_there_is_and_says_where_to_go_on() -> None:
+    app = application()
+    job = JobLogger()
+    job.log("one")
+    job.log("two", level="error")
+    answer = (await get(app, f"/log/{job.job_id}")).json()
+    assert [entry["message"] for entry in answer["logs"]] == ["one", "two"]
+    assert (answer["next"], answer["closed"]) == (2, False)
+    job.close("failed")
+    answer = (await get(app, f"/log/{job.job_id}?after=2")).json()
+    assert [event["event"] for event in answer["logs"]] == ["done"]
+    assert answer["logs"][0]["status"] == "failed"
+    assert (answer["next"], answer["closed"]) == (3, True)
+    answer = (await get(app, f"/log/{job.job_id}?after=3")).json()
+    assert answer == {"logs": [], "next": 3, "closed": True}
+    for garbage in ("-1", "x", "9" * 400, ""):
+        answer = await get(app, f"/log/{job.job_id}", params={"after": garbage})
+        assert len(answer.json()["logs"]) == 3
+
+
+@run
+async def test_a_snapshot_of_a_long_log_is_whole() -> None:
+    answer = (await get(application(), f"/log/{finished(30_000)}")).json()
+    assert [entry["message"] for entry in answer["logs"][:-1]] == [f"line {n}" for n in range(30_000)]
+    assert answer["next"] == 30_001
+
+
+@run
+async def test_no_message_can_forge_an_event() -> None:
+    hostile = ["a\r\nid: 99\ndata: {}\n\n", "\r\rdata: x", "\u2028\u2029\x00\x1b[31m", "\ud800 alone", "\U0001f600"]
+    with JobLogger() as job:
+        for message in hostile:
+            job.log(message)
+    answer = await get(application(), f"/log/{job.job_id}/stream")
+    assert ids(answer.text) == [1, 2, 3, 4, 5, 6]
+    received = [event["message"] for event in data(answer.text)[:-1]]
+    assert received == [*hostile[:3], "\ufffd alone", hostile[4]]
+
+
+@run
+async def test_a_heartbeat_comes_while_nothing_happens() -> None:
+    job = JobLogger()
+    viewer = Exchange(make_stream_response(job.job_id, heartbeat=0.01))
+    await until(lambda: viewer.text.count(": heartbeat\n\n") >= 3)
+    job.close()
+    await viewer.task
+
+
+@run
+async def test_a_viewer_that_leaves_ends_its_stream_and_no_other() -> None:
+    job = JobLogger()
+    leaving, staying = (Exchange(make_stream_response(job.job_id)) for _ in range(2))
+    await until(lambda: leaving.text and staying.text)
+    leaving.gone.set()
+    await asyncio.wait_for(leaving.task, 5)
+    job.log("still here")
+    await until(lambda: "still here" in staying.text)
+    assert "still here" not in leaving.text
+    job.close()
+    await staying.task
+
+
+@run
+async def test_a_server_that_reports_a_lost_viewer_by_an_error_is_understood() -> None:
+    job = JobLogger()
+    viewer = Exchange(make_stream_response(job.job_id))
+    await until(lambda: viewer.text)
+
+    async def broken(message: Any) -> None:
+        raise OSError("the viewer is gone")
+
+    async def never() -> Any:
+        await asyncio.Event().wait()
+
+    scope = {"type": "http", "headers": [], "query_string": b""}
+    await asyncio.wait_for(make_stream_response(job.job_id)(scope, never, broken), 5)
+    job.close()
+    await viewer.task
+
+
+def test_a_viewer_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamator.fastapi, "SEND_TIMEOUT_SECONDS", 0.05)
+
+    async def test() -> None:
+        job = JobLogger()
+        stuck, well = (Exchange(make_stream_response(job.job_id)) for _ in range(2))
+        await until(lambda: stuck.text and well.text)
+        stuck.taking.clear()
+        job.log("hello")
+        await asyncio.wait_for(stuck.task, 10)
+        assert "hello" not in stuck.text
+        await until(lambda: "hello" in well.text)
+        job.close()
+        await well.task
+
+    asyncio.run(test())
+
+
+@run
+async def test_a_cancelled_request_stays_cancelled() -> None:
+    job = JobLogger()
+    viewer = Exchange(make_stream_response(job.job_id))
+    await until(lambda: viewer.text)
+    viewer.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await viewer.task
+
+
+def test_ended_streams_have_a_clean_end_without_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        job = JobLogger()
+        job.log("hello")
+        viewer = Exchange(make_stream_response(job.job_id))
+        await until(lambda: "hello" in viewer.text)
+        end_streams()
+        await asyncio.wait_for(viewer.task, 5)
+        assert viewer.sent[-1]["more_body"] is False
+        again = Exchange(make_stream_response(job.job_id))  # reconnects while the server still listens
+        await asyncio.wait_for(again.task, 5)
+        assert again.sent[-1]["more_body"] is False
+        assert "done" not in viewer.text + again.text
+
+    monkeypatch.setattr("streamator.shutdown._ending_until", float("-inf"))  # restored after the test
+    asyncio.run(test())
+
+
+@run
+async def test_a_background_task_runs_when_the_stream_is_over() -> None:
+    from starlette.background import BackgroundTask
+
+    ran: list[str] = []
+    response = StreamResponse(finished(), background=BackgroundTask(ran.append, "ran"))
+    await Exchange(response).task
+    assert ran == ["ran"]
+
+
+@run
+async def test_headers_and_cookies_that_a_dependency_sets_are_sent() -> None:
+    response = make_stream_response(finished())
+    response.set_cookie("seen", "1")
+    response.headers["x-mine"] = "yes"
+    viewer = Exchange(response)
+    await viewer.task
+    headers = dict(viewer.sent[0]["headers"])
+    assert headers[b"x-mine"] == b"yes"
+    assert headers[b"set-cookie"].startswith(b"seen=1")
+
+
+@run
+async def test_the_app_s_dependencies_guard_every_route() -> None:
+    def refuse() -> None:
+        raise HTTPException(401, "who are you?")
+
+    app = FastAPI()
+    router = APIRouter(dependencies=[Depends(refuse)])
+    add_log_routes(router)
+    add_job_routes(router)
+    app.include_router(router, prefix="/api")
+    job_id = finished()
+    for method, path in (
+        ("GET", "/api/log/{}/stream"),
+        ("GET", "/api/log/{}"),
+        ("GET", "/api/job/{}/stream"),
+        ("GET", "/api/job/{}/result"),
+        ("POST", "/api/job/{}/cancel"),
+    ):
+        assert (await get(app, path.format(job_id), method)).status_code == 401
+
+
+@run
+async def test_middleware_of_both_kinds_lets_a_stream_through() -> None:
+    async def passing(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    app = application()
+    app.add_middleware(BaseHTTPMiddleware, dispatch=passing)
+    app.add_middleware(GZipMiddleware)
+    job = JobLogger()
+    viewer = Exchange(app, f"/log/{job.job_id}/stream", headers=[(b"accept-encoding", b"gzip")])
+    await until(lambda: ": ok" in viewer.text)
+    job.log("hello")
+    await until(lambda: "hello" in viewer.text)
+    viewer.gone.set()
+    await asyncio.wait_for(viewer.task, 5)
+
+
+@run
+async def test_a_result_can_be_read_more_than_once_and_is_json_whatever_it_was() -> None:
+    app = application()
+    emitter = JobEmitter()
+    assert (await get(app, f"/job/{emitter.job_id}/result")).status_code == 404
+    for value, expected in (
+        ({"words": 3}, {"words": 3}),
+        (None, None),
+        (date(2026, 1, 2), "2026-01-02"),
+        ([float("nan"), {"a"}], ["nan", ["a"]]),
+        ("\ud800", "\ufffd"),
+    ):
+        emitter.set_result(value)
+        for _ in range(2):
+            answer = await get(app, f"/job/{emitter.job_id}/result")
+            assert answer.status_code == 200
+            assert answer.json() == expected
+    emitter.close()
+
+
+@run
+async def test_cancel_says_what_it_did() -> None:
+    app = application()
+    emitter = JobEmitter()
+    answer = await get(app, f"/job/{emitter.job_id}/cancel", "POST")
+    assert answer.status_code == 409
+    assert "emitter.track(task)" in answer.json()["error"]
+    task = asyncio.create_task(asyncio.Event().wait())
+    emitter.track(task)
+    answer = await get(app, f"/job/{emitter.job_id}/cancel", "POST")
+    assert (answer.status_code, answer.json()) == (200, {"cancelled": emitter.job_id})
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    answer = await get(app, f"/job/{emitter.job_id}/cancel", "POST")  # over by now: quiet
+    assert (answer.status_code, answer.json()) == (200, {"cancelled": emitter.job_id})
+    assert (await get(app, f"/job/{emitter.job_id}/cancel")).status_code == 405
+
+
+class Elsewhere(MemoryStore):
+    """A store that finds the log of a job of another process, or cannot be read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: EventLog | None = None
+        self.asked: list[str] = []
+        self.fault: str | None = None
+
+    async def find(self, job_id: str) -> EventLog | None:
+        self.asked.append(job_id)
+        if self.fault:
+            raise StoreError(self.fault)
+        return self.log
+
+
+@run
+async def test_a_job_of_another_process_is_found_in_the_store() -> None:
+    store = Elsewhere()
+    app = application(store=store)
+    store.log = EventLog()
+    store.log.append_log("from elsewhere", "info")
+    answer = await get(app, "/job/a-job/cancel", "POST")
+    assert answer.status_code == 409
+    assert "another process" in answer.json()["error"]
+    store.log.set_status("lost")
+    answer = await get(app, "/log/a-job")
+    assert answer.json()["logs"][-1] == {"event": "status", "status": "lost"}
+    assert answer.json()["next"] == 1
+    store.log.close()
+    answer = await get(app, "/log/a-job/stream")
+    assert [event["event"] for event in data(answer.text)] == ["log", "done"]
+    assert (await get(app, "/log/a-job")).json()["logs"][-1]["event"] == "done"
+
+
+@run
+async def test_an_id_that_is_none_never_reaches_the_store() -> None:
+    store = Elsewhere()
+    app = application(store=store)
+    for job_id in ("..", "a b", "x" * 129, "%23", "caf%C3%A9"):
+        for path in (f"/log/{job_id}/stream", f"/log/{job_id}", f"/job/{job_id}/result"):
+            assert (await get(app, path)).status_code == 404
+    assert store.asked == []
+
+
+@run
+async def test_a_store_that_cannot_be_read_is_503_not_404() -> None:
+    store = Elsewhere()
+    store.fault = "table 'logs' cannot be read: is DynamoDB up?"
+    app = application(store=store)
+    for method, path in (("GET", "/log/a/stream"), ("GET", "/log/a"), ("POST", "/job/a/cancel")):
+        answer = await get(app, path, method)
+        assert (answer.status_code, answer.json()) == (503, {"error": store.fault})
+        assert answer.headers["retry-after"]
+    job_id = finished()  # a job of this process needs no other store
+    assert (await get(app, f"/log/{job_id}")).status_code == 200
+
+
+def test_options_without_a_store_are_refused() -> None:
+    with pytest.raises(StoreError, match="name it"):
+        add_log_routes(FastAPI(), table="my-logs")
+
+
+def test_without_fastapi_the_import_names_the_extra() -> None:
+    program = """
+import sys
+sys.modules["fastapi"] = None
+try:
+    import streamator.fastapi
+except ImportError as error:
+    print(error)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "pip install 'streamator[fastapi]'" in result.stdout

@@ -1,0 +1,259 @@
+"""The routes on a real server, in a process of its own, with real sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+PATIENCE_S = 20.0
+HERE = Path(__file__).parent
+
+
+def eventually(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"waited {seconds:g} s for {what}")
+
+
+class Server:
+    """Uvicorn on a port of its own."""
+
+    def __init__(self, output: Path, *arguments: str, target: str = "server_app:app", folder: Path = HERE) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.output = output
+        command = [sys.executable, "-m", "uvicorn", target, "--port", str(self.port), *arguments]
+        with output.open("w") as out:
+            self.process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out, start_new_session=True)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=self.url, timeout=PATIENCE_S, limits=httpx.Limits(max_connections=None))
+        eventually(self.answers, "the server to answer")
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, self.output.read_text()
+        try:
+            return self.client.get("/tasks").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def start(self, path: str = "/jobs", **query: Any) -> str:
+        answer = self.client.post(path, params=query)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["job_id"])
+
+    def events(self, job_id: str, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
+        """All events of a stream that ends, with their ids."""
+        with self.client.stream("GET", f"/log/{job_id}/stream", params={"after": after}) as response:
+            assert response.status_code == 200
+            return parse(response.read().decode())
+
+    def tasks(self) -> int:
+        return int(self.client.get("/tasks").json()["tasks"])
+
+    def stop(self) -> None:
+        self.client.close()
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def parse(text: str) -> list[tuple[int, dict[str, Any]]]:
+    found = []
+    for block in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line and not line.startswith(":"))
+        if "data" in fields:
+            found.append((int(fields.get("id", 0)), json.loads(fields["data"])))
+    return found
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    running = Server(tmp_path / "server.log")
+    yield running
+    running.stop()
+
+
+class Viewer:
+    """A viewer that reads a stream in a thread of its own."""
+
+    def __init__(self, server: Server, job_id: str) -> None:
+        self.text = ""
+        self.clean_end: bool | None = None
+        self.ended_at = 0.0
+        self._server = server
+        self._job_id = job_id
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with httpx.Client(base_url=self._server.url, timeout=PATIENCE_S) as client:
+            try:
+                with client.stream("GET", f"/log/{self._job_id}/stream") as response:
+                    for piece in response.iter_text():
+                        self.text += piece
+                self.clean_end = True
+            except httpx.TransportError:
+                self.clean_end = False
+        self.ended_at = time.monotonic()
+
+    def events(self) -> list[tuple[int, dict[str, Any]]]:
+        return parse(self.text[: self.text.rfind("\n\n") + 2])
+
+    def join(self) -> None:
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive(), "the viewer still hangs"
+
+
+def test_lines_arrive_one_after_another_at_two_viewers_and_a_late_one(server: Server) -> None:
+    job_id = server.start(lines=30, gap=0.05)
+    first, second = Viewer(server, job_id), Viewer(server, job_id)
+    eventually(lambda: len(first.events()) >= 5 and len(second.events()) >= 5, "five lines at both viewers")
+    assert len(first.events()) < 31, "all lines came at once"
+    late = Viewer(server, job_id)
+    for viewer in (first, second, late):
+        viewer.join()
+        assert viewer.clean_end
+        assert [event_id for event_id, _ in viewer.events()] == list(range(1, 32))
+        assert [event["message"] for _, event in viewer.events()[:-1]] == [f"line {n}" for n in range(30)]
+        assert viewer.events()[-1][1]["event"] == "done"
+
+
+def test_a_worker_thread_wakes_an_idle_loop(server: Server) -> None:
+    job_id = server.start("/stamps", lines=20)
+    delays = []
+    with server.client.stream("GET", f"/log/{job_id}/stream") as response:
+        for line in response.iter_lines():
+            if line.startswith("data: "):
+                event = json.loads(line[6:])
+                if event["event"] == "log":
+                    delays.append(time.time() - float(event["message"]))
+    assert len(delays) == 20
+    assert sorted(delays)[10] < 0.1, f"half of the lines came later than 100 ms: {delays}"
+
+
+def test_a_thread_that_logs_much_loses_nothing(server: Server) -> None:
+    job_id = server.start("/thread", lines=20_000)
+    events = server.events(job_id)
+    assert [event_id for event_id, _ in events] == list(range(1, 20_002))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_fifty_streams_cleanly_without_done(server: Server, number: signal.Signals) -> None:
+    job_id = server.start(lines=3, keep_open=True)
+    viewers = [Viewer(server, job_id) for _ in range(50)]
+    eventually(lambda: all(len(viewer.events()) == 3 for viewer in viewers), "three lines at fifty viewers")
+    before = time.monotonic()
+    server.process.send_signal(number)
+    server.process.wait(PATIENCE_S)
+    took = time.monotonic() - before
+    for viewer in viewers:
+        viewer.join()
+        assert viewer.clean_end, "a stream was cut off"
+        assert [event["event"] for _, event in viewer.events()] == ["log"] * 3
+    assert took < 2, f"the server took {took:.1f} s to end"
+    assert "Traceback" not in server.output.read_text()
+
+
+def test_a_reload_does_not_wait_for_an_open_stream(tmp_path: Path) -> None:
+    module = tmp_path / "reloaded.py"
+    version = "\n\n@app.get('/version')\ndef version() -> int:\n    return 1\n"
+    module.write_text((HERE / "server_app.py").read_text() + version)
+    server = Server(tmp_path / "server.log", "--reload", target="reloaded:app", folder=tmp_path)
+    try:
+        assert server.client.get("/version").json() == 1
+        viewer = Viewer(server, server.start(lines=3, keep_open=True))
+        eventually(lambda: len(viewer.events()) == 3, "three lines")
+        module.write_text(module.read_text().replace("return 1", "return 2"))
+
+        def reloaded() -> bool:
+            try:
+                return bool(server.client.get("/version").json() == 2)
+            except httpx.TransportError:
+                return False
+
+        eventually(reloaded, "the new code")
+        viewer.join()
+        assert viewer.clean_end
+        assert "done" not in viewer.text
+    finally:
+        server.stop()
+
+
+def test_viewers_that_leave_are_freed(server: Server) -> None:
+    job_id = server.start(lines=1, keep_open=True)
+    base = server.tasks()
+    with ExitStack() as stack:
+        streams = []
+        for _ in range(100):
+            response = stack.enter_context(server.client.stream("GET", f"/log/{job_id}/stream"))
+            streams.append(response.iter_raw())
+            next(streams[-1])
+        assert server.tasks() >= base + 100
+    left = time.monotonic()
+    eventually(lambda: server.tasks() <= base, "the streams to be freed")
+    assert time.monotonic() - left < 1
+
+
+def test_a_viewer_that_never_reads_holds_up_nobody_and_costs_little(server: Server) -> None:
+    big = server.start(lines=20_000, text="x" * 1000)  # 20 MB: more than any socket buffer takes
+    assert len(server.events(big)) == 20_001
+    with socket.create_connection(("127.0.0.1", server.port)) as stuck:
+        full, base = resident(server.process.pid), server.tasks()
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stuck.sendall(f"GET /log/{big}/stream HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        eventually(lambda: server.tasks() > base, "the stuck stream")
+        assert len(server.events(big)) == 20_001
+        assert resident(server.process.pid) - full < 4_000_000, "a viewer holds more than what is on its way"
+
+
+def resident(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_an_endpoint_that_streams_its_own_job_names_its_events(server: Server) -> None:
+    with server.client.stream("POST", "/answer") as response:
+        assert response.headers["content-type"] == "text/event-stream"
+        text = response.read().decode()
+    assert [line[7:] for line in text.split("\n") if line.startswith("event: ")] == ["progress"] * 3 + ["done"]
+
+
+def test_cancel_stops_the_task(server: Server) -> None:
+    job_id = server.start(lines=1, keep_open=True)
+    viewer = Viewer(server, job_id)
+    eventually(lambda: viewer.events(), "the first line")
+    answer = server.client.post(f"/job/{job_id}/cancel")
+    assert (answer.status_code, answer.json()) == (200, {"cancelled": job_id})
+    viewer.join()
+    assert viewer.events()[-1][1]["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("job_id", ["..%2f..%2fetc", "%2e%2e", "a%23b", "x" * 10_000, "%00", "%ff", "a b", "é"])
+@pytest.mark.parametrize("path", ["/log/{}/stream", "/log/{}", "/job/{}/stream", "/job/{}/result"])
+def test_no_job_id_is_a_server_error(server_for_ids: Server, path: str, job_id: str) -> None:
+    assert server_for_ids.client.get(path.format(job_id)).status_code == 404
+
+
+@pytest.fixture(scope="module")
+def server_for_ids(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("ids") / "server.log")
+    yield running
+    running.stop()
