@@ -13,7 +13,6 @@ import math
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from conftest import moto
 
 from streamator import DynamoStore, EventLog, JobLogger, StoreError, follow, open_store
 from streamator.dynamo import item_size
@@ -96,33 +96,6 @@ class Proxy:
 def error(code: str, status: int = 400) -> Answer:
     body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code}
     return status, json.dumps(body).encode()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextlib.contextmanager
-def moto() -> Iterator[tuple[int, int]]:
-    """A moto server: (port, pid)."""
-    port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, 30)
-        yield port, server.pid
-    finally:
-        server.kill()
-        server.wait()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[int, int]]:
-    with moto() as running:
-        yield running
 
 
 @pytest.fixture

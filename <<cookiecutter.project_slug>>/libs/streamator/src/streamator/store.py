@@ -164,7 +164,13 @@ def register(store: Store) -> None:
     `MemoryStore` and what derives from it does this by itself; a `JobLogger` does it for the store it is given.
     """
     with _lock:
-        _stores.add(store)
+        try:
+            _stores.add(store)
+        except TypeError as error:  # it defines __eq__ alone, or __slots__ without __weakref__
+            raise StoreError(
+                f"{type(store).__name__} cannot be kept track of ({error}): a store needs a __hash__ (a dataclass: "
+                "eq=False) and, with __slots__, a __weakref__ slot"
+            ) from error
 
 
 def stores() -> list[Store]:

@@ -1,0 +1,43 @@
+"""What several files of tests use: a DynamoDB on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+pytest.register_assert_rewrite("streamator.testing")
+
+
+@contextlib.contextmanager
+def moto() -> Iterator[tuple[int, int]]:
+    """A moto server: (port, pid)."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 30
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert server.poll() is None and time.monotonic() < end, "moto did not start"
+            time.sleep(0.05)
+        yield port, server.pid
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[tuple[int, int]]:
+    """One moto server for all tests: (port, pid). A test that stops it starts its own, with `moto`."""
+    with moto() as running:
+        yield running

@@ -1,0 +1,271 @@
+"""`MemoryStore`, `open_store`, and what holds for all stores of a process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import uuid
+from typing import Any
+
+import pytest
+
+from streamator import EventLog, JobEmitter, JobExists, JobLogger, MemoryStore, Store, StoreError, follow, open_store
+from streamator.store import find_job
+from streamator.testing import StoreContract, collect
+
+
+class TestMemoryStoreContract(StoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryStore:
+        return MemoryStore()
+
+
+# Bounds
+
+
+def test_a_full_store_forgets_the_oldest_closed_job_first() -> None:
+    store = MemoryStore(max_jobs=3)
+    jobs = [JobLogger(store, job_id=name) for name in ("open", "closed", "closed-too")]
+    jobs[1].close()
+    jobs[2].close()
+    JobLogger(store, job_id="new")
+    assert store.get("closed") is None
+    assert all(store.get(name) for name in ("open", "closed-too", "new"))
+
+
+def test_running_jobs_outlive_finished_ones_however_many_are_running() -> None:
+    store = MemoryStore(max_jobs=1_000)
+    running = [store.create(f"running-{n}") for n in range(500)]
+    for n in range(5_000):
+        JobLogger(store, job_id=f"short-{n}").close()
+    assert all(store.get(f"running-{n}") is job for n, job in enumerate(running))
+
+
+def test_a_store_full_of_open_jobs_forgets_the_oldest_and_sends_its_viewers_away() -> None:
+    async def main() -> None:
+        store = MemoryStore(max_jobs=2)
+        oldest = JobLogger(store, job_id="oldest")
+        oldest.log("x")
+        JobLogger(store, job_id="second")
+        reading = asyncio.create_task(collect(store, "oldest"))
+        log = await store.find("oldest")
+        assert log is not None
+        while log.read_at == log.start:
+            await asyncio.sleep(0)
+        JobLogger(store, job_id="third")
+        events = await reading
+        assert [event["event"] for event in events] == ["log"]  # and no `done`: nothing is known of the job's end
+        assert store.get("oldest") is None and await store.find("oldest") is None
+        oldest.log("its job goes on")
+        oldest.close()
+
+    asyncio.run(main())
+
+
+def test_a_hundred_thousand_jobs_that_never_close_stay_bounded_and_cheap() -> None:
+    store = MemoryStore(max_jobs=1_000)
+    began = time.process_time()
+    for n in range(100_000):
+        store.create(f"job-{n}")
+    seconds = time.process_time() - began
+    kept = [n for n in range(100_000) if store.get(f"job-{n}") is not None]
+    assert kept == list(range(99_000, 100_000))
+    assert seconds < 10, f"{seconds:.1f} s; 1.5 s is usual"
+
+
+def test_jobs_that_close_after_the_store_was_full_of_open_ones_are_found_out() -> None:
+    store = MemoryStore(max_jobs=200)
+    jobs = [JobLogger(store, job_id=f"old-{n}") for n in range(201)]  # one look at all of them, in vain
+    for job in jobs[150:]:
+        job.close()
+    for n in range(40):
+        JobLogger(store, job_id=f"new-{n}")
+    assert sum(store.get(f"old-{n}") is not None for n in range(1, 150)) >= 145
+
+
+@pytest.mark.parametrize("option", ["max_jobs", "maxlen"])
+def test_a_bound_of_nothing_is_refused(option: str) -> None:
+    with pytest.raises(ValueError, match=f"{option} is 0"):
+        store = MemoryStore(**{option: 0})
+        store.create("job")
+
+
+# Forgetting
+
+
+def test_the_reaper_forgets_what_ended_long_enough_ago_and_nothing_else() -> None:
+    from streamator.emitter import start_reaper
+
+    async def main() -> None:
+        stores = [MemoryStore(), MemoryStore()]
+        over = [JobLogger(store) for store in stores]
+        running = JobLogger(stores[0])
+        for job in over:
+            job.close()
+        keeping = asyncio.create_task(start_reaper(ttl_seconds=3_600, interval=0.001))
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        assert all(JobEmitter.exists(job.job_id) for job in over)
+        reaping = asyncio.create_task(start_reaper(ttl_seconds=0.05, interval=0.001))
+        while any(JobEmitter.exists(job.job_id) for job in over):
+            await asyncio.sleep(0.005)
+        ended = [store.get(job.job_id) for store, job in zip(stores, over, strict=True)]
+        assert ended == [None, None]
+        assert JobEmitter.exists(running.job_id)
+        assert not keeping.done() and not reaping.done()
+        for task in (keeping, reaping):
+            task.cancel()
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_a_store_nobody_uses_is_not_kept_by_the_process() -> None:
+    import gc
+
+    job_id = str(uuid.uuid4())
+    store = MemoryStore()
+    store.create(job_id)
+    assert find_job(job_id) is not None
+    del store
+    gc.collect()
+    assert find_job(job_id) is None
+
+
+# open_store
+
+
+def test_the_same_name_and_options_are_the_same_store() -> None:
+    assert open_store() is open_store("memory")
+    assert open_store("memory", max_jobs=5) is open_store("memory", max_jobs=5)
+    assert open_store("memory", max_jobs=5) is not open_store("memory", max_jobs=6)
+    assert open_store("memory", max_jobs=5, maxlen=7) is open_store("memory", maxlen=7, max_jobs=5)
+
+
+def test_many_threads_that_open_a_store_at_once_meet_in_it() -> None:
+    found: list[Store] = []
+    start = threading.Barrier(16)
+
+    def work() -> None:
+        start.wait()
+        found.append(open_store("memory", maxlen=12_345))
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, found))) == 1 and len(found) == 16
+
+
+@pytest.mark.parametrize(
+    ("store", "options", "says"),
+    [
+        ("redys", {}, "unknown store 'redys'.*'memory', 'dynamo'"),
+        ("memory", {"table": "x"}, r"options \['table'\] do not fit the memory store"),
+        ("memory", {"maxlen": []}, "cannot be compared"),
+        (object(), {}, "object is no store: it lacks create, get, find"),
+        (MemoryStore(), {"maxlen": 5}, "give them to the store itself"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_says_why(store: Any, options: dict[str, Any], says: str) -> None:
+    with pytest.raises(StoreError, match=says):
+        open_store(store, **options)
+    with pytest.raises(StoreError, match=says):
+        JobLogger(store, **options)
+
+
+class Own:
+    """A store that derives from nothing."""
+
+    degraded = None
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Any] = {}
+
+    def create(self, job_id: str, start: float | None = None) -> Any:
+        from streamator.store import Job
+
+        if job_id in self.jobs:
+            raise JobExists(job_id)
+        self.jobs[job_id] = Job(EventLog(start=start))
+        return self.jobs[job_id]
+
+    def get(self, job_id: str) -> Any:
+        return self.jobs.get(job_id)
+
+    async def find(self, job_id: str) -> EventLog | None:
+        return self.jobs[job_id].log if job_id in self.jobs else None
+
+    def evict(self, *, closed_before: float) -> int:
+        gone = [name for name, job in self.jobs.items() if (job.log.closed_at or closed_before) < closed_before]
+        for name in gone:
+            del self.jobs[name]
+        return len(gone)
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_store_of_ones_own_carries_jobs_and_is_found_by_job_id() -> None:
+    store = Own()
+    with JobEmitter(store) as job:
+        job.log("x")
+        job.set_result(1)
+    assert len(asyncio.run(collect(store, job.job_id))) == 2
+    assert JobEmitter.exists(job.job_id) and JobEmitter.pop_result(job.job_id) == 1
+    assert open_store(store) is store
+
+
+def test_a_store_that_cannot_be_told_from_its_like_is_refused_with_the_fix() -> None:
+    class Equal(Own):
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Equal)
+
+    with pytest.raises(StoreError, match="Equal.*hash"):
+        JobLogger(Equal())
+
+
+# collect
+
+
+def test_collect_says_how_far_it_came_when_a_log_does_not_end() -> None:
+    job = JobLogger(MemoryStore(), job_id="endless")
+    job.log("so far")
+    store = MemoryStore()
+    other = JobLogger(store)
+    other.log("so far")
+    with pytest.raises(TimeoutError, match=rf"job '{other.job_id}' did not end within 0.05 s; .* 1, .*so far"):
+        asyncio.run(collect(store, other.job_id, timeout=0.05))
+    with pytest.raises(TimeoutError, match="after id 0: 0, the last one None"):
+        asyncio.run(collect(EventLog(), timeout=0.05))
+
+
+def test_collect_waits_for_a_job_that_does_not_exist_yet() -> None:
+    async def main() -> list[dict[str, Any]]:
+        store = MemoryStore()
+        waiting = asyncio.create_task(collect(store, "later"))
+        await asyncio.sleep(0)
+        JobLogger(store, job_id="later").close()
+        return await waiting
+
+    assert len(asyncio.run(main())) == 1
+
+
+def test_collect_of_a_store_needs_a_job_id() -> None:
+    with pytest.raises(ValueError, match="no job_id"):
+        asyncio.run(collect(MemoryStore()))
+
+
+def test_a_follower_may_be_stopped_and_says_nothing_more() -> None:
+    async def main() -> None:
+        log = EventLog()
+        batches = follow(log)
+        waiting = asyncio.ensure_future(anext(batches, None))
+        await asyncio.sleep(0)
+        batches.stop()
+        assert await waiting is None
+        log.append_log("x", "info")
+        assert await anext(batches, None) is None
+
+    asyncio.run(asyncio.wait_for(main(), 10))
