@@ -103,6 +103,8 @@ def main(arguments: list[str]) -> int:
         with next_steps_hidden():
             fresh = bake(template, Path(folder) / "output", **answers)
         sync(fresh, target, target.parent / f".{target.name}.manifest.json")
+    # A repository of its own, as a user's project is: linters obey .gitignore, and this one's ignores build/.
+    subprocess.run(["git", "init", "--quiet", str(target)], check=True)
     print(f"Baked {target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target}")
     return 0
 

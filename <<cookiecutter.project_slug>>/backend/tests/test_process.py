@@ -139,7 +139,7 @@ def slow_pdf() -> bytes:
 def extractions(of: int) -> list[int]:
     """The extraction processes that a server has started."""
     listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
     ).stdout
     rows = [line.split(None, 2) for line in listed.splitlines()]
     return [int(pid) for pid, parent, command in rows if int(parent) == of and "extract_process" in command]

@@ -186,7 +186,7 @@ def test_an_id_past_the_end_of_an_open_log_reads_from_the_beginning(cursor: str)
 
 @run
 async def test_an_unknown_job_is_404() -> None:
-    app = application()
+    app = application(store=MemoryStore())
     for method, path in (
         ("GET", "/log/nope/stream"),
         ("GET", "/log/nope"),
@@ -196,8 +196,8 @@ async def test_an_unknown_job_is_404() -> None:
     ):
         answer = await get(app, path, method)
         assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
-    assert make_stream_response("nope").status_code == 404
-    assert make_job_stream_response("../nope").status_code == 404
+    assert make_stream_response("nope", MemoryStore()).status_code == 404
+    assert make_job_stream_response("../nope", MemoryStore()).status_code == 404
 
 
 @run
