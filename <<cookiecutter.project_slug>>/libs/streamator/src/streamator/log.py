@@ -419,6 +419,7 @@ class EventLog:
 
     def unwatch(self, reader: Reader) -> None:
         """Take back a `watch`; quiet if there is none."""
-        signal = self._signals.get(asyncio.get_running_loop())
-        if signal is not None:
+        # No loop may be running: a reader whose loop closed under it comes here when it is garbage-collected. That may
+        # be in any thread and at any point, in an append as well: so without the lock.
+        for signal in list(self._signals.values()):
             signal.readers.discard(reader)

@@ -1,0 +1,433 @@
+"""`follow`: readers that wait, in one loop or several, with writers anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from streamator import Batch, EventLog, JobLogger, MemoryStore, follow
+from streamator.testing import collect
+
+
+def run(job: Awaitable[Any], timeout: float = 15) -> Any:
+    async def bounded() -> Any:
+        return await asyncio.wait_for(job, timeout)
+
+    return asyncio.run(bounded())
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    while not condition():
+        await asyncio.sleep(0)
+
+
+def in_thread(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+async def settled(log: EventLog) -> None:
+    """Until the log's followers wait: none has looked at it while the loop went round."""
+    seen = None
+    while seen != log.read_at:
+        seen = log.read_at
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+def texts(events: list[dict[str, Any]]) -> list[str]:
+    return [event["message"] for event in events if event["event"] == "log"]
+
+
+# What a reader sees
+
+
+def test_two_readers_see_everything_and_so_does_one_who_comes_late() -> None:
+    async def main() -> None:
+        log = EventLog()
+        early = [asyncio.create_task(collect(log)) for _ in range(2)]
+        for n in range(1_000):
+            log.append_log(str(n), "info")
+            if n % 100 == 0:
+                await asyncio.sleep(0)
+            if n == 500:
+                early.append(asyncio.create_task(collect(log)))
+        log.close()
+        late = await collect(log)
+        assert texts(late) == [str(n) for n in range(1_000)] and late[-1]["event"] == "done"
+        for events in await asyncio.gather(*early):
+            assert events == late
+
+    run(main())
+
+
+def test_after_the_end_every_reader_gets_what_it_has_not_seen() -> None:
+    async def main() -> None:
+        log = EventLog()
+        for n in range(1, 11):
+            log.append_log(str(n), "info")
+        log.close()
+        for after in range(11):
+            events = await collect(log, after=after)
+            assert texts(events) == [str(n) for n in range(after + 1, 11)] and events[-1]["event"] == "done"
+        assert await collect(log, after=11) == []
+        for unknown in (12, 10**400, -1):
+            assert len(await collect(log, after=unknown)) == 11
+
+    run(main())
+
+
+def test_all_that_is_ready_comes_in_one_batch() -> None:
+    async def main() -> None:
+        log = EventLog()
+        for n in range(300):
+            log.append_log(str(n), "info")
+        batches = [batch async for batch in follow_to_end(log)]
+        assert [len(list(batch)) for batch in batches] == [301]
+
+    run(main())
+
+
+def follow_to_end(log: EventLog, **options: Any) -> Any:
+    log.close()
+    return follow(log, **options)
+
+
+def test_a_batch_is_no_larger_than_its_limit_says() -> None:
+    async def main() -> None:
+        log = EventLog()
+        for n in range(1_000):
+            log.append_log(str(n), "info")
+        batches = [batch async for batch in follow_to_end(log, limit=5_000)]
+        assert all(len(batch.frames) < 5_100 for batch in batches) and len(batches) > 10
+        events = [event for batch in batches for event in batch]
+        assert texts(events) == [str(n) for n in range(1_000)] and events[-1]["event"] == "done"
+
+    run(main())
+
+
+def test_a_reader_of_much_lets_others_have_their_turn() -> None:
+    async def main() -> None:
+        log = EventLog()
+        for n in range(2_000):
+            log.append_log(str(n), "info")
+        log.close()
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(other())
+        await asyncio.sleep(0)
+        before = turns
+        batches = [batch async for batch in follow(log, limit=1_000)]
+        task.cancel()
+        assert turns - before >= len(batches) - 1 > 50
+
+    run(main())
+
+
+def test_a_slow_reader_gets_a_gap_where_events_are_gone_and_the_rest() -> None:
+    async def main() -> None:
+        log = EventLog(maxlen=10)
+        batches = follow(log)
+        log.append_log("0", "info")
+        assert texts(list(await anext(batches))) == ["0"]
+        for n in range(1, 1_000):
+            log.append_log(str(n), "info")
+        log.close()
+        events = [event async for batch in batches for event in batch]
+        assert events[0] == {"event": "gap", "missed": 990}
+        assert texts(events) == [str(n) for n in range(991, 1_000)] and events[-1]["event"] == "done"
+
+    run(main())
+
+
+# Waiting
+
+
+def test_a_worker_thread_wakes_an_idle_loop() -> None:
+    async def main() -> None:
+        log = EventLog()
+        batches = follow(log, heartbeat=3_600)
+        delays = []
+        for n in range(10):
+            waiting = asyncio.ensure_future(anext(batches))
+            await settled(log)
+            appended: list[float] = []
+            go = threading.Event()
+
+            def work(n: int = n, go: threading.Event = go, appended: list[float] = appended) -> None:
+                go.wait()
+                time.sleep(0.01)  # the loop is in its select() by now
+                appended.append(time.monotonic())
+                log.append_log(str(n), "info")
+
+            thread = in_thread(work)
+            go.set()
+            assert texts(list(await waiting)) == [str(n)]
+            delays.append(time.monotonic() - appended[0])
+            thread.join()
+        assert sorted(delays)[5] < 0.1, delays
+
+    run(main())
+
+
+def test_every_append_from_a_thread_reaches_a_reader_that_waits_for_each() -> None:
+    async def main() -> None:
+        log = EventLog(pace=0)
+        seen = threading.Semaphore(0)
+
+        def work() -> None:
+            for n in range(2_000):
+                log.append_log(str(n), "info")
+                assert seen.acquire(timeout=10)
+            log.close()
+
+        thread = in_thread(work)
+        got = []
+        async for batch in follow(log, heartbeat=3_600):
+            for event in batch:
+                got.append(event)
+                seen.release()
+        thread.join()
+        assert texts(got) == [str(n) for n in range(2_000)]
+
+    run(main())
+
+
+def test_readers_on_several_loops_are_all_woken() -> None:
+    log = EventLog()
+    results: list[list[dict[str, Any]]] = []
+    threads = [in_thread(lambda: results.append(run(collect(log)))) for _ in range(4)]
+    for n in range(200):
+        log.append_log(str(n), "info")
+        time.sleep(0.0005)  # so that they wait in between
+    log.close()
+    for thread in threads:
+        thread.join(15)
+    assert len(results) == 4
+    for events in results:
+        assert texts(events) == [str(n) for n in range(200)]
+
+
+def test_the_first_event_of_a_quiet_log_comes_at_once_and_a_busy_log_is_paced() -> None:
+    async def main() -> None:
+        pace = 0.3
+        log = EventLog(pace=pace)
+        loop = asyncio.get_running_loop()
+        batches = follow(log)
+
+        async def timed() -> tuple[list[str], float]:
+            batch = await anext(batches)
+            return texts(list(batch)), loop.time()
+
+        waiting = asyncio.ensure_future(timed())
+        await settled(log)
+        began = loop.time()
+        log.append_log("first", "info")
+        first, at = await waiting
+        assert first == ["first"] and at - began < pace / 2
+        waiting = asyncio.ensure_future(timed())
+        await settled(log)
+        for n in range(5):
+            log.append_log(str(n), "info")
+            await asyncio.sleep(0)
+        second, then = await waiting
+        assert second == ["0", "1", "2", "3", "4"]  # one wake for all of them
+        assert then - at > pace * 0.9
+
+    run(main())
+
+
+def test_one_append_wakes_a_loop_once_however_many_readers_wait() -> None:
+    async def main() -> None:
+        log = EventLog(pace=0)
+        readers = [asyncio.create_task(collect(log)) for _ in range(50)]
+        await settled(log)
+        loop = asyncio.get_running_loop()
+        calls = 0
+        threadsafe = loop.call_soon_threadsafe
+
+        def counting(*args: Any, **kwargs: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return threadsafe(*args, **kwargs)
+
+        loop.call_soon_threadsafe = counting  # type: ignore[method-assign,assignment]
+        done = threading.Event()
+
+        def work() -> None:
+            for n in range(100):
+                log.append_log(str(n), "info")
+            done.set()
+
+        thread = in_thread(work)
+        await eventually(done.is_set)
+        thread.join()
+        woken = calls
+        loop.call_soon_threadsafe = threadsafe  # type: ignore[method-assign]
+        log.close()
+        for events in await asyncio.gather(*readers):
+            assert len(events) == 101
+        assert 1 <= woken <= 100  # and not 50 for each
+
+    run(main())
+
+
+def test_a_heartbeat_comes_whenever_nothing_else_does_and_moves_no_cursor() -> None:
+    async def main() -> None:
+        log = EventLog()
+        loop = asyncio.get_running_loop()
+        batches = follow(log, heartbeat=0.01)
+        began = loop.time()
+        for n in range(1, 31):
+            beat = await anext(batches)
+            assert not beat and isinstance(beat, Batch) and list(beat) == [] and beat.frames == b""
+            assert loop.time() - began >= n * 0.0099
+        assert loop.time() - began < 5
+        log.append_log("x", "info")
+        assert texts(list(await anext(batches))) == ["x"]
+        assert not await anext(batches)
+
+    run(main())
+
+
+def test_each_heartbeat_comes_after_one_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A timer of asyncio's fires when it is due by the loop's clock, to the last digit: so does this loop's.
+    loop = asyncio.new_event_loop()
+    now = 0.0
+    monkeypatch.setattr(loop, "time", lambda: now)
+    log = EventLog()
+
+    async def main() -> float:
+        nonlocal now
+        batches = follow(log, heartbeat=10)
+        waiting = asyncio.ensure_future(anext(batches))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        now += 10
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert waiting.done() and not waiting.result()
+        return now
+
+    try:
+        assert loop.run_until_complete(asyncio.wait_for(main(), 10_000)) == 10
+    finally:
+        loop.close()
+
+
+def test_a_reader_that_is_cancelled_leaves_nothing_behind_and_may_go_on() -> None:
+    async def main() -> None:
+        log = EventLog()
+        batches = follow(log)
+        for _ in range(3):
+            waiting = asyncio.ensure_future(anext(batches))
+            await settled(log)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        log.append_log("x", "info")
+        assert texts(list(await anext(batches))) == ["x"]
+
+    async def leave(log: EventLog) -> None:
+        tasks = [asyncio.ensure_future(anext(follow(log))) for _ in range(100)]
+        await settled(log)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def many() -> None:
+        log = EventLog()
+        kind = type(follow(log))
+        for _ in range(3):
+            await leave(log)
+            await asyncio.sleep(0)  # the loop lets go of what it has just run
+            gc.collect()
+            assert not [item for item in gc.get_objects() if type(item) is kind]
+
+    run(main())
+    run(many())
+
+
+# The end of things
+
+
+def test_readers_of_a_log_that_is_no_longer_kept_are_sent_away_without_an_end() -> None:
+    async def main() -> None:
+        log = EventLog()
+        reading = asyncio.create_task(collect(log))
+        await settled(log)
+        log.append_log("x", "info")
+        log.end()
+        assert [event["event"] for event in await reading] == ["log"]
+
+    run(main())
+
+
+def test_a_passing_status_is_told_once_without_an_id_and_a_later_one_too() -> None:
+    async def main() -> None:
+        log = EventLog()
+        batches = follow(log)
+        waiting = asyncio.ensure_future(anext(batches))
+        await settled(log)
+        for status in ("lost", "running"):
+            log.set_status(status)
+            batch = await waiting
+            assert batch.frames == b'data: {"event":"status","status":"%s"}\n\n' % status.encode() and batch.last == 0
+            waiting = asyncio.ensure_future(anext(batches))
+            await settled(log)
+            assert not waiting.done()
+        log.append_log("x", "info")
+        assert texts(list(await waiting)) == ["x"]
+        assert (await anext(follow(log, 1))).frames.startswith(b"data:")  # a late reader is told as well
+
+    run(main())
+
+
+@pytest.mark.parametrize("same_thread", [True, False])
+def test_a_loop_that_closed_under_its_readers_does_not_concern_the_job(
+    same_thread: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store = MemoryStore()
+    job = JobLogger(store, job_id="job")
+
+    def viewer() -> None:
+        loop = asyncio.new_event_loop()
+
+        async def watch() -> None:
+            log = await store.find("job")
+            assert log is not None
+            tasks = [asyncio.ensure_future(collect(log)) for _ in range(3)]
+            await settled(log)
+            assert not any(task.done() for task in tasks)
+            for task in tasks:
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own note of it
+
+        loop.run_until_complete(watch())
+        loop.close()
+
+    if same_thread:
+        viewer()
+    else:
+        in_thread(viewer).join()
+    for n in range(3):
+        job.log(str(n))
+    threads = [in_thread(lambda: job.log("from a thread")) for _ in range(3)]
+    for thread in threads:
+        thread.join()
+    job.close()
+    assert len(run(collect(store, "job"))) == 7  # and a new loop reads it
+    gc.collect()
+    assert "Traceback" not in capfd.readouterr().err
