@@ -1,0 +1,342 @@
+"""`JobEmitter`: events of one's own, the job's task, and its result."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import warnings
+import weakref
+from collections.abc import Awaitable, Callable, Iterator
+from enum import Enum
+from typing import Any
+
+import pytest
+
+from streamator import JobEmitter, JobLogger, MemoryStore
+from streamator.testing import collect
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """A warning that no test expects is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def run(job: Awaitable[Any], timeout: float = 15) -> Any:
+    async def bounded() -> Any:
+        return await asyncio.wait_for(job, timeout)
+
+    return asyncio.run(bounded())
+
+
+def so_far(store: MemoryStore, job: JobLogger) -> list[dict[str, Any]]:
+    """The job's events without their times."""
+    found = store.get(job.job_id)
+    assert found is not None
+    return [{k: v for k, v in event.items() if k != "t"} for event in found.log.read(0, 10**9)]
+
+
+async def ended(store: MemoryStore, job: JobLogger) -> list[dict[str, Any]]:
+    events = await collect(store, job.job_id)
+    return [{k: v for k, v in event.items() if k != "t"} for event in events]
+
+
+# emit
+
+
+def test_an_event_carries_what_it_was_given_and_the_time(store: MemoryStore) -> None:
+    job = JobEmitter(store)
+    job.emit({"event": "progress", "step": 1})
+    job.log("x")
+    assert so_far(store, job) == [
+        {"event": "progress", "step": 1}, {"event": "log", "message": "x", "level": "info"},
+    ]  # fmt: skip
+
+
+class Named(str, Enum):
+    DONE = "done"
+
+
+class Speaks:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event": "done"}, {"status": "failed", "event": "done"}, {"event": Named.DONE}, {"event": Speaks("done")},
+        {Speaks("event"): "done"}, {"event": "done", "nan": float("nan")}, {"event": "done", "long": "x" * 300_000},
+        {"event": "done", "list": list(range(200_000))},
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_an_event_named_done_does_not_end_the_stream(store: MemoryStore, event: dict[Any, Any]) -> None:
+    job = JobEmitter(store)
+    expected = "'done' is reserved, sent as 'user_done': rename it, or end the job with close"
+    with pytest.warns(UserWarning, match=expected) as caught:
+        job.emit(event)
+    assert caught[0].filename == __file__
+    job.log("after")
+    job.close()
+    events = run(ended(store, job))
+    assert [event["event"] for event in events] == ["user_done", "log", "done"]
+    assert events[-1] == {"event": "done", "status": "completed"}
+
+
+def test_an_event_named_gap_is_no_gap(store: MemoryStore) -> None:
+    job = JobEmitter(store)
+    with pytest.warns(UserWarning, match="'gap' is reserved, sent as 'user_gap': rename it$"):
+        job.emit({"event": "gap", "missed": 5})
+    assert so_far(store, job) == [{"event": "user_gap", "missed": 5}]
+
+
+@pytest.mark.parametrize("name", ["done!", "gaps", "Done", "status", "log", "", 'done"', "do\\ne", 5, None, True])
+def test_other_names_are_the_jobs_own(store: MemoryStore, name: Any) -> None:
+    job = JobEmitter(store)
+    job.emit({"event": name})
+    job.emit({"name": "done"})
+    assert so_far(store, job) == [{"event": name}, {"name": "done"}]
+
+
+def test_emitting_after_the_end_warns_and_is_dropped(store: MemoryStore) -> None:
+    job = JobEmitter(store)
+    job.close()
+    with pytest.warns(UserWarning, match=r"emit\(\) after close\(\) on job .* dropped"):
+        job.emit({"event": "late"})
+    assert so_far(store, job) == [{"event": "done", "status": "completed"}]
+
+
+def test_threads_emit_and_log_to_one_job(store: MemoryStore) -> None:
+    job = JobEmitter(store)
+    together = threading.Barrier(8)
+
+    def work(thread: int) -> None:
+        together.wait()
+        for n in range(100):
+            job.emit({"event": "step", "thread": thread, "n": n})
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    events = so_far(store, job)
+    for thread_no in range(8):
+        assert [event["n"] for event in events if event["thread"] == thread_no] == list(range(100))
+
+
+# track
+
+
+def tracked(store: MemoryStore, work: Callable[[JobEmitter], Awaitable[Any]]) -> tuple[JobEmitter, asyncio.Task[Any]]:
+    job = JobEmitter(store)
+
+    async def run_it() -> Any:
+        return await work(job)
+
+    task = asyncio.create_task(run_it())
+    job.track(task)
+    return job, task
+
+
+def test_a_task_that_returns_completes_the_job(store: MemoryStore) -> None:
+    async def work(job: JobEmitter) -> int:
+        await asyncio.sleep(0)
+        job.log("x")
+        return 5
+
+    async def main() -> None:
+        job, task = tracked(store, work)
+        assert (await ended(store, job))[-1] == {"event": "done", "status": "completed"}
+        assert await task == 5
+        assert JobEmitter.cancel(job.job_id) is False
+
+    run(main())
+
+
+def test_a_task_that_raises_fails_the_job_after_an_error_entry(store: MemoryStore) -> None:
+    async def work(job: JobEmitter) -> None:
+        job.log("x")
+        raise ValueError("no such page")
+
+    async def main() -> None:
+        job, task = tracked(store, work)
+        assert (await ended(store, job))[1:] == [
+            {"event": "log", "message": "ValueError: no such page", "level": "error"},
+            {"event": "done", "status": "failed"},
+        ]
+        assert isinstance(task.exception(), ValueError)
+
+    run(main())
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_a_task_that_is_cancelled_cancels_the_job_also_before_its_first_step(store: MemoryStore, steps: int) -> None:
+    async def work(job: JobEmitter) -> None:
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        job, task = tracked(store, work)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        assert JobEmitter.cancel(job.job_id) is True
+        assert await ended(store, job) == [{"event": "done", "status": "cancelled"}]
+        assert task.cancelled()
+        assert JobEmitter.cancel(job.job_id) is False
+
+    run(main())
+
+
+def test_a_job_is_cancelled_from_another_thread(store: MemoryStore) -> None:
+    async def work(job: JobEmitter) -> None:
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        job, _ = tracked(store, work)
+        await asyncio.sleep(0)
+        assert await asyncio.to_thread(JobEmitter.cancel, job.job_id) is True
+        assert (await ended(store, job))[-1]["status"] == "cancelled"
+
+    run(main())
+
+
+def test_a_job_that_closed_its_log_is_not_closed_again_by_its_task(store: MemoryStore) -> None:
+    async def work(job: JobEmitter) -> None:
+        job.close("failed")
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        job, task = tracked(store, work)
+        await task
+        await asyncio.sleep(0)
+        assert so_far(store, job) == [{"event": "done", "status": "failed"}]
+
+    run(main())
+
+
+def test_an_error_after_the_job_closed_its_log_is_left_to_asyncio(store: MemoryStore) -> None:
+    async def work(job: JobEmitter) -> None:
+        job.close()
+        raise ValueError("nobody else would see it")
+
+    async def main() -> None:
+        heard: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: heard.append(context))
+        job, task = tracked(store, work)
+        while not task.done():
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        del task
+        gc.collect()
+        await asyncio.sleep(0)
+        assert [str(context["exception"]) for context in heard] == ["nobody else would see it"]
+
+    run(main())
+
+
+def test_a_tracked_task_is_kept_until_it_ends_and_no_longer(store: MemoryStore) -> None:
+    class Payload:
+        pass
+
+    async def main() -> None:
+        go = asyncio.Event()
+        payload = Payload()
+        gone = weakref.ref(payload)
+
+        async def work(job: JobEmitter, payload: Payload) -> None:
+            await go.wait()
+            raise ValueError  # whose traceback holds the frame, and so the payload
+
+        job = JobEmitter(store)
+        job.track(asyncio.create_task(work(job, payload)))
+        del payload
+        await asyncio.sleep(0)
+        gc.collect()
+        assert gone() is not None
+        go.set()
+        assert (await ended(store, job))[-1]["status"] == "failed"
+        await asyncio.sleep(0)
+        gc.collect()
+        assert gone() is None
+        assert JobEmitter.exists(job.job_id)
+
+    run(main())
+
+
+def test_cancelling_a_job_whose_loop_is_closed_says_no(store: MemoryStore) -> None:
+    loop = asyncio.new_event_loop()
+    job = JobEmitter(store)
+    future: asyncio.Future[None] = loop.create_future()
+    job.track(future)
+    assert JobEmitter.cancel(job.job_id) is True
+    other = JobEmitter(store)
+    other.track(loop.create_future())
+    loop.close()
+    assert JobEmitter.cancel(other.job_id) is False
+
+
+def test_a_loop_that_ends_with_a_task_in_it_cancels_the_job(
+    store: MemoryStore, capfd: pytest.CaptureFixture[str]
+) -> None:
+    jobs: list[JobEmitter] = []
+
+    async def work(job: JobEmitter) -> None:
+        job.log("started")
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        job, _ = tracked(store, work)
+        jobs.append(job)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert so_far(store, jobs[0])[-1] == {"event": "done", "status": "cancelled"}
+    assert capfd.readouterr().err == ""
+
+
+# By id
+
+
+def test_what_is_asked_of_a_job_that_does_not_exist_is_no_error() -> None:
+    for job_id in ("unknown", "../x", "", "x" * 10_000):
+        assert JobEmitter.exists(job_id) is False
+        assert JobEmitter.cancel(job_id) is False
+        assert JobEmitter.pop_result(job_id) is None
+
+
+def test_a_job_without_a_task_cannot_be_cancelled(store: MemoryStore) -> None:
+    job = JobEmitter(store)
+    assert JobEmitter.cancel(job.job_id) is False
+    assert so_far(store, job) == []
+
+
+@pytest.mark.parametrize("result", [{"a": 1}, [], 0, None, "x"])
+def test_a_result_is_taken_once(store: MemoryStore, result: Any) -> None:
+    job = JobEmitter(store)
+    assert JobEmitter.pop_result(job.job_id) is None
+    job.set_result("first")
+    job.set_result(result)
+    job.close()
+    assert JobEmitter.pop_result(job.job_id) == result
+    assert JobEmitter.pop_result(job.job_id) is None
+
+
+def test_a_forgotten_job_does_not_exist(store: MemoryStore) -> None:
+    job = JobEmitter(store)
+    job.set_result(1)
+    job.close()
+    assert JobEmitter.exists(job.job_id)
+    assert store.evict(closed_before=float("inf")) == 1
+    assert not JobEmitter.exists(job.job_id) and JobEmitter.pop_result(job.job_id) is None

@@ -1,0 +1,366 @@
+"""`JobLogger`: what a job may do with its log, from anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import uuid
+import warnings
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+import pytest
+
+from streamator import InvalidJobId, JobExists, JobLogger, MemoryStore
+from streamator.events import LEVELS
+from streamator.testing import collect
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """A warning that no test expects is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def events(store: MemoryStore, job_id: str) -> list[dict[str, Any]]:
+    return asyncio.run(collect(store, job_id))
+
+
+def so_far(store: MemoryStore, job_id: str) -> list[dict[str, Any]]:
+    job = store.get(job_id)
+    assert job is not None
+    return list(job.log.read(0, 10**9))
+
+
+# Making one
+
+
+def test_a_job_gets_a_new_id_that_viewers_may_use() -> None:
+    jobs = [JobLogger() for _ in range(100)]
+    assert len({job.job_id for job in jobs}) == 100
+    assert all(uuid.UUID(job.job_id) for job in jobs)
+
+
+def test_an_id_of_ones_own_is_used_once(store: MemoryStore) -> None:
+    assert JobLogger(store, job_id="mine").job_id == "mine"
+    with pytest.raises(JobExists, match="'mine' is in use: give each run an id of its own"):
+        JobLogger(store, job_id="mine")
+    with pytest.raises(InvalidJobId, match="'a/b'"):
+        JobLogger(store, job_id="a/b")
+
+
+def test_loggers_with_the_same_store_options_share_a_store() -> None:
+    one = JobLogger("memory", max_jobs=77)
+    two = JobLogger(store="memory", max_jobs=77)
+    with pytest.raises(JobExists):
+        JobLogger(max_jobs=77, job_id=one.job_id)
+    assert JobLogger(max_jobs=78, job_id=two.job_id).job_id == two.job_id
+
+
+def test_a_logger_made_outside_any_loop_is_followed_in_one(store: MemoryStore) -> None:
+    job = JobLogger(store)
+    job.log("before")
+
+    async def main() -> list[dict[str, Any]]:
+        reading = asyncio.create_task(collect(store, job.job_id))
+        await asyncio.sleep(0)
+        job.log("in the loop")
+        await asyncio.to_thread(job.log, "in a thread")
+        job.close()
+        return await reading
+
+    assert [event.get("message") for event in asyncio.run(main())] == ["before", "in the loop", "in a thread", None]
+
+
+# Logging
+
+
+def test_an_entry_has_its_level_and_the_seconds_since_the_logger_was_made(store: MemoryStore) -> None:
+    before = time.monotonic()
+    job = JobLogger(store)
+    assert before <= job.start_t <= time.monotonic()
+    for level in LEVELS:
+        job.log(level, level=level)
+    at_most = time.monotonic() - job.start_t
+    job.log("default")
+    job.close()
+    got = events(store, job.job_id)
+    assert [(event["message"], event["level"]) for event in got[:4]] == [(level, level) for level in LEVELS]
+    assert got[4]["level"] == "info"
+    assert 0 <= got[0]["t"] <= got[3]["t"] <= at_most + 0.001
+
+
+def test_a_level_by_another_name_warns_and_is_info(store: MemoryStore) -> None:
+    class Level(str, Enum):
+        WARNING = "warning"
+
+    class Hostile:
+        def __eq__(self, other: object) -> bool:
+            raise OSError
+
+        def __str__(self) -> str:
+            raise OSError
+
+    job = JobLogger(store)
+    unknown: list[Any] = ["debug", "INFO", "", None, logging.WARNING, ["info"], {}, Hostile(), "x" * 10_000]
+    for level in unknown:
+        with pytest.warns(UserWarning, match=r"unknown level .* logged as 'info': use one of \('info',") as caught:
+            job.log("x", level=level)
+        assert len(str(caught[0].message)) < 300 and caught[0].filename == __file__
+    job.log("x", level=Level.WARNING)
+    assert [event["level"] for event in so_far(store, job.job_id)] == ["info"] * len(unknown) + ["warning"]
+
+
+def test_logging_after_the_end_warns_and_is_dropped(store: MemoryStore) -> None:
+    job = JobLogger(store)
+    job.close()
+    with pytest.warns(UserWarning, match=re.escape(f"log() after close() on job {job.job_id!r}: dropped")) as caught:
+        job.log("late")
+    assert caught[0].filename == __file__
+    assert [event["event"] for event in events(store, job.job_id)] == ["done"]
+
+
+def test_logging_takes_no_time_to_speak_of(store: MemoryStore) -> None:
+    job = JobLogger(store)
+    began = time.process_time()
+    for _ in range(100_000):
+        job.log("a message of usual length, with some detail in it")
+    assert time.process_time() - began < 2  # 0.1 s is usual
+
+
+# Closing
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
+def test_the_last_event_is_done_and_closing_again_is_quiet(store: MemoryStore, status: str) -> None:
+    job = JobLogger(store)
+    job.log("x")
+    job.close(status)
+    job.close()
+    job.close("failed")
+    last = events(store, job.job_id)[-1]
+    assert last == {"event": "done", "status": status, "t": last["t"]}
+    assert len(events(store, job.job_id)) == 2
+
+
+@pytest.mark.parametrize("status", ["", "done", None, 5, ["failed"]])
+def test_a_status_that_does_not_exist_is_refused_and_the_log_stays_open(store: MemoryStore, status: Any) -> None:
+    job = JobLogger(store)
+    with pytest.raises(ValueError, match="unknown status .*'completed', 'failed', 'cancelled'"):
+        job.close(status)
+    job.log("still open")
+    job.close()
+    assert len(events(store, job.job_id)) == 2
+
+
+def test_two_threads_that_close_at_once_give_one_done(store: MemoryStore) -> None:
+    for _ in range(200):
+        job = JobLogger(store)
+        together = threading.Barrier(2)
+
+        def work(status: str, job: JobLogger = job, together: threading.Barrier = together) -> None:
+            together.wait()
+            job.close(status)
+
+        threads = [threading.Thread(target=work, args=(status,)) for status in ("completed", "failed")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [event["event"] for event in events(store, job.job_id)] == ["done"]
+
+
+# As a context manager
+
+
+def test_a_block_that_ends_well_completes_the_job(store: MemoryStore) -> None:
+    with JobLogger(store, job_id="plain") as job:
+        job.log("x")
+    assert [event.get("status") for event in events(store, "plain")] == [None, "completed"]
+
+    async def main() -> None:
+        async with JobLogger(store, job_id="async") as job:
+            job.log("x")
+
+    asyncio.run(main())
+    assert [event.get("status") for event in events(store, "async")] == [None, "completed"]
+
+
+def test_an_exception_becomes_an_error_entry_and_failed_and_goes_on(store: MemoryStore) -> None:
+    with pytest.raises(KeyError), JobLogger(store, job_id="plain") as job:
+        job.log("x")
+        raise KeyError("which")
+
+    async def main() -> None:
+        async with JobLogger(store, job_id="async"):
+            raise ValueError
+
+    with pytest.raises(ValueError):
+        asyncio.run(main())
+    _, error, done = events(store, "plain")
+    assert (error["message"], error["level"], done["status"]) == ("KeyError: 'which'", "error", "failed")
+    error, done = events(store, "async")
+    assert (error["message"], error["level"], done["status"]) == ("ValueError", "error", "failed")
+
+
+def test_an_exception_of_any_kind_and_size_is_logged(store: MemoryStore) -> None:
+    class NoText(Exception):
+        def __str__(self) -> str:
+            raise OSError
+
+    with pytest.raises(NoText), JobLogger(store, job_id="no-text"):
+        raise NoText
+    assert events(store, "no-text")[0]["message"] == "NoText: <NoText that has no text: OSError>"
+    with pytest.raises(ValueError), JobLogger(store, job_id="long"):
+        raise ValueError("x\n" * 1_000_000)
+    assert "truncated" in events(store, "long")[0]["message"]
+    for kind in (KeyboardInterrupt, SystemExit):
+        with pytest.raises(kind), JobLogger(store, job_id=kind.__name__):
+            raise kind
+        assert [event.get("status") for event in events(store, kind.__name__)] == [None, "failed"]
+
+
+def test_a_cancelled_block_is_cancelled_and_no_error(store: MemoryStore) -> None:
+    async def work() -> None:
+        async with JobLogger(store, job_id="async"):
+            with JobLogger(store, job_id="plain"):
+                await asyncio.sleep(60)
+
+    async def main() -> None:
+        task = asyncio.create_task(work())
+        while store.get("plain") is None:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    for job_id in ("plain", "async"):
+        assert [(event["event"], event["status"]) for event in events(store, job_id)] == [("done", "cancelled")]
+
+
+def test_a_job_that_closed_its_own_log_keeps_its_status(store: MemoryStore) -> None:
+    with JobLogger(store, job_id="job") as job:
+        job.close("failed")
+    assert events(store, "job")[-1]["status"] == "failed"
+    with pytest.raises(ValueError), JobLogger(store, job_id="raised") as job:
+        job.close()
+        raise ValueError
+    assert [event["status"] for event in events(store, "raised")] == ["completed"]
+
+
+# Threads, loops, processes
+
+
+def test_forty_threads_log_everything_in_order_per_thread(store: MemoryStore) -> None:
+    job = JobLogger(store)
+    together = threading.Barrier(40)
+
+    def work(thread: int) -> None:
+        together.wait()
+        for n in range(200):
+            job.log(f"{thread} {n}")
+
+    async def main() -> list[dict[str, Any]]:
+        reading = asyncio.create_task(collect(store, job.job_id))  # while they write
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(40)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+        job.close()
+        return await reading
+
+    got = asyncio.run(main())
+    assert len(got) == 8_001
+    for thread in range(40):
+        mine = [event["message"] for event in got[:-1] if event["message"].startswith(f"{thread} ")]
+        assert mine == [f"{thread} {n}" for n in range(200)]
+
+
+def test_a_loop_that_closes_in_mid_job_does_not_concern_the_job(
+    store: MemoryStore, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    job = JobLogger(store)
+
+    async def main() -> None:
+        reading = asyncio.create_task(collect(store, job.job_id))
+        job.log("in the loop")
+        await asyncio.sleep(0)
+        assert not reading.done()
+
+    asyncio.run(main())  # cancels the reader, closes the loop
+    job.log("after the loop")
+    thread = threading.Thread(target=job.log, args=("from a thread",))
+    thread.start()
+    thread.join()
+    job.close()
+    gc.collect()
+    assert [event.get("message") for event in events(store, job.job_id)] == [
+        "in the loop", "after the loop", "from a thread", None,
+    ]  # fmt: skip
+    assert capfd.readouterr().err == "" and not caplog.records
+
+
+FORK = """
+import os, sys, threading, time, warnings
+from streamator import JobEmitter, JobLogger
+warnings.simplefilter("always")
+job = JobEmitter(job_id="inherited")
+stop = threading.Event()
+def busy():
+    while not stop.is_set():
+        job.log("from the parent's thread")
+threads = [threading.Thread(target=busy) for _ in range(2)]  # so that locks are held while it forks
+for thread in threads:
+    thread.start()
+for n in range(20):
+    child = os.fork()
+    if child == 0:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            job.log("from the child")
+            job.emit({"event": "from the child"})
+        texts = [str(warning.message) for warning in caught]
+        assert len(texts) == 2, texts
+        assert all("forked" in text and "make a JobLogger in this process" in text for text in texts), texts
+        job.close()
+        own = JobLogger(job_id="inherited")  # the child's own jobs work, under any id
+        own.log("x")
+        own.close()
+        assert JobEmitter.exists("inherited")
+        os._exit(7)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 7, status
+stop.set()
+for thread in threads:
+    thread.join()
+with warnings.catch_warnings():
+    warnings.simplefilter("error")
+    job.log("the parent goes on")
+job.close()
+print("well")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_child_is_told_that_the_job_is_its_parents_and_logs_jobs_of_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("well\n", "", 0)
