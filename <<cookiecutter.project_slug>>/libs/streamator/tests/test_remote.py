@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from streamator import EventLog, JobExists, JobLogger, StoreError, follow, remote
+from streamator import EventLog, JobExists, JobLogger, StoreError, follow, mirror
+from streamator import writer as writer_module
 from streamator.remote import Chunk, Fetched, Key, RemoteStore, StoreFault
 
 
@@ -30,6 +31,11 @@ class Cloud:
         self.on_fetch: Callable[[list[Key]], None] = lambda keys: None
         self.stale = 0.0
         self.unknown = 0.0
+        self.lock = threading.Lock()  # what is written is there, or it is not
+
+    def lose_everything(self) -> None:
+        with self.lock:
+            self.chunks.clear()
 
 
 class CloudStore(RemoteStore):
@@ -44,12 +50,13 @@ class CloudStore(RemoteStore):
     def _write(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
         self.cloud.writes.append((job_id, index))
         self.cloud.on_write(job_id, index, chunk)
-        versions = self.cloud.chunks.get((job_id, index), [])
-        if known and not versions:
-            raise StoreFault("gone", "the cloud is empty")
-        if versions and (versions[-1][1] != run or versions[-1][0].beat >= chunk.beat):
-            raise StoreFault("conflict", "another run")
-        self.cloud.chunks[job_id, index] = [*versions, (chunk, run)]
+        with self.cloud.lock:
+            versions = self.cloud.chunks.get((job_id, index), [])
+            if known and not versions:
+                raise StoreFault("gone", "the cloud is empty")
+            if versions and (versions[-1][1] != run or versions[-1][0].beat >= chunk.beat):
+                raise StoreFault("conflict", "another run")
+            self.cloud.chunks[job_id, index] = [*versions, (chunk, run)]
         return len(chunk.text) // 4
 
     def _fetch(self, keys: list[Key]) -> Fetched:
@@ -75,15 +82,18 @@ def cloud() -> Cloud:
 @pytest.fixture
 def make(cloud: Cloud) -> Iterator[Callable[..., CloudStore]]:
     made: list[CloudStore] = []
+    others = set(threading.enumerate())
 
-    def make(**options: Any) -> CloudStore:
-        made.append(CloudStore(cloud, **options))
+    def make(kind: type[CloudStore] = CloudStore, **options: Any) -> CloudStore:
+        made.append(kind(cloud, **options))
         return made[-1]
 
     yield make
     cloud.on_write = lambda job_id, index, chunk: None
     for store in made:
         store.close()
+    # What a thread of this test says later would be heard by the next one.
+    until(lambda: not any(t.name.startswith("streamator-") for t in set(threading.enumerate()) - others))
 
 
 Make = Callable[..., CloudStore]
@@ -174,6 +184,46 @@ def test_a_finished_log_is_complete_when_it_is_found(cloud: Cloud, make: Make) -
     assert len({key for keys in cloud.fetches for key in keys}) <= len(cloud.chunks) * 3 // 2 + 2
 
 
+def test_a_log_that_is_found_again_is_as_new_as_what_is_stored(make: Make) -> None:
+    writer, reader = make(lease_seconds=60), make()
+    job = JobLogger(writer, job_id="job")
+
+    async def look() -> None:
+        log = await found(reader, "job")
+        for n in range(1, 5):
+            await asyncio.sleep(n / 5)  # nobody follows, and it is read less and less often
+            job.log("x")
+            assert await asyncio.to_thread(writer.flush) == 0
+            await asyncio.sleep(mirror.POLL_SECONDS)
+            assert await reader.find("job") is log
+            assert log.last == n
+        job.close()
+        assert await asyncio.to_thread(writer.flush) == 0
+        await asyncio.sleep(mirror.POLL_SECONDS)
+        assert await reader.find("job") is log and log.closed
+
+    run(look())
+
+
+def test_a_log_that_is_here_is_found_while_the_store_hangs(cloud: Cloud, make: Make) -> None:
+    free = threading.Event()
+    JobLogger(make(), job_id="job").log("x")
+    reader = make()
+
+    async def look() -> None:
+        log = await found(reader, "job")
+        cloud.on_fetch = waiting(free)
+        reads = len(cloud.fetches)
+        while len(cloud.fetches) == reads:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(mirror.POLL_SECONDS)
+        assert await reader.find("job") is log
+        assert not free.is_set()
+
+    run(look(), 8)
+    free.set()
+
+
 def test_what_is_found_elsewhere_is_not_a_job_of_this_process(make: Make) -> None:
     JobLogger(make(), job_id="job")
     reader = make()
@@ -193,7 +243,7 @@ def test_no_chunk_is_larger_than_a_store_may_take(cloud: Cloud, make: Make) -> N
         for n in range(40):
             job.log("\U0001f600" * (n * 1_500))
     assert writer.flush() == 0
-    assert max(len(v[-1][0].text) for v in cloud.chunks.values()) <= remote.CHUNK_CHARS
+    assert max(len(v[-1][0].text) for v in cloud.chunks.values()) <= writer_module.CHUNK_CHARS
     assert len(cloud.chunks) > 30
 
 
@@ -252,7 +302,7 @@ def test_a_write_that_was_stored_but_failed_is_not_doubled(cloud: Cloud, make: M
                 raise StoreFault("down", "the answer was lost")
             return size
 
-    writer = Lossy(cloud)
+    writer = make(Lossy)
     log_all(writer, "job", lines(500))
     assert messages(run(transcript(make(), "job"))) == lines(500)
 
@@ -341,7 +391,7 @@ def test_a_store_that_lost_its_data_gets_it_again(cloud: Cloud, make: Make) -> N
 
     async def watch() -> list[str]:
         log = await found(reader, "job")
-        cloud.chunks.clear()
+        cloud.lose_everything()
         for n in range(1_000, 1_500):
             job.log(f"line {n}")
         job.close()
@@ -350,6 +400,63 @@ def test_a_store_that_lost_its_data_gets_it_again(cloud: Cloud, make: Make) -> N
     reader = make()
     assert run(watch()) == lines(1_500)
     assert messages(run(transcript(make(), "job"))) == lines(1_500)
+
+
+def test_a_loss_between_two_chunks_is_noticed_before_the_end(cloud: Cloud, make: Make) -> None:
+    writer = make()
+    job = JobLogger(writer, job_id="job")
+    for text in lines(1_000):
+        job.log(text)
+        if not text.endswith("99"):
+            continue
+        assert writer.flush() == 0  # the tail is full, and the next line begins a new one
+        cloud.lose_everything()
+        job.log("one more")
+        assert writer.flush() == 0
+    job.close()
+    assert writer.flush() == 0
+    assert len(messages(run(transcript(make(), "job")))) == 1_010
+
+
+def test_a_viewer_of_a_log_that_is_written_again_does_not_take_its_producer_for_lost(
+    cloud: Cloud, make: Make
+) -> None:
+    writer, reader = make(lease_seconds=0.6), make()
+    job = JobLogger(writer, job_id="job")
+    for text in lines(300):
+        job.log(text)
+        assert writer.flush() == 0  # many chunks, all of which fit in one when they are written again
+
+    async def watch() -> list[dict[str, Any]]:
+        log = await found(reader, "job")
+        assert log.last == 300
+        cloud.lose_everything()
+        job.log("line 300")
+        while log.last < 301:
+            await asyncio.sleep(0.01)
+        assert log.status is None
+        job.close()
+        return [event async for batch in follow(log) for event in batch]
+
+    assert messages(run(watch())) == lines(301)
+
+
+def test_jobs_may_begin_while_the_store_fails(cloud: Cloud, make: Make) -> None:
+    cloud.on_write = fail("busy", lambda: random.random() < 0.5)
+    writer = make()
+
+    def begin(name: str) -> None:
+        for n in range(400):
+            JobLogger(writer, job_id=f"{name}{n}").close()
+
+    threads = [threading.Thread(target=begin, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    cloud.on_write = lambda job_id, index, chunk: None
+    assert writer.flush() == 0
+    assert sum(versions[-1][0].closed for versions in cloud.chunks.values()) == 1_600
 
 
 def test_a_chunk_that_is_refused_is_split(cloud: Cloud, make: Make) -> None:
@@ -430,6 +537,7 @@ def test_a_viewer_outlives_reads_that_fail(cloud: Cloud, make: Make) -> None:
         job.close()
         while len(cloud.fetches) < reads + 3:
             await asyncio.sleep(0.01)
+            assert await reader.find("job") is log  # another one gets what there is
         failing = False
         return [event async for batch in follow(log) for event in batch]
 
@@ -536,18 +644,24 @@ def test_a_producer_that_falls_silent_is_lost_within_two_leases_and_then_ends(
 
 def test_a_producer_that_comes_back_is_running_again(cloud: Cloud, make: Make) -> None:
     silent = False
+    written = threading.Event()
     cloud.on_write = fail("busy", lambda: silent)
-    job = JobLogger(make(), job_id="job")
+    writer = make()
+    job = JobLogger(writer, job_id="job")
     reader = make()
 
     async def watch() -> None:
         nonlocal silent
         log = await found(reader, "job")
+        # The next read finds it back: a busy machine may take longer than a lease to write.
+        cloud.on_fetch = lambda keys: log.status == "lost" and written.wait(10)
         silent = True
         assert await statuses(log, 1) == ["lost"]
         silent = False
         job.log("back")
         job.close()
+        assert await asyncio.to_thread(writer.flush) == 0
+        written.set()
         events = [event async for batch in follow(log) for event in batch]
         assert [e.get("message", e["event"]) for e in events if e["event"] != "status"] == ["back", "done"]
         assert log.status == "running"
@@ -570,7 +684,7 @@ def test_an_idle_job_is_not_lost_and_pays_one_small_write_for_each_third_of_its_
     cloud.on_write = lambda job_id, index, chunk: sizes.append(len(chunk.text) // 4)
     until(lambda: len(cloud.writes) >= before + 8)
     assert time.monotonic() - began > 2.4 * 0.8
-    assert max(sizes) <= remote.IDLE_BYTES
+    assert max(sizes) <= writer_module.IDLE_BYTES
     assert log.status is None and log.last == 65
 
 
@@ -617,7 +731,7 @@ def test_a_head_that_expired_is_shown_as_a_gap(cloud: Cloud, make: Make) -> None
 def test_a_job_that_nobody_reads_is_not_read_from_the_store(
     cloud: Cloud, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "MIRROR_IDLE_SECONDS", 0.3)
+    monkeypatch.setattr(mirror, "MIRROR_IDLE_SECONDS", 0.3)
     JobLogger(make(), job_id="job")
     log = run(found(make(), "job"))
     until(lambda: log.ended)

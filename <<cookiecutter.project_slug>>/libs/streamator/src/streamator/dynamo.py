@@ -10,8 +10,10 @@ import os
 import threading
 from typing import Any
 
+from .chunk import Chunk, Fetched, Key
 from .errors import StoreError
-from .remote import Chunk, FaultKind, Fetched, Key, RemoteStore, StoreFault, logger
+from .fault import FaultKind, StoreFault, logger
+from .remote import RemoteStore
 
 try:
     import boto3
