@@ -64,9 +64,9 @@ class JobEmitter(JobLogger):
             return True
 
         def ended(_: object) -> None:
+            self._task_ended(task)
             if job.cancel is cancel:
                 job.cancel = None  # what the task holds is not kept for as long as its job
-            self._task_ended(task)
 
         job.cancel = cancel
         task.add_done_callback(ended)
