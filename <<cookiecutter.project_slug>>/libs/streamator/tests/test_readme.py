@@ -1,0 +1,183 @@
+"""The README: every snippet in it runs, and its numbers are the code's."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from streamator import MemoryStore, events, fastapi, wire
+from streamator.dynamo import DynamoStore
+
+FOLDER = Path(__file__).parents[1]
+README = (FOLDER / "README.md").read_text(encoding="utf-8")
+FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+SNIPPETS = [code for language, code in FENCES if language == "python"]
+FILES = {code.partition("\n")[0].removeprefix("# "): code for code in SNIPPETS if re.match(r"# \w+\.py\n", code)}
+
+
+def environment(server: tuple[int, int]) -> dict[str, str]:
+    return {
+        **os.environ, "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{server[0]}", "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1", "PYTHONDONTWRITEBYTECODE": "1",
+    }  # fmt: skip
+
+
+def run(code: str, folder: Path, *arguments: str, env: dict[str, str]) -> str:
+    """The snippet as a program of its own: what it prints."""
+    file = folder / "snippet.py"
+    file.write_text(code, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", str(file), *arguments], cwd=folder, env=env, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr and "never" not in done.stderr, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def serving(folder: Path, target: str, env: dict[str, str]) -> Iterator[httpx.Client]:
+    """The snippet served by uvicorn, and a client for it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", target, "--port", str(port), "--log-level", "warning"]
+    server = subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.PIPE, text=True)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            end = time.monotonic() + 20
+            while True:
+                try:
+                    client.get("/openapi.json")
+                    break
+                except httpx.ConnectError:
+                    assert server.poll() is None and time.monotonic() < end, server.communicate(timeout=5)
+                    time.sleep(0.02)
+            yield client
+    finally:
+        server.terminate()
+        _, said = server.communicate(timeout=20)
+    assert "Traceback" not in said, said
+
+
+def data(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
+
+
+@pytest.mark.parametrize("number", range(len(SNIPPETS)))
+def test_every_python_snippet_runs(number: int, tmp_path: Path, server: tuple[int, int]) -> None:
+    run(SNIPPETS[number], tmp_path, str(uuid.uuid4()), env=environment(server))
+
+
+def test_snippets_print_what_their_comments_say(tmp_path: Path, server: tuple[int, int]) -> None:
+    (emitter,) = (code for code in SNIPPETS if "pop_result" in code)
+    assert run(emitter, tmp_path, env=environment(server)).split("\n")[:3] == ["True", "False", "{'pages': 3}"]
+    (following,) = (code for code in SNIPPETS if "follow(log, after=1)" in code)
+    said = run(following, tmp_path, env=environment(server)).splitlines()
+    assert len(said) == 2 and "'two'" in said[0] and "'done'" in said[1]
+
+
+def test_the_store_is_switched_by_the_environment(tmp_path: Path, server: tuple[int, int]) -> None:
+    (switch,) = (code for code in SNIPPETS if "USE_DYNAMO" in code)
+    for use in ("", "1"):
+        assert run(switch, tmp_path, env={**environment(server), "USE_DYNAMO": use}) == "None\n"
+
+
+def test_the_quick_start_streams_a_job_live(tmp_path: Path, server: tuple[int, int]) -> None:
+    (tmp_path / "main.py").write_text(FILES["main.py"], encoding="utf-8")
+    with serving(tmp_path, "main:app", environment(server)) as client:
+        job_id = client.post("/jobs").json()["job_id"]
+        arrived: list[float] = []
+        lines: list[str] = []
+        with client.stream("GET", f"/log/{job_id}/stream") as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            for line in answer.iter_lines():
+                lines.append(line)
+                if line.startswith("data:"):
+                    arrived.append(time.monotonic())
+        got = data("\n".join(lines))
+        texts = [*(f"Step {n} of 5" for n in range(1, 6)), "All done"]
+        assert [event.get("message") for event in got] == [*texts, None]
+        assert got[-1]["status"] == "completed" and got[-2]["level"] == "success"
+        assert arrived[4] - arrived[0] > 0.5  # one after another, not all at the end
+        assert lines[:3] == ["retry: 3000", ": ok", ""]
+        snapshot = client.get(f"/log/{job_id}", params={"after": 5}).json()
+        assert snapshot == {"logs": got[5:], "next": 7, "closed": True}
+        assert client.get(f"/job/{job_id}/result").json() == {"steps": 5}
+        other = client.post("/jobs").json()["job_id"]
+        assert client.post(f"/job/{other}/cancel").json() == {"cancelled": other}
+        assert data(client.get(f"/job/{other}/stream").text)[-1]["status"] == "cancelled"
+        assert client.get("/log/unknown").json() == {"error": "not found"}
+
+
+def test_a_job_of_another_process_is_streamed(tmp_path: Path, server: tuple[int, int]) -> None:
+    for name in ("web.py", "worker.py"):
+        (tmp_path / name).write_text(FILES[name], encoding="utf-8")
+    with serving(tmp_path, "web:app", environment(server)) as client:
+        job_id = client.post("/jobs").json()["job_id"]
+        end = time.monotonic() + 30
+        while (answer := client.get(f"/log/{job_id}/stream")).status_code == 404:
+            assert time.monotonic() < end, "the worker's job never showed"
+            time.sleep(0.05)
+        assert [event.get("message") for event in data(answer.text)] == ["Crunching", "Crunched", None]
+
+
+def test_an_endpoint_streams_its_own_job_under_its_events_names(tmp_path: Path, server: tuple[int, int]) -> None:
+    (endpoint,) = (code for code in SNIPPETS if "/summaries" in code)
+    (tmp_path / "endpoint.py").write_text(endpoint, encoding="utf-8")
+    with serving(tmp_path, "endpoint:app", environment(server)) as client:
+        text = client.post("/summaries").text
+        assert re.findall("^event: (.*)$", text, re.MULTILINE) == ["progress", "done"]
+        assert data(text)[0]["percent"] == 50
+
+
+def test_the_tests_in_it_pass(tmp_path: Path) -> None:
+    (tmp_path / "test_jobs.py").write_text(FILES["test_jobs.py"], encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "test_jobs.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("PASSED") > 20 and "test_my_job_says_what_it_does PASSED" in done.stdout
+
+
+def test_the_stream_it_shows_is_one() -> None:
+    (shown,) = (code for language, code in FENCES if not language)
+    opening, rest = shown.split("\n\n", 1)
+    assert opening + "\n\n" == wire.opening(fastapi.RETRY_MS).decode()
+    assert wire.HEARTBEAT.decode() in rest
+    assert [event["event"] for event in data(rest)] == ["log", "page_loaded", "done"]
+    assert [list(event)[-1] for event in data(rest)] == ["t"] * 3
+    assert re.findall("^id: (.*)$", rest, re.MULTILINE) == ["1", "2", "3"]
+
+
+def test_what_it_installs_is_there() -> None:
+    project = (FOLDER / "pyproject.toml").read_text(encoding="utf-8")
+    extras = set(re.findall(r"libs/streamator\[([a-z,]+)\]", README))
+    assert extras == {"fastapi", "dynamo", "fastapi,dynamo"}
+    for name in {name for group in extras for name in group.split(",")}:
+        assert re.search(rf"^{name} = \[", project, re.MULTILINE), name
+
+
+def test_its_numbers_are_the_codes() -> None:
+    memory, dynamo = MemoryStore.__init__.__kwdefaults__, DynamoStore.__mro__[1].__init__.__kwdefaults__  # type: ignore[misc]
+    assert memory is not None and dynamo is not None
+    assert memory["max_jobs"] == 10_000 and memory["maxlen"] == 1_000_000 and memory["pace"] == 0.005
+    assert f"| {memory['max_jobs']:,}; then" in README and f"| {memory['maxlen']:,}; then" in README
+    assert f"| {events.MAX_TEXT:,} characters" in README and f"| {events.MAX_EVENT:,} characters" in README
+    assert f"after {fastapi.SEND_TIMEOUT_SECONDS:g} seconds it is given up" in README
+    assert f"one thread writes every {dynamo['flush_seconds']:g} seconds" in " ".join(README.split())
+    assert f"returns within {dynamo['close_seconds']:g} seconds" in README
+    assert f"within {2 * dynamo['lease_seconds']:g} seconds; if it was only asleep" in README
+    assert f"| {dynamo['max_mirrors']:,} | `max_mirrors` |" in README
