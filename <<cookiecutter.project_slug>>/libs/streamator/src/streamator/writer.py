@@ -19,7 +19,7 @@ CHUNK_CHARS: Final = 32_768
 # A tail is left as it is when its next write would bring it to more stored bytes than these. Each flush
 # writes the tail once more, so large chunks cost writes, and small ones reads. So a busy job pays 1 or 2
 # write units a flush.
-FULL_BYTES: Final = 2_560
+FULL_BYTES: Final = 2_304
 # An idle job's tail is rewritten for its beat alone: in one write unit, if it is smaller than this.
 IDLE_BYTES: Final = 900
 
