@@ -146,7 +146,8 @@ def test_an_endpoint_streams_its_own_job_under_its_events_names(tmp_path: Path, 
 
 def test_the_tests_in_it_pass(tmp_path: Path) -> None:
     (tmp_path / "test_jobs.py").write_text(FILES["test_jobs.py"], encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "test_jobs.py"]
+    options = ["-v", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", *options, "test_jobs.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("PASSED") > 20 and "test_my_job_says_what_it_does PASSED" in done.stdout
