@@ -13,7 +13,7 @@ TOOLS    := .venv/.tools-installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bake dev demo test lint clean
+.PHONY: help setup bake dev demo test lint clean bench-ui
 .NOTPARALLEL:
 
 help: ## list the commands (this)
@@ -49,7 +49,14 @@ $(TOOLS): tests/requirements.txt
 	@$(PY) -m pip install -q --disable-pip-version-check -r tests/requirements.txt -c '$(TEMPLATE)/backend/constraints.txt'
 	@touch $@
 
+bench-ui: tests/benchmarks/ui/node_modules ## the log panel under load in Chromium, beside its peers; BENCH_UI='--rounds 5 --steady 100'
+	@node tests/benchmarks/ui/run.mjs $(BENCH_UI)
+
+tests/benchmarks/ui/node_modules: tests/benchmarks/ui/package-lock.json
+	@npm ci --silent --prefix tests/benchmarks/ui
+	@touch $@
+
 clean: ## delete all that is installed, built or baked
-	rm -rf build .venv .ruff_cache .mypy_cache .pytest_cache
+	rm -rf tests/benchmarks/ui/node_modules tests/benchmarks/ui/dist build .venv .ruff_cache .mypy_cache .pytest_cache
 	find hooks tests -name __pycache__ -prune -exec rm -rf {} +
 	@$(MAKE) --no-print-directory -C '$(TEMPLATE)' clean

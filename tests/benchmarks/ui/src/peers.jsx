@@ -1,0 +1,86 @@
+// Each peer is a component that follows `url` and calls `rendered(lines, newest text)` in a layout effect.
+import { LazyLog } from "@melloware/react-logviewer";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { LogPanel, useLogStream } from "streamator-react";
+import "streamator-react/log.css";
+
+function ours(props) {
+  return function Ours({ url, rendered }) {
+    const { logs, active } = useLogStream(url);
+    useLayoutEffect(() => rendered(logs.length, logs.at(-1)?.text), [logs, rendered]);
+    return <LogPanel logs={logs} active={active} maxHeight="600px" {...props} />;
+  };
+}
+
+/** What one writes without a library: EventSource, a copy of the array for each event, an element for each line. */
+function Plain({ url, rendered }) {
+  const [lines, setLines] = useState([]);
+  const end = useRef(null);
+  useEffect(() => {
+    const source = new EventSource(url);
+    source.onmessage = ({ data }) => {
+      const event = JSON.parse(data);
+      if (event.event === "done") source.close();
+      else setLines((before) => [...before, event]);
+    };
+    return () => source.close();
+  }, [url]);
+  useLayoutEffect(() => {
+    end.current.scrollTop = end.current.scrollHeight;
+    rendered(lines.length, lines.at(-1)?.message);
+  }, [lines, rendered]);
+  return (
+    <div className="upstream" ref={end}>
+      {lines.map(({ t, message }, index) => (
+        <div key={index}>
+          <span>{t.toFixed(1)}s</span>
+          <span>{message}</span>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+/** @melloware/react-logviewer has no hook for event streams: it is handed the lines of each frame. */
+function LogViewer({ url, rendered }) {
+  const viewer = useRef(null);
+  const [count, setCount] = useState(0);
+  const newest = useRef("");
+  useEffect(() => {
+    let pending = [];
+    let total = 0;
+    const flush = () => {
+      frame = requestAnimationFrame(flush);
+      if (pending.length === 0 || viewer.current === null) return;
+      viewer.current.appendLines(pending);
+      total += pending.length;
+      newest.current = pending.at(-1);
+      pending = [];
+      setCount(total);
+    };
+    let frame = requestAnimationFrame(flush);
+    const source = new EventSource(url);
+    source.onmessage = ({ data }) => {
+      const event = JSON.parse(data);
+      if (event.event === "done") source.close();
+      else pending.push(event.message);
+    };
+    return () => {
+      source.close();
+      cancelAnimationFrame(frame);
+    };
+  }, [url]);
+  useLayoutEffect(() => rendered(count, newest.current), [count, rendered]);
+  return (
+    <div style={{ height: 600 }}>
+      <LazyLog ref={viewer} external follow height={600} enableLineNumbers={false} />
+    </div>
+  );
+}
+
+export const peers = {
+  streamator: ours({}),
+  window: ours({ renderer: "window" }),
+  plain: Plain,
+  logviewer: LogViewer,
+};

@@ -1,0 +1,21 @@
+import { join } from "node:path";
+import react from "@vitejs/plugin-react";
+import { defaultClientConditions, defineConfig } from "vite";
+
+const LIBRARY = join(import.meta.dirname, "../../../<<cookiecutter.project_slug>>/libs/streamator-react");
+
+export default defineConfig({
+  plugins: [react()],
+  root: import.meta.dirname,
+  logLevel: "warn",
+  build: { cssTarget: ["chrome123"], chunkSizeWarningLimit: 2000 },
+  resolve: {
+    conditions: ["streamator-source", ...defaultClientConditions],
+    // The library's sources as they stand, with the React of this folder.
+    alias: [
+      { find: /^streamator-react$/, replacement: join(LIBRARY, "src/index.ts") },
+      { find: /^streamator-react\/log\.css$/, replacement: join(LIBRARY, "src/log.css") },
+    ],
+    dedupe: ["react", "react-dom"],
+  },
+});
