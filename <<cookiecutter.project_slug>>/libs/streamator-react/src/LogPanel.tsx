@@ -1,16 +1,10 @@
-import { Fragment, memo, useEffect, useLayoutEffect, useRef, type CSSProperties, type ReactElement, type ReactNode } from "react";
-import { followEnd } from "./followEnd.js";
+import { useRef, useState, type CSSProperties, type ReactElement, type ReactNode } from "react";
+import { useEffectBeforePaint } from "./beforePaint.js";
+import { ALL, blocksOf, UNSEEN, viewOf, type View } from "./blocks.js";
+import { followEnd, type Follower } from "./followEnd.js";
+import { LogBlock, type LogBlockProps } from "./LogBlock.js";
+import type { PanelEntry } from "./LogRow.js";
 import type { LogEntry } from "./types.js";
-
-/** The least that a line needs to be shown. `useLogStream`'s entries have it, and so may your own. */
-export interface PanelEntry {
-  readonly text: string;
-  /** Seconds, shown as "12.3s"; a string is shown as it is. */
-  readonly t?: number | string | null;
-  readonly level?: string;
-  /** A number that stays with the line, so that dropping old lines does not render the others anew. */
-  readonly line?: number;
-}
 
 export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
   /** The lines, oldest first. A new array for each change. */
@@ -30,9 +24,6 @@ export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
   /** The accessible name, default "Job log". */
   "aria-label"?: string;
 }
-
-/** Lines per block. A block out of view costs the browser neither layout nor paint. */
-const BLOCK = 200;
 
 /**
  * Shows a log: one row per line, the newest in view. Null when there is neither a line nor the prospect of one.
@@ -58,21 +49,50 @@ function Panel<Entry extends PanelEntry>({
 }: LogPanelProps<Entry>): ReactElement {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
-  const follower = useRef<ReturnType<typeof followEnd> | null>(null);
+  const follower = useRef<Follower | null>(null);
+  const [following, setFollowing] = useState(autoScroll);
+  const [view, setView] = useState<View>(UNSEEN);
+  const blocks = blocksOf(logs.length, (logs[0]?.line ?? 1) - 1);
 
   useEffectBeforePaint(() => {
     if (!autoScroll || !scroller.current || !content.current) return undefined;
-    const started = followEnd(scroller.current, content.current);
+    const started = followEnd(scroller.current, content.current, setFollowing);
     follower.current = started;
+    setFollowing(true);
     return () => {
       started.stop();
       follower.current = null;
+      setFollowing(false);
     };
   }, [autoScroll]);
 
   useEffectBeforePaint(() => {
     follower.current?.stick();
   }, [logs]);
+
+  const [measure] = useState(() => () => {
+    if (!scroller.current || !content.current) return;
+    const now = viewOf(scroller.current, content.current);
+    setView((before) => (before.first === now.first && before.last === now.last && before.lines === now.lines ? before : now));
+  });
+  // While it follows, the view is at the end: once the panel is full there is nothing to measure.
+  const settled = following && blocks.length > 2;
+  useEffectBeforePaint(() => {
+    if (!settled) measure();
+  }, [logs, settled, measure]);
+  useEffectBeforePaint(() => {
+    const stop = new AbortController();
+    const options = { capture: true, passive: true, signal: stop.signal }; // the scrolling of all that is around it, too
+    document.addEventListener("scroll", () => follower.current?.following || measure(), options);
+    const observer = typeof ResizeObserver === "function" ? new ResizeObserver(measure) : null;
+    if (scroller.current) observer?.observe(scroller.current);
+    measure();
+    return () => {
+      stop.abort();
+      observer?.disconnect();
+    };
+  }, [measure]);
+  const tail = following ? logs.length - view.lines : Number.POSITIVE_INFINITY;
 
   return (
     <div
@@ -89,78 +109,22 @@ function Panel<Entry extends PanelEntry>({
     >
       <div ref={content} className="streamator-log-content">
         {logs.length === 0 ? <div className="streamator-log-waiting">{waitingText}</div> : null}
-        {blocksOf(logs).map(({ key, start, end }) => (
-          <Block key={key} logs={logs} start={start} end={end} renderEntry={renderEntry as BlockProps["renderEntry"]} />
+        {blocks.map(({ key, start, end }, index) => (
+          <LogBlock
+            key={key}
+            logs={logs}
+            start={start}
+            end={end}
+            near={following && view !== ALL ? end > tail : index >= view.first && index <= view.last}
+            renderEntry={renderEntry as LogBlockProps["renderEntry"]}
+          />
         ))}
       </div>
     </div>
   );
 }
 
-interface BlockProps {
-  readonly logs: readonly PanelEntry[];
-  readonly start: number;
-  readonly end: number;
-  readonly renderEntry: ((entry: PanelEntry, index: number) => ReactNode) | undefined;
-}
-
-const Block = memo(function Block({ logs, start, end, renderEntry }: BlockProps): ReactElement {
-  const rows = logs.slice(start, end);
-  return (
-    <div className="streamator-log-block" style={{ "--streamator-rows": rows.length } as CSSProperties}>
-      {rows.map((entry, offset) =>
-        renderEntry ? (
-          <Fragment key={entry.line ?? offset}>{renderEntry(entry, start + offset)}</Fragment>
-        ) : (
-          <div key={entry.line ?? offset} className={rowClass(entry.level ?? "info")}>
-            <span className="streamator-log-time">{timeText(entry.t)}</span>
-            <span className="streamator-log-text">{entry.text}</span>
-          </div>
-        ),
-      )}
-    </div>
-  );
-}, sameRows);
-
-/** Each publish brings a new array that holds the same entries: compare those. */
-function sameRows(before: BlockProps, after: BlockProps): boolean {
-  if (before.renderEntry !== after.renderEntry) return false;
-  if (after.renderEntry && before.start !== after.start) return false; // its rows know their index
-  const count = after.end - after.start;
-  if (before.end - before.start !== count) return false;
-  if (before.logs === after.logs && before.start === after.start) return true;
-  for (let offset = 0; offset < count; offset += 1) {
-    if (before.logs[before.start + offset] !== after.logs[after.start + offset]) return false;
-  }
-  return true;
-}
-
-/** Cuts the log where line numbers pass a multiple of BLOCK, so that blocks keep their rows when old ones go. */
-function blocksOf(logs: readonly PanelEntry[]): { key: number; start: number; end: number }[] {
-  const blocks = [];
-  const offset = (logs[0]?.line ?? 1) - 1;
-  for (let start = 0; start < logs.length; ) {
-    const key = Math.floor((offset + start) / BLOCK);
-    const end = Math.min(logs.length, (key + 1) * BLOCK - offset);
-    blocks.push({ key, start, end });
-    start = end;
-  }
-  return blocks;
-}
-
-function rowClass(level: string): string {
-  const modifier = level === "info" ? "" : ` streamator-log-entry--${level}`;
-  return `streamator-log-entry${modifier} log-entry--${level}`;
-}
-
-function timeText(t: PanelEntry["t"]): string {
-  return typeof t === "number" ? `${t.toFixed(1)}s` : (t ?? "");
-}
-
 function withMaxHeight(style: CSSProperties | undefined, maxHeight: string | number): CSSProperties {
   const value = typeof maxHeight === "number" ? `${maxHeight}px` : maxHeight;
   return { ...style, "--streamator-max-height": value } as CSSProperties;
 }
-
-// On a server there is no paint to come before, and React 17 and 18 warn of the other.
-const useEffectBeforePaint = typeof document === "undefined" ? useEffect : useLayoutEffect;

@@ -6,13 +6,24 @@ const LINE = 16;
 
 const AWAY_KEYS = new Set(["ArrowUp", "PageUp", "Home"]);
 
+export interface Follower {
+  /** Whether the end is kept in view. */
+  readonly following: boolean;
+  /** Scroll to the end if following. */
+  stick(): void;
+  /** Follow again, from the end. */
+  resume(): void;
+  stop(): void;
+}
+
 /**
  * Keeps `scroller` at its end while `content` grows.
  *
  * It lets go when the reader turns the wheel up, presses a key that scrolls up, drags the scroll bar or moves a finger,
- * and follows again once they are back at the end, or ask for it: a busy log grows faster than a smooth scroll moves. A mere change of the scroll position is nobody's wish: layout does that too.
+ * and follows again once they are back at the end, or ask for it: a busy log grows faster than a smooth scroll moves.
+ * A mere change of the scroll position is nobody's wish: layout does that too.
  */
-export function followEnd(scroller: HTMLElement, content: HTMLElement): { stick: () => void; stop: () => void } {
+export function followEnd(scroller: HTMLElement, content: HTMLElement, onChange: (following: boolean) => void = () => undefined): Follower {
   let following = true;
   let dragging = false; // the scroll bar or a finger
 
@@ -21,8 +32,13 @@ export function followEnd(scroller: HTMLElement, content: HTMLElement): { stick:
   const stick = (): void => {
     if (following) scroller.scrollTop = scroller.scrollHeight;
   };
+  const set = (now: boolean): void => {
+    if (following === now) return;
+    following = now;
+    onChange(now);
+  };
   const letGo = (): void => {
-    if (scroller.scrollHeight > scroller.clientHeight) following = false;
+    if (scroller.scrollHeight > scroller.clientHeight) set(false);
   };
 
   const listening = new AbortController();
@@ -34,10 +50,10 @@ export function followEnd(scroller: HTMLElement, content: HTMLElement): { stick:
 
   on(scroller, "wheel", (event) => {
     if (event.deltaY < 0) letGo();
-    else if (event.deltaY > 0 && rest() <= event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1)) following = true;
+    else if (event.deltaY > 0 && rest() <= event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1)) set(true);
   });
   on(scroller, "keydown", (event) => {
-    if (event.key === "End") following = true;
+    if (event.key === "End") set(true);
     else if (AWAY_KEYS.has(event.key) || (event.key === " " && event.shiftKey)) letGo();
   });
   on(scroller, "touchmove", () => {
@@ -49,13 +65,13 @@ export function followEnd(scroller: HTMLElement, content: HTMLElement): { stick:
   });
   for (const release of ["mouseup", "touchend", "touchcancel"] as const) {
     on(window, release, () => {
-      if (dragging && atEnd()) following = true;
+      if (dragging && atEnd()) set(true);
       dragging = false;
     });
   }
   on(scroller, "scroll", () => {
-    if (atEnd()) following = true;
-    else if (dragging) following = false;
+    if (atEnd()) set(true);
+    else if (dragging) set(false);
   });
 
   // Rows are measured when they come into view, fonts arrive, the panel is resized: the end moves without a new line.
@@ -65,7 +81,14 @@ export function followEnd(scroller: HTMLElement, content: HTMLElement): { stick:
   stick();
 
   return {
+    get following() {
+      return following;
+    },
     stick,
+    resume: () => {
+      set(true);
+      stick();
+    },
     stop: () => {
       listening.abort();
       observer?.disconnect();

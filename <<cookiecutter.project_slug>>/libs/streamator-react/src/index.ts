@@ -1,7 +1,8 @@
 export { useLogStream } from "./useLogStream.js";
 export { LogPanel } from "./LogPanel.js";
 export { BASE_EVENT_LABELS, makeFormatEvent } from "./formatEvent.js";
-export type { LogPanelProps, PanelEntry } from "./LogPanel.js";
+export type { LogPanelProps } from "./LogPanel.js";
+export type { PanelEntry } from "./LogRow.js";
 export type { EventLabel, EventLabels } from "./formatEvent.js";
 export type {
   FormatEvent,

@@ -1,0 +1,64 @@
+/** Lines per block. A block out of view costs the browser neither layout nor paint, and one text node. */
+export const BLOCK = 200;
+
+/** Which lines a block holds: `start` up to, not including, `end`. The key stays with the block's lines. */
+export interface BlockSpan {
+  readonly key: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The first and the last block near the view, by their place among the blocks; and how many lines fill the view. */
+export interface View {
+  readonly first: number;
+  readonly last: number;
+  readonly lines: number;
+}
+
+/** Every block is near the view: nothing is laid out (a test's DOM), so there is nothing to go by. */
+export const ALL: View = { first: 0, last: Number.POSITIVE_INFINITY, lines: Number.POSITIVE_INFINITY };
+
+/** Before anything was measured: the end of the log. */
+export const UNSEEN: View = { first: 0, last: -1, lines: 60 };
+
+/**
+ * Cuts `count` lines into blocks. `offset` lines came before them and are gone: the cuts stay where they were, so that
+ * blocks keep their lines when old ones go.
+ */
+export function blocksOf(count: number, offset: number): BlockSpan[] {
+  const blocks: BlockSpan[] = [];
+  for (let start = 0; start < count; ) {
+    const key = Math.floor((offset + start) / BLOCK);
+    const end = Math.min(count, (key + 1) * BLOCK - offset);
+    blocks.push({ key, start, end });
+    start = end;
+  }
+  return blocks;
+}
+
+/** What is near the view, within one view's height above and below: what the reader may see in the next moment. */
+export function viewOf(scroller: HTMLElement, content: HTMLElement): View {
+  const { height } = content.getBoundingClientRect();
+  if (height === 0) return scroller.getClientRects().length > 0 ? ALL : UNSEEN; // not laid out, or not displayed
+  const box = scroller.getBoundingClientRect();
+  const top = Math.max(box.top, 0);
+  const bottom = Math.min(box.bottom, window.innerHeight);
+  const margin = Math.max(0, bottom - top);
+  const { children } = content;
+  const edge = (index: number, side: "top" | "bottom"): number => (children[index] as Element).getBoundingClientRect()[side];
+  const first = search(children.length, (index) => edge(index, "bottom") >= top - margin);
+  const last = search(children.length, (index) => edge(index, "top") > bottom + margin) - 1;
+  const lineHeight = Number.parseFloat(getComputedStyle(content).lineHeight) || 16;
+  return { first, last, lines: Math.ceil((2 * margin) / lineHeight) };
+}
+
+/** The first index below `count` for which `isSo`, which stays so from there on; `count` if there is none. */
+function search(count: number, isSo: (index: number) => boolean): number {
+  let low = 0;
+  for (let high = count; low < high; ) {
+    const middle = (low + high) >> 1;
+    if (isSo(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
