@@ -205,11 +205,15 @@ def test_a_job_is_cancelled_from_another_thread(store: MemoryStore) -> None:
 
     async def main() -> None:
         job, _ = tracked(store, work)
-        await asyncio.sleep(0)
-        assert await asyncio.to_thread(JobEmitter.cancel, job.job_id) is True
+        said: list[bool] = []
+        # By then the loop is in its select(), and nothing but the cancel itself wakes it.
+        timer = threading.Timer(0.05, lambda: said.append(JobEmitter.cancel(job.job_id)))
+        timer.start()
         assert (await ended(store, job))[-1]["status"] == "cancelled"
+        timer.join()
+        assert said == [True]
 
-    run(main())
+    run(main(), timeout=5)
 
 
 def test_a_job_that_closed_its_log_is_not_closed_again_by_its_task(store: MemoryStore) -> None:

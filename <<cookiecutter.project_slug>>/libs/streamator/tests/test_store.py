@@ -64,13 +64,13 @@ def test_a_store_full_of_open_jobs_forgets_the_oldest_and_sends_its_viewers_away
 
 
 def test_a_hundred_thousand_jobs_that_never_close_stay_bounded_and_cheap() -> None:
-    store = MemoryStore(max_jobs=1_000)
+    store = MemoryStore(max_jobs=5_000)
     began = time.process_time()
     for n in range(100_000):
         store.create(f"job-{n}")
     seconds = time.process_time() - began
     kept = [n for n in range(100_000) if store.get(f"job-{n}") is not None]
-    assert kept == list(range(99_000, 100_000))
+    assert kept == list(range(95_000, 100_000))
     assert seconds < 10, f"{seconds:.1f} s; 1.5 s is usual"
 
 
