@@ -522,6 +522,16 @@ def test_reads_that_fail_are_told_and_are_not_a_missing_job(cloud: Cloud, make: 
     assert "reading fails since" in str(reader.degraded)
 
 
+def test_whoever_asks_is_not_turned_away_for_a_read_that_fails_now_and_then(cloud: Cloud, make: Make) -> None:
+    writer = make()
+    log_all(writer, "job", lines(3)).join()
+    assert writer.flush() == 0
+    for kind in ("busy", "down"):
+        failures = iter([True, True])
+        cloud.on_fetch = fail(kind, lambda failures=failures: next(failures, False))
+        assert run(make().find("job")).last == 4
+
+
 def test_a_viewer_outlives_reads_that_fail(cloud: Cloud, make: Make) -> None:
     failing = False
     cloud.on_fetch = fail("down", lambda: failing)

@@ -19,6 +19,7 @@ POLL_IDLE_SECONDS: Final = 2.0  # between two reads of a quiet one, at the most
 FETCH_KEYS: Final = 100
 MIRROR_IDLE_SECONDS: Final = 60.0  # a follower shows itself every 15 s
 FRESH_SECONDS: Final = 1.0  # the wait for news of a job that is here already
+FIND_TRIES: Final = 3  # reads that fail, before whoever asks is told
 MAX_FINDS: Final = 1_000  # waiting at once
 MISSING_SECONDS: Final = 0.5
 MISSING_KEPT: Final = 10_000
@@ -258,10 +259,11 @@ class Mirrors:
             )
 
     def _poll(self, keys: list[Key], asked: list[str], polled: list[tuple[str, _Mirror]]) -> None:
+        began = time.monotonic()
         try:
             fetched = self._fetch(keys)
         except Exception as error:
-            self._failed(as_fault(error), asked, polled)
+            self._failed(as_fault(error), asked, polled, time.monotonic() - began)
             return
         now = time.monotonic()
         self._trouble = None
@@ -406,7 +408,9 @@ class Mirrors:
         if mirror.quiet >= (LOST_LEASES + 1) * mirror.lease:
             mirror.log.end()
 
-    def _failed(self, fault: StoreFault, asked: list[str], polled: list[tuple[str, _Mirror]]) -> None:
+    def _failed(
+        self, fault: StoreFault, asked: list[str], polled: list[tuple[str, _Mirror]], took: float
+    ) -> None:
         self._trouble = trouble = Trouble.after(self._trouble, fault)
         due = time.monotonic() + trouble.wait(POLL_IDLE_SECONDS)
         for _, mirror in polled:
@@ -417,7 +421,9 @@ class Mirrors:
             logger.warning("%s: reading fails: %s", self._place, fault.reason)
         # Whoever asks for a job that is here gets what there is of it.
         self._answer({job_id: mirror.log for job_id, mirror in polled if mirror.ready})
-        self._refuse(f"could not be read: {fault.reason}", [*asked, *(job_id for job_id, _ in polled)])
+        # To the others one fault is no answer yet: a viewer that is turned away may not come back.
+        if trouble.tries >= FIND_TRIES or took > FRESH_SECONDS or fault.kind == "denied":
+            self._refuse(f"could not be read: {fault.reason}", [*asked, *(job_id for job_id, _ in polled)])
 
     def _refuse(self, why: str, job_ids: list[str]) -> None:
         with self._lock:

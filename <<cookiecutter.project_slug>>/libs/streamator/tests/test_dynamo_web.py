@@ -1,0 +1,285 @@
+"""A job in one process, the server of its viewers in another: what they share is a DynamoDB table alone."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+httpx = pytest.importorskip("httpx")
+pytest.importorskip("moto")
+pytest.importorskip("uvicorn")
+
+LEASE = 2.0
+PATIENCE = 30.0
+
+WEB = """
+import socket, sys
+import uvicorn
+from fastapi import FastAPI
+from streamator.fastapi import add_log_routes
+
+app = FastAPI()
+add_log_routes(app, store="dynamo", table=sys.argv[1], ttl_days=1)
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+uvicorn.Server(uvicorn.Config(app, log_level="error")).run(sockets=[listener])
+"""
+
+JOB = """
+import sys
+from streamator import JobLogger, open_store
+
+options = {"table": sys.argv[1], "ttl_days": 1, **eval(sys.argv[3])}
+job = JobLogger(store="dynamo", job_id=sys.argv[2], **options)
+n = 0
+for order in sys.stdin:
+    if order == "close\\n":
+        job.close()
+    else:
+        for _ in range(int(order)):
+            job.log(f"line {n}")
+            n += 1
+    print(open_store("dynamo", **options).flush(20), flush=True)
+"""
+
+
+class Web:
+    """A server process."""
+
+    def __init__(self, table: str) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", WEB, table], stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        self.client = httpx.Client(
+            base_url=f"http://127.0.0.1:{int(self.process.stdout.readline())}", timeout=PATIENCE,
+        )  # fmt: skip
+
+    def stream(self, job_id: str, path: str = "", **headers: str) -> list[tuple[int, dict[str, Any]]]:
+        """A stream to its end: each event and its id."""
+        answer = self.client.get(f"/log/{job_id}/stream{path}", headers=headers)
+        assert answer.status_code == 200, answer.text
+        return parse(answer.text)
+
+    def snapshot(self, job_id: str) -> dict[str, Any]:
+        answer = self.client.get(f"/log/{job_id}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.client.close()
+        assert self.process.stdout
+        self.process.stdout.close()
+
+
+class Job:
+    """A process that logs what it is told to."""
+
+    def __init__(self, table: str, **options: Any) -> None:
+        self.id = uuid.uuid4().hex
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", JOB, table, self.id, repr(options)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def tell(self, order: int | str) -> None:
+        """Log so many lines, or ``close``; returns when it is stored."""
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(f"{order}\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "0\n"
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe
+            pipe.close()
+
+
+class Viewer:
+    """A viewer of a stream that goes on, in a thread of its own."""
+
+    def __init__(self, web: Web, job_id: str) -> None:
+        self.text = ""
+        self._at = web.client.base_url, f"/log/{job_id}/stream"
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        base, path = self._at
+        with (
+            contextlib.suppress(httpx.TransportError),  # the server was killed
+            httpx.Client(base_url=base, timeout=PATIENCE) as client,
+            client.stream("GET", path) as answer,
+        ):
+            for piece in answer.iter_text():
+                self.text += piece
+
+    def events(self) -> list[tuple[int, dict[str, Any]]]:
+        return parse(self.text[: self.text.rfind("\n\n") + 2])
+
+    def join(self) -> list[tuple[int, dict[str, Any]]]:
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive(), "the stream did not end"
+        return self.events()
+
+
+def parse(text: str) -> list[tuple[int, dict[str, Any]]]:
+    found = []
+    for block in text.split("\n\n"):
+        fields = dict(part.split(": ", 1) for part in block.split("\n") if not part.startswith(":") and part)
+        if "data" in fields:
+            found.append((int(fields.get("id", 0)), json.loads(fields["data"])))
+    return found
+
+
+def until(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "the condition was never met"
+        time.sleep(0.01)
+
+
+def is_whole(events: list[tuple[int, dict[str, Any]]], lines: int, after: int = 0) -> None:
+    """Every line after an id once, in order, and then the end."""
+    assert [event_id for event_id, _ in events] == list(range(after + 1, lines + 2))
+    assert [event.get("message") for _, event in events[:-1]] == [f"line {n}" for n in range(after, lines)]
+    assert events[-1][1]["event"] == "done" and events[-1][1]["status"] == "completed"
+
+
+@pytest.fixture
+def environment(server: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint, credentials that mean nothing, and no region."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server[0]}", "AWS_ACCESS_KEY_ID": "dummy",
+        "AWS_SECRET_ACCESS_KEY": "dummy", "AWS_CONFIG_FILE": os.devnull,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def table() -> str:
+    return f"logs-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def start(environment: None, table: str) -> Iterator[Callable[..., Any]]:
+    """Starts a `Web` or a `Job` on the test's table, which is not there yet."""
+    started: list[Web | Job] = []
+
+    def start(kind: type[Web] | type[Job], **options: Any) -> Web | Job:
+        started.append(kind(table, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+Start = Callable[..., Any]
+
+
+def test_two_viewers_and_a_late_one_see_everything(start: Start) -> None:
+    web, job = start(Web), start(Job)
+    job.tell(3)
+    early = [Viewer(web, job.id) for _ in range(2)]
+    for viewer in early:
+        until(lambda viewer=viewer: len(viewer.events()) == 3)
+    job.tell(4)
+    late = Viewer(web, job.id)
+    until(lambda: len(late.events()) == 7)
+    job.tell("close")
+    for viewer in (*early, late):
+        is_whole(viewer.join(), 7)
+
+
+def test_a_log_larger_than_an_item_is_replayed_whole(start: Start) -> None:
+    web, job = start(Web), start(Job)
+    job.tell(15_000)
+    job.tell("close")
+    events = web.stream(job.id)
+    is_whole(events, 15_000)
+    assert sum(len(json.dumps(event)) for _, event in events) > 800_000
+
+
+def test_a_viewer_goes_on_exactly_where_it_was_when_its_server_was_killed(start: Start) -> None:
+    web, job = start(Web), start(Job)
+    job.tell(300)
+    viewer = Viewer(web, job.id)
+    until(lambda: len(viewer.events()) == 300)
+    web.kill()
+    job.tell(200)
+    job.tell("close")
+    anew = start(Web)
+    is_whole(anew.stream(job.id, **{"Last-Event-ID": "300"}), 500, after=300)
+    is_whole(anew.stream(job.id, "?after=123"), 500, after=123)
+    is_whole(anew.stream(job.id, "?after=5", **{"Last-Event-ID": "300"}), 500, after=300)  # the header wins
+
+
+def test_an_id_that_the_log_does_not_have_is_no_error(start: Start) -> None:
+    web, job = start(Web), start(Job)
+    job.tell(20)
+    for cursor in ("-1", "x", "9" * 400, "21"):
+        answer = web.client.get(f"/log/{job.id}", params={"after": cursor})
+        assert answer.status_code == 200 and len(answer.json()["logs"]) == 20
+    job.tell("close")
+    for cursor in ("-1", "x", ""):
+        is_whole(web.stream(job.id, **{"Last-Event-ID": cursor}), 20)
+    for cursor in ("21", "22", "9" * 400):  # the end of a closed log, and past it
+        answer = web.client.get(f"/log/{job.id}/stream", headers={"Last-Event-ID": cursor})
+        assert answer.status_code == 204
+
+
+def test_a_snapshot_is_complete_while_the_job_runs_and_after_its_end(start: Start) -> None:
+    web, job = start(Web), start(Job)
+    for lines in (10, 20, 30):
+        job.tell(10)
+        time.sleep(0.3)  # a snapshot may be a quarter of a second old
+        seen = web.snapshot(job.id)
+        assert (len(seen["logs"]), seen["next"], seen["closed"]) == (lines, lines, False)
+    job.tell("close")
+    job.kill()
+    time.sleep(0.3)
+    for one in (web, start(Web)):
+        seen = one.snapshot(job.id)
+        assert (len(seen["logs"]), seen["next"], seen["closed"]) == (31, 31, True)
+        assert seen["logs"][-1]["status"] == "completed"
+
+
+def test_viewers_of_a_killed_job_see_that_it_is_lost_and_then_the_end(start: Start) -> None:
+    web, job = start(Web), start(Job, lease_seconds=LEASE)
+    job.tell(5)
+    viewer = Viewer(web, job.id)
+    until(lambda: len(viewer.events()) == 5)
+    os.kill(job.process.pid, signal.SIGKILL)
+    killed = time.monotonic()
+    until(lambda: len(viewer.events()) == 6)
+    assert time.monotonic() - killed < 2 * LEASE
+    events = viewer.join()
+    assert events[5:] == [(0, {"event": "status", "status": "lost"})]
+    assert web.stream(job.id, **{"Last-Event-ID": "3"}) == [*events[3:5], *events[5:]]
+
+
+def test_unknown_jobs_are_not_found(start: Start) -> None:
+    web, job = start(Web), start(Job)
+    assert web.client.get("/log/nobody/stream").status_code == 404  # not even a table
+    job.tell(1)
+    for path in ("/log/nobody", "/log/nobody/stream"):
+        answer = web.client.get(path)
+        assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
