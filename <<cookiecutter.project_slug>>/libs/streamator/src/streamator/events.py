@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring as _quote
 from typing import Any, Final
 
@@ -70,9 +70,23 @@ def clip(text: str, limit: int = MAX_TEXT) -> str:
     return f"{text[:limit]}... [truncated: {limit:,} of {len(text):,} characters kept]"
 
 
-def encode_log(message: str, level: str, t: float) -> str:
-    """The JSON of one log entry: exactly ``event, message, level, t``, in this order."""
-    return f'{{"event":"log","message":{_quote(message)},"level":"{level}","t":{t:.3f}}}'
+def encode_run(first: int, run: Iterable[Any], start: float) -> bytes:
+    """The frames of consecutive entries, in the form `wire` describes.
+
+    Args:
+        first: the id of the first of them.
+        run: three items an entry: the `time.monotonic` reading, the text, and the level of a log entry; or, where the
+            text is a JSON object, None if it needs its ``t`` and ``""`` if it has it.
+        start: the reading that ``t`` counts from.
+
+    A log entry has exactly ``event, message, level, t``, in this order.
+    """
+    slots = iter(run)
+    return to_utf8("".join([
+        f'id: {event_id}\ndata: {{"event":"log","message":{_quote(text)},"level":"{level}","t":{t - start:.3f}}}\n\n'
+        if level else f"id: {event_id}\ndata: {with_time(text, t - start) if level is None else text}\n\n"
+        for event_id, (t, text, level) in enumerate(zip(slots, slots, slots, strict=True), first)
+    ]))
 
 
 def is_mapping(value: object) -> bool:

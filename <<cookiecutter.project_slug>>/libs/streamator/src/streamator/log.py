@@ -1,30 +1,45 @@
 """The event log: append-only, in memory, read by cursors.
 
-Entries are kept as they came, three slots of a flat list each, and encoded once, when somebody first reads them.
-A block of some hundred entries is sealed when it is full; its frames are then kept joined, so that a late reader
-is a few large sends. A reader is nothing but the id it has seen last.
+An append is one operation on one list, atomic in Python, so that a job never waits for a reader. What is appended
+moves on in runs: into blocks that keep the entries as they came, and become wire bytes when somebody first reads
+them. A block is a few hundred entries and one send. A reader is nothing but the id it has seen last.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
-import time
-from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate, islice
+from operator import attrgetter
+from sys import getsizeof
+from time import monotonic
 from typing import Any, Protocol
 
 from . import wire
-from .events import Event, encode_event, encode_log, to_utf8, with_time
+from .events import Event, encode_event, encode_run
 
-# 256 entries of 120 characters are about 50 KiB of frames: one block is one send.
+# 256 entries of 120 characters are about 50 KiB on the wire: one block is one send.
 BLOCK_ENTRIES = 256
 BLOCK_BYTES = 65_536
-# What a text may hold before it counts against BLOCK_BYTES: counting each short one would cost more than it saves.
+# Half a block: so many short entries may wait to be put into one.
+RUN_ENTRIES = 128
+# A longer text is put into a block at once: what waits is not counted yet, and must be little.
 LONG_TEXT = 1_024
+# What is kept of a log that its store has let go of, while its job goes on.
+ENDED_BYTES = 1_048_576
+
+# About what Python adds to the characters: to an entry as it came (a str, a float, three slots), and to a block.
+_ENTRY_OVERHEAD = 112
+_BLOCK_OVERHEAD = 200
+# In place of a level, for JSON: whether it is still without its t, or complete.
+_TIMELESS, _COMPLETE = None, ""
+
+_FRAME_END = re.compile(rb"\n\n")
+_last_id = attrgetter("last")
 
 
 class Batch:
@@ -34,13 +49,15 @@ class Batch:
     next events are gone. An empty batch is false: it is what a reader gets when nothing came for a while.
     """
 
-    __slots__ = ("frames", "last")
+    __slots__ = ("frames", "last", "more")
 
-    def __init__(self, frames: bytes = b"", last: int = 0) -> None:
+    def __init__(self, frames: bytes = b"", last: int = 0, more: bool = False) -> None:
         self.frames = frames
         """The events as SSE frames, joined."""
         self.last = last
         """The id to read after next; 0 in a batch that moves no cursor."""
+        self.more = more
+        """Whether the limit cut it short: the next batch is there already."""
 
     def __bool__(self) -> bool:
         return bool(self.frames)
@@ -56,101 +73,121 @@ class Reader(Protocol):
 
 
 class _Block:
-    """Consecutive entries: first the encoded ones, then the raw ones, three slots each (t, text, level)."""
+    """Consecutive entries: as they came, three slots each (t, text, level), or, once read, as their frames."""
 
-    __slots__ = ("data", "ends", "first", "frames", "raw", "size")
+    __slots__ = ("count", "data", "first", "raw", "size")
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, count: int, raw: list[Any] | None, data: bytes, size: int) -> None:
         self.first = first
-        self.raw: list[Any] = []
-        self.frames: list[bytes] = []
-        self.size = 0  # of long texts only; see LONG_TEXT
-        self.data: bytes | None = None
-        self.ends: array[int] | None = None
+        self.count = count
+        self.raw = raw
+        self.data = data
+        self.size = size
+        """About how many bytes of memory it takes."""
 
-    def count(self) -> int:
-        return len(self.ends) if self.ends is not None else len(self.frames) + len(self.raw) // 3
+    @property
+    def last(self) -> int:
+        return self.first + self.count - 1
 
-    def encode(self) -> None:
-        """Turn what is raw into frames."""
-        raw = self.raw
-        if not raw:
-            return
-        event_id = self.first + len(self.frames)
-        slots = iter(raw)
-        for t, text, level in zip(slots, slots, slots, strict=True):
-            if level is not None:
-                text = encode_log(text, level, t)
-            elif t is not None:
-                text = with_time(text, t)
-            self.frames.append(to_utf8(f"id: {event_id}\ndata: {text}\n\n"))
-            event_id += 1
-        self.raw = []
+    def takes(self, other: _Block) -> bool:
+        """Whether the two are better kept as one: they follow each other, and are not too large for one send."""
+        return (
+            self.last + 1 == other.first
+            and (self.raw is None) == (other.raw is None)
+            and self.count + other.count <= BLOCK_ENTRIES
+            and self.size + other.size <= 2 * BLOCK_BYTES
+        )
 
-    def join(self) -> None:
-        """Keep the frames of a full block as one piece."""
-        if self.data is None:
-            self.encode()
-            self.data = b"".join(self.frames)
-            self.ends = array("I", accumulate(map(len, self.frames)))
-            self.frames = []
+    def join(self, other: _Block) -> None:
+        """Take the block that follows, which must be in the same state, into this one."""
+        if self.raw is not None and other.raw is not None:
+            self.raw += other.raw
+        self.data += other.data
+        self.count += other.count
+        self.size += other.size - _BLOCK_OVERHEAD
+
+    def encode(self, start: float) -> int:
+        """Turn entries into frames; returns by how much the size has grown (it mostly shrinks)."""
+        if self.raw is None:
+            return 0
+        self.data = encode_run(self.first, self.raw, start)
+        self.raw = None
+        before, self.size = self.size, len(self.data) + _BLOCK_OVERHEAD
+        return self.size - before
 
     def slice(self, skip: int, limit: int) -> tuple[bytes, int]:
         """The frames after the first ``skip``, about ``limit`` bytes, at least one: (bytes, how many)."""
-        if self.ends is None or self.data is None:
-            self.encode()
-            frames = self.frames[skip:]
-            size = 0
-            for n, item in enumerate(frames, 1):
-                size += len(item)
-                if size >= limit:
-                    return b"".join(frames[:n]), n
-            return b"".join(frames), len(frames)
-        start = self.ends[skip - 1] if skip else 0
-        if len(self.data) - start <= limit:
-            return (self.data[start:] if start else self.data), len(self.ends) - skip
-        stop = max(bisect_right(self.ends, start + limit), skip + 1)
-        return self.data[start : self.ends[stop - 1]], stop - skip
+        data = self.data
+        if skip == 0 and len(data) <= limit:
+            return data, self.count
+        ends = [match.end() for match in _FRAME_END.finditer(data)]
+        start = ends[skip - 1] if skip else 0
+        stop = max(bisect_right(ends, start + limit), skip + 1)
+        return data[start : ends[stop - 1]], stop - skip
 
 
 class _Signal:
-    """The wake of one log on one event loop: however many readers wait there, an append costs one."""
+    """The wake of one log on one event loop: however many readers wait there, an append costs one.
 
-    __slots__ = ("due", "loop", "pace", "readers", "scheduled", "thread")
+    While the log is busy its wakes are ``pace`` apart, counted from when the last reader of a round is done with
+    what it got: however many they are, the job has its turn in between. However slow they are, it is not put off
+    for more than 20 times ``pace``.
+    """
+
+    __slots__ = ("due", "fired", "loop", "pace", "readers", "scheduled", "thread")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pace: float) -> None:
         self.loop = loop
         self.thread = threading.get_ident()
         self.pace = pace
         self.due = 0.0
+        self.fired = 0.0
         self.scheduled = False
         self.readers: set[Reader] = set()
 
     def notify(self) -> None:
-        """From any thread: wake the readers, at once if the last wake is ``pace`` ago, else when it is."""
+        """From any thread: wake the readers, at once if it is time, else when it is."""
         try:
             if threading.get_ident() == self.thread:
-                self._schedule()
+                self.schedule()
             else:
-                self.loop.call_soon_threadsafe(self._schedule)
+                self.loop.call_soon_threadsafe(self.schedule)
         except RuntimeError:
             if not self.loop.is_closed():
                 raise
             self.readers.clear()  # the loop is gone, and its readers with it
 
-    def _schedule(self) -> None:
-        if self.scheduled:
+    # The rest is called on the loop's thread.
+
+    def add(self, reader: Reader, served: bool) -> None:
+        self.readers.add(reader)
+        if served:
+            self.due = min(self.loop.time(), self.fired + 19 * self.pace) + self.pace
+
+    def is_due(self) -> bool:
+        """Whether a reader may go on at once; it then counts as woken."""
+        now = self.loop.time()
+        if now < self.due:
+            return False
+        self.fired = now
+        return True
+
+    def schedule(self) -> None:
+        if self.scheduled or not self.readers:
             return
         wait = self.due - self.loop.time()
         if wait <= 0:
             self._fire()
         else:
             self.scheduled = True
-            self.loop.call_later(wait, self._fire)
+            self.loop.call_later(wait, self._look_again)
+
+    def _look_again(self) -> None:
+        self.scheduled = False
+        self.schedule()
 
     def _fire(self) -> None:
-        self.scheduled = False
-        self.due = self.loop.time() + self.pace
+        self.fired = self.loop.time()
         readers, self.readers = self.readers, set()
         for reader in readers:
             reader.wake()
@@ -165,29 +202,46 @@ class EventLog:
         pace: the least time in seconds between two wakes of the same readers while the log is busy (default 0.005).
             The first event after a quiet time wakes them at once.
         start: the `time.monotonic` reading that ``t`` counts from (default: now).
+        account: called with the log, from any thread and without its lock, when `size` has changed: for the one who
+            bounds the memory of many logs (default: nobody).
 
     Guarantees: every method may be called from any thread. Ids are 1, 2, 3, ... in the order of the appends, and
     ``t`` never falls from one id to the next. What was appended does not change. Once closed, a log takes nothing.
+    An append never waits for readers.
     """
 
     __slots__ = (
-        "_armed", "_blocks", "_closed", "_closed_at", "_disowned", "_ended", "_firsts", "_last", "_lock",
-        "_maxlen", "_memo", "_open", "_pace", "_signals", "_status", "read_at", "start",
-    )
+        "_account", "_armed", "_blocks", "_closed", "_closed_at", "_disowned", "_ended", "_last", "_lock",
+        "_maxlen", "_memo", "_pace", "_raw", "_room", "_signals", "_size", "_status", "_t", "charged", "read_at",
+        "start",
+    )  # fmt: skip
 
-    def __init__(self, *, maxlen: int = 1_000_000, pace: float = 0.005, start: float | None = None) -> None:
+    def __init__(
+        self, *, maxlen: int = 1_000_000, pace: float = 0.005, start: float | None = None,
+        account: Callable[[EventLog], None] | None = None,
+    ) -> None:
         if maxlen < 1:
             raise ValueError(f"maxlen is {maxlen}: a log keeps at least 1 event; give a larger maxlen")
-        self.start = time.monotonic() if start is None else start
+        if pace < 0:
+            raise ValueError(f"pace is {pace}: give the seconds between two wakes, 0 for none")
+        self.start = monotonic() if start is None else start
         self.read_at = self.start
         """The `time.monotonic` reading when a reader last read here or waited here."""
-        self._lock = threading.Lock()
+        self.charged = 0
+        """What the one who accounts for this log has counted of its size."""
+        self._account = account
         self._maxlen = maxlen
         self._pace = pace
-        self._open = _Block(1)
-        self._blocks = [self._open]
-        self._firsts = [1]
-        self._last = 0
+        # Appended, and not yet in a block: three slots an entry. It is always the same list, and appends touch
+        # nothing else, so they need no lock; all else happens under it.
+        self._raw: list[Any] = []
+        # How many slots may wait there before an append has more to do: see `_settle`. -1 in a closed log.
+        self._room = 3 * RUN_ENTRIES - 1
+        self._lock = threading.Lock()
+        self._blocks: list[_Block] = []
+        self._last = 0  # of what is in the blocks, or lost
+        self._t = self.start
+        self._size = 0
         self._closed = False
         self._closed_at: float | None = None
         self._ended = False
@@ -202,7 +256,14 @@ class EventLog:
     @property
     def last(self) -> int:
         """The id of the newest event; 0 while there is none."""
-        return self._last
+        with self._lock:
+            self._settle()
+            return self._last
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory the events take. The newest, up to 128 short ones, may not be counted."""
+        return self._size
 
     @property
     def closed(self) -> bool:
@@ -236,14 +297,18 @@ class EventLog:
 
         Returns False, and appends nothing, if the log is closed.
         """
-        return self._append(True, message, level)
+        raw = self._raw
+        raw += (monotonic(), message, level)
+        if self._armed or len(raw) > self._room or len(message) > LONG_TEXT:
+            return self._appended(message)
+        return True
 
     def append(self, event: Mapping[str, Any]) -> bool:
         """Append an event as it is now; ``t`` is the log's. Never raises for what ``event`` holds.
 
         Returns False, and appends nothing, if the log is closed.
         """
-        return self._append(True, encode_event(event), None)
+        return self.append_json(encode_event(event), add_time=True)
 
     def append_json(self, text: str, *, add_time: bool = False) -> bool:
         """Append an event that is already encoded: one JSON object without a line break.
@@ -254,28 +319,26 @@ class EventLog:
 
         Returns False, and appends nothing, if the log is closed.
         """
-        return self._append(add_time, text, None)
+        raw = self._raw
+        raw += (monotonic(), text, _TIMELESS if add_time else _COMPLETE)
+        if self._armed or len(raw) > self._room or len(text) > LONG_TEXT:
+            return self._appended(text)
+        return True
 
-    def _append(self, timed: bool, text: str, level: str | None, close: bool = False) -> bool:
+    def _appended(self, text: str) -> bool:
+        """What an append does but rarely: wake readers, move entries into blocks, find that the log is closed."""
+        self._wake()
+        if len(self._raw) <= self._room and len(text) <= LONG_TEXT:
+            return True
         with self._lock:
             if self._closed:
-                return False
-            block = self._open
-            block.raw += (time.monotonic() - self.start if timed else None, text, level)
-            self._last += 1
-            if len(text) > LONG_TEXT:
-                block.size += len(text)
-            if self._last - block.first >= BLOCK_ENTRIES - 1 or block.size >= BLOCK_BYTES:
-                self._seal(self._last + 1)
-            if close:
-                self._closed = True
-                self._closed_at = time.monotonic()
-            armed = self._armed
-            if armed:
-                self._armed = []
-        if armed:
-            for signal in armed:
-                signal.notify()
+                # What waits in a closed log came too late, and each such entry has a call that gets here.
+                late = bool(self._raw)
+                del self._raw[:3]
+                return not late
+            self._settle()
+        if self._account is not None and self._size != self.charged:
+            self._account(self)
         return True
 
     def close(self, event: Mapping[str, Any] | None = None, *, json_text: str | None = None) -> bool:
@@ -288,73 +351,143 @@ class EventLog:
         Returns:
             True for the one call that closed the log, False for every later one.
         """
-        if json_text is not None:
-            return self._append(False, json_text, None, close=True)
-        if event is None:
-            event = {"event": "done", "status": "completed"}
-        return self._append(True, encode_event(event), None, close=True)
+        if json_text is None:
+            text, level = encode_event({"event": "done", "status": "completed"} if event is None else event), _TIMELESS
+        else:
+            text, level = json_text, _COMPLETE
+        with self._lock:
+            if self._closed:
+                return False
+            self._room = -1  # from here on every append asks whether it was in time
+            self._settle([*self._take(), monotonic(), text, level])
+            self._closed = True
+            self._closed_at = monotonic()
+        self._wake()
+        if self._account is not None:
+            self._account(self)
+        return True
 
     def skip(self, last: int) -> None:
         """Record that the events up to the id ``last`` are lost: the next one appended gets ``last + 1``, and
         readers get a gap. Does nothing where ``last`` is not ahead of the log."""
         with self._lock:
+            self._settle()
             if last <= self._last:
                 return
             self._last = last
-            self._seal(last + 1)
-            armed, self._armed = self._armed, []
-        for signal in armed:
-            signal.notify()
+            self._forget_old()
+        self._wake()
+
+    def trim(self, size: int) -> None:
+        """Let go of the oldest events, until the others take ``size`` bytes or less; readers get a gap."""
+        with self._lock:
+            self._settle()
+            self._trim(size)
 
     def set_status(self, status: str) -> None:
         """Tell readers of a passing state of the job's producer (``"lost"``, ``"running"``); it is no event."""
         with self._lock:
             self._status = status
-            armed, self._armed = self._armed, []
-        for signal in armed:
-            signal.notify()
+        self._wake()
 
     def end(self) -> None:
-        """Send readers away without a last event: the log is no longer kept here. It says nothing of the job."""
+        """Send readers away without a last event: the log is no longer kept here. It says nothing of the job.
+
+        While the job goes on, 1 MiB of its newest events are kept.
+        """
         with self._lock:
             self._ended = True
-            armed, self._armed = self._armed, []
-        for signal in armed:
-            signal.notify()
+            self._trim(ENDED_BYTES)
+        self._wake()
 
     def disown(self) -> None:
         """Take nothing more: this process is a fork, and the job is its parent's. For the hook after a fork alone,
         which cannot know what threads that are not there any more were at."""
         self._lock = threading.Lock()
-        self._armed = []
+        self._armed.clear()
         self._signals = {}
+        self._room = -1
+        self._raw.clear()
         self._disowned = self._closed = True
 
-    def _seal(self, first: int) -> None:
-        """Start a new block at the id ``first``, and let go of blocks that are wholly past ``maxlen``."""
-        block = self._open
-        if block.frames and not block.raw:
-            block.join()
-        if block.count() == 0:
-            self._blocks.pop()
-            self._firsts.pop()
-        self._open = _Block(first)
-        self._blocks.append(self._open)
-        self._firsts.append(first)
+    def _wake(self) -> None:
+        armed = self._armed
+        while armed:
+            try:
+                signal = armed.pop()
+            except IndexError:  # another thread was faster
+                return
+            signal.notify()
+
+    # Under the lock
+
+    def _take(self) -> list[Any]:
+        """What waits; appends that come meanwhile stay."""
+        count = len(self._raw)
+        taken = self._raw[:count]
+        del self._raw[:count]
+        return taken
+
+    def _settle(self, run: list[Any] | None = None) -> None:
+        """Move what waits (or ``run``) into blocks: it gets its ids, and is counted."""
+        if run is None:
+            if not self._raw or self._closed:
+                return
+            run = self._take()
+        times = run[::3]
+        if times[0] < self._t or times != sorted(times):  # of two threads, the first to look at the clock came second
+            run[::3] = times = list(accumulate([self._t, *times], max))[1:]
+        self._t = times[-1]
+        size = getsizeof("".join(run[1::3])) + len(times) * _ENTRY_OVERHEAD + _BLOCK_OVERHEAD
+        self._add(_Block(self._last + 1, len(times), run, b"", size))
+        self._last += len(times)
+        self._forget_old()
+
+    def _add(self, block: _Block) -> None:
+        """Keep a new block: as one with the block before it, if both are as they came."""
+        blocks = self._blocks
+        if blocks and blocks[-1].takes(block):
+            self._size -= blocks[-1].size
+            blocks[-1].join(block)
+        else:
+            # Blocks read one entry at a time are joined like the digits of a binary number that counts: each entry
+            # moves a few times at the most, and the blocks stay few.
+            while len(blocks) > 1 and blocks[-2].count <= blocks[-1].count and blocks[-2].takes(blocks[-1]):
+                self._size -= blocks[-1].size + blocks[-2].size
+                last = blocks.pop()
+                blocks[-1].join(last)
+                self._size += blocks[-1].size
+            blocks.append(block)
+        self._size += blocks[-1].size
+
+    def _forget_old(self) -> None:
+        """Let go of blocks that are wholly past ``maxlen``."""
         floor = self._last - self._maxlen
-        gone = 0
-        while gone < len(self._blocks) - 1 and self._firsts[gone + 1] <= floor + 1:
-            gone += 1
-        if gone:
-            del self._blocks[:gone]
-            del self._firsts[:gone]
+        if floor > 0:
+            self._drop(bisect_right(self._blocks, floor, key=_last_id))
+        if self._ended and self._size > ENDED_BYTES:
+            self._trim(ENDED_BYTES)
+
+    def _trim(self, size: int) -> None:
+        count = 0
+        left = self._size
+        while left > size and count < len(self._blocks):
+            left -= self._blocks[count].size
+            count += 1
+        self._drop(count)
+
+    def _drop(self, count: int) -> None:
+        """Forget so many blocks, the oldest."""
+        if count:
+            self._size -= sum(block.size for block in self._blocks[:count])
+            del self._blocks[:count]
 
     # Reading
 
     def start_at(self, after: int) -> int:
         """The cursor for a reader that says it has seen ``after``: an id that does not exist (yet) is from
         another log, and reads from the beginning of what there is."""
-        return after if 0 <= after <= self._last else 0
+        return after if 0 <= after <= self.last else 0
 
     def read(self, after: int = 0, limit: int = 65_536) -> Batch:
         """The events that follow the id ``after``: as many as fit ``limit`` bytes, at least one if there is one.
@@ -362,6 +495,7 @@ class EventLog:
         The bytes are shared between readers. A batch that starts with lost events begins with a gap.
         """
         with self._lock:
+            self._settle()
             if after >= self._last:
                 return Batch()
             memo = self._memo
@@ -372,39 +506,43 @@ class EventLog:
             return batch
 
     def _read(self, after: int, limit: int) -> Batch:
+        blocks = self._blocks
         start = max(after, self._last - self._maxlen)
-        index = max(bisect_right(self._firsts, start + 1) - 1, 0)
         pieces: list[bytes] = []
         size = 0
-        for block in self._blocks[index:]:
-            skip = max(start + 1 - block.first, 0)
-            if skip >= block.count() and block is not self._open:
-                continue
-            missed = max(block.first, start + 1) - 1 - after
-            if missed:
-                pieces.append(wire.gap_frame(after + missed, missed))
-                after += missed
-            if skip < block.count():
-                if block is not self._open:
-                    block.join()
-                data, count = block.slice(skip, limit - size)
-                pieces.append(data)
-                size += len(data)
-                after += count
-                if size >= limit // 2 or after < block.first + block.count() - 1:
-                    break
-            start = after
-        return Batch(pieces[0] if len(pieces) == 1 else b"".join(pieces), after)
+        for block in islice(blocks, bisect_right(blocks, start, key=_last_id), None):
+            start = max(start, block.first - 1)
+            if start > after:
+                pieces.append(wire.gap_frame(start, start - after))
+            self._size += block.encode(self.start)
+            data, count = block.slice(start + 1 - block.first, limit - size)
+            pieces.append(data)
+            size += len(data)
+            after = start = start + count
+            if size >= limit // 2 or after < block.last:
+                break
+        else:
+            if after < self._last:
+                pieces.append(wire.gap_frame(self._last, self._last - after))
+                after = self._last
+        return Batch(pieces[0] if len(pieces) == 1 else b"".join(pieces), after, after < self._last)
 
-    def watch(self, reader: Reader, after: int, status: str | None = None) -> bool:
+    def watch(self, reader: Reader, after: int, status: str | None = None, *, served: bool = False) -> bool:
         """Ask for one ``reader.wake()``, on the running event loop, when there is more than ``after``.
+
+        Args:
+            reader: what to wake.
+            after: the id that the reader has seen last.
+            status: the status that it has seen last.
+            served: whether it comes from a read that gave it something. The next wake is then ``pace`` away at the
+                least, also where there is more by now.
 
         Returns False, and asks for nothing, if there is more now: events, a status other than ``status``, or the end.
         A watcher that no longer waits must `unwatch`.
         """
         loop = asyncio.get_running_loop()
         with self._lock:
-            if self._last > after or self._closed or self._ended or self._status != status:
+            if self._closed or self._ended or self._status != status:
                 return False
             signal = self._signals.get(loop)
             if signal is None:
@@ -412,14 +550,19 @@ class EventLog:
                     del self._signals[other]
                 signal = self._signals[loop] = _Signal(loop, self._pace)
             signal.thread = threading.get_ident()  # a loop may have moved to another thread since
-            signal.readers.add(reader)
+            signal.add(reader, served)
             if signal not in self._armed:
                 self._armed.append(signal)
-            return True
+            # First armed, then looked at: an append does it the other way round, so that one of the two sees it.
+            if not self._raw and self._last <= after:
+                return True
+        if signal.is_due():
+            signal.readers.discard(reader)
+            return False
+        signal.schedule()
+        return True
 
     def unwatch(self, reader: Reader) -> None:
         """Take back a `watch`; quiet if there is none."""
-        # No loop may be running: a reader whose loop closed under it comes here when it is garbage-collected. That may
-        # be in any thread and at any point, in an append as well: so without the lock.
         for signal in list(self._signals.values()):
             signal.readers.discard(reader)

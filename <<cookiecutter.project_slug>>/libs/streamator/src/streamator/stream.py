@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 
 from . import wire
 from .log import Batch, EventLog
@@ -15,7 +16,10 @@ BATCH_BYTES = 65_536
 class Follow:
     """An asynchronous iterator over a log's batches: see `follow`."""
 
-    __slots__ = ("_cursor", "_heartbeat", "_limit", "_log", "_status", "_stopped", "_waiter", "_yield")
+    __slots__ = (
+        "_cursor", "_heartbeat", "_limit", "_log", "_more", "_quiet_since", "_served", "_status", "_stopped", "_timer",
+        "_waiter", "__weakref__",
+    )  # fmt: skip
 
     def __init__(self, log: EventLog, after: int, heartbeat: float, limit: int) -> None:
         self._log = log
@@ -24,24 +28,31 @@ class Follow:
         self._limit = limit
         self._status: str | None = None
         self._stopped = False
-        self._yield = False
+        self._served = False
+        self._more = False
         self._waiter: asyncio.Future[bool] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._quiet_since = 0.0
 
     def __aiter__(self) -> Follow:
         return self
 
     async def __anext__(self) -> Batch:
         log = self._log
-        if self._yield:  # more was pending than one batch holds: let the others have their turn between two
-            self._yield = False
-            await asyncio.sleep(0)
+        served, self._served = self._served, False
         waited = False
+        if self._more:  # than one batch holds: let the others have their turn between two
+            await asyncio.sleep(0)
+        elif served:
+            # What has come since is not read at once: a producer in another thread would be read an entry at a time.
+            waited = not await self._wait(served)
         while not self._stopped:
             log.read_at = time.monotonic()
             batch = log.read(self._cursor, self._limit)
             if batch:
                 self._cursor = batch.last
-                self._yield = batch.last < log.last
+                self._more = batch.more
+                self._served = True
                 return batch
             if log.status != self._status and not log.closed:
                 self._status = status = log.status
@@ -53,22 +64,41 @@ class Follow:
             if waited:
                 return Batch()
             waited = not await self._wait()
+        self.stop()
         raise StopAsyncIteration
 
-    async def _wait(self) -> bool:
+    async def _wait(self, served: bool = False) -> bool:
         """Wait for growth; False where the heartbeat is due first."""
         loop = asyncio.get_running_loop()
-        if not self._log.watch(self, self._cursor, self._status):
-            return True
         waiter: asyncio.Future[bool] = loop.create_future()
         self._waiter = waiter
-        timer = loop.call_later(self._heartbeat, self._answer, False)
+        if not self._log.watch(self, self._cursor, self._status, served=served):
+            self._waiter = None
+            return True
+        self._quiet_since = loop.time()
+        if self._timer is None:
+            self._start_timer(self._heartbeat)
         try:
             return await waiter
         finally:
-            timer.cancel()
             self._waiter = None
             self._log.unwatch(self)
+
+    def beat(self) -> None:
+        """Look whether it was quiet for long enough. One timer serves many waits: most are over long before."""
+        self._timer = None
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            return
+        left = self._quiet_since + self._heartbeat - waiter.get_loop().time()
+        if left > 0:
+            self._start_timer(left)
+        else:
+            waiter.set_result(False)
+
+    def _start_timer(self, seconds: float) -> None:
+        # Weakly: an iteration that its reader has left must not live on until its timer is due.
+        self._timer = asyncio.get_running_loop().call_later(seconds, _beat, weakref.ref(self))
 
     def _answer(self, grown: bool) -> None:
         waiter = self._waiter
@@ -82,7 +112,16 @@ class Follow:
     def stop(self) -> None:
         """End the iteration, also one that waits. On the event loop that iterates."""
         self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self.wake()
+
+
+def _beat(reader: weakref.ref[Follow]) -> None:
+    follower = reader()
+    if follower is not None:
+        follower.beat()
 
 
 def follow(
