@@ -8,7 +8,11 @@ export default defineConfig({
   plugins: [react()],
   root: import.meta.dirname,
   logLevel: "warn",
-  build: { cssTarget: ["chrome123"], chunkSizeWarningLimit: 2000 },
+  build: {
+    cssTarget: ["chrome123"],
+    chunkSizeWarningLimit: 2000,
+    rollupOptions: { input: ["index.html", "gallery.html"].map((page) => join(import.meta.dirname, page)) },
+  },
   resolve: {
     conditions: ["streamator-source", ...defaultClientConditions],
     // The library's sources as they stand, with the React of this folder.

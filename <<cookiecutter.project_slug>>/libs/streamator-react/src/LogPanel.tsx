@@ -1,10 +1,26 @@
-import { useRef, useState, type CSSProperties, type ReactElement, type ReactNode } from "react";
+import {
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  type ClipboardEvent,
+  type CSSProperties,
+  type KeyboardEvent,
+  type ReactElement,
+  type ReactNode,
+} from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
-import { ALL, blocksOf, UNSEEN, viewOf, type View } from "./blocks.js";
+import { ALL, blocksOf, UNSEEN, viewOf, windowOf, type View } from "./blocks.js";
+import { ConnectionLine } from "./ConnectionLine.js";
 import { followEnd, type Follower } from "./followEnd.js";
-import { LogBlock, type LogBlockProps } from "./LogBlock.js";
-import type { PanelEntry } from "./LogRow.js";
+import { highlight } from "./highlight.js";
+import { linesText, selectedText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
+import { LogBlock, rowsOf, type RenderEntry } from "./LogBlock.js";
+import { countLevels, LogSummary } from "./LogSummary.js";
+import { LogToolbar } from "./LogToolbar.js";
+import { Finder, step } from "./search.js";
 import type { LogEntry } from "./types.js";
+import { WORDS, type ConnectionView, type LogWords } from "./words.js";
 
 export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
   /** The lines, oldest first. A new array for each change. */
@@ -23,40 +39,127 @@ export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
   autoScroll?: boolean;
   /** The accessible name, default "Job log". */
   "aria-label"?: string;
+  /** Find, filter by level, time, wrap, copy and download. Default false. */
+  toolbar?: boolean;
+  /** The hook's result: shows the state of the connection in a line below the log. Default none. */
+  connection?: ConnectionView;
+  /**
+   * `blocks` (default) keeps every line in the document, for the browser's own find, select-all and copy. `window` keeps
+   * the rows in view only, all of one height: for more than 200,000 lines, and where screen readers are slowed by many.
+   */
+  renderer?: "blocks" | "window";
+  /** Which time a line shows at first: since the job began, of day (needs `startedAt`), or none. Default `elapsed`. */
+  time?: LogTime;
+  /** When the job began: a Date, or milliseconds since 1970. Default unknown: no time of day. */
+  startedAt?: Date | number | null;
+  /** Whether long lines wrap at first. Default true; rows of a window do not. */
+  wrap?: boolean;
+  /** Show ANSI colour codes as colours. Default false: a text is shown as it is. */
+  ansi?: boolean;
+  /** Number the lines and link them: `#L123` leads to line 123. A string is used in place of "L". Default false. */
+  lineLinks?: boolean | string;
+  /** Tell screen readers from time to time what has come, errors first. Default true. */
+  summary?: boolean;
+  /** The name that a download has. Default "log.txt". */
+  fileName?: string;
+  /** The panel's words, in place of the English ones. Give a stable object. */
+  words?: Partial<LogWords>;
 }
 
 /**
  * Shows a log: one row per line, the newest in view. Null when there is neither a line nor the prospect of one.
  *
- * Texts are shown as they are, never as markup. Rows are rendered in memoised blocks, so that a new line costs the
- * rows of its own block at most.
+ * Texts are shown as they are, never as markup. Lines are kept in memoised blocks, and those out of view are one text
+ * node a block: a new line costs the rows of its own block at most, and a hundred thousand lines a few hundred nodes.
  */
 export function LogPanel<Entry extends PanelEntry = LogEntry>(props: LogPanelProps<Entry>): ReactElement | null {
   // Two components, so that the effects of the inner one start with its element and end with it.
-  return props.active || props.logs.length > 0 ? <Panel {...props} /> : null;
+  return props.active || props.logs.length > 0 ? <Panel {...(props as unknown as LogPanelProps<PanelEntry>)} /> : null;
 }
 
-function Panel<Entry extends PanelEntry>({
+function Panel({
   logs,
   active,
-  waitingText = "⏳ Starting…",
+  waitingText,
   maxHeight,
   className,
   style,
   renderEntry,
   autoScroll = true,
   "aria-label": label = "Job log",
-}: LogPanelProps<Entry>): ReactElement {
+  toolbar = false,
+  connection,
+  renderer = "blocks",
+  time: initialTime = "elapsed",
+  startedAt: start = null,
+  wrap: initialWrap = true,
+  ansi = false,
+  lineLinks = false,
+  summary = true,
+  fileName = "log.txt",
+  words: ownWords,
+}: LogPanelProps<PanelEntry>): ReactElement {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
+  const field = useRef<HTMLInputElement>(null);
   const follower = useRef<Follower | null>(null);
+  const measured = useRef<() => View>(() => UNSEEN);
+
+  const words = useMemo(() => ({ ...WORDS, ...ownWords }), [ownWords]);
+  const windowed = renderer === "window";
+
+  const [chosenTime, setTime] = useState<LogTime | null>(null);
+  const [chosenWrap, setWrap] = useState<boolean | null>(null);
+  const startedAt = start === null ? null : Number(start);
+  const times: readonly LogTime[] = startedAt === null ? ["elapsed", "off"] : ["elapsed", "wall", "off"];
+  const time = chosenTime ?? initialTime;
+  const wrap = !windowed && (chosenWrap ?? initialWrap);
+  const links = lineLinks === true ? "L" : lineLinks || null;
+  const linkTitle = words.line;
+  const look = useMemo<LineLook>(() => ({ time, startedAt, ansi, links, linkTitle }), [time, startedAt, ansi, links, linkTitle]);
+
+  const [hidden, setHidden] = useState<readonly string[]>([]);
+  const shown = useMemo(() => (hidden.length === 0 ? logs : logs.filter(({ level = "info" }) => !hidden.includes(level))), [logs, hidden]);
+  const counts = useMemo(() => (toolbar ? countLevels(logs) : {}), [toolbar, logs]);
+
+  const [finder] = useState(() => new Finder());
+  const [query, setQuery] = useState("");
+  const matches = useMemo(() => finder.find(shown, query), [finder, shown, query]);
+
+  // The line that was gone to, kept as itself: its place changes when old lines go.
+  const [target, setTarget] = useState<{ readonly entry: PanelEntry } | null>(null);
+  const targetIndex = useMemo(() => (target ? shown.indexOf(target.entry) : -1), [shown, target]);
+  const goTo = (index: number): void => {
+    const entry = shown[index];
+    if (entry === undefined) return;
+    follower.current?.letGo();
+    setTarget({ entry });
+  };
+
   const [following, setFollowing] = useState(autoScroll);
   const [view, setView] = useState<View>(UNSEEN);
-  const blocks = blocksOf(logs.length, (logs[0]?.line ?? 1) - 1);
+  const blocks = useMemo(() => (windowed ? [] : blocksOf(shown)), [windowed, shown]);
+
+  // New lines since the reader went away.
+  const [left, setLeft] = useState(0);
+  const lastLine = useRef(0);
+  const fresh = following || !autoScroll ? 0 : countAfter(shown, left);
+
+  useEffectBeforePaint(() => {
+    lastLine.current = lineOf(shown, shown.length - 1);
+    measured.current = () => {
+      if (!scroller.current || !content.current) return UNSEEN;
+      return windowed ? windowOf(scroller.current, content.current, shown.length) : viewOf(scroller.current, content.current);
+    };
+  });
 
   useEffectBeforePaint(() => {
     if (!autoScroll || !scroller.current || !content.current) return undefined;
-    const started = followEnd(scroller.current, content.current, setFollowing);
+    const started = followEnd(scroller.current, content.current, (now) => {
+      setFollowing(now);
+      if (now) setTarget(null);
+      else setLeft(lastLine.current);
+    });
     follower.current = started;
     setFollowing(true);
     return () => {
@@ -68,18 +171,17 @@ function Panel<Entry extends PanelEntry>({
 
   useEffectBeforePaint(() => {
     follower.current?.stick();
-  }, [logs]);
+  }, [shown, view, look, wrap]);
 
   const [measure] = useState(() => () => {
-    if (!scroller.current || !content.current) return;
-    const now = viewOf(scroller.current, content.current);
+    const now = measured.current();
     setView((before) => (before.first === now.first && before.last === now.last && before.lines === now.lines ? before : now));
   });
   // While it follows, the view is at the end: once the panel is full there is nothing to measure.
   const settled = following && blocks.length > 2;
   useEffectBeforePaint(() => {
     if (!settled) measure();
-  }, [logs, settled, measure]);
+  }, [shown, settled, look, wrap, measure]);
   useEffectBeforePaint(() => {
     const stop = new AbortController();
     const options = { capture: true, passive: true, signal: stop.signal }; // the scrolling of all that is around it, too
@@ -92,13 +194,102 @@ function Panel<Entry extends PanelEntry>({
       observer?.disconnect();
     };
   }, [measure]);
-  const tail = following ? logs.length - view.lines : Number.POSITIVE_INFINITY;
 
-  return (
+  // The lines that are drawn: those at the end while following, else those that were measured near the view.
+  const tail = following && view !== ALL ? shown.length - view.lines : null;
+  const rows = Math.min(view.lines, MOST_ROWS);
+  const first = Math.max(0, tail === null ? Math.min(view.first, shown.length - rows) : shown.length - rows);
+  const isNear = (index: number, from: number, to: number): boolean =>
+    (tail === null ? index >= view.first && index <= view.last : to > tail) || (targetIndex >= from && targetIndex < to);
+
+  /** The element of a line; null where it has none just now. */
+  const elementOf = (index: number): Element | null => {
+    if (windowed) return content.current?.firstElementChild?.children[index - first] ?? null;
+    const place = blocks.findIndex(({ start: from, end }) => index >= from && index < end);
+    const block = content.current?.children[place];
+    return block?.children[index - (blocks[place]?.start ?? 0)] ?? block ?? null;
+  };
+
+  // Brings the line that was gone to into the middle. Heights above it may turn out otherwise than they were
+  // estimated once they are drawn, so look again.
+  const centre = useRef<() => boolean>(() => true);
+  useEffectBeforePaint(() => {
+    centre.current = () => {
+      const panel = scroller.current;
+      if (targetIndex === -1 || !panel || !content.current) return true;
+      const lineHeight = Number.parseFloat(getComputedStyle(content.current).lineHeight) || 16;
+      const box = panel.getBoundingClientRect();
+      const line = windowed
+        ? { top: content.current.getBoundingClientRect().top + targetIndex * lineHeight, height: lineHeight }
+        : (elementOf(targetIndex)?.getBoundingClientRect() ?? box);
+      const before = panel.scrollTop;
+      panel.scrollTop += line.top - box.top - (panel.clientHeight - line.height) / 2;
+      return Math.abs(panel.scrollTop - before) < 1;
+    };
+  });
+  useEffectBeforePaint(() => {
+    if (!target) return undefined;
+    let tries = 10;
+    let frame = 0;
+    const again = (): void => {
+      tries -= 1;
+      if (!centre.current() && tries > 0) frame = requestAnimationFrame(again);
+    };
+    again();
+    measure();
+    return () => cancelAnimationFrame(frame);
+  }, [target, measure]);
+
+  // Marks what was found in the rows that are drawn.
+  useEffectBeforePaint(
+    () => (query === "" || !content.current ? undefined : highlight(content.current, query, targetIndex === -1 ? null : elementOf(targetIndex))),
+    // oxlint-disable-next-line react-hooks/exhaustive-deps -- elementOf is made of these
+    [query, shown, view, tail, targetIndex, look, wrap],
+  );
+
+  // The line that the page's address names.
+  const named = useNamedLine(links);
+  const linked = useMemo(() => (named === null ? -1 : placeOf(shown, named)), [shown, named]);
+  const isThere = linked !== -1;
+  useEffect(() => {
+    if (!isThere) return;
+    scroller.current?.scrollIntoView?.({ block: "nearest" });
+    goTo(linked);
+    // oxlint-disable-next-line react-hooks/exhaustive-deps -- once for each address, when its line is there
+  }, [named, isThere]);
+
+  const stepBy = (by: 1 | -1): void => {
+    const from = targetIndex === -1 ? (by === 1 ? -1 : shown.length) : targetIndex;
+    goTo(step(matches, from, by));
+  };
+  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => {
+    const { key, ctrlKey, metaKey, altKey } = event;
+    if (!toolbar || ctrlKey || metaKey || altKey || event.target !== event.currentTarget) return;
+    if (key === "/") {
+      event.preventDefault(); // Firefox has a quick find of its own there
+      field.current?.focus();
+      field.current?.select();
+    } else if ((key === "n" || key === "p") && query !== "") stepBy(key === "n" ? 1 : -1);
+  };
+  const onCopy = (event: ClipboardEvent<HTMLDivElement>): void => {
+    const selection = document.getSelection();
+    if (renderEntry || !selection || selection.isCollapsed || selection.rangeCount === 0) return;
+    const range = selection.getRangeAt(0);
+    if (!event.currentTarget.contains(range.commonAncestorContainer)) return; // more than the log: the browser's own way
+    event.clipboardData.setData("text/plain", selectedText(range));
+    event.preventDefault();
+  };
+
+  const framed = toolbar || connection !== undefined;
+  const outer = { className: className ? ` ${className}` : "", style: maxHeight === undefined ? style : withMaxHeight(style, maxHeight) };
+  const draw = renderEntry as RenderEntry | undefined;
+
+  const log = (
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- shortcuts for what the toolbar's buttons do
     <div
       ref={scroller}
-      className={className ? `streamator-log ${className}` : "streamator-log"}
-      style={maxHeight === undefined ? style : withMaxHeight(style, maxHeight)}
+      className={`streamator-log${wrap ? "" : " streamator-log--nowrap"}${framed ? "" : outer.className}`}
+      style={framed ? undefined : outer.style}
       role="log"
       aria-label={label}
       // A log announces every line by default: unbearable at ten a second.
@@ -106,22 +297,116 @@ function Panel<Entry extends PanelEntry>({
       aria-busy={active}
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
       tabIndex={0}
+      onKeyDown={onKeyDown}
+      onCopy={onCopy}
     >
-      <div ref={content} className="streamator-log-content">
-        {logs.length === 0 ? <div className="streamator-log-waiting">{waitingText}</div> : null}
-        {blocks.map(({ key, start, end }, index) => (
-          <LogBlock
-            key={key}
-            logs={logs}
-            start={start}
-            end={end}
-            near={following && view !== ALL ? end > tail : index >= view.first && index <= view.last}
-            renderEntry={renderEntry as LogBlockProps["renderEntry"]}
-          />
-        ))}
+      <div ref={content} className="streamator-log-content" style={windowed ? { height: `${shown.length * 1.5}em` } : undefined}>
+        {logs.length === 0 ? <div className="streamator-log-waiting">{waitingText ?? words.waiting}</div> : null}
+        {windowed ? (
+          <div className="streamator-log-window" style={{ transform: `translateY(${first * 1.5}em)` }}>
+            {rowsOf(shown, first, first + rows, look, isThere ? linked : null, draw)}
+          </div>
+        ) : (
+          blocks.map(({ key, start: from, end }, index) => (
+            <LogBlock
+              key={key}
+              logs={shown}
+              start={from}
+              end={end}
+              near={isNear(index, from, end)}
+              look={look}
+              linked={linked >= from && linked < end ? linked : null}
+              renderEntry={draw}
+            />
+          ))
+        )}
       </div>
+      {fresh > 0 ? (
+        <div className="streamator-log-jump">
+          <button type="button" onClick={() => follower.current?.resume()}>
+            ↓ {words.newLines(fresh)}
+          </button>
+        </div>
+      ) : null}
     </div>
   );
+  const status = summary ? <LogSummary logs={logs} active={active} words={words} /> : null;
+  if (!framed) {
+    return (
+      <>
+        {log}
+        {status}
+      </>
+    );
+  }
+  return (
+    <div className={`streamator-log-frame${outer.className}`} style={outer.style}>
+      {toolbar ? (
+        <LogToolbar
+          words={words}
+          input={field}
+          query={query}
+          onQuery={setQuery}
+          found={matches.length}
+          current={matches.indexOf(targetIndex) + 1}
+          onStep={stepBy}
+          onLeave={() => scroller.current?.focus()}
+          counts={counts}
+          hidden={hidden}
+          onHidden={setHidden}
+          time={time}
+          times={times}
+          onTime={setTime}
+          wrap={windowed ? null : wrap}
+          onWrap={setWrap}
+          text={() => linesText(logs, look, true)}
+          fileName={fileName}
+        />
+      ) : null}
+      {log}
+      {connection ? <ConnectionLine connection={connection} words={words} /> : null}
+      {status}
+    </div>
+  );
+}
+
+/** The most rows of a window: as many as a tall screen shows, though nothing may be laid out to count them. */
+const MOST_ROWS = 120;
+
+/** The number of the line that the page's address names; null for none. */
+function useNamedLine(links: string | null): number | null {
+  const [named, setNamed] = useState<number | null>(null);
+  useEffect(() => {
+    if (links === null) return undefined;
+    const read = (): void => {
+      const { hash } = window.location;
+      const number = hash.startsWith(`#${links}`) ? hash.slice(links.length + 1) : "";
+      setNamed(/^[0-9]{1,9}$/.test(number) ? Number(number) : null);
+    };
+    read();
+    window.addEventListener("hashchange", read);
+    return () => window.removeEventListener("hashchange", read);
+  }, [links]);
+  return links === null ? null : named;
+}
+
+/** A line's own number, else its place from 1; 0 before the first. */
+function lineOf(logs: readonly PanelEntry[], index: number): number {
+  return logs[index]?.line ?? index + 1;
+}
+
+/** Where the line of this number is; -1 where it is not (yet, any more, or filtered out). Numbers only grow. */
+function placeOf(logs: readonly PanelEntry[], line: number): number {
+  const near = line - lineOf(logs, 0); // its place unless lines were left out
+  if (lineOf(logs, near) === line && near >= 0 && near < logs.length) return near;
+  return logs.findIndex((_, index) => lineOf(logs, index) === line);
+}
+
+/** How many lines have a number above `line`. */
+function countAfter(logs: readonly PanelEntry[], line: number): number {
+  let index = logs.length;
+  while (index > 0 && lineOf(logs, index - 1) > line) index -= 1;
+  return logs.length - index;
 }
 
 function withMaxHeight(style: CSSProperties | undefined, maxHeight: string | number): CSSProperties {

@@ -1,30 +1,46 @@
-import { memo, type ReactElement } from "react";
+import { memo, type ReactElement, type ReactNode } from "react";
+import { parseAnsi } from "./ansi.js";
+import { timeText, type LineLook, type PanelEntry } from "./line.js";
 
-/** The least that a line needs to be shown. `useLogStream`'s entries have it, and so may your own. */
-export interface PanelEntry {
-  readonly text: string;
-  /** Seconds, shown as "12.3s"; a string is shown as it is. */
-  readonly t?: number | string | null;
-  readonly level?: string;
-  /** A number that stays with the line, so that dropping old lines does not render the others anew. */
-  readonly line?: number;
+export interface LogRowProps {
+  readonly entry: PanelEntry;
+  /** What the line is called in links, where the entry has no number of its own. */
+  readonly line: number;
+  readonly look: LineLook;
+  /** The address of the page names this line. */
+  readonly linked: boolean;
 }
 
-/** One line: its time, and its text as it is. */
-export const LogRow = memo(function LogRow({ entry }: { readonly entry: PanelEntry }): ReactElement {
+/** One line: its number where lines are linked, its time, its text. */
+export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRowProps): ReactElement {
+  const { text, t, level = "info" } = entry;
+  const time = timeText(t, look);
   return (
-    <div className={rowClass(entry.level ?? "info")}>
-      <span className="streamator-log-time">{timeText(entry.t)}</span>
-      <span className="streamator-log-text">{entry.text}</span>
+    <div className={rowClass(level, linked)}>
+      {look.links === null ? null : (
+        <a className="streamator-log-line" href={`#${look.links}${line}`} aria-label={look.linkTitle(line)}>
+          {line}
+        </a>
+      )}
+      {look.time === "off" ? null : <span className="streamator-log-time">{time}</span>}
+      <span className="streamator-log-text">{look.ansi && text.includes("\u001b") ? coloured(text) : text}</span>
     </div>
   );
 });
 
-function rowClass(level: string): string {
-  const modifier = level === "info" ? "" : ` streamator-log-entry--${level}`;
-  return `streamator-log-entry${modifier} log-entry--${level}`;
+function coloured(text: string): ReactNode[] {
+  return parseAnsi(text).map(({ text: piece, className, color, background }, index) =>
+    className || color || background ? (
+      <span key={index} className={className || undefined} style={color || background ? { color, background } : undefined}>
+        {piece}
+      </span>
+    ) : (
+      piece
+    ),
+  );
 }
 
-export function timeText(t: PanelEntry["t"]): string {
-  return typeof t === "number" ? `${t.toFixed(1)}s` : (t ?? "");
+function rowClass(level: string, linked: boolean): string {
+  const modifier = level === "info" ? "" : ` streamator-log-entry--${level}`;
+  return `streamator-log-entry${modifier} log-entry--${level}${linked ? " streamator-log-entry--linked" : ""}`;
 }

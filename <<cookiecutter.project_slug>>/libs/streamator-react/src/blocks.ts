@@ -1,3 +1,5 @@
+import type { PanelEntry } from "./line.js";
+
 /** Lines per block. A block out of view costs the browser neither layout nor paint, and one text node. */
 export const BLOCK = 200;
 
@@ -22,15 +24,18 @@ export const ALL: View = { first: 0, last: Number.POSITIVE_INFINITY, lines: Numb
 export const UNSEEN: View = { first: 0, last: -1, lines: 60 };
 
 /**
- * Cuts `count` lines into blocks. `offset` lines came before them and are gone: the cuts stay where they were, so that
- * blocks keep their lines when old ones go.
+ * Cuts a log into blocks, where the lines' own numbers pass a multiple of BLOCK: the cuts stay where they were when old
+ * lines go. A log with lines left out (a filter) has blocks of fewer lines, cut at the same numbers.
  */
-export function blocksOf(count: number, offset: number): BlockSpan[] {
+export function blocksOf(logs: readonly PanelEntry[]): BlockSpan[] {
   const blocks: BlockSpan[] = [];
-  for (let start = 0; start < count; ) {
-    const key = Math.floor((offset + start) / BLOCK);
-    const end = Math.min(count, (key + 1) * BLOCK - offset);
-    blocks.push({ key, start, end });
+  const offset = (logs[0]?.line ?? 1) - 1;
+  const whole = (logs.at(-1)?.line ?? offset + logs.length) - offset === logs.length;
+  for (let start = 0; start < logs.length; ) {
+    const key = Math.floor((whole ? offset + start : (logs[start]?.line ?? start + 1) - 1) / BLOCK);
+    let end = Math.min(logs.length, (key + 1) * BLOCK - offset);
+    if (!whole) for (end = start + 1; end < logs.length && Math.floor(((logs[end]?.line ?? end + 1) - 1) / BLOCK) === key; ) end += 1;
+    blocks.push({ key: Math.max(key, (blocks.at(-1)?.key ?? -1) + 1), start, end }); // numbers of your own may go back
     start = end;
   }
   return blocks;
@@ -62,3 +67,15 @@ function search(count: number, isSo: (index: number) => boolean): number {
   }
   return low;
 }
+
+/** Which lines of `count` a window of rows of one height shows, a few more on each side. */
+export function windowOf(scroller: HTMLElement, content: HTMLElement, count: number): View {
+  const lineHeight = Number.parseFloat(getComputedStyle(content).lineHeight) || 16;
+  const lines = Math.ceil(scroller.clientHeight / lineHeight) + 2 * SPARE;
+  const top = scroller.getBoundingClientRect().top - content.getBoundingClientRect().top;
+  const first = Math.max(0, Math.min(Math.floor(top / lineHeight) - SPARE, count - lines));
+  return { first, last: first + lines - 1, lines };
+}
+
+/** Rows that a window holds beyond each edge, for the frame in which it has not yet moved on. */
+const SPARE = 4;

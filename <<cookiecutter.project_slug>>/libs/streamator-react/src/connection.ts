@@ -94,13 +94,14 @@ export class Connection {
   }
 
   #set(change: Partial<ConnectionState>): void {
-    this.#store.setState({ ...this.#store.state, ...change });
+    this.#store.setState({ ...this.#store.state, retryAt: null, ...change });
   }
 
   #retryNow = (): void => {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
     globalThis.removeEventListener?.("online", this.#retryNow);
+    this.#set({}); // no longer waiting
     this.#attempt();
   };
 
@@ -148,7 +149,9 @@ export class Connection {
         askedFrom = positionOf(this.#store.cursor);
         unproven = true;
         const { status } = this.#store.state;
-        if (status === "connecting" || status === "reconnecting") this.#set({ status: "open", active: true, error: null });
+        if (status !== "connecting" && status !== "reconnecting") return;
+        const resumed = status === "reconnecting" ? 1 : 0;
+        this.#set({ status: "open", active: true, error: null, resumes: this.#store.state.resumes + resumed });
       },
       alive: (grace = 0) => watchdog.alive(grace),
       retry: (milliseconds) => {
@@ -216,11 +219,12 @@ export class Connection {
       return;
     }
     const attempt = (good ? 0 : this.#store.state.attempt) + 1;
-    this.#set({ status: "reconnecting", active: true, attempt, error });
     // Full jitter: viewers that lost the same server do not come back in the same instant.
     const delay = Math.random() * Math.min(MAX_DELAY, this.#serverRetry * 2 ** (attempt - 1));
     const asked = how.kind === "error" ? (how.retryAfter ?? 0) : 0;
-    this.#retryTimer = setTimeout(this.#retryNow, Math.min(Math.max(delay, asked), MAX_TIMER));
+    const wait = Math.min(Math.max(delay, asked), MAX_TIMER);
+    this.#set({ status: "reconnecting", active: true, attempt, error, retryAt: Date.now() + wait });
+    this.#retryTimer = setTimeout(this.#retryNow, wait);
     globalThis.addEventListener?.("online", this.#retryNow);
   }
 

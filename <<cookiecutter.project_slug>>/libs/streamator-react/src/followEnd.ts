@@ -13,6 +13,8 @@ export interface Follower {
   stick(): void;
   /** Follow again, from the end. */
   resume(): void;
+  /** Stay where it is. */
+  letGo(): void;
   stop(): void;
 }
 
@@ -85,6 +87,7 @@ export function followEnd(scroller: HTMLElement, content: HTMLElement, onChange:
       return following;
     },
     stick,
+    letGo,
     resume: () => {
       set(true);
       stick();

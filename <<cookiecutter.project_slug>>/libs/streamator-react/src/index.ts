@@ -2,7 +2,8 @@ export { useLogStream } from "./useLogStream.js";
 export { LogPanel } from "./LogPanel.js";
 export { BASE_EVENT_LABELS, makeFormatEvent } from "./formatEvent.js";
 export type { LogPanelProps } from "./LogPanel.js";
-export type { PanelEntry } from "./LogRow.js";
+export type { LogTime, PanelEntry } from "./line.js";
+export type { ConnectionView, LevelCounts, LogWords } from "./words.js";
 export type { EventLabel, EventLabels } from "./formatEvent.js";
 export type {
   FormatEvent,

@@ -12,6 +12,8 @@ export interface ConnectionState {
   readonly status: StreamStatus;
   readonly active: boolean;
   readonly attempt: number;
+  readonly retryAt: number | null;
+  readonly resumes: number;
   readonly error: StreamError | null;
   readonly outcome: JobOutcome | null;
 }
@@ -28,11 +30,11 @@ const PUBLISH_WITHIN = 250;
 
 const NO_LOGS: readonly LogEntry[] = Object.freeze([]);
 const NO_COUNTS = Object.freeze({ info: 0, success: 0, warning: 0, error: 0 });
-const IDLE: ConnectionState = { status: "idle", active: false, attempt: 0, error: null, outcome: null };
+const IDLE: ConnectionState = { status: "idle", active: false, attempt: 0, retryAt: null, resumes: 0, error: null, outcome: null };
 const CONNECTING: ConnectionState = { ...IDLE, status: "connecting", active: true };
 
 /** What a stream shows before anything is known of it. */
-export const IDLE_SNAPSHOT: LogSnapshot = Object.freeze({ ...IDLE, logs: NO_LOGS, dropped: 0, counts: NO_COUNTS });
+export const IDLE_SNAPSHOT: LogSnapshot = Object.freeze({ ...IDLE, logs: NO_LOGS, dropped: 0, missed: 0, counts: NO_COUNTS });
 export const CONNECTING_SNAPSHOT: LogSnapshot = Object.freeze({ ...IDLE_SNAPSHOT, ...CONNECTING });
 
 /**
@@ -46,6 +48,8 @@ export class LogStore {
   #entries: LogEntry[] = [];
   #counts: Record<LogLevel, number> = { ...NO_COUNTS };
   #dropped = 0;
+  #missed = 0;
+  #lastMissed = 0;
   #lines = 0;
   #cursor = "";
   #position = 0;
@@ -142,6 +146,7 @@ export class LogStore {
       logs: this.#logsChanged ? this.#entries.slice() : this.#snapshot.logs,
       counts: this.#logsChanged ? { ...this.#counts } : this.#snapshot.counts,
       dropped: this.#dropped,
+      missed: this.#missed,
     };
     this.#logsChanged = false;
     for (const listener of this.#listeners) listener();
@@ -166,6 +171,10 @@ export class LogStore {
     const level = levelOf(line.level ?? event.level ?? (gap ? "warning" : "info"));
     const last = this.#entries[this.#entries.length - 1];
     if (gap && id === null && last?.event === "gap" && last.id === null) this.#pop(last); // the same gap, told again after a reconnect
+    if (gap) {
+      this.#lastMissed = typeof event.missed === "number" && event.missed > 0 ? event.missed : 0;
+      this.#missed += this.#lastMissed;
+    }
     this.#push(text, timeOf(event) ?? (gap ? this.#lastT : this.#elapsed()), level, id, event.event);
   }
 
@@ -184,6 +193,7 @@ export class LogStore {
     this.#entries.pop();
     this.#counts[last.level] -= 1;
     this.#lines -= 1;
+    this.#missed -= this.#lastMissed;
   }
 
   #trim(maxEntries: number): void {
@@ -198,6 +208,7 @@ export class LogStore {
     this.#entries = [];
     this.#counts = { ...NO_COUNTS };
     this.#dropped = 0;
+    this.#missed = 0;
     this.#lines = 0;
     this.#lastT = 0;
     this.#logsChanged = true;

@@ -117,8 +117,14 @@ export interface LogSnapshot {
   readonly error: StreamError | null;
   /** Failed attempts since the last good connection. */
   readonly attempt: number;
+  /** When the next attempt is due, in milliseconds as `Date.now()`; null where none is waited for. */
+  readonly retryAt: number | null;
+  /** How often the stream went on after a break. */
+  readonly resumes: number;
   /** Lines that `maxEntries` has pushed out of `logs`. */
   readonly dropped: number;
+  /** Lines that the server had to drop, as its gaps say: lost to this reader. */
+  readonly missed: number;
   /** Lines in `logs` by level. */
   readonly counts: Readonly<Record<LogLevel, number>>;
   /** How the job ended; null before that, and where the server did not say. */

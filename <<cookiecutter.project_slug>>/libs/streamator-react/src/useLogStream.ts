@@ -51,8 +51,11 @@ export function useLogStream(url: string | null | undefined, options: LogStreamO
   return React.useMemo(() => ({ ...pick(snapshot), close, reconnect, clear }), [snapshot, close, reconnect, clear]);
 }
 
-function pick({ logs, active, status, error, attempt, dropped, counts, outcome }: LogSnapshot): LogSnapshot {
-  return { logs, active, status, error, attempt, dropped, counts, outcome };
+/** All of a snapshot but the stream that it belongs to. */
+function pick(snapshot: LogSnapshot & { key?: string | null }): LogSnapshot {
+  const { key, ...rest } = snapshot;
+  void key;
+  return rest;
 }
 
 type UseSnapshot = (store: LogStore) => StoreSnapshot;

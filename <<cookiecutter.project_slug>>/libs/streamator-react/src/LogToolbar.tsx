@@ -1,0 +1,137 @@
+import { useEffect, useState, type ReactElement, type RefObject } from "react";
+import type { LogTime } from "./line.js";
+import type { LevelCounts, LogWords } from "./words.js";
+
+export const LEVELS = ["error", "warning", "success", "info"] as const;
+
+export interface LogToolbarProps {
+  readonly words: LogWords;
+  readonly input: RefObject<HTMLInputElement | null>;
+  readonly query: string;
+  readonly onQuery: (query: string) => void;
+  /** Lines that match, and which of them is shown (from 1; 0: none yet). */
+  readonly found: number;
+  readonly current: number;
+  readonly onStep: (by: 1 | -1) => void;
+  /** Back to the log, from the find field. */
+  readonly onLeave: () => void;
+  readonly counts: LevelCounts;
+  readonly hidden: readonly string[];
+  readonly onHidden: (hidden: readonly string[]) => void;
+  readonly time: LogTime;
+  readonly times: readonly LogTime[];
+  readonly onTime: (time: LogTime) => void;
+  /** Null where lines cannot wrap. */
+  readonly wrap: boolean | null;
+  readonly onWrap: (wrap: boolean) => void;
+  /** All lines as text. */
+  readonly text: () => string;
+  readonly fileName: string;
+}
+
+/** What can be done with a log: find, filter, choose what is shown, take it along. */
+export function LogToolbar(props: LogToolbarProps): ReactElement {
+  const { words, input, query, onQuery, found, current, onStep, onLeave, counts, hidden, onHidden, time, times, onTime, wrap, onWrap, text, fileName } = props;
+  const [copied, setCopied] = useState<boolean | null>(null);
+  useEffect(() => {
+    if (copied === null) return undefined;
+    const timer = setTimeout(() => setCopied(null), 2000);
+    return () => clearTimeout(timer);
+  }, [copied]);
+
+  return (
+    <div className="streamator-log-toolbar">
+      <div className="streamator-log-find">
+        <input
+          ref={input}
+          type="search"
+          value={query}
+          placeholder={words.find}
+          aria-label={words.find}
+          onChange={(event) => onQuery(event.target.value)}
+          onKeyDown={(event) => {
+            if (event.key === "Enter") onStep(event.shiftKey ? -1 : 1);
+            else if (event.key === "Escape") onLeave();
+            else return;
+            event.preventDefault();
+          }}
+        />
+        <output>{query === "" ? "" : words.matches(current, found)}</output>
+        <button type="button" aria-label={words.previous} title={words.previous} disabled={found === 0} onClick={() => onStep(-1)}>
+          ↑
+        </button>
+        <button type="button" aria-label={words.next} title={words.next} disabled={found === 0} onClick={() => onStep(1)}>
+          ↓
+        </button>
+      </div>
+      {/* oxlint-disable-next-line jsx-a11y/prefer-tag-over-role -- a fieldset brings looks that each page sets anew */}
+      <div className="streamator-log-levels" role="group" aria-label={words.levels}>
+        {LEVELS.map((level) => {
+          const count = (counts[level] ?? 0).toLocaleString("en");
+          const shown = !hidden.includes(level);
+          return (
+            <button
+              key={level}
+              type="button"
+              className={`streamator-log-level streamator-log-level--${level}`}
+              aria-pressed={shown}
+              aria-label={`${words.level(level)} ${count}`}
+              title={words.level(level)}
+              onClick={() => onHidden(shown ? [...hidden, level] : hidden.filter((other) => other !== level))}
+            >
+              {count}
+            </button>
+          );
+        })}
+      </div>
+      <div className="streamator-log-actions">
+        <button type="button" aria-label={`${words.time}: ${words[time]}`} title={words.time} onClick={() => onTime(times[(times.indexOf(time) + 1) % times.length] as LogTime)}>
+          {words[time]}
+        </button>
+        {wrap === null ? null : (
+          <button type="button" aria-pressed={wrap} onClick={() => onWrap(!wrap)}>
+            {words.wrap}
+          </button>
+        )}
+        <button type="button" onClick={() => void copy(text()).then(setCopied)}>
+          {copied === null ? words.copy : copied ? words.copied : words.notCopied}
+        </button>
+        <button type="button" onClick={() => download(text(), fileName)}>
+          {words.download}
+        </button>
+      </div>
+    </div>
+  );
+}
+
+/** Whether the text is in the clipboard now. */
+async function copy(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyBySelection(text); // no permission, or a page without https, which has no clipboard
+  }
+}
+
+function copyBySelection(text: string): boolean {
+  const area = document.createElement("textarea");
+  const focused = document.activeElement;
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  try {
+    return document.execCommand("copy");
+  } finally {
+    area.remove();
+    if (focused instanceof HTMLElement) focused.focus();
+  }
+}
+
+function download(text: string, fileName: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
+  link.download = fileName;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000); // the browser reads it after the click
+}

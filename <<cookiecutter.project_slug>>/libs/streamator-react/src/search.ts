@@ -1,0 +1,45 @@
+import { stripAnsi } from "./ansi.js";
+import type { PanelEntry } from "./line.js";
+
+/** Matches a text wherever it stands, whatever its case; null for an empty one. */
+export function patternOf(query: string): RegExp | null {
+  return query === "" ? null : new RegExp(query.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "gi");
+}
+
+/**
+ * Finds the lines that hold a text, over and over while the log grows: what was looked at is not looked at again.
+ * Give each log its own finder.
+ */
+export class Finder {
+  #logs: readonly PanelEntry[] = [];
+  #query = "";
+  #matches: readonly number[] = [];
+
+  /** The places in `logs` of the lines that hold `query`, in order. The same array while nothing changed. */
+  find(logs: readonly PanelEntry[], query: string): readonly number[] {
+    const before = this.#logs;
+    if (query === this.#query && logs === before) return this.#matches;
+    const pattern = patternOf(query);
+    const gone = (logs[0]?.line ?? 0) - (before[0]?.line ?? 0); // lines dropped from the top since
+    const kept = before.length - gone;
+    const same = query === this.#query && gone >= 0 && kept > 0 && kept <= logs.length && before[gone] === logs[0] && before[before.length - 1] === logs[kept - 1];
+    const matches = same ? this.#matches.filter((index) => index >= gone).map((index) => index - gone) : [];
+    if (pattern) {
+      for (let index = same ? kept : 0; index < logs.length; index += 1) {
+        pattern.lastIndex = 0;
+        if (pattern.test(stripAnsi((logs[index] as PanelEntry).text))) matches.push(index);
+      }
+    }
+    this.#logs = logs;
+    this.#query = query;
+    this.#matches = matches;
+    return matches;
+  }
+}
+
+/** The match after (1) or before (-1) a place, round the end; -1 where nothing matches. */
+export function step(matches: readonly number[], from: number, by: 1 | -1): number {
+  if (matches.length === 0) return -1;
+  const next = by === 1 ? matches.find((index) => index > from) : matches.findLast((index) => index < from);
+  return next ?? (matches.at(by === 1 ? 0 : -1) as number);
+}
