@@ -14,6 +14,7 @@ from .log import EventLog
 from .store import Job, Store, open_store
 
 _LEVELS = {level: level for level in LEVELS}
+_INFO = _LEVELS["info"]
 
 
 class JobLogger:
@@ -42,6 +43,7 @@ class JobLogger:
         """The `time.monotonic` reading that every ``t`` counts from, in seconds."""
         self._job: Job = self._store.create(self._job_id, self.start_t)
         self._log: EventLog = self._job.log
+        self._append = self._log.append_log
 
     @property
     def job_id(self) -> str:
@@ -57,17 +59,20 @@ class JobLogger:
 
         After `close` it warns, and the entry is dropped.
         """
-        if type(message) is not str:
-            message = text_of(message)
-        if len(message) > MAX_TEXT:
-            message = clip(message)
+        if type(message) is not str or len(message) > MAX_TEXT:
+            message = clip(text_of(message))
+        if level is not _INFO:  # the default costs one comparison
+            level = self._known(level)
+        if not self._append(message, level):
+            self._warn_closed("log()")
+
+    def _known(self, level: str) -> str:
         if type(level) is not str:
             level = text_of(level)
-        if level not in _LEVELS:
-            warnings.warn(f"unknown level {level[:80]!r}, logged as 'info': use one of {LEVELS}", stacklevel=2)
-            level = "info"
-        if not self._log.append_log(message, _LEVELS[level]):
-            self._warn_closed("log()")
+        if level in _LEVELS:
+            return _LEVELS[level]
+        warnings.warn(f"unknown level {level[:80]!r}, logged as 'info': use one of {LEVELS}", stacklevel=3)
+        return _INFO
 
     def close(self, status: str = "completed") -> None:
         """Append the last event, ``{"event": "done", "t", "status"}``, and close the log. Quiet the second time.
