@@ -33,6 +33,7 @@ app = FastAPI()
 add_log_routes(app, store="dynamo", table=sys.argv[1], ttl_days=1)
 listener = socket.socket()
 listener.bind(("127.0.0.1", 0))
+listener.listen(100)
 print(listener.getsockname()[1], flush=True)
 uvicorn.Server(uvicorn.Config(app, log_level="error")).run(sockets=[listener])
 """

@@ -371,6 +371,18 @@ def test_closing_with_the_store_down_is_bounded_and_reports_the_count(
     assert "42 events not stored: out of order" in caplog.text
 
 
+def test_closing_does_not_give_up_on_a_store_that_is_slow(cloud: Cloud, make: Make) -> None:
+    cloud.on_write = lambda job_id, index, chunk: time.sleep(0.1)
+    writer = make(close_seconds=0.5)
+    job = JobLogger(writer, job_id="job")
+    for _ in range(12):
+        job.log("x" * 30_000)  # a chunk each
+    job.close()
+    writer.close()
+    assert writer.flush(0) == 0
+    assert cloud.chunks["job", 11][-1][0].closed
+
+
 def test_a_store_that_was_closed_works_again_with_the_next_job(make: Make) -> None:
     writer = make()
     log_all(writer, "first", lines(3)).join()

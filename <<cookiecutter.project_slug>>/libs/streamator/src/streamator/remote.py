@@ -29,7 +29,8 @@ class RemoteStore(MemoryStore):
         lease_seconds: how long after its last sign of life a producer counts as alive (default 10). Its
             viewers see ``lost`` within two leases of its death.
         flush_seconds: how often what is new is written (default 0.2).
-        close_seconds: how long `close`, and the end of the process, may wait for writes (default 5).
+        close_seconds: how long `close`, and the end of the process, wait for a store that takes nothing
+            (default 5). For one that is slow they wait up to six times as long.
         max_mirrors: how many jobs of other processes are held here (default 1,000). Past it the one that was
             not looked for for the longest time goes first.
         max_jobs, maxlen, pace: those of `MemoryStore`.
@@ -139,9 +140,8 @@ class RemoteStore(MemoryStore):
         return self._writer.flush(timeout)
 
     def close(self) -> None:
-        """Write what is pending, for ``close_seconds`` at the most, and stop; what is not stored by then is
-        reported as a warning, with its count. Quiet the second time. A job that is made later starts the
-        store again."""
+        """Write what is pending, see ``close_seconds``, and stop; what is not stored by then is reported as a
+        warning, with its count. Quiet the second time. A job that is made later starts the store again."""
         self._writer.stop(self._close_seconds)
         self._mirrors.stop()
 

@@ -24,6 +24,7 @@ FULL_BYTES: Final = 2_304
 IDLE_BYTES: Final = 900
 
 CHECK_SECONDS: Final = 2.0
+CLOSE_TIMEOUTS: Final = 6
 RETRY_CAP_SECONDS: Final = 5.0
 RETRY_DENIED_SECONDS: Final = 30.0
 
@@ -401,8 +402,15 @@ class Writer:
                 self._hurry -= 1
 
     def stop(self, timeout: float) -> None:
-        """Write what is pending, for ``timeout`` seconds at the most; report what is not; end the thread."""
+        """Write what is pending; report what could not be; end the thread.
+
+        It gives up when ``timeout`` seconds brought nothing into the store, and after six times as long.
+        """
+        deadline = time.monotonic() + CLOSE_TIMEOUTS * timeout
+        before = sum(out.unsaved for out in self._outgoing())
         left = self.flush(timeout)
+        while 0 < left < before and time.monotonic() < deadline:
+            before, left = left, self.flush(timeout)
         if left:
             reasons = [out.trouble.reason for out in self._outgoing() if out.trouble is not None]
             reason = reasons[0] if reasons else "the store did not answer in time"
