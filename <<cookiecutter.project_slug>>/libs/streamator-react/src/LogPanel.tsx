@@ -10,7 +10,7 @@ import {
   type ReactNode,
 } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
-import { ALL, blocksOf, UNSEEN, viewOf, windowOf, type View } from "./blocks.js";
+import { ALL, makeCutter, UNSEEN, viewOf, windowOf, type View } from "./blocks.js";
 import { ConnectionLine } from "./ConnectionLine.js";
 import { followEnd, type Follower } from "./followEnd.js";
 import { highlight } from "./highlight.js";
@@ -132,13 +132,14 @@ function Panel({
   const goTo = (index: number): void => {
     const entry = shown[index];
     if (entry === undefined) return;
-    follower.current?.letGo();
+    follower.current?.hold();
     setTarget({ entry });
   };
 
   const [following, setFollowing] = useState(autoScroll);
   const [view, setView] = useState<View>(UNSEEN);
-  const blocks = useMemo(() => (windowed ? [] : blocksOf(shown)), [windowed, shown]);
+  const [cut] = useState(makeCutter);
+  const blocks = useMemo(() => (windowed ? [] : cut(shown)), [cut, windowed, shown]);
 
   // New lines since the reader went away.
   const [left, setLeft] = useState(0);
@@ -186,12 +187,16 @@ function Panel({
     const stop = new AbortController();
     const options = { capture: true, passive: true, signal: stop.signal }; // the scrolling of all that is around it, too
     document.addEventListener("scroll", () => follower.current?.following || measure(), options);
-    const observer = typeof ResizeObserver === "function" ? new ResizeObserver(measure) : null;
-    if (scroller.current) observer?.observe(scroller.current);
+    // The panel changes its size, or comes into the page's view because something above it does.
+    const observers = [
+      typeof ResizeObserver === "function" ? new ResizeObserver(measure) : null,
+      typeof IntersectionObserver === "function" ? new IntersectionObserver(measure, { threshold: [0, 0.25, 0.5, 0.75, 1] }) : null,
+    ];
+    for (const observer of observers) if (scroller.current) observer?.observe(scroller.current);
     measure();
     return () => {
       stop.abort();
-      observer?.disconnect();
+      for (const observer of observers) observer?.disconnect();
     };
   }, [measure]);
 
@@ -205,7 +210,7 @@ function Panel({
   /** The element of a line; null where it has none just now. */
   const elementOf = (index: number): Element | null => {
     if (windowed) return content.current?.firstElementChild?.children[index - first] ?? null;
-    const place = blocks.findIndex(({ start: from, end }) => index >= from && index < end);
+    const place = blocks.findIndex(({ start: from, lines }) => index >= from && index < from + lines.length);
     const block = content.current?.children[place];
     return block?.children[index - (blocks[place]?.start ?? 0)] ?? block ?? null;
   };
@@ -304,21 +309,23 @@ function Panel({
         {logs.length === 0 ? <div className="streamator-log-waiting">{waitingText ?? words.waiting}</div> : null}
         {windowed ? (
           <div className="streamator-log-window" style={{ transform: `translateY(${first * 1.5}em)` }}>
-            {rowsOf(shown, first, first + rows, look, isThere ? linked : null, draw)}
+            {rowsOf({ lines: shown.slice(first, first + rows), start: first, look, linked: linked - first, renderEntry: draw })}
           </div>
         ) : (
-          blocks.map(({ key, start: from, end }, index) => (
-            <LogBlock
-              key={key}
-              logs={shown}
-              start={from}
-              end={end}
-              near={isNear(index, from, end)}
-              look={look}
-              linked={linked >= from && linked < end ? linked : null}
-              renderEntry={draw}
-            />
-          ))
+          blocks.map(({ key, start: from, lines }, index) => {
+            const end = from + lines.length;
+            return (
+              <LogBlock
+                key={key}
+                lines={lines}
+                start={draw || lines[0]?.line === undefined ? from : 0}
+                near={isNear(index, from, end)}
+                look={look}
+                linked={linked >= from && linked < end ? linked - from : -1}
+                renderEntry={draw}
+              />
+            );
+          })
         )}
       </div>
       {fresh > 0 ? (

@@ -4,6 +4,8 @@ import type { LevelCounts, LogWords } from "./words.js";
 
 export const LEVELS = ["error", "warning", "success", "info"] as const;
 
+const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+
 export interface LogToolbarProps {
   readonly words: LogWords;
   readonly input: RefObject<HTMLInputElement | null>;
@@ -67,7 +69,7 @@ export function LogToolbar(props: LogToolbarProps): ReactElement {
       {/* oxlint-disable-next-line jsx-a11y/prefer-tag-over-role -- a fieldset brings looks that each page sets anew */}
       <div className="streamator-log-levels" role="group" aria-label={words.levels}>
         {LEVELS.map((level) => {
-          const count = (counts[level] ?? 0).toLocaleString("en");
+          const count = counts[level] ?? 0;
           const shown = !hidden.includes(level);
           return (
             <button
@@ -76,10 +78,10 @@ export function LogToolbar(props: LogToolbarProps): ReactElement {
               className={`streamator-log-level streamator-log-level--${level}`}
               aria-pressed={shown}
               aria-label={`${words.level(level)} ${count}`}
-              title={words.level(level)}
+              title={`${words.level(level)} ${count.toLocaleString()}`}
               onClick={() => onHidden(shown ? [...hidden, level] : hidden.filter((other) => other !== level))}
             >
-              {count}
+              {compact.format(count)}
             </button>
           );
         })}

@@ -3,11 +3,12 @@ import type { PanelEntry } from "./line.js";
 /** Lines per block. A block out of view costs the browser neither layout nor paint, and one text node. */
 export const BLOCK = 200;
 
-/** Which lines a block holds: `start` up to, not including, `end`. The key stays with the block's lines. */
-export interface BlockSpan {
+/** Lines that are drawn together. The key stays with the lines. */
+export interface LogBlock {
   readonly key: number;
+  /** The place of the first line in the log. */
   readonly start: number;
-  readonly end: number;
+  readonly lines: readonly PanelEntry[];
 }
 
 /** The first and the last block near the view, by their place among the blocks; and how many lines fill the view. */
@@ -26,19 +27,45 @@ export const UNSEEN: View = { first: 0, last: -1, lines: 60 };
 /**
  * Cuts a log into blocks, where the lines' own numbers pass a multiple of BLOCK: the cuts stay where they were when old
  * lines go. A log with lines left out (a filter) has blocks of fewer lines, cut at the same numbers.
+ *
+ * A block of `before` that still holds the same lines gives its `lines` to the new one, so that it is not drawn again,
+ * and no block keeps more of the log alive than its own lines.
  */
-export function blocksOf(logs: readonly PanelEntry[]): BlockSpan[] {
-  const blocks: BlockSpan[] = [];
+export function blocksOf(logs: readonly PanelEntry[], before: readonly LogBlock[] = []): LogBlock[] {
+  const blocks: LogBlock[] = [];
   const offset = (logs[0]?.line ?? 1) - 1;
   const whole = (logs.at(-1)?.line ?? offset + logs.length) - offset === logs.length;
+  const keyAt = (index: number): number => Math.floor((whole ? offset + index : (logs[index]?.line ?? index + 1) - 1) / BLOCK);
+  let last = 0; // the place in `before` of the block that was looked at last
   for (let start = 0; start < logs.length; ) {
-    const key = Math.floor((whole ? offset + start : (logs[start]?.line ?? start + 1) - 1) / BLOCK);
+    let key = keyAt(start);
     let end = Math.min(logs.length, (key + 1) * BLOCK - offset);
-    if (!whole) for (end = start + 1; end < logs.length && Math.floor(((logs[end]?.line ?? end + 1) - 1) / BLOCK) === key; ) end += 1;
-    blocks.push({ key: Math.max(key, (blocks.at(-1)?.key ?? -1) + 1), start, end }); // numbers of your own may go back
+    if (!whole) for (end = start + 1; end < logs.length && keyAt(end) === key; ) end += 1;
+    key = Math.max(key, (blocks.at(-1)?.key ?? -1) + 1); // numbers of your own may go back
+    while (last < before.length && (before[last] as LogBlock).key < key) last += 1;
+    const earlier = before[last];
+    const kept = earlier?.key === key && isRun(logs, start, end, earlier.lines) ? earlier.lines : logs.slice(start, end);
+    blocks.push({ key, start, lines: kept });
     start = end;
   }
   return blocks;
+}
+
+function isRun(logs: readonly PanelEntry[], start: number, end: number, lines: readonly PanelEntry[]): boolean {
+  if (lines.length !== end - start) return false;
+  for (let index = 0; index < lines.length; index += 1) if (lines[index] !== logs[start + index]) return false;
+  return true;
+}
+
+/** The blocks of a log that grows: each call reuses what it can of the one before. */
+export function makeCutter(): (logs: readonly PanelEntry[]) => readonly LogBlock[] {
+  let logs: readonly PanelEntry[] = [];
+  let blocks: readonly LogBlock[] = [];
+  return (now) => {
+    if (now !== logs) blocks = blocksOf(now, blocks);
+    logs = now;
+    return blocks;
+  };
 }
 
 /** What is near the view, within one view's height above and below: what the reader may see in the next moment. */
@@ -54,7 +81,7 @@ export function viewOf(scroller: HTMLElement, content: HTMLElement): View {
   const first = search(children.length, (index) => edge(index, "bottom") >= top - margin);
   const last = search(children.length, (index) => edge(index, "top") > bottom + margin) - 1;
   const lineHeight = Number.parseFloat(getComputedStyle(content).lineHeight) || 16;
-  return { first, last, lines: Math.ceil((2 * margin) / lineHeight) };
+  return { first, last, lines: Math.max(UNSEEN.lines, Math.ceil((2 * margin) / lineHeight)) };
 }
 
 /** The first index below `count` for which `isSo`, which stays so from there on; `count` if there is none. */

@@ -13,8 +13,8 @@ export interface Follower {
   stick(): void;
   /** Follow again, from the end. */
   resume(): void;
-  /** Stay where it is. */
-  letGo(): void;
+  /** Stay where it is, even at the end, until the reader does something. */
+  hold(): void;
   stop(): void;
 }
 
@@ -28,6 +28,7 @@ export interface Follower {
 export function followEnd(scroller: HTMLElement, content: HTMLElement, onChange: (following: boolean) => void = () => undefined): Follower {
   let following = true;
   let dragging = false; // the scroll bar or a finger
+  let held = false; // let go for a line that was gone to
 
   const rest = (): number => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
   const atEnd = (): boolean => rest() <= AT_END;
@@ -50,6 +51,11 @@ export function followEnd(scroller: HTMLElement, content: HTMLElement, onChange:
     listener: (event: HTMLElementEventMap[Type]) => void,
   ): void => target.addEventListener(type, listener as EventListener, { passive: true, signal: listening.signal });
 
+  for (const act of ["wheel", "keydown", "touchmove", "mousedown"] as const) {
+    on(scroller, act, () => {
+      held = false;
+    });
+  }
   on(scroller, "wheel", (event) => {
     if (event.deltaY < 0) letGo();
     else if (event.deltaY > 0 && rest() <= event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1)) set(true);
@@ -72,7 +78,7 @@ export function followEnd(scroller: HTMLElement, content: HTMLElement, onChange:
     });
   }
   on(scroller, "scroll", () => {
-    if (atEnd()) set(true);
+    if (atEnd() && !held) set(true);
     else if (dragging) set(false);
   });
 
@@ -87,7 +93,10 @@ export function followEnd(scroller: HTMLElement, content: HTMLElement, onChange:
       return following;
     },
     stick,
-    letGo,
+    hold: () => {
+      held = true;
+      set(false);
+    },
     resume: () => {
       set(true);
       stick();

@@ -41,9 +41,9 @@ export function lineText(entry: PanelEntry, look: Pick<LineLook, "time" | "start
 }
 
 /** Lines as one text, each with its line end. */
-export function linesText(logs: readonly PanelEntry[], look: Pick<LineLook, "time" | "startedAt" | "ansi">, level = false, start = 0, end = logs.length): string {
+export function linesText(logs: readonly PanelEntry[], look: Pick<LineLook, "time" | "startedAt" | "ansi">, level = false): string {
   let text = "";
-  for (let index = start; index < end; index += 1) text += `${lineText(logs[index] as PanelEntry, look, level)}\n`;
+  for (const entry of logs) text += `${lineText(entry, look, level)}\n`;
   return text;
 }
 

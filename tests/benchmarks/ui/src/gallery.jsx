@@ -1,4 +1,5 @@
 // The panel in its states, to be looked at: `node gallery.mjs` takes pictures of it.
+import { useEffect, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { LogPanel } from "streamator-react";
 import "streamator-react/log.css";
@@ -28,12 +29,22 @@ const states = [
   { ...calm, status: "ended", outcome: "completed" },
 ];
 
+function Growing() {
+  const [count, setCount] = useState(100);
+  useEffect(() => {
+    const timer = setInterval(() => setCount((before) => Math.min(before + 1, 112)), 50);
+    return () => clearInterval(timer);
+  }, []);
+  return <LogPanel logs={lines(count)} active connection={calm} />;
+}
+
 function Gallery() {
   return (
     <>
       <section><h2>Bare, waiting</h2><LogPanel logs={[]} active /></section>
       <section><h2>Bare</h2><LogPanel logs={lines(40)} active /></section>
       <section id="full"><h2>All of it</h2><LogPanel logs={lines(40_000)} active toolbar lineLinks startedAt={Date.UTC(2026, 0, 1)} connection={calm} maxHeight="260px" /></section>
+      <section id="growing"><h2>Scrolled away</h2><Growing /></section>
       <section><h2>ANSI</h2><LogPanel logs={ansi} active={false} ansi /></section>
       <section><h2>Window</h2><LogPanel logs={lines(40_000)} active toolbar renderer="window" /></section>
       {states.map((state) => (
