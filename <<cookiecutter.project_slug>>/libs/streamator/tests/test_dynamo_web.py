@@ -200,8 +200,7 @@ def test_two_viewers_and_a_late_one_see_everything(start: Start) -> None:
     web, job = start(Web), start(Job)
     job.tell(3)
     early = [Viewer(web, job.id) for _ in range(2)]
-    for viewer in early:
-        until(lambda viewer=viewer: len(viewer.events()) == 3)
+    until(lambda: all(len(viewer.events()) == 3 for viewer in early))
     job.tell(4)
     late = Viewer(web, job.id)
     until(lambda: len(late.events()) == 7)

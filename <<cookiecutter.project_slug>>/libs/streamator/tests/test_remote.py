@@ -28,7 +28,7 @@ class Cloud:
         self.fetches: list[list[Key]] = []
         self.writes: list[Key] = []
         self.on_write: Callable[[str, int, Chunk], None] = lambda job_id, index, chunk: None
-        self.on_fetch: Callable[[list[Key]], None] = lambda keys: None
+        self.on_fetch: Callable[[list[Key]], object] = lambda keys: None
         self.stale = 0.0
         self.unknown = 0.0
         self.lock = threading.Lock()  # what is written is there, or it is not
@@ -534,14 +534,16 @@ def test_reads_that_fail_are_told_and_are_not_a_missing_job(cloud: Cloud, make: 
     assert "reading fails since" in str(reader.degraded)
 
 
-def test_whoever_asks_is_not_turned_away_for_a_read_that_fails_now_and_then(cloud: Cloud, make: Make) -> None:
+@pytest.mark.parametrize("kind", ["busy", "down"])
+def test_whoever_asks_is_not_turned_away_for_a_read_that_fails_now_and_then(
+    cloud: Cloud, make: Make, kind: str
+) -> None:
     writer = make()
     log_all(writer, "job", lines(3)).join()
     assert writer.flush() == 0
-    for kind in ("busy", "down"):
-        failures = iter([True, True])
-        cloud.on_fetch = fail(kind, lambda failures=failures: next(failures, False))
-        assert run(make().find("job")).last == 4
+    failures = iter([True, True])
+    cloud.on_fetch = fail(kind, lambda: next(failures, False))
+    assert run(make().find("job")).last == 4
 
 
 def test_a_viewer_outlives_reads_that_fail(cloud: Cloud, make: Make) -> None:
