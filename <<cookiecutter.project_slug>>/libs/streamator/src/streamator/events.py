@@ -70,23 +70,32 @@ def clip(text: str, limit: int = MAX_TEXT) -> str:
     return f"{text[:limit]}... [truncated: {limit:,} of {len(text):,} characters kept]"
 
 
-def encode_run(first: int, run: Iterable[Any], start: float) -> bytes:
+def encode_run(
+    first: int, times: Iterable[float], texts: Iterable[str], levels: Iterable[str | None], start: float
+) -> bytes:
     """The frames of consecutive entries, in the form `wire` describes.
 
     Args:
         first: the id of the first of them.
-        run: three items an entry: the `time.monotonic` reading, the text, and the level of a log entry; or, where the
-            text is a JSON object, None if it needs its ``t`` and ``""`` if it has it.
+        times: their `time.monotonic` readings, none before the one in front of it.
+        texts: the message of a log entry, or an event as a JSON object.
+        levels: the level of a log entry; of a JSON object None if it needs its ``t``, and ``""`` if it has it.
         start: the reading that ``t`` counts from.
 
     A log entry has exactly ``event, message, level, t``, in this order.
     """
-    slots = iter(run)
-    return to_utf8("".join([
-        f'id: {event_id}\ndata: {{"event":"log","message":{_quote(text)},"level":"{level}","t":{t - start:.3f}}}\n\n'
-        if level else f"id: {event_id}\ndata: {with_time(text, t - start) if level is None else text}\n\n"
-        for event_id, (t, text, level) in enumerate(zip(slots, slots, slots, strict=True), first)
-    ]))
+    frames = []
+    millisecond, t = -1.0, ""
+    for event_id, (time, text, level) in enumerate(zip(times, texts, levels, strict=True), first):
+        now = (time - start) * 1_000 // 1
+        if now != millisecond:  # in a burst many entries share one: to format a number is half of the work
+            millisecond, t = now, f"{now / 1_000:.3f}"
+        if level:
+            text = f'{{"event":"log","message":{_quote(text)},"level":"{level}","t":{t}}}'
+        elif level is None:
+            text = f'{text[:-1]},"t":{t}}}' if text != "{}" else f'{{"t":{t}}}'
+        frames.append(f"id: {event_id}\ndata: {text}\n\n")
+    return to_utf8("".join(frames))
 
 
 def is_mapping(value: object) -> bool:
@@ -140,11 +149,6 @@ def free_name(text: str) -> tuple[str, str | None]:
     if match is None:
         return text, None
     return f'{{"event":"user_{text[match.start(1):]}', match[1]
-
-
-def with_time(text: str, t: float) -> str:
-    """The JSON object ``text`` with ``t`` as its last field."""
-    return f'{text[:-1]},"t":{t:.3f}}}' if text != "{}" else f'{{"t":{t:.3f}}}'
 
 
 def to_utf8(text: str) -> bytes:

@@ -11,6 +11,7 @@ import asyncio
 import json
 import re
 import threading
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate, islice
@@ -32,14 +33,18 @@ LONG_TEXT = 1_024
 # What is kept of a log that its store has let go of, while its job goes on.
 ENDED_BYTES = 1_048_576
 
-# About what Python adds to the characters: to an entry as it came (a str, a float, three slots), and to a block.
-_ENTRY_OVERHEAD = 112
-_BLOCK_OVERHEAD = 200
+# About what Python adds to the characters: to an entry as it came, and to a block.
+_ENTRY_OVERHEAD = 80
+_BLOCK_OVERHEAD = 300
 # In place of a level, for JSON: whether it is still without its t, or complete.
 _TIMELESS, _COMPLETE = None, ""
 
 _FRAME_END = re.compile(rb"\n\n")
 _last_id = attrgetter("last")
+
+# Of consecutive entries: the `time.monotonic` readings, the texts, the levels. Floats are kept in an array because
+# they are not only four times as large each: scattered among them, what lives longer would hold on to their memory.
+Run = tuple["array[float]", list[str], list[str | None]]
 
 
 class Batch:
@@ -73,15 +78,15 @@ class Reader(Protocol):
 
 
 class _Block:
-    """Consecutive entries: as they came, three slots each (t, text, level), or, once read, as their frames."""
+    """Consecutive entries: as they came, or, once read, as their frames."""
 
     __slots__ = ("count", "data", "first", "raw", "size")
 
-    def __init__(self, first: int, count: int, raw: list[Any] | None, data: bytes, size: int) -> None:
+    def __init__(self, first: int, raw: Run, size: int) -> None:
         self.first = first
-        self.count = count
-        self.raw = raw
-        self.data = data
+        self.count = len(raw[0])
+        self.raw: Run | None = raw
+        self.data = b""
         self.size = size
         """About how many bytes of memory it takes."""
 
@@ -101,7 +106,9 @@ class _Block:
     def join(self, other: _Block) -> None:
         """Take the block that follows, which must be in the same state, into this one."""
         if self.raw is not None and other.raw is not None:
-            self.raw += other.raw
+            self.raw[0].extend(other.raw[0])
+            self.raw[1].extend(other.raw[1])
+            self.raw[2].extend(other.raw[2])
         self.data += other.data
         self.count += other.count
         self.size += other.size - _BLOCK_OVERHEAD
@@ -110,7 +117,7 @@ class _Block:
         """Turn entries into frames; returns by how much the size has grown (it mostly shrinks)."""
         if self.raw is None:
             return 0
-        self.data = encode_run(self.first, self.raw, start)
+        self.data = encode_run(self.first, *self.raw, start)
         self.raw = None
         before, self.size = self.size, len(self.data) + _BLOCK_OVERHEAD
         return self.size - before
@@ -434,12 +441,12 @@ class EventLog:
             if not self._raw or self._closed:
                 return
             run = self._take()
-        times = run[::3]
+        times, texts = run[::3], run[1::3]
         if times[0] < self._t or times != sorted(times):  # of two threads, the first to look at the clock came second
-            run[::3] = times = list(accumulate([self._t, *times], max))[1:]
+            times = list(accumulate([self._t, *times], max))[1:]
         self._t = times[-1]
-        size = getsizeof("".join(run[1::3])) + len(times) * _ENTRY_OVERHEAD + _BLOCK_OVERHEAD
-        self._add(_Block(self._last + 1, len(times), run, b"", size))
+        size = getsizeof("".join(texts)) + len(times) * _ENTRY_OVERHEAD + _BLOCK_OVERHEAD
+        self._add(_Block(self._last + 1, (array("d", times), texts, run[2::3]), size))
         self._last += len(times)
         self._forget_old()
 
