@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
 try:
     from fastapi import APIRouter, FastAPI
     from fastapi.encoders import jsonable_encoder
+    from fastapi.routing import APIRoute
     from starlette.background import BackgroundTask
     from starlette.responses import JSONResponse, Response
     from starlette.types import Receive, Scope, Send
@@ -32,6 +34,8 @@ from .stream import HEARTBEAT_SECONDS, Follow, follow
 RETRY_MS = 3_000
 SEND_TIMEOUT_SECONDS = 30.0
 _NO_STORE = {"cache-control": "no-store"}
+# In the scope of a request whose stream is to begin after the endpoint: the `StreamResponse`.
+_LATER = "streamator.stream"
 
 logger = logging.getLogger("streamator")
 
@@ -85,6 +89,13 @@ class StreamResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. A response object is for one request only."""
+        if _LATER in scope:
+            scope[_LATER] = self
+        else:
+            await self.stream(scope, receive, send)
+
+    async def stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What a call does, also where the route has asked for it to be done later; see `_StreamRoute`."""
         self._task = asyncio.current_task()
         shutdown.add(self)
         try:
@@ -150,6 +161,22 @@ class StreamResponse(Response):
             self._task.cancel()
 
 
+class _StreamRoute(APIRoute):
+    """A route whose endpoint is over before its stream begins.
+
+    A stream may last for hours: what FastAPI needs to find and call the endpoint is a third of an idle stream's
+    memory, and a dependency with ``yield`` may hold a connection to a database. Neither is kept.
+    """
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        inner = {**scope, _LATER: None}  # a copy, so that what is put into it goes
+        await super().handle(inner, receive, send)
+        response = inner[_LATER]
+        del inner
+        if response is not None:
+            await response.stream(scope, receive, send)
+
+
 async def _until_gone(receive: Receive, batches: Follow) -> None:
     """Stop following when the viewer has left."""
     while (await receive())["type"] != "http.disconnect":
@@ -202,7 +229,8 @@ def add_log_routes(
     """Add the routes that show a job's log.
 
     Args:
-        app: the application or router. Its dependencies, for authentication for instance, hold for these routes too.
+        app: the application or router. Its dependencies, for authentication for instance, hold for these routes too;
+            one with ``yield`` is closed before a stream begins.
         prefix: the path in front of ``/{job_id}`` (default ``"/log"``).
         store: where to look for jobs that do not run in this process: ``"dynamo"``, or a `Store` (default: in every
             store that is open here).
@@ -213,10 +241,11 @@ def add_log_routes(
     """
     opened = _opened(store, store_options)
 
-    @app.get(f"{prefix}/{{job_id}}/stream", status_code=200, response_class=StreamResponse, openapi_extra=_DOCS)
     async def stream(job_id: str) -> Response:
         """Stream the job's log as server-sent events."""
         return make_stream_response(job_id, opened)
+
+    _add_stream(app, f"{prefix}/{{job_id}}/stream", stream)
 
     @app.get(f"{prefix}/{{job_id}}", response_class=JSONResponse)
     async def snapshot(job_id: str, after: str = "0") -> Response:
@@ -234,7 +263,8 @@ def add_job_routes(
     """Add the routes of a job made with `JobEmitter`: its stream, its result, and its end.
 
     Args:
-        app: the application or router. Its dependencies, for authentication for instance, hold for these routes too.
+        app: the application or router. Its dependencies, for authentication for instance, hold for these routes too;
+            one with ``yield`` is closed before a stream begins.
         prefix: the path in front of ``/{job_id}`` (default ``"/job"``).
         store: as for `add_log_routes`.
         store_options: as for `add_log_routes`.
@@ -246,10 +276,11 @@ def add_job_routes(
     """
     opened = _opened(store, store_options)
 
-    @app.get(f"{prefix}/{{job_id}}/stream", status_code=200, response_class=StreamResponse, openapi_extra=_DOCS)
     async def stream(job_id: str) -> Response:
         """Stream the job's events as server-sent events."""
         return make_job_stream_response(job_id, opened)
+
+    _add_stream(app, f"{prefix}/{{job_id}}/stream", stream)
 
     @app.get(f"{prefix}/{{job_id}}/result", response_class=JSONResponse)
     async def result(job_id: str) -> Response:
@@ -277,6 +308,14 @@ def add_job_routes(
                 return _conflict(f"job {job_id} has no task to cancel: give it one with emitter.track(task)")
             job.cancel()
         return JSONResponse({"cancelled": job_id}, headers=_NO_STORE)
+
+
+def _add_stream(app: FastAPI | APIRouter, path: str, endpoint: Callable[[str], Awaitable[Response]]) -> None:
+    router = app.router if isinstance(app, FastAPI) else app
+    router.add_api_route(
+        path, endpoint, methods=["GET"], status_code=200, response_class=StreamResponse, openapi_extra=_DOCS,
+        route_class_override=_StreamRoute,
+    )  # fmt: skip
 
 
 async def _snapshot(log: EventLog, after: int) -> Response:
