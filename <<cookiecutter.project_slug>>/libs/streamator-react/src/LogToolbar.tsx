@@ -121,6 +121,7 @@ function copyBySelection(text: string): boolean {
   const focused = document.activeElement;
   area.value = text;
   document.body.append(area);
+  area.focus();
   area.select();
   try {
     return document.execCommand("copy");

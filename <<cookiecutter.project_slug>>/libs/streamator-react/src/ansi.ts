@@ -8,7 +8,7 @@ export interface AnsiPiece {
 
 // A control sequence (CSI), an operating system command (OSC: titles, links), or any other escape. Only `m` means something here.
 // oxlint-disable-next-line no-control-regex -- these are what it looks for
-const ESCAPE = /\u001b(?:\[([0-9:;<=>?]*)[ -/]*([@-~])|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[ -/]*[0-~])?/g;
+const ESCAPE = /\u001b(?:\[([0-9:;<=>?]*)[ -/]*([@-~])?|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[ -/]*[0-~])?/g;
 
 const STYLES: Record<number, string> = { 1: "bold", 2: "dim", 3: "italic", 4: "underline", 9: "strike" };
 

@@ -76,6 +76,26 @@ describe("the way of a stream", () => {
     expect(net.requests).toHaveLength(0);
   });
 
+  it("says when the next attempt is due, how often it went on, and what was lost", async () => {
+    await connect();
+    net.last().open();
+    net.last().send(frame(1, log("one")));
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ retryAt: null, resumes: 0, missed: 0 });
+    net.last().drop();
+    await settle();
+    const { retryAt, status } = store.getSnapshot();
+    expect(status).toBe("reconnecting");
+    expect(retryAt).toBeGreaterThanOrEqual(Date.now());
+    expect(retryAt).toBeLessThanOrEqual(Date.now() + 1000);
+    await pass(1000);
+    expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", retryAt: null });
+    net.last().open();
+    net.last().send('data: {"event":"gap","missed":3}\n\ndata: {"event":"gap","missed":5}\n\n' + frame(7, log("seven")));
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "open", retryAt: null, resumes: 1, missed: 5 });
+  });
+
   it("a stream that ends without done is asked again from the last id, and nothing doubles", async () => {
     await connect();
     expect(net.last().headers.has("last-event-id")).toBe(false);

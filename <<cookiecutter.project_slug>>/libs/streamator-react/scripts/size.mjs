@@ -1,0 +1,34 @@
+// What the library adds to a page: `npm run size`. Bundled and minified as an app would, gzipped, without React and CSS.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "vite";
+
+const index = fileURLToPath(new URL("../src/index.ts", import.meta.url));
+
+/** What some names of the library come to in a page, in bytes. */
+export async function sizeOf(names) {
+  const folder = await mkdtemp(join(tmpdir(), "streamator-size-"));
+  try {
+    const entry = join(folder, "page.js");
+    await writeFile(entry, `import { ${names.join(", ")} } from ${JSON.stringify(index)};\nglobalThis.page = [${names.join(", ")}];\n`);
+    const { output } = await build({
+      configFile: false,
+      root: folder,
+      logLevel: "silent",
+      build: { target: "es2022", write: false, modulePreload: false, rollupOptions: { input: entry, external: /^react/ } },
+    });
+    const chunks = output.filter(({ type }) => type === "chunk");
+    return chunks.reduce((total, { code }) => total + gzipSync(code, { level: 9 }).length, 0);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const names of [["useLogStream"], ["LogPanel"], ["useLogStream", "LogPanel"]]) {
+    process.stdout.write(`${names.join(", ")}: ${((await sizeOf(names)) / 1024).toFixed(1)} KB\n`);
+  }
+}

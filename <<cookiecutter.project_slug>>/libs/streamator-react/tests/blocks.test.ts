@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+import { BLOCK, blocksOf, makeCutter } from "../src/blocks.js";
+import type { PanelEntry } from "../src/line.js";
+
+const numbered = (from: number, to: number): PanelEntry[] => Array.from({ length: to - from + 1 }, (_, index) => ({ text: `${from + index}`, line: from + index }));
+const held = (blocks: readonly { lines: readonly PanelEntry[] }[]): PanelEntry[] => blocks.flatMap(({ lines }) => lines);
+
+describe("blocks", () => {
+  it.each([0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 1000])("hold %d lines, each once and in order", (count) => {
+    const logs = numbered(1, count);
+    expect(held(blocksOf(logs))).toEqual(logs);
+    expect(blocksOf(logs)).toHaveLength(Math.ceil(count / BLOCK));
+  });
+
+  it("know the place of their first line", () => {
+    const logs = numbered(151, 700);
+    for (const { start, lines } of blocksOf(logs)) expect(logs[start]).toBe(lines[0]);
+  });
+
+  it("stay the same while the log grows, all but the last", () => {
+    const cut = makeCutter();
+    const logs = numbered(1, 1000);
+    const before = cut(logs.slice(0, 950));
+    const after = cut(logs);
+    expect(after.map(({ lines }) => lines).slice(0, 4)).toEqual(before.map(({ lines }) => lines).slice(0, 4));
+    for (const index of [0, 1, 2, 3]) expect(after[index]?.lines).toBe(before[index]?.lines);
+    expect(after[4]?.lines).toHaveLength(200);
+  });
+
+  it("stay the same when the oldest lines go, all but the first", () => {
+    const cut = makeCutter();
+    const logs = numbered(1, 1000);
+    const before = cut(logs);
+    const after = cut(logs.slice(450));
+    expect(after.map(({ key }) => key)).toEqual([2, 3, 4]);
+    expect(after[0]?.lines).toHaveLength(150);
+    expect(after[1]?.lines).toBe(before[3]?.lines);
+    expect(after[2]?.lines).toBe(before[4]?.lines);
+  });
+
+  it("are others for another log of the same numbers", () => {
+    const cut = makeCutter();
+    const before = cut(numbered(1, 400));
+    const after = cut(numbered(1, 400));
+    expect(after[0]?.lines).not.toBe(before[0]?.lines);
+  });
+
+  it("of a filtered log are cut at the same numbers, and stay when the oldest go", () => {
+    const cut = makeCutter();
+    const errors = numbered(1, 2000).filter(({ line = 0 }) => line % 10 === 0);
+    const before = cut(errors);
+    expect(held(before)).toEqual(errors);
+    expect(before).toHaveLength(10);
+    const after = cut(errors.slice(30));
+    expect(held(after)).toEqual(errors.slice(30));
+    expect(after.at(-1)?.lines).toBe(before.at(-1)?.lines);
+  });
+
+  it("have keys of their own, whatever the numbers of the lines", () => {
+    const logs = [...numbered(500, 900), ...numbered(1, 300)];
+    const keys = blocksOf(logs).map(({ key }) => key);
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(held(blocksOf(logs))).toEqual(logs);
+  });
+
+  it("hold lines without numbers too", () => {
+    const logs = Array.from({ length: 450 }, (_, index) => ({ text: `${index}` }));
+    expect(held(blocksOf(logs))).toEqual(logs);
+  });
+});

@@ -1,0 +1,356 @@
+import { act, cleanup, fireEvent, render, screen, within } from "@testing-library/react";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { LogPanel, type LogEntry, type LogLevel, type LogPanelProps } from "../src/index.js";
+
+beforeEach(() => {
+  window.location.hash = "";
+});
+
+afterEach(() => {
+  cleanup();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+function entry(line: number, text = `line ${line}`, level: LogLevel = "info"): LogEntry {
+  return { text, t: line / 10, level, id: line, line, event: "log" };
+}
+
+const logs = [entry(1, "Fetching a.txt"), entry(2, "Rate limited", "warning"), entry(3, "Fetching b.txt"), entry(4, "No such file: b.txt", "error"), entry(5, "Stored", "success")];
+const show = (props: Partial<LogPanelProps> = {}) => render(<LogPanel logs={logs} active toolbar {...props} />);
+const rows = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".streamator-log-entry")];
+const texts = (): (string | null | undefined)[] => rows().map((row) => row.querySelector(".streamator-log-text")?.textContent);
+const button = (name: string | RegExp): HTMLElement => screen.getByRole("button", { name });
+const log = (): HTMLElement => screen.getByRole("log");
+const found = (): string | null => document.querySelector("output")?.textContent ?? null;
+const find = (text: string): void => void fireEvent.change(screen.getByRole("searchbox"), { target: { value: text } });
+
+describe("without its tools", () => {
+  it("the panel is the log and a silent status beside it, nothing else", () => {
+    const { container } = render(<LogPanel logs={logs} active />);
+    expect([...container.children].map((element) => element.getAttribute("role"))).toEqual(["log", "status"]);
+    expect(container.querySelectorAll("button, input, a")).toHaveLength(0);
+  });
+
+  it("keys are the browser's", () => {
+    render(<LogPanel logs={logs} active />);
+    expect(fireEvent.keyDown(log(), { key: "/" })).toBe(true);
+  });
+});
+
+describe("with its tools", () => {
+  it("the frame takes className, style and height, the log keeps its role and name", () => {
+    const { container } = show({ className: "mine", style: { color: "red" }, maxHeight: "20rem", "aria-label": "Ingest" });
+    const frame = container.firstElementChild as HTMLElement;
+    expect(frame.className).toBe("streamator-log-frame mine");
+    expect(frame.style.color).toBe("red");
+    expect(frame.style.getPropertyValue("--streamator-max-height")).toBe("20rem");
+    expect(screen.getByRole("log", { name: "Ingest" }).className).toBe("streamator-log");
+  });
+});
+
+describe("finding", () => {
+  it("counts the lines that match, and steps through them, round the end", () => {
+    show();
+    find("FETCHING");
+    expect(found()).toBe("2");
+    fireEvent.click(button("Next match"));
+    expect(found()).toBe("1 of 2");
+    fireEvent.click(button("Next match"));
+    expect(found()).toBe("2 of 2");
+    fireEvent.click(button("Next match"));
+    expect(found()).toBe("1 of 2");
+    fireEvent.click(button("Previous match"));
+    expect(found()).toBe("2 of 2");
+  });
+
+  it("says when nothing matches, and then has nowhere to go", () => {
+    show();
+    find("nowhere");
+    expect(found()).toBe("none");
+    expect((button("Next match") as HTMLButtonElement).disabled).toBe(true);
+  });
+
+  it("is at hand by keyboard: / to the field, Enter and Escape in it, n and p in the log", () => {
+    show();
+    fireEvent.keyDown(log(), { key: "/" });
+    const field = screen.getByRole("searchbox");
+    expect(document.activeElement).toBe(field);
+    find("fetching");
+    fireEvent.keyDown(field, { key: "Enter" });
+    expect(found()).toBe("1 of 2");
+    fireEvent.keyDown(field, { key: "Escape" });
+    expect(document.activeElement).toBe(log());
+    fireEvent.keyDown(log(), { key: "n" });
+    expect(found()).toBe("2 of 2");
+    fireEvent.keyDown(log(), { key: "p" });
+    expect(found()).toBe("1 of 2");
+  });
+
+  it("leaves the browser's own find alone, and typing in the field", () => {
+    show();
+    expect(fireEvent.keyDown(log(), { key: "f", ctrlKey: true })).toBe(true);
+    expect(fireEvent.keyDown(log(), { key: "/", ctrlKey: true })).toBe(true);
+    expect(fireEvent.keyDown(screen.getByRole("searchbox"), { key: "/" })).toBe(true);
+  });
+
+  it("stays at its line while the log grows and old lines go", () => {
+    const { rerender } = show();
+    find("b.txt");
+    fireEvent.click(button("Next match"));
+    fireEvent.click(button("Next match"));
+    expect(found()).toBe("2 of 2");
+    rerender(<LogPanel logs={[...logs.slice(3), entry(6, "b.txt again")]} active toolbar />);
+    expect(found()).toBe("1 of 2");
+  });
+
+  it("marks what it found by ranges, without an element more, and takes the marks away", () => {
+    const registry = new Map<string, Set<Range>>();
+    vi.stubGlobal("Highlight", Set);
+    vi.stubGlobal("CSS", { highlights: registry });
+    const { unmount } = show({ ansi: true, logs: [entry(1, "one \u001b[31mt\u001b[0mwo two"), entry(2, "two")] });
+    const elements = log().querySelectorAll("*").length;
+    find("two");
+    fireEvent.click(button("Next match"));
+    const marked = (name: string): string[] => [...(registry.get(name) ?? [])].map(String);
+    expect(marked("streamator-find-current")).toEqual(["two", "two"]);
+    expect(marked("streamator-find")).toEqual(["two"]);
+    expect(log().querySelectorAll("*")).toHaveLength(elements);
+    unmount();
+    expect([...registry.values()].map(({ size }) => size)).toEqual([0, 0]);
+  });
+});
+
+describe("levels", () => {
+  it("are counted, and hidden and shown by their buttons", () => {
+    show();
+    expect(button("info 2").getAttribute("aria-pressed")).toBe("true");
+    fireEvent.click(button("info 2"));
+    fireEvent.click(button("success 1"));
+    expect(texts()).toEqual(["Rate limited", "No such file: b.txt"]);
+    expect(button("info 2").getAttribute("aria-pressed")).toBe("false");
+    fireEvent.click(button("info 2"));
+    expect(texts()).toHaveLength(4);
+  });
+
+  it("that are hidden are not found", () => {
+    show();
+    fireEvent.click(button("info 2"));
+    find("b.txt");
+    expect(found()).toBe("1");
+  });
+});
+
+describe("time and wrap", () => {
+  const times = (): (string | null)[] => [...document.querySelectorAll(".streamator-log-time")].map(({ textContent }) => textContent);
+
+  it("goes from seconds to the time of day to none, and round", () => {
+    show({ startedAt: new Date(2026, 0, 1, 12, 0, 0) });
+    expect(times()[4]).toBe("0.5s");
+    fireEvent.click(button("Time: elapsed"));
+    expect(times()[4]).toBe("12:00:00");
+    fireEvent.click(button("Time: clock"));
+    expect(times()).toEqual([]);
+    fireEvent.click(button("Time: no time"));
+    expect(times()[4]).toBe("0.5s");
+  });
+
+  it("has no time of day where the start is not known", () => {
+    show();
+    fireEvent.click(button("Time: elapsed"));
+    expect(times()).toEqual([]);
+  });
+
+  it("lines wrap until they are told not to", () => {
+    show();
+    expect(button("Wrap").getAttribute("aria-pressed")).toBe("true");
+    fireEvent.click(button("Wrap"));
+    expect(log().className).toContain("streamator-log--nowrap");
+  });
+});
+
+describe("taking the log along", () => {
+  const all = "0.1s Fetching a.txt\n0.2s [warning] Rate limited\n0.3s Fetching b.txt\n0.4s [error] No such file: b.txt\n0.5s [success] Stored\n";
+
+  it("copies all lines, also those that are hidden, and says so", async () => {
+    const writeText = vi.fn<(text: string) => Promise<void>>(() => Promise.resolve());
+    vi.stubGlobal("navigator", { clipboard: { writeText } });
+    show();
+    fireEvent.click(button("info 2"));
+    fireEvent.click(button("Copy"));
+    expect(await screen.findByRole("button", { name: "Copied" })).toBeTruthy();
+    expect(writeText).toHaveBeenCalledWith(all);
+  });
+
+  it("copies where there is no clipboard to write to, and says when that fails", async () => {
+    vi.stubGlobal("navigator", {});
+    const copy = vi.fn<() => boolean>(() => (document.activeElement as HTMLTextAreaElement).value === all);
+    document.execCommand = copy;
+    show();
+    fireEvent.click(button("Copy"));
+    expect(await screen.findByRole("button", { name: "Copied" })).toBeTruthy();
+    copy.mockReturnValue(false);
+    fireEvent.click(button("Copied"));
+    expect(await screen.findByRole("button", { name: "Not copied" })).toBeTruthy();
+    expect(document.querySelector("textarea")).toBeNull();
+  });
+
+  it("downloads all lines as a text file of the name given", async () => {
+    const made: Blob[] = [];
+    vi.spyOn(URL, "createObjectURL").mockImplementation((blob) => {
+      made.push(blob as Blob);
+      return "blob:1";
+    });
+    const clicked: string[] = [];
+    vi.spyOn(HTMLAnchorElement.prototype, "click").mockImplementation(function click(this: HTMLAnchorElement) {
+      clicked.push(this.download);
+    });
+    show({ fileName: "job-7.txt" });
+    fireEvent.click(button("Download"));
+    expect(clicked).toEqual(["job-7.txt"]);
+    expect(await made[0]?.text()).toBe(all);
+  });
+});
+
+describe("line links", () => {
+  it("number each line, with a link to it", () => {
+    show({ lineLinks: true });
+    const link = screen.getByRole("link", { name: "Link to line 4" });
+    expect(link.getAttribute("href")).toBe("#L4");
+    expect(link.textContent).toBe("4");
+  });
+
+  it("lead to their line, also one that comes later, and one that is told by a prefix", () => {
+    window.location.hash = "#job-6";
+    const { rerender } = show({ lineLinks: "job-" });
+    const linked = (): (string | null)[] => [...document.querySelectorAll(".streamator-log-entry--linked .streamator-log-text")].map(({ textContent }) => textContent);
+    expect(linked()).toEqual([]);
+    rerender(<LogPanel logs={[...logs, entry(6, "six")]} active toolbar lineLinks="job-" />);
+    expect(linked()).toEqual(["six"]);
+    act(() => {
+      window.location.hash = "#job-2";
+      window.dispatchEvent(new HashChangeEvent("hashchange"));
+    });
+    expect(linked()).toEqual(["Rate limited"]);
+  });
+
+  it.each(["#L", "#L0", "#Lx", "#Other4", "#L99999999999999"])("%s names no line", (hash) => {
+    window.location.hash = hash;
+    show({ lineLinks: true });
+    expect(document.querySelector(".streamator-log-entry--linked")).toBeNull();
+  });
+});
+
+describe("ANSI colours", () => {
+  it("are classes on spans, and never markup", () => {
+    show({ ansi: true, logs: [entry(1, "\u001b[31m<img src=x onerror=alert(1)>\u001b[0m ok")] });
+    expect(texts()).toEqual(["<img src=x onerror=alert(1)> ok"]);
+    expect(document.querySelector(".streamator-fg-1")?.textContent).toBe("<img src=x onerror=alert(1)>");
+    expect(document.querySelector("img")).toBeNull();
+  });
+});
+
+describe("the window", () => {
+  const many = Array.from({ length: 50_000 }, (_, index) => entry(index + 1));
+
+  it("holds few rows of any number of lines, the newest while it follows", () => {
+    show({ renderer: "window", logs: many });
+    expect(rows().length).toBeLessThanOrEqual(120);
+    expect(texts().at(-1)).toBe("line 50000");
+    expect(document.querySelector<HTMLElement>(".streamator-log-content")?.style.height).toBe("75000em");
+  });
+
+  it("finds lines that it does not hold", () => {
+    show({ renderer: "window", logs: many });
+    find("line 777");
+    expect(found()).toBe("11");
+  });
+
+  it("draws rows by renderEntry", () => {
+    show({ renderer: "window", logs: many, renderEntry: ({ text }, index) => <p>{`${index}: ${text}`}</p> });
+    expect([...document.querySelectorAll("p")].at(-1)?.textContent).toBe("49999: line 50000");
+  });
+});
+
+describe("new lines while the reader is elsewhere", () => {
+  function away() {
+    const view = render(<LogPanel logs={logs} active />);
+    Object.defineProperties(log(), { clientHeight: { value: 100 }, scrollHeight: { get: () => rows().length * 40 } });
+    fireEvent.wheel(log(), { deltaY: -50 });
+    return (count: number): void =>
+      view.rerender(<LogPanel logs={[...logs, ...Array.from({ length: count }, (_, index) => entry(6 + index))]} active />);
+  }
+
+  it("are counted on a button that leads to the end, and follows again", () => {
+    const grow = away();
+    expect(screen.queryByRole("button")).toBeNull();
+    grow(1);
+    expect(button(/1 new line$/)).toBeTruthy();
+    grow(1200);
+    fireEvent.click(button(/1,200 new lines/));
+    expect(screen.queryByRole("button")).toBeNull();
+    expect(log().scrollTop).toBe(rows().length * 40);
+  });
+
+  it("are no news at the end", () => {
+    const grow = away();
+    fireEvent.keyDown(log(), { key: "End" });
+    grow(3);
+    expect(screen.queryByRole("button")).toBeNull();
+  });
+});
+
+describe("the summary for screen readers", () => {
+  const said = (): string | null | undefined => document.querySelector("[role=status]")?.textContent;
+
+  it("tells errors first, a second after the first line and then every ten", () => {
+    vi.useFakeTimers();
+    const { rerender } = render(<LogPanel logs={logs} active />);
+    expect(said()).toBe("");
+    act(() => void vi.advanceTimersByTime(1000));
+    expect(said()).toBe("1 error, 1 warning, 5 lines");
+    for (let line = 6; line <= 20; line += 1) {
+      rerender(<LogPanel logs={[...logs, entry(line)]} active />);
+      act(() => void vi.advanceTimersByTime(500));
+    }
+    expect(said()).toBe("1 error, 1 warning, 5 lines");
+    act(() => void vi.advanceTimersByTime(10_000));
+    expect(said()).toBe("1 error, 1 warning, 6 lines");
+  });
+
+  it("is silent for a log that had ended before, and where it is not wanted", () => {
+    vi.useFakeTimers();
+    render(<LogPanel logs={logs} active={false} />);
+    act(() => void vi.advanceTimersByTime(60_000));
+    expect(said()).toBe("");
+    cleanup();
+    render(<LogPanel logs={logs} active summary={false} />);
+    expect(document.querySelector("[role=status]")).toBeNull();
+  });
+});
+
+describe("the connection line", () => {
+  it("counts down to the next attempt, in one line that is always there", () => {
+    vi.useFakeTimers();
+    const connection = { status: "reconnecting", error: null, outcome: null, attempt: 1, dropped: 0, missed: 0, resumes: 0, retryAt: Date.now() + 3000 } as const;
+    const { rerender } = render(<LogPanel logs={logs} active connection={connection} />);
+    const line = document.querySelector(".streamator-log-connection");
+    expect(line?.textContent).toBe("Reconnecting in 3 s");
+    act(() => void vi.advanceTimersByTime(1500));
+    expect(line?.textContent).toBe("Reconnecting in 2 s");
+    rerender(<LogPanel logs={logs} active connection={{ ...connection, status: "open", retryAt: null, resumes: 1 }} />);
+    expect(document.querySelector(".streamator-log-connection")).toBe(line);
+    expect(line?.textContent).toBe("Live · resumed with 0 lost");
+  });
+});
+
+describe("words", () => {
+  it("are yours where you give them, English where not", () => {
+    show({ words: { find: "Suchen", wrap: "Umbruch", level: (level) => ({ error: "Fehler" })[level] ?? level } });
+    expect(screen.getByRole("searchbox", { name: "Suchen" })).toBeTruthy();
+    const levels = within(screen.getByRole("group", { name: "Levels" }));
+    expect(levels.getByRole("button", { name: "Fehler 1" })).toBeTruthy();
+    expect(button("Umbruch")).toBeTruthy();
+    expect(button("Download")).toBeTruthy();
+  });
+});
