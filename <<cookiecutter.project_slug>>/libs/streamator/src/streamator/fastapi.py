@@ -81,11 +81,6 @@ class StreamResponse(Response):
         self._store = store
         self._heartbeat = heartbeat
         self._named = named
-        self._follow: Follow | None = None
-        self._task: asyncio.Task[Any] | None = None
-        self._sending_since: float | None = None
-        self._ending = False
-        self._stuck = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. A response object is for one request only."""
@@ -94,71 +89,103 @@ class StreamResponse(Response):
         else:
             await self.stream(scope, receive, send)
 
-    async def stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def stream(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """What a call does, also where the route has asked for it to be done later; see `_StreamRoute`."""
-        self._task = asyncio.current_task()
+        stream = _Stream(self._job_id, self._heartbeat, self._named, self.background)
+        return stream.run(self._store, self.raw_headers, scope, receive, send)
+
+
+class _Stream:
+    """One viewer's open stream. There may be thousands, and nothing happens on most of them: it keeps little."""
+
+    __slots__ = (
+        "background", "ending", "follow", "heartbeat", "job_id", "named", "send", "sending_since", "stuck", "task",
+    )  # fmt: skip
+
+    def __init__(self, job_id: str, heartbeat: float, named: bool, background: BackgroundTask | None) -> None:
+        self.job_id = job_id
+        self.heartbeat = heartbeat
+        self.named = named
+        self.background = background
+        self.follow: Follow | None = None
+        self.task: asyncio.Task[Any] | None = None
+        self.sending_since: float | None = None
+        self.ending = False
+        self.stuck = False
+
+    async def run(
+        self, store: Store | None, headers: list[tuple[bytes, bytes]], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer the request."""
+        self.send = send
+        self.task = asyncio.current_task()
         shutdown.add(self)
+        watcher: asyncio.Task[None] | None = None
         try:
-            await self._answer(scope, receive, send)
+            batches = await self._begin(store, headers, scope, receive)
+            del scope, headers, store  # none of it is needed again
+            if batches is not None:
+                self.follow = batches
+                if self.ending:
+                    batches.stop()
+                watcher = asyncio.ensure_future(_until_gone(receive, batches))
+                async for batch in batches:
+                    data = batch.frames or wire.HEARTBEAT
+                    await self._send(wire.named(data) if self.named and batch else data)
+                await self._send(b"", more=False)
         except OSError:  # how an ASGI server (spec 2.4) says that the viewer has left
-            logger.debug("a viewer of job %s left", self._job_id)
+            logger.debug("a viewer of job %s left", self.job_id)
         except asyncio.CancelledError:
-            if not self._stuck:
+            if not self.stuck:
                 raise
-            if self._task is not None and hasattr(self._task, "uncancel"):  # Python 3.11
-                self._task.uncancel()
-            logger.info("a viewer of job %s took nothing for %g s: given up", self._job_id, SEND_TIMEOUT_SECONDS)
+            if self.task is not None and hasattr(self.task, "uncancel"):  # Python 3.11
+                self.task.uncancel()
+            logger.info("a viewer of job %s took nothing for %g s: given up", self.job_id, SEND_TIMEOUT_SECONDS)
         finally:
+            if watcher is not None:
+                watcher.cancel()
             shutdown.remove(self)
-            self._task = self._follow = None
+            self.task = self.follow = None
         if self.background is not None:
             await self.background()
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _begin(
+        self, store: Store | None, headers: list[tuple[bytes, bytes]], scope: Scope, receive: Receive
+    ) -> Follow | None:
+        """Answer up to the first event; None where that was all there is to say."""
         try:
-            log = await _find(self._job_id, self._store)
+            log = await _find(self.job_id, store)
         except StoreError as error:
-            await _unavailable(error)(scope, receive, send)
-            return
+            await _unavailable(error)(scope, receive, self.send)
+            return None
         if log is None:
-            await _not_found()(scope, receive, send)
-            return
+            await _not_found()(scope, receive, self.send)
+            return None
         after = _cursor(scope)
         if log.closed and after >= log.last and after:
-            await Response(status_code=204, headers=_NO_STORE)(scope, receive, send)
-            return
-        self._follow = batches = follow(log, after, heartbeat=self._heartbeat)
-        if self._ending:
-            batches.stop()
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        await self._send(send, wire.opening(RETRY_MS))
-        watcher = asyncio.ensure_future(_until_gone(receive, batches))
-        try:
-            async for batch in batches:
-                data = batch.frames or wire.HEARTBEAT
-                await self._send(send, wire.named(data) if self._named and batch else data)
-            await self._send(send, b"", more=False)
-        finally:
-            watcher.cancel()
+            await Response(status_code=204, headers=_NO_STORE)(scope, receive, self.send)
+            return None
+        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send(wire.opening(RETRY_MS))
+        return follow(log, after, heartbeat=self.heartbeat)
 
-    async def _send(self, send: Send, data: bytes, more: bool = True) -> None:
-        assert self._task is not None
-        self._sending_since = self._task.get_loop().time()
-        await send({"type": "http.response.body", "body": data, "more_body": more})
-        self._sending_since = None
+    async def _send(self, data: bytes, more: bool = True) -> None:
+        self.sending_since = asyncio.get_running_loop().time()
+        await self.send({"type": "http.response.body", "body": data, "more_body": more})
+        self.sending_since = None
 
     def end(self) -> None:
         """End the stream, without the job's last event: the server shuts down."""
-        self._ending = True
-        if self._follow is not None:
-            self._follow.stop()
+        self.ending = True
+        if self.follow is not None:
+            self.follow.stop()
 
     def sweep(self, now: float) -> None:
         """Give up on a viewer that takes nothing: what waits for it is memory."""
-        since = self._sending_since
-        if since is not None and now - since > SEND_TIMEOUT_SECONDS and self._task is not None:
-            self._stuck = True
-            self._task.cancel()
+        since = self.sending_since
+        if since is not None and now - since > SEND_TIMEOUT_SECONDS and self.task is not None:
+            self.stuck = True
+            self.task.cancel()
 
 
 class _StreamRoute(APIRoute):
@@ -172,9 +199,10 @@ class _StreamRoute(APIRoute):
         inner = {**scope, _LATER: None}  # a copy, so that what is put into it goes
         await super().handle(inner, receive, send)
         response = inner[_LATER]
-        del inner
         if response is not None:
-            await response.stream(scope, receive, send)
+            stream = response.stream(scope, receive, send)
+            del inner, response, scope, receive, send
+            await stream
 
 
 async def _until_gone(receive: Receive, batches: Follow) -> None:

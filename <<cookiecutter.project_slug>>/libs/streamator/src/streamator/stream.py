@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import weakref
 
 from . import wire
 from .log import Batch, EventLog
@@ -13,12 +12,58 @@ HEARTBEAT_SECONDS = 15.0
 BATCH_BYTES = 65_536
 
 
+class _Heart:
+    """The heartbeat of all that wait on one event loop with the same interval: one timer, however many they are."""
+
+    __slots__ = ("interval", "loop", "ticking", "waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, interval: float) -> None:
+        self.loop = loop
+        self.interval = interval
+        self.ticking = False
+        self.waiting: dict[Follow, float] = {}
+        """Until when, the first to be due first."""
+
+    def add(self, follower: Follow) -> None:
+        self.waiting[follower] = self.loop.time() + self.interval
+        if not self.ticking:
+            self.ticking = True
+            self.loop.call_later(self.interval, self._beat)
+
+    def _beat(self) -> None:
+        now = self.loop.time()
+        for follower, due in list(self.waiting.items()):
+            if due > now:  # some may be a sixteenth late: the timer is not set for each of them
+                self.loop.call_later(max(due - now, self.interval / 16), self._beat)
+                return
+            del self.waiting[follower]
+            follower.beat()
+        self.ticking = False
+        hearts = _hearts.get(self.loop, {})
+        if hearts.get(self.interval) is self:
+            del hearts[self.interval]
+
+
+_hearts: dict[asyncio.AbstractEventLoop, dict[float, _Heart]] = {}
+
+
+def _heart(loop: asyncio.AbstractEventLoop, interval: float) -> _Heart:
+    hearts = _hearts.get(loop)
+    if hearts is None:
+        for other in [other for other in list(_hearts) if other.is_closed()]:
+            _hearts.pop(other, None)
+        hearts = _hearts[loop] = {}
+    heart = hearts.get(interval)
+    if heart is None:
+        heart = hearts[interval] = _Heart(loop, interval)
+    return heart
+
+
 class Follow:
     """An asynchronous iterator over a log's batches: see `follow`."""
 
     __slots__ = (
-        "_cursor", "_heartbeat", "_limit", "_log", "_more", "_quiet_since", "_served", "_status", "_stopped", "_timer",
-        "_waiter", "__weakref__",
+        "_cursor", "_heartbeat", "_limit", "_log", "_more", "_served", "_status", "_stopped", "_waiter",
     )  # fmt: skip
 
     def __init__(self, log: EventLog, after: int, heartbeat: float, limit: int) -> None:
@@ -31,8 +76,6 @@ class Follow:
         self._served = False
         self._more = False
         self._waiter: asyncio.Future[bool] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._quiet_since = 0.0
 
     def __aiter__(self) -> Follow:
         return self
@@ -75,35 +118,23 @@ class Follow:
         if not self._log.watch(self, self._cursor, self._status, served=served):
             self._waiter = None
             return True
-        self._quiet_since = loop.time()
-        if self._timer is None:
-            self._start_timer(self._heartbeat)
+        heart = _heart(loop, self._heartbeat)
+        heart.add(self)
         try:
             return await waiter
         finally:
             self._waiter = None
+            heart.waiting.pop(self, None)
             self._log.unwatch(self)
-
-    def beat(self) -> None:
-        """Look whether it was quiet for long enough. One timer serves many waits: most are over long before."""
-        self._timer = None
-        waiter = self._waiter
-        if waiter is None or waiter.done():
-            return
-        left = self._quiet_since + self._heartbeat - waiter.get_loop().time()
-        if left > 0:
-            self._start_timer(left)
-        else:
-            waiter.set_result(False)
-
-    def _start_timer(self, seconds: float) -> None:
-        # Weakly: an iteration that its reader has left must not live on until its timer is due.
-        self._timer = asyncio.get_running_loop().call_later(seconds, _beat, weakref.ref(self))
 
     def _answer(self, grown: bool) -> None:
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(grown)
+
+    def beat(self) -> None:
+        """It was quiet for as long as a heartbeat. On the event loop that iterates."""
+        self._answer(False)
 
     def wake(self) -> None:
         """Look again now. On the event loop that iterates."""
@@ -112,16 +143,7 @@ class Follow:
     def stop(self) -> None:
         """End the iteration, also one that waits. On the event loop that iterates."""
         self._stopped = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         self.wake()
-
-
-def _beat(reader: weakref.ref[Follow]) -> None:
-    follower = reader()
-    if follower is not None:
-        follower.beat()
 
 
 def follow(
