@@ -14,9 +14,10 @@ import { ALL, makeCutter, UNSEEN, viewOf, windowOf, type View } from "./blocks.j
 import { ConnectionLine } from "./ConnectionLine.js";
 import { followEnd, type Follower } from "./followEnd.js";
 import { highlight } from "./highlight.js";
+import { makeLevelCounter } from "./levels.js";
 import { linesText, selectedText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
 import { LogBlock, rowsOf, type RenderEntry } from "./LogBlock.js";
-import { countLevels, LogSummary } from "./LogSummary.js";
+import { LogSummary } from "./LogSummary.js";
 import { LogToolbar } from "./LogToolbar.js";
 import { Finder, step } from "./search.js";
 import type { LogEntry } from "./types.js";
@@ -120,7 +121,8 @@ function Panel({
 
   const [hidden, setHidden] = useState<readonly string[]>([]);
   const shown = useMemo(() => (hidden.length === 0 ? logs : logs.filter(({ level = "info" }) => !hidden.includes(level))), [logs, hidden]);
-  const counts = useMemo(() => (toolbar ? countLevels(logs) : {}), [toolbar, logs]);
+  const [count] = useState(makeLevelCounter);
+  const counts = useMemo(() => (toolbar ? count(logs) : {}), [toolbar, count, logs]);
 
   const [finder] = useState(() => new Finder());
   const [query, setQuery] = useState("");

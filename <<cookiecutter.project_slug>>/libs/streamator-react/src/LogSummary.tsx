@@ -1,17 +1,12 @@
 import { useEffect, useRef, useState, type ReactElement } from "react";
+import { countLevels } from "./levels.js";
 import type { PanelEntry } from "./line.js";
-import type { LevelCounts, LogWords } from "./words.js";
+import type { LogWords } from "./words.js";
 
 /** Milliseconds between two announcements: time to hear one out. */
 const EVERY = 10_000;
 /** Milliseconds before the first, so that a log that comes at once is one announcement. */
 const FIRST = 1_000;
-
-export function countLevels(logs: readonly PanelEntry[]): LevelCounts {
-  const counts: Record<string, number> = {};
-  for (const { level = "info" } of logs) counts[level] = (counts[level] ?? 0) + 1;
-  return counts;
-}
 
 /** Tells a screen reader from time to time what has come, errors first: the log itself is silent. */
 export function LogSummary({ logs, active, words }: { readonly logs: readonly PanelEntry[]; readonly active: boolean; readonly words: LogWords }): ReactElement {

@@ -1,6 +1,7 @@
 import { useEffect, useState, type ReactElement, type RefObject } from "react";
+import type { LevelCounts } from "./levels.js";
 import type { LogTime } from "./line.js";
-import type { LevelCounts, LogWords } from "./words.js";
+import type { LogWords } from "./words.js";
 
 export const LEVELS = ["error", "warning", "success", "info"] as const;
 

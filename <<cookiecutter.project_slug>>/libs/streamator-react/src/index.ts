@@ -3,7 +3,8 @@ export { LogPanel } from "./LogPanel.js";
 export { BASE_EVENT_LABELS, makeFormatEvent } from "./formatEvent.js";
 export type { LogPanelProps } from "./LogPanel.js";
 export type { LogTime, PanelEntry } from "./line.js";
-export type { ConnectionView, LevelCounts, LogWords } from "./words.js";
+export type { LevelCounts } from "./levels.js";
+export type { ConnectionView, LogWords } from "./words.js";
 export type { EventLabel, EventLabels } from "./formatEvent.js";
 export type {
   FormatEvent,

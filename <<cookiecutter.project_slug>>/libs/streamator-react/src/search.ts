@@ -1,4 +1,5 @@
 import { stripAnsi } from "./ansi.js";
+import { growth } from "./growth.js";
 import type { PanelEntry } from "./line.js";
 
 /** Matches a text wherever it stands, whatever its case; null for an empty one. */
@@ -20,12 +21,11 @@ export class Finder {
     const before = this.#logs;
     if (query === this.#query && logs === before) return this.#matches;
     const pattern = patternOf(query);
-    const gone = (logs[0]?.line ?? 0) - (before[0]?.line ?? 0); // lines dropped from the top since
-    const kept = before.length - gone;
-    const same = query === this.#query && gone >= 0 && kept > 0 && kept <= logs.length && before[gone] === logs[0] && before[before.length - 1] === logs[kept - 1];
-    const matches = same ? this.#matches.filter((index) => index >= gone).map((index) => index - gone) : [];
+    const grown = query === this.#query ? growth(before, logs) : null;
+    const { gone, kept } = grown ?? { gone: 0, kept: 0 };
+    const matches = grown ? this.#matches.filter((index) => index >= gone).map((index) => index - gone) : [];
     if (pattern) {
-      for (let index = same ? kept : 0; index < logs.length; index += 1) {
+      for (let index = kept; index < logs.length; index += 1) {
         pattern.lastIndex = 0;
         if (pattern.test(stripAnsi((logs[index] as PanelEntry).text))) matches.push(index);
       }

@@ -1,7 +1,5 @@
+import type { LevelCounts } from "./levels.js";
 import type { LogStream } from "./types.js";
-
-/** How many lines of each level: what the panel tells of a log. */
-export type LevelCounts = Readonly<Record<string, number>>;
 
 /** What the connection line is made of; `useLogStream`'s result has it all. */
 export type ConnectionView = Pick<LogStream, "status" | "error" | "outcome" | "attempt" | "dropped" | "missed" | "resumes" | "retryAt">;

@@ -36,8 +36,8 @@ async function until(store: LogStore, condition: (snapshot: StoreSnapshot) => bo
 
 const stream = (response: ServerResponse): ServerResponse => response.writeHead(200, { "content-type": "text/event-stream" });
 
-it("over many breaks in mid-event no line is lost and none doubled", async () => {
-  const total = 500;
+it("over more than fifty breaks in mid-event no line is lost and none doubled", async () => {
+  const total = 1200;
   const frames = Array.from({ length: total }, (_, index) => Buffer.from(frame(index + 1, log(`Zeile ${index + 1} – 😀`))));
   const asked: number[] = [];
   const server = await serve((request, response) => {
@@ -57,10 +57,10 @@ it("over many breaks in mid-event no line is lost and none doubled", async () =>
 
   const { logs, outcome } = await until(follow(server.url), ({ status }) => status === "ended");
   expect(logs.map(({ id }) => id)).toEqual(Array.from({ length: total }, (_, index) => index + 1));
-  expect(logs.at(-1)?.text).toBe("Zeile 500 – 😀");
+  expect(logs.at(-1)?.text).toBe(`Zeile ${total} – 😀`);
   expect(outcome).toBe("completed");
-  expect(asked.length).toBeGreaterThan(10);
-});
+  expect(asked.length).toBeGreaterThan(50);
+}, 30_000);
 
 it("a backend that restarts is found again: 502 for a while, then the rest", async () => {
   let request = 0;

@@ -6,9 +6,10 @@ import "streamator-react/log.css";
 
 function ours(props) {
   return function Ours({ url, rendered }) {
-    const { logs, active } = useLogStream(url);
+    const stream = useLogStream(url);
+    const { logs, active } = stream;
     useLayoutEffect(() => rendered(logs.length, logs.at(-1)?.text), [logs, rendered]);
-    return <LogPanel logs={logs} active={active} maxHeight="600px" {...props} />;
+    return <LogPanel logs={logs} active={active} maxHeight="600px" connection={props.toolbar ? stream : undefined} {...props} />;
   };
 }
 
@@ -80,6 +81,7 @@ function LogViewer({ url, rendered }) {
 
 export const peers = {
   streamator: ours({}),
+  tools: ours({ toolbar: true, lineLinks: true, ansi: true }),
   window: ours({ renderer: "window" }),
   plain: Plain,
   logviewer: LogViewer,
