@@ -30,6 +30,7 @@ from streamator.dynamo import item_size
 pytest.importorskip("moto")
 import boto3
 
+PATIENCE = 30.0  # seconds, where it does not matter how long it takes
 Answer = tuple[int, bytes]
 
 
@@ -302,7 +303,7 @@ def test_the_log_of_an_earlier_run_of_the_same_id_is_kept(
 ) -> None:
     first, second = make(), make()
     log_all(first, "job", ["mine"]).join()
-    assert first.flush() == 0
+    assert first.flush(PATIENCE) == 0
     log_all(second, "job", ["another's"]).join()
     until(lambda: "'job' was used by another run" in caplog.text)
     assert messages(run(transcript(make(), "job"))) == ["mine"]
@@ -312,10 +313,10 @@ def test_a_write_that_arrives_late_does_not_set_the_log_back(proxy: Proxy, make:
     writer = make()
     job = JobLogger(writer, job_id="job")
     job.log("early")
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     late, _ = proxy.named("PutItem")[-1]
     job.log("and more")
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     client = boto3.client("dynamodb", endpoint_url=f"http://127.0.0.1:{proxy.target}")
     with pytest.raises(client.exceptions.ConditionalCheckFailedException):
         client.put_item(**late)
@@ -336,7 +337,7 @@ def test_text_that_is_neither_ascii_nor_compressible_is_stored_whole(proxy: Prox
         job.log(text)
     job._log.append({"event": "big", **big})
     job.close()
-    assert writer.flush(20) == 0
+    assert writer.flush(PATIENCE) == 0
     events = run(transcript(make(), "job"))
     assert messages(events) == texts
     assert {key: value for key, value in events[2].items() if key.startswith("k")} == big
@@ -357,7 +358,7 @@ def test_what_a_thousand_lines_cost(proxy: Proxy, make: Make) -> None:
         job.log(f"{random.choice(steps)} page {n} of 1000: {words} words in {seconds:.2f} s")
         time.sleep(max(began + (n + 1) / 100 - time.monotonic(), 0))
     job.close()
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     puts = [item_size(body["Item"]) for body, _ in proxy.named("PutItem")]
     write_units = sum(math.ceil(size / 1024) for size in puts)
     reads = len(proxy.named("BatchGetItem"))
@@ -395,7 +396,7 @@ def test_a_third_of_all_calls_fail_and_nothing_is_lost(proxy: Proxy, make: Make,
 def test_batches_that_are_answered_in_part_leave_no_gap(proxy: Proxy, make: Make) -> None:
     writer = make()
     log_all(writer, "job", [random.randbytes(200).hex() for _ in range(500)], pause=0).join()
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     client = boto3.client("dynamodb", endpoint_url=f"http://127.0.0.1:{proxy.target}")
 
     def part(name: str, body: dict[str, Any]) -> Answer | None:
@@ -427,7 +428,7 @@ def test_a_server_that_hangs_does_not_slow_the_job(table: str, monkeypatch: pyte
         )
         job = JobLogger(writer, job_id="job")
         job.log("first")
-        assert writer.flush() == 0
+        assert writer.flush(PATIENCE) == 0
         os.kill(pid, signal.SIGSTOP)
         took = []
         for n in range(3_000):
@@ -520,7 +521,7 @@ def test_the_table_is_made_with_a_time_to_live_and_items_say_when_they_end(
 ) -> None:
     writer = make(ttl_days=3)
     log_all(writer, "job", lines(3)).join()
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     client = boto3.client("dynamodb", endpoint_url=proxy.url)
     ttl = client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
     assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
@@ -534,7 +535,7 @@ def test_credentials_that_expire_are_one_warning_and_the_live_view_goes_on(
     writer = make()
     job = JobLogger(writer, job_id="job")
     job.log("before")
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     expired = True
     proxy.on_call = lambda name, body: error("ExpiredTokenException") if expired else None
     caplog.set_level(logging.WARNING, "streamator")
@@ -547,7 +548,7 @@ def test_credentials_that_expire_are_one_warning_and_the_live_view_goes_on(
     assert log is not None and log.last == 21
     assert len([r for r in caplog.records if "writing fails" in r.getMessage()]) == 1
     expired = False
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     until(lambda: writer.degraded is None)
 
 
@@ -591,7 +592,7 @@ def test_credentials_that_come_later_are_used(
     until(lambda: store.degraded)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    assert store.flush() == 0
+    assert store.flush(PATIENCE) == 0
     until(lambda: store.degraded is None)
 
 
@@ -602,7 +603,7 @@ def test_a_region_is_not_needed_where_there_is_an_endpoint(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     store = make()
     JobLogger(store, job_id="job").log("x")
-    assert store.flush() == 0
+    assert store.flush(PATIENCE) == 0
 
 
 # The constructor

@@ -19,6 +19,8 @@ from streamator import EventLog, JobExists, JobLogger, StoreError, follow, mirro
 from streamator import writer as writer_module
 from streamator.remote import Chunk, Fetched, Key, RemoteStore, StoreFault
 
+PATIENCE = 30.0  # seconds, where it does not matter how long it takes
+
 
 class Cloud:
     """What is stored, and how it fails."""
@@ -178,7 +180,7 @@ def test_a_job_is_seen_before_it_logs_anything(make: Make) -> None:
 def test_a_finished_log_is_complete_when_it_is_found(cloud: Cloud, make: Make) -> None:
     writer = make()
     log_all(writer, "job", lines(3_000)).join()
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     log = run(found(make(), "job"))
     assert log.closed and log.last == 3_001
     assert len({key for keys in cloud.fetches for key in keys}) <= len(cloud.chunks) * 3 // 2 + 2
@@ -193,12 +195,12 @@ def test_a_log_that_is_found_again_is_as_new_as_what_is_stored(make: Make) -> No
         for n in range(1, 5):
             await asyncio.sleep(n / 5)  # nobody follows, and it is read less and less often
             job.log("x")
-            assert await asyncio.to_thread(writer.flush) == 0
+            assert await asyncio.to_thread(writer.flush, PATIENCE) == 0
             await asyncio.sleep(mirror.POLL_SECONDS)
             assert await reader.find("job") is log
             assert log.last == n
         job.close()
-        assert await asyncio.to_thread(writer.flush) == 0
+        assert await asyncio.to_thread(writer.flush, PATIENCE) == 0
         await asyncio.sleep(mirror.POLL_SECONDS)
         assert await reader.find("job") is log and log.closed
 
@@ -242,7 +244,7 @@ def test_no_chunk_is_larger_than_a_store_may_take(cloud: Cloud, make: Make) -> N
     with JobLogger(writer, job_id="job") as job:
         for n in range(40):
             job.log("\U0001f600" * (n * 1_500))
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     assert max(len(v[-1][0].text) for v in cloud.chunks.values()) <= writer_module.CHUNK_CHARS
     assert len(cloud.chunks) > 30
 
@@ -286,7 +288,7 @@ def test_a_tail_whose_last_lines_failed_is_not_left_without_them(cloud: Cloud, m
     writer = make()
     job = JobLogger(writer, job_id="job")
     job.log("line 0")
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     cloud.on_write = fail("busy", lambda: next(failures, False))
     for n in range(1, 2_000):  # more than the tail has room for
         job.log(f"line {n}")
@@ -399,7 +401,7 @@ def test_a_store_that_lost_its_data_gets_it_again(cloud: Cloud, make: Make) -> N
     job = JobLogger(writer, job_id="job")
     for text in lines(1_000):
         job.log(text)
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
 
     async def watch() -> list[str]:
         log = await found(reader, "job")
@@ -421,12 +423,12 @@ def test_a_loss_between_two_chunks_is_noticed_before_the_end(cloud: Cloud, make:
         job.log(text)
         if not text.endswith("99"):
             continue
-        assert writer.flush() == 0  # the tail is full, and the next line begins a new one
+        assert writer.flush(PATIENCE) == 0  # the tail is full, and the next line begins a new one
         cloud.lose_everything()
         job.log("one more")
-        assert writer.flush() == 0
+        assert writer.flush(PATIENCE) == 0
     job.close()
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     assert len(messages(run(transcript(make(), "job")))) == 1_010
 
 
@@ -437,7 +439,7 @@ def test_a_viewer_of_a_log_that_is_written_again_does_not_take_its_producer_for_
     job = JobLogger(writer, job_id="job")
     for text in lines(300):
         job.log(text)
-        assert writer.flush() == 0  # many chunks, all of which fit in one when they are written again
+        assert writer.flush(PATIENCE) == 0  # many chunks, all of which fit in one when they are written again
 
     async def watch() -> list[dict[str, Any]]:
         log = await found(reader, "job")
@@ -467,7 +469,7 @@ def test_jobs_may_begin_while_the_store_fails(cloud: Cloud, make: Make) -> None:
     for thread in threads:
         thread.join()
     cloud.on_write = lambda job_id, index, chunk: None
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     assert sum(versions[-1][0].closed for versions in cloud.chunks.values()) == 1_600
 
 
@@ -491,7 +493,7 @@ def test_the_log_of_an_earlier_run_of_the_same_id_is_kept(
     log_all(second, "job", ["another's"]).join()
     until(lambda: "used by another run" in caplog.text)
     assert messages(run(transcript(make(), "job"))) == ["mine"]
-    assert second.flush() == 0
+    assert second.flush(PATIENCE) == 0
 
 
 def test_an_id_in_use_here_is_refused(make: Make) -> None:
@@ -519,7 +521,7 @@ def test_partial_reads_leave_no_gap(cloud: Cloud, make: Make) -> None:
 def test_a_partial_read_is_neither_a_missing_job_nor_a_short_log(cloud: Cloud, make: Make) -> None:
     writer = make()
     log_all(writer, "job", lines(1_000), pause=0).join()
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     cloud.unknown = 0.7
     for _ in range(5):
         log = run(make().find("job"))
@@ -540,7 +542,7 @@ def test_whoever_asks_is_not_turned_away_for_a_read_that_fails_now_and_then(
 ) -> None:
     writer = make()
     log_all(writer, "job", lines(3)).join()
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     failures = iter([True, True])
     cloud.on_fetch = fail(kind, lambda: next(failures, False))
     assert run(make().find("job")).last == 4
@@ -650,7 +652,7 @@ def test_a_producer_that_falls_silent_is_lost_within_two_leases_and_then_ends(
 ) -> None:
     writer, reader = make(), make()
     JobLogger(writer, job_id="job").log("x")
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     log = run(found(reader, "job"))
     cloud.on_write = fail("down", lambda: True)
     began = time.monotonic()
@@ -684,7 +686,7 @@ def test_a_producer_that_comes_back_is_running_again(cloud: Cloud, make: Make) -
         silent = False
         job.log("back")
         job.close()
-        assert await asyncio.to_thread(writer.flush) == 0
+        assert await asyncio.to_thread(writer.flush, PATIENCE) == 0
         written.set()
         events = [event async for batch in follow(log) for event in batch]
         assert [e.get("message", e["event"]) for e in events if e["event"] != "status"] == ["back", "done"]
@@ -700,7 +702,7 @@ def test_an_idle_job_is_not_lost_and_pays_one_small_write_for_each_third_of_its_
     job = JobLogger(writer, job_id="job")
     for text in lines(65):  # more than an idle tail may hold, but not enough to fill it
         job.log(text)
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     log = run(found(reader, "job"))
     before = len(cloud.writes)
     began = time.monotonic()
@@ -735,7 +737,7 @@ def test_a_head_that_expired_is_shown_as_a_gap(cloud: Cloud, make: Make) -> None
     for text in lines(3_000):
         job.log(text)
         time.sleep(0.0005)
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     head = until(lambda: cloud.chunks["job", 0][-1][0].tail)
     for n in range(1, head - 3):
         cloud.chunks.pop(("job", n), None)
@@ -768,7 +770,7 @@ def test_no_more_jobs_of_others_are_held_than_allowed(cloud: Cloud, make: Make) 
     writer, reader = make(), make(max_mirrors=3)
     for n in range(6):
         log_all(writer, f"job{n}", lines(2)).join()
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
 
     async def look() -> list[EventLog]:
         logs = [await found(reader, f"job{n}") for n in range(6)]
@@ -784,7 +786,7 @@ def test_many_open_jobs_are_bounded(cloud: Cloud, make: Make) -> None:
     writer = make(max_jobs=10)
     for n in range(300):
         JobLogger(writer, job_id=f"job{n}").log("x")
-    assert writer.flush() == 0
+    assert writer.flush(PATIENCE) == 0
     writes = len(cloud.writes)
     time.sleep(0.7)  # two renewals of each lease that is still held
     assert len(cloud.writes) - writes <= 10 * 4
