@@ -33,7 +33,7 @@ class RemoteStore(MemoryStore):
             (default 5). For one that is slow they wait up to six times as long.
         max_mirrors: how many jobs of other processes are held here (default 1,000). Past it the one that was
             not looked for for the longest time goes first.
-        max_jobs, maxlen, pace: those of `MemoryStore`.
+        max_jobs, maxlen, max_bytes, pace: those of `MemoryStore`; what is mirrored here is not counted.
 
     Guarantees: logging never waits for the store. Events are stored in order, each once; while the store
     fails they wait in the job's log, and those that fall out of it (``maxlen``) are a gap to readers. One
@@ -44,7 +44,7 @@ class RemoteStore(MemoryStore):
     def __init__(
         self, *, ttl_days: float = 7, lease_seconds: float = 10, flush_seconds: float = 0.2,
         close_seconds: float = 5, max_mirrors: int = 1_000, max_jobs: int = 10_000, maxlen: int = 1_000_000,
-        pace: float = 0.005,
+        max_bytes: int = 268_435_456, pace: float = 0.005,
     ) -> None:  # fmt: skip
         for name, value in {
             "ttl_days": ttl_days, "lease_seconds": lease_seconds, "flush_seconds": flush_seconds,
@@ -52,7 +52,7 @@ class RemoteStore(MemoryStore):
         }.items():  # fmt: skip
             if not value > 0:
                 raise ValueError(f"{name} is {value}: give a number greater than 0")
-        super().__init__(max_jobs=max_jobs, maxlen=maxlen, pace=pace)
+        super().__init__(max_jobs=max_jobs, maxlen=maxlen, max_bytes=max_bytes, pace=pace)
         self._ttl_days = ttl_days
         self._lease = lease_seconds
         self._flush_seconds = flush_seconds

@@ -8,7 +8,9 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .errors import JobExists, StoreError
@@ -57,6 +59,9 @@ class Store(Protocol):
         """Flush what is pending, within a bound, and stop. May be called twice."""
 
 
+# In place of a log's charge: the store has forgotten it.
+NOT_CHARGED = -1
+
 # Every store of this process, so that a job is found by its id alone.
 _stores: weakref.WeakSet[Store] = weakref.WeakSet()
 _shared: dict[tuple[Any, ...], Store] = {}
@@ -71,13 +76,27 @@ class MemoryStore:
         max_jobs: how many jobs are kept (default 10,000). Past it the oldest closed job goes, or, where all are
             open, the oldest one; its viewers are sent away.
         maxlen: how many events one log keeps (default 1,000,000); see `EventLog`.
+        max_bytes: about how many bytes of memory all events take (default 268,435,456: 256 MiB). Past it closed jobs
+            go, the one that was closed first before the others; where that is not enough, the largest logs lose the
+            older half of their events, and a viewer who had not seen them gets a gap.
         pace: the least time in seconds between two wakes of a busy log's readers (default 0.005); see `EventLog`.
+
+    Guarantees: whatever the jobs do, the memory is bounded by ``max_bytes`` and, for each open job, 128 events of up
+    to 1,024 characters that are not counted yet. Results (`JobEmitter.set_result`) are not counted.
     """
 
-    def __init__(self, *, max_jobs: int = 10_000, maxlen: int = 1_000_000, pace: float = 0.005) -> None:
+    def __init__(
+        self, *, max_jobs: int = 10_000, maxlen: int = 1_000_000, max_bytes: int = 268_435_456, pace: float = 0.005
+    ) -> None:
         if max_jobs < 1:
             raise ValueError(f"max_jobs is {max_jobs}: a store keeps at least 1 job; give a larger max_jobs")
+        if max_bytes < 1:
+            raise ValueError(f"max_bytes is {max_bytes}: give the bytes of memory that all logs may take together")
         self._max_jobs = max_jobs
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        # Weakly: a store that nobody uses must not live on in the logs that jobs still hold.
+        self._account = partial(_account, weakref.ref(self))
         self._maxlen = maxlen
         self._pace = pace
         self._jobs: OrderedDict[str, Job] = OrderedDict()
@@ -97,7 +116,7 @@ class MemoryStore:
             JobExists: the id is in use here.
         """
         check_job_id(job_id)
-        job = Job(EventLog(maxlen=self._maxlen, pace=self._pace, start=start))
+        job = Job(EventLog(maxlen=self._maxlen, pace=self._pace, start=start, account=self._account))
         with self._jobs_lock:
             if job_id in self._jobs:
                 raise JobExists(f"job id {job_id!r} is in use: give each run an id of its own, or leave job_id out")
@@ -114,9 +133,50 @@ class MemoryStore:
         look = 100 if self._in_vain else len(self._jobs)
         for job_id, job in islice(self._jobs.items(), look):
             if job.log.closed:
-                return self._jobs.pop(job_id)
+                return self._forget(job_id)
         self._in_vain = self._in_vain - 1 if self._in_vain else len(self._jobs) // 100
-        return self._jobs.popitem(last=False)[1]
+        return self._forget(next(iter(self._jobs)))
+
+    def _forget(self, job_id: str) -> Job:
+        job = self._jobs.pop(job_id)
+        self._bytes -= job.log.charged
+        job.log.charged = NOT_CHARGED
+        return job
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory the events take; see ``max_bytes``."""
+        return self._bytes
+
+    def _charge(self, log: EventLog) -> None:
+        """Count what a log has grown by, and make room where it is too much."""
+        with self._jobs_lock:
+            if log.charged == NOT_CHARGED:
+                return
+            self._count(log)
+            if self._bytes > self._max_bytes:
+                # More than needed, because looking through all jobs is worth it only now and then.
+                self._make_room(self._max_bytes - self._max_bytes // 16)
+
+    def _count(self, log: EventLog) -> None:
+        size = log.size
+        self._bytes += size - log.charged
+        log.charged = size
+
+    def _make_room(self, limit: int) -> None:
+        ends = {job_id: job.log.closed_at for job_id, job in self._jobs.items()}
+        closed = [(closed_at, job_id) for job_id, closed_at in ends.items() if closed_at is not None]
+        for _, job_id in sorted(closed):
+            if self._bytes <= limit:
+                return
+            self._forget(job_id)
+        while self._bytes > limit and self._jobs:
+            largest = max((job.log for job in self._jobs.values()), key=attrgetter("charged"))
+            before = largest.charged
+            largest.trim(before // 2)
+            self._count(largest)
+            if largest.charged >= before:  # it has grown as fast: this thread has had its share of the work
+                return
 
     def get(self, job_id: str) -> Job | None:
         """A job that this store knows here, or None."""
@@ -139,13 +199,14 @@ class MemoryStore:
                 if job.log.closed_at is not None and job.log.closed_at < closed_before
             ]
             for job_id in gone:
-                del self._jobs[job_id]
+                self._forget(job_id)
         return len(gone)
 
     def _after_fork(self) -> None:
         """In the child: the jobs are the parent's."""
         self._jobs_lock = threading.Lock()
         jobs, self._jobs = self._jobs, OrderedDict()
+        self._bytes = 0
         for job in jobs.values():
             job.log.disown()
 
@@ -156,6 +217,12 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing to flush."""
+
+
+def _account(store: weakref.ref[MemoryStore], log: EventLog) -> None:
+    found = store()
+    if found is not None:
+        found._charge(log)
 
 
 def register(store: Store) -> None:
