@@ -10,17 +10,21 @@ import {
   type ReactNode,
 } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
-import { ALL, makeCutter, UNSEEN, viewOf, windowOf, type View } from "./blocks.js";
+import { ALL, lineHeightOf, makeCutter, viewOf, windowOf } from "./blocks.js";
 import { ConnectionLine } from "./ConnectionLine.js";
-import { followEnd, type Follower } from "./followEnd.js";
 import { highlight } from "./highlight.js";
 import { makeLevelCounter } from "./levels.js";
-import { linesText, selectedText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
+import { countAfter, lineOf, linesText, placeOf, selectedText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
 import { LogBlock, rowsOf, type RenderEntry } from "./LogBlock.js";
 import { LogSummary } from "./LogSummary.js";
 import { LogToolbar } from "./LogToolbar.js";
 import { Finder, step } from "./search.js";
 import type { LogEntry } from "./types.js";
+import { useFollowing } from "./useFollowing.js";
+import { useNamedLine } from "./useNamedLine.js";
+import { useSelectedBlocks } from "./useSelectedBlocks.js";
+import { useTarget } from "./useTarget.js";
+import { useView } from "./useView.js";
 import { WORDS, type ConnectionView, type LogWords } from "./words.js";
 
 export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
@@ -103,8 +107,6 @@ function Panel({
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLInputElement>(null);
-  const follower = useRef<Follower | null>(null);
-  const measured = useRef<() => View>(() => UNSEEN);
 
   const words = useMemo(() => ({ ...WORDS, ...ownWords }), [ownWords]);
   const windowed = renderer === "window";
@@ -128,86 +130,24 @@ function Panel({
   const [query, setQuery] = useState("");
   const matches = useMemo(() => finder.find(shown, query), [finder, shown, query]);
 
-  // The line that was gone to, kept as itself: its place changes when old lines go.
-  const [target, setTarget] = useState<{ readonly entry: PanelEntry } | null>(null);
-  const targetIndex = useMemo(() => (target ? shown.indexOf(target.entry) : -1), [shown, target]);
-  const goTo = (index: number): void => {
-    const entry = shown[index];
-    if (entry === undefined) return;
-    follower.current?.hold();
-    setTarget({ entry });
-  };
-
-  const [following, setFollowing] = useState(autoScroll);
-  const [view, setView] = useState<View>(UNSEEN);
   const [cut] = useState(makeCutter);
   const blocks = useMemo(() => (windowed ? [] : cut(shown)), [cut, windowed, shown]);
+  const lastLine = lineOf(shown, shown.length - 1);
 
-  // New lines since the reader went away.
-  const [left, setLeft] = useState(0);
-  const lastLine = useRef(0);
+  const [left, setLeft] = useState(0); // the last line when the reader went away
+  const { following, follower } = useFollowing(scroller, content, autoScroll, (now) => {
+    if (now) target.set(null);
+    else setLeft(lastLine);
+  });
   const fresh = following || !autoScroll ? 0 : countAfter(shown, left);
 
-  useEffectBeforePaint(() => {
-    lastLine.current = lineOf(shown, shown.length - 1);
-    measured.current = () => {
-      if (!scroller.current || !content.current) return UNSEEN;
-      return windowed ? windowOf(scroller.current, content.current, shown.length) : viewOf(scroller.current, content.current);
-    };
-  });
-
-  useEffectBeforePaint(() => {
-    if (!autoScroll || !scroller.current || !content.current) return undefined;
-    const started = followEnd(scroller.current, content.current, (now) => {
-      setFollowing(now);
-      if (now) setTarget(null);
-      else setLeft(lastLine.current);
-    });
-    follower.current = started;
-    setFollowing(true);
-    return () => {
-      started.stop();
-      follower.current = null;
-      setFollowing(false);
-    };
-  }, [autoScroll]);
-
-  useEffectBeforePaint(() => {
-    follower.current?.stick();
-  }, [shown, view, look, wrap]);
-
-  const [measure] = useState(() => () => {
-    const now = measured.current();
-    setView((before) => (before.first === now.first && before.last === now.last && before.lines === now.lines ? before : now));
-  });
-  // While it follows, the view is at the end: once the panel is full there is nothing to measure.
-  const settled = following && blocks.length > 2;
-  useEffectBeforePaint(() => {
-    if (!settled) measure();
-  }, [shown, settled, look, wrap, measure]);
-  useEffectBeforePaint(() => {
-    const stop = new AbortController();
-    const options = { capture: true, passive: true, signal: stop.signal }; // the scrolling of all that is around it, too
-    document.addEventListener("scroll", () => follower.current?.following || measure(), options);
-    // The panel changes its size, or comes into the page's view because something above it does.
-    const observers = [
-      typeof ResizeObserver === "function" ? new ResizeObserver(measure) : null,
-      typeof IntersectionObserver === "function" ? new IntersectionObserver(measure, { threshold: [0, 0.25, 0.5, 0.75, 1] }) : null,
-    ];
-    for (const observer of observers) if (scroller.current) observer?.observe(scroller.current);
-    measure();
-    return () => {
-      stop.abort();
-      for (const observer of observers) observer?.disconnect();
-    };
-  }, [measure]);
+  const [view, measure] = useView(scroller, content, follower, (panel, inner) => (windowed ? windowOf(panel, inner, shown.length) : viewOf(panel, inner)));
+  const selected = useSelectedBlocks(content);
 
   // The lines that are drawn: those at the end while following, else those that were measured near the view.
   const tail = following && view !== ALL ? shown.length - view.lines : null;
   const rows = Math.min(view.lines, MOST_ROWS);
   const first = Math.max(0, tail === null ? Math.min(view.first, shown.length - rows) : shown.length - rows);
-  const isNear = (index: number, from: number, to: number): boolean =>
-    (tail === null ? index >= view.first && index <= view.last : to > tail) || (targetIndex >= from && targetIndex < to);
 
   /** The element of a line; null where it has none just now. */
   const elementOf = (index: number): Element | null => {
@@ -216,36 +156,30 @@ function Panel({
     const block = content.current?.children[place];
     return block?.children[index - (blocks[place]?.start ?? 0)] ?? block ?? null;
   };
-
-  // Brings the line that was gone to into the middle. Heights above it may turn out otherwise than they were
-  // estimated once they are drawn, so look again.
-  const centre = useRef<() => boolean>(() => true);
-  useEffectBeforePaint(() => {
-    centre.current = () => {
-      const panel = scroller.current;
-      if (targetIndex === -1 || !panel || !content.current) return true;
-      const lineHeight = Number.parseFloat(getComputedStyle(content.current).lineHeight) || 16;
-      const box = panel.getBoundingClientRect();
-      const line = windowed
-        ? { top: content.current.getBoundingClientRect().top + targetIndex * lineHeight, height: lineHeight }
-        : (elementOf(targetIndex)?.getBoundingClientRect() ?? box);
-      const before = panel.scrollTop;
-      panel.scrollTop += line.top - box.top - (panel.clientHeight - line.height) / 2;
-      return Math.abs(panel.scrollTop - before) < 1;
-    };
+  const target = useTarget(scroller, shown, (index) => {
+    if (!windowed) return elementOf(index)?.getBoundingClientRect() ?? null;
+    const inner = content.current as HTMLDivElement;
+    const height = lineHeightOf(inner);
+    return { top: inner.getBoundingClientRect().top + index * height, height };
   });
+  const targetIndex = target.index;
+  const isNear = (place: number, from: number, to: number): boolean =>
+    selected[place] ?? ((tail === null ? place >= view.first && place <= view.last : to > tail) || (targetIndex >= from && targetIndex < to));
+  const goTo = (index: number): void => {
+    const entry = shown[index];
+    if (entry === undefined) return;
+    follower.current?.hold();
+    target.set(entry);
+  };
+
   useEffectBeforePaint(() => {
-    if (!target) return undefined;
-    let tries = 10;
-    let frame = 0;
-    const again = (): void => {
-      tries -= 1;
-      if (!centre.current() && tries > 0) frame = requestAnimationFrame(again);
-    };
-    again();
-    measure();
-    return () => cancelAnimationFrame(frame);
-  }, [target, measure]);
+    follower.current?.stick();
+  }, [follower, shown, view, look, wrap]);
+  // While it follows, the view is at the end: once the panel is full there is nothing to measure.
+  const settled = following && blocks.length > 2;
+  useEffectBeforePaint(() => {
+    if (!settled) measure();
+  }, [shown, settled, look, wrap, target.entry, measure]);
 
   // Marks what was found in the rows that are drawn.
   useEffectBeforePaint(
@@ -381,42 +315,6 @@ function Panel({
 
 /** The most rows of a window: as many as a tall screen shows, though nothing may be laid out to count them. */
 const MOST_ROWS = 120;
-
-/** The number of the line that the page's address names; null for none. */
-function useNamedLine(links: string | null): number | null {
-  const [named, setNamed] = useState<number | null>(null);
-  useEffect(() => {
-    if (links === null) return undefined;
-    const read = (): void => {
-      const { hash } = window.location;
-      const number = hash.startsWith(`#${links}`) ? hash.slice(links.length + 1) : "";
-      setNamed(/^[0-9]{1,9}$/.test(number) ? Number(number) : null);
-    };
-    read();
-    window.addEventListener("hashchange", read);
-    return () => window.removeEventListener("hashchange", read);
-  }, [links]);
-  return links === null ? null : named;
-}
-
-/** A line's own number, else its place from 1; 0 before the first. */
-function lineOf(logs: readonly PanelEntry[], index: number): number {
-  return logs[index]?.line ?? index + 1;
-}
-
-/** Where the line of this number is; -1 where it is not (yet, any more, or filtered out). Numbers only grow. */
-function placeOf(logs: readonly PanelEntry[], line: number): number {
-  const near = line - lineOf(logs, 0); // its place unless lines were left out
-  if (lineOf(logs, near) === line && near >= 0 && near < logs.length) return near;
-  return logs.findIndex((_, index) => lineOf(logs, index) === line);
-}
-
-/** How many lines have a number above `line`. */
-function countAfter(logs: readonly PanelEntry[], line: number): number {
-  let index = logs.length;
-  while (index > 0 && lineOf(logs, index - 1) > line) index -= 1;
-  return logs.length - index;
-}
 
 function withMaxHeight(style: CSSProperties | undefined, maxHeight: string | number): CSSProperties {
   const value = typeof maxHeight === "number" ? `${maxHeight}px` : maxHeight;

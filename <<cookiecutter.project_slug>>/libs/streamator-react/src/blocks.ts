@@ -80,7 +80,7 @@ export function viewOf(scroller: HTMLElement, content: HTMLElement): View {
   const edge = (index: number, side: "top" | "bottom"): number => (children[index] as Element).getBoundingClientRect()[side];
   const first = search(children.length, (index) => edge(index, "bottom") >= top - margin);
   const last = search(children.length, (index) => edge(index, "top") > bottom + margin) - 1;
-  const lineHeight = Number.parseFloat(getComputedStyle(content).lineHeight) || 16;
+  const lineHeight = lineHeightOf(content);
   return { first, last, lines: Math.max(UNSEEN.lines, Math.ceil((2 * margin) / lineHeight)) };
 }
 
@@ -97,7 +97,7 @@ function search(count: number, isSo: (index: number) => boolean): number {
 
 /** Which lines of `count` a window of rows of one height shows, a few more on each side. */
 export function windowOf(scroller: HTMLElement, content: HTMLElement, count: number): View {
-  const lineHeight = Number.parseFloat(getComputedStyle(content).lineHeight) || 16;
+  const lineHeight = lineHeightOf(content);
   const lines = Math.ceil(scroller.clientHeight / lineHeight) + 2 * SPARE;
   const top = scroller.getBoundingClientRect().top - content.getBoundingClientRect().top;
   const first = Math.max(0, Math.min(Math.floor(top / lineHeight) - SPARE, count - lines));
@@ -106,3 +106,8 @@ export function windowOf(scroller: HTMLElement, content: HTMLElement, count: num
 
 /** Rows that a window holds beyond each edge, for the frame in which it has not yet moved on. */
 const SPARE = 4;
+
+/** Pixels. */
+export function lineHeightOf(content: HTMLElement): number {
+  return Number.parseFloat(getComputedStyle(content).lineHeight) || 16;
+}

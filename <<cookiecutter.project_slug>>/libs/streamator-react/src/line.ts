@@ -55,3 +55,22 @@ export function selectedText(range: Range): string {
   for (const row of part.querySelectorAll(".streamator-log-entry")) row.append("\n");
   return (part.textContent ?? "").replace(/\n$/, "");
 }
+
+/** A line's own number, else its place from 1; 0 before the first. */
+export function lineOf(logs: readonly PanelEntry[], index: number): number {
+  return logs[index]?.line ?? index + 1;
+}
+
+/** Where the line of this number is; -1 where it is not (yet, any more, or filtered out). Numbers only grow. */
+export function placeOf(logs: readonly PanelEntry[], line: number): number {
+  const near = line - lineOf(logs, 0); // its place unless lines were left out
+  if (lineOf(logs, near) === line && near >= 0 && near < logs.length) return near;
+  return logs.findIndex((_, index) => lineOf(logs, index) === line);
+}
+
+/** How many lines have a number above `line`. */
+export function countAfter(logs: readonly PanelEntry[], line: number): number {
+  let index = logs.length;
+  while (index > 0 && lineOf(logs, index - 1) > line) index -= 1;
+  return logs.length - index;
+}

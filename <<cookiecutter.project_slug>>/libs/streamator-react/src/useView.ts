@@ -1,0 +1,65 @@
+import { useRef, useState, type RefObject } from "react";
+import { useEffectBeforePaint } from "./beforePaint.js";
+import { UNSEEN, type View } from "./blocks.js";
+import type { Follower } from "./followEnd.js";
+
+/** Milliseconds after the reader's last act within which a scroll is taken for theirs. */
+const ACT = 1_000;
+
+/**
+ * What is near the view: measured anew when something is scrolled or resized, and by the function given back.
+ * `measureNow` may be another function each time.
+ */
+export function useView(
+  scroller: RefObject<HTMLElement | null>,
+  content: RefObject<HTMLElement | null>,
+  follower: RefObject<Follower | null>,
+  measureNow: (scroller: HTMLElement, content: HTMLElement) => View,
+): [View, () => void] {
+  const [view, setView] = useState<View>(UNSEEN);
+  const latest = useRef(measureNow);
+  useEffectBeforePaint(() => {
+    latest.current = measureNow;
+  });
+  const [measure] = useState(() => () => {
+    if (!scroller.current || !content.current) return;
+    const now = latest.current(scroller.current, content.current);
+    setView((before) => (before.first === now.first && before.last === now.last && before.lines === now.lines ? before : now));
+  });
+
+  useEffectBeforePaint(() => {
+    const panel = scroller.current;
+    if (!panel) return undefined;
+    const stop = new AbortController();
+    const options = { capture: true, passive: true, signal: stop.signal };
+    let acted = Number.NEGATIVE_INFINITY;
+    for (const act of ["wheel", "keydown", "touchmove", "mousedown"]) {
+      panel.addEventListener(
+        act,
+        () => {
+          acted = performance.now();
+        },
+        options,
+      );
+    }
+    // The scrolling of all that is around it, too. Where nobody has acted and the page has no focus, it is the
+    // browser's find bar that scrolls: it would lose the place that it has marked if rows took its text away.
+    const onScroll = (): void => {
+      if (!follower.current?.following && (document.hasFocus() || performance.now() - acted < ACT)) measure();
+    };
+    document.addEventListener("scroll", onScroll, options);
+    window.addEventListener("focus", measure, { signal: stop.signal });
+    // The panel changes its size, or comes into the page's view because something above it does.
+    const observers = [
+      typeof ResizeObserver === "function" ? new ResizeObserver(measure) : null,
+      typeof IntersectionObserver === "function" ? new IntersectionObserver(measure, { threshold: [0, 0.25, 0.5, 0.75, 1] }) : null,
+    ];
+    for (const observer of observers) observer?.observe(panel);
+    measure();
+    return () => {
+      stop.abort();
+      for (const observer of observers) observer?.disconnect();
+    };
+  }, [scroller, follower, measure]);
+  return [view, measure];
+}
