@@ -13,7 +13,7 @@ TOOLS    := .venv/.tools-installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bake dev demo test lint clean bench-ui
+.PHONY: help setup bake dev demo test lint clean bench bench-ui
 .NOTPARALLEL:
 
 help: ## list the commands (this)
@@ -47,6 +47,18 @@ $(TOOLS): tests/requirements.txt
 	@echo "Installing the template's tools into .venv ..."
 	@test -x $(PY) && $(PY) -c '' 2>/dev/null || { rm -rf .venv && $(PYTHON) -m venv .venv; }
 	@$(PY) -m pip install -q --disable-pip-version-check -r tests/requirements.txt -c '$(TEMPLATE)/backend/constraints.txt'
+	@touch $@
+
+bench: build/bench/installed ## the library beside its peers and the limit, with a plot; BENCH=--quick takes 3 minutes
+	@build/bench/venv/bin/python tests/benchmarks/run.py $(BENCH)
+
+build/bench/installed: tests/benchmarks/requirements.txt
+	@echo "Installing what is compared into build/bench ..."
+	@$(PYTHON) -m venv build/bench/venv
+	@build/bench/venv/bin/python -m pip install -q --disable-pip-version-check -r tests/benchmarks/requirements.txt
+	@rm -rf build/bench/streamator-0.2.1
+	@build/bench/venv/bin/python -m pip install -q --disable-pip-version-check --no-deps \
+		--target build/bench/streamator-0.2.1 streamator==0.2.1
 	@touch $@
 
 bench-ui: tests/benchmarks/ui/node_modules ## the log panel under load in Chromium, beside its peers; BENCH_UI='--rounds 5 --steady 100'

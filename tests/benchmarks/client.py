@@ -139,18 +139,16 @@ def idle(port: int, viewers: int, seconds: float) -> dict[str, Any]:
 
     streams = opened(200)  # what is allocated once, is
     time.sleep(1.5)
-    before = get(port, "/bench/figures")
+    before = get(port, "/bench/memory")
     streams += opened(viewers)
     time.sleep(1.5)
-    full = get(port, "/bench/figures")
+    full = get(port, "/bench/memory")
+    cpu, clock = get(port, "/bench/cpu")
     time.sleep(seconds)
-    after = get(port, "/bench/figures")
+    cpu_then, clock_then = get(port, "/bench/cpu")
     for one in streams:
         one.close()
-    return {
-        "bytes": (full["rss"] - before["rss"]) / viewers,
-        "cpu": (after["cpu"] - full["cpu"]) / (after["clock"] - full["clock"]),
-    }
+    return {"bytes": (full - before) / viewers, "cpu": (cpu_then - cpu) / (clock_then - clock)}
 
 
 if __name__ == "__main__":

@@ -353,9 +353,13 @@ class Bench:
             jobs[k % len(jobs)].log(message(k // len(jobs) + 1, time.monotonic_ns()))
         await asyncio.sleep(0.05)
 
-    async def figures(self) -> dict[str, float]:
+    async def memory(self) -> int:
         gc.collect()
-        return {"rss": resident(), "cpu": time.process_time(), "clock": time.monotonic()}
+        return resident()
+
+    async def cpu(self) -> tuple[float, float]:
+        """CPU seconds so far, and the time."""
+        return time.process_time(), time.monotonic()
 
 
 def resident() -> int:
