@@ -34,6 +34,17 @@ it("the theming table says what the style sheet does", () => {
   }
 });
 
+it("the sizes are what the library comes to", () => {
+  const measured = execFileSync(process.execPath, [join(library, "scripts/size.mjs")], { encoding: "utf8", cwd: library });
+  const lines = [...measured.matchAll(/^(.+): ([0-9.]+) KB$/gm)];
+  expect(lines).toHaveLength(3);
+  for (const [, names, size] of lines) {
+    const row = (names as string).split(", ").map((name) => `\`${name}\``).join(", ");
+    const stated = readme.split("\n").find((line) => line.startsWith(`| ${row} | `));
+    expect(Math.abs(Number.parseFloat(stated?.split(" | ")[1] ?? "") - Number(size)), `${names}: ${size} KB`).toBeLessThan(0.3);
+  }
+}, 30_000);
+
 function outputOf(run: () => string): string {
   try {
     return run();

@@ -45,14 +45,17 @@ async function start() {
 
   const began = performance.now();
   let seen = 0;
-  await new Promise((resolve) => {
+  await new Promise((resolve, reject) => {
     /** A peer calls it in a layout effect: how many lines it has rendered, and the newest of them. */
     const rendered = (lines, newest) => {
       if (lines === seen) return;
       seen = lines;
       const stamp = / @(\d+)/.exec(newest ?? "");
       if (stamp) afterPaint(() => lags.push(performance.timeOrigin + performance.now() - Number(stamp[1])));
-      if (lines >= count) afterPaint(resolve);
+      if (lines < count) return;
+      // What was measured must be the whole log, no line twice.
+      if (lines > count || !newest.startsWith(`line ${count} of `)) reject(new Error(`${lines} lines, the last is ${JSON.stringify(newest)}: not the ${count} that were sent`));
+      afterPaint(resolve);
     };
     createRoot(document.getElementById("root")).render(createElement(peers[query.get("peer")], { url, rendered }));
   });
