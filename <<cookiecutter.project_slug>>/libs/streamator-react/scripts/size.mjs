@@ -8,6 +8,8 @@ import { build } from "vite";
 
 const index = fileURLToPath(new URL("../src/index.ts", import.meta.url));
 
+process.env.NODE_ENV = "production"; // React's JSX comes in two kinds
+
 /** What some names of the library come to in a page, in bytes. */
 export async function sizeOf(names) {
   const folder = await mkdtemp(join(tmpdir(), "streamator-size-"));
