@@ -82,11 +82,11 @@ class _Block:
 
     __slots__ = ("count", "data", "first", "raw", "size")
 
-    def __init__(self, first: int, raw: Run, size: int) -> None:
+    def __init__(self, first: int, count: int, raw: Run | None, data: bytes, size: int) -> None:
         self.first = first
-        self.count = len(raw[0])
-        self.raw: Run | None = raw
-        self.data = b""
+        self.count = count
+        self.raw = raw
+        self.data = data
         self.size = size
         """About how many bytes of memory it takes."""
 
@@ -441,19 +441,22 @@ class EventLog:
             if not self._raw or self._closed:
                 return
             run = self._take()
-        times, texts = run[::3], run[1::3]
+        times, texts, levels = self._columns(run)
+        size = getsizeof("".join(texts)) + len(texts) * _ENTRY_OVERHEAD + _BLOCK_OVERHEAD
+        self._add(_Block(self._last + 1, len(texts), (array("d", times), texts, levels), b"", size))
+
+    def _columns(self, run: list[Any]) -> tuple[list[float], list[str], list[str | None]]:
+        times = run[::3]
         if times[0] < self._t or times != sorted(times):  # of two threads, the first to look at the clock came second
             times = list(accumulate([self._t, *times], max))[1:]
         self._t = times[-1]
-        size = getsizeof("".join(texts)) + len(times) * _ENTRY_OVERHEAD + _BLOCK_OVERHEAD
-        self._add(_Block(self._last + 1, (array("d", times), texts, run[2::3]), size))
-        self._last += len(times)
-        self._forget_old()
+        return times, run[1::3], run[2::3]
 
     def _add(self, block: _Block) -> None:
         """Keep a new block: as one with the block before it, if both are as they came."""
         blocks = self._blocks
-        if blocks and blocks[-1].takes(block):
+        self._last += block.count
+        if block.raw is not None and blocks and blocks[-1].takes(block):
             self._size -= blocks[-1].size
             blocks[-1].join(block)
         else:
@@ -466,6 +469,7 @@ class EventLog:
                 self._size += blocks[-1].size
             blocks.append(block)
         self._size += blocks[-1].size
+        self._forget_old()
 
     def _forget_old(self) -> None:
         """Let go of blocks that are wholly past ``maxlen``."""
@@ -502,15 +506,33 @@ class EventLog:
         The bytes are shared between readers. A batch that starts with lost events begins with a gap.
         """
         with self._lock:
-            self._settle()
+            if after == self._last and self._raw and not self._closed:
+                self._settle_read()
+            else:
+                self._settle()
             if after >= self._last:
                 return Batch()
             memo = self._memo
             if memo is not None and memo[:3] == (after, self._last, limit):
                 return memo[3]  # readers that wait together read the same
-            batch = self._read(after, limit)
+            batch = self._newest(after, limit) or self._read(after, limit)
             self._memo = (after, self._last, limit, batch)
             return batch
+
+    def _settle_read(self) -> None:
+        """`_settle` for a reader that waits for just this: it is encoded at once."""
+        times, texts, levels = self._columns(self._take())
+        data = encode_run(self._last + 1, times, texts, levels, self.start)
+        self._add(_Block(self._last + 1, len(texts), None, data, len(data) + _BLOCK_OVERHEAD))
+
+    def _newest(self, after: int, limit: int) -> Batch | None:
+        """`_read` for the usual case of a live reader: all it lacks is the newest block, as it is."""
+        if not self._blocks or self._last - after > self._maxlen:
+            return None
+        block = self._blocks[-1]
+        if block.raw is not None or block.first != after + 1 or block.last != self._last or len(block.data) > limit:
+            return None
+        return Batch(block.data, block.last)
 
     def _read(self, after: int, limit: int) -> Batch:
         blocks = self._blocks

@@ -115,17 +115,19 @@ class Follow:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[bool] = loop.create_future()
         self._waiter = waiter
-        if not self._log.watch(self, self._cursor, self._status, served=served):
-            self._waiter = None
-            return True
+        grown = True
         heart = _heart(loop, self._heartbeat)
-        heart.add(self)
         try:
-            return await waiter
+            if self._log.watch(self, self._cursor, self._status, served=served):
+                grown = False
+                heart.add(self)
+                grown = await waiter
         finally:
             self._waiter = None
             heart.waiting.pop(self, None)
-            self._log.unwatch(self)
+            if not grown:
+                self._log.unwatch(self)
+        return grown
 
     def _answer(self, grown: bool) -> None:
         waiter = self._waiter
