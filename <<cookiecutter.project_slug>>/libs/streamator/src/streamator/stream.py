@@ -50,7 +50,8 @@ _hearts: dict[asyncio.AbstractEventLoop, dict[float, _Heart]] = {}
 def _heart(loop: asyncio.AbstractEventLoop, interval: float) -> _Heart:
     hearts = _hearts.get(loop)
     if hearts is None:
-        for other in [other for other in list(_hearts) if other.is_closed()]:
+        # A loop that only pauses still has its timers, and they have what they need: this list is but to find it by.
+        for other in [other for other in list(_hearts) if not other.is_running()]:
             _hearts.pop(other, None)
         hearts = _hearts[loop] = {}
     heart = hearts.get(interval)
@@ -115,19 +116,16 @@ class Follow:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[bool] = loop.create_future()
         self._waiter = waiter
-        grown = True
         heart = _heart(loop, self._heartbeat)
         try:
-            if self._log.watch(self, self._cursor, self._status, served=served):
-                grown = False
-                heart.add(self)
-                grown = await waiter
+            if not self._log.watch(self, self._cursor, self._status, served=served):
+                return True
+            heart.add(self)
+            return await waiter
         finally:
             self._waiter = None
             heart.waiting.pop(self, None)
-            if not grown:
-                self._log.unwatch(self)
-        return grown
+            self._log.unwatch(self)
 
     def _answer(self, grown: bool) -> None:
         waiter = self._waiter
