@@ -5,8 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from typing import Any
 
 from .chunk import Chunk, Fetched, Key
+from .chunk_mirror import ChunkMirrors
+from .chunk_writer import ChunkWriter
 from .errors import JobExists
 from .events import is_job_id
 from .fault import StoreFault
@@ -15,14 +18,14 @@ from .mirror import Mirrors
 from .store import Job, MemoryStore, stores
 from .writer import Writer
 
-__all__ = ["Chunk", "Fetched", "Key", "RemoteStore", "StoreFault"]
+__all__ = ["Chunk", "ChunkStore", "Fetched", "Key", "RemoteStore", "StoreFault"]
 
 
 class RemoteStore(MemoryStore):
-    """The base of stores that other processes see: see `DynamoStore` for one.
+    """The base of stores that other processes see.
 
-    A store derives from it and gives `_place`, `_write` and `_fetch`; the latter two are called from the
-    store's own threads only, never from an event loop.
+    A store derives from it and gives `_place`, `_new_writer` and `_new_mirrors`; one that keeps chunks derives
+    from `ChunkStore`.
 
     Args:
         ttl_days: how long what is written is kept, in days (default 7).
@@ -66,13 +69,11 @@ class RemoteStore(MemoryStore):
 
     def _reset(self) -> None:
         """The state of a store whose threads have not run yet."""
-        self._writer = Writer(
-            self._place, self._write, self._fetch, lease=self._lease, flush_seconds=self._flush_seconds,
-            ttl_seconds=self._ttl_days * 86_400, max_jobs=2 * self._max_jobs,
+        self._writer = self._new_writer(
+            lease=self._lease, flush_seconds=self._flush_seconds, ttl_seconds=self._ttl_days * 86_400,
+            max_jobs=2 * self._max_jobs,
         )  # fmt: skip
-        self._mirrors = Mirrors(
-            self._place, self._fetch, max_mirrors=self._max_mirrors, maxlen=self._maxlen, pace=self._pace
-        )
+        self._mirrors = self._new_mirrors(max_mirrors=self._max_mirrors, maxlen=self._maxlen, pace=self._pace)
 
     # What a store gives
 
@@ -81,12 +82,12 @@ class RemoteStore(MemoryStore):
         """Where the store's data is, for messages: ``DynamoDB table 'my-logs'``."""
         raise NotImplementedError
 
-    def _write(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
-        """Store a chunk: see `chunk.Write`."""
+    def _new_writer(self, **options: Any) -> Writer[Any]:
+        """What writes the jobs of this process; the options are those of `Writer`."""
         raise NotImplementedError
 
-    def _fetch(self, keys: list[Key]) -> Fetched:
-        """Read chunks: see `chunk.Fetch`."""
+    def _new_mirrors(self, **options: Any) -> Mirrors[Any]:
+        """What reads the jobs of others; the options are those of `Mirrors`."""
         raise NotImplementedError
 
     # What a store is to others
@@ -144,6 +145,31 @@ class RemoteStore(MemoryStore):
         warning, with its count. Quiet the second time. A job that is made later starts the store again."""
         self._writer.stop(self._close_seconds)
         self._mirrors.stop()
+
+
+class ChunkStore(RemoteStore):
+    """The base of stores that keep a log as `chunk` says: see `DynamoStore` for one.
+
+    A store derives from it and gives `_place`, `_write` and `_fetch`; the latter two are called from the
+    store's own threads only, never from an event loop.
+
+    Args:
+        options: those of `RemoteStore`.
+    """
+
+    def _new_writer(self, **options: Any) -> Writer[Any]:
+        return ChunkWriter(self._place, self._write, self._fetch, **options)
+
+    def _new_mirrors(self, **options: Any) -> Mirrors[Any]:
+        return ChunkMirrors(self._place, self._fetch, **options)
+
+    def _write(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
+        """Store a chunk: see `chunk.Write`."""
+        raise NotImplementedError
+
+    def _fetch(self, keys: list[Key]) -> Fetched:
+        """Read chunks: see `chunk.Fetch`."""
+        raise NotImplementedError
 
 
 _exits_in: int | None = None
