@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-import streamator.fastapi
+import streamator.viewer
 from streamator import EventLog, JobEmitter, JobLogger, MemoryStore, StoreError
 from streamator.fastapi import (
     StreamResponse,
@@ -282,7 +282,7 @@ async def test_a_server_that_reports_a_lost_viewer_by_an_error_is_understood() -
 
 
 def test_a_viewer_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streamator.fastapi, "SEND_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(streamator.viewer, "SEND_TIMEOUT_SECONDS", 0.05)
 
     async def test() -> None:
         job = JobLogger()

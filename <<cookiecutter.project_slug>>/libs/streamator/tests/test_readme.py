@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from streamator import MemoryStore, events, fastapi, wire
+from streamator import MemoryStore, asgi, events, viewer, wire
 from streamator.dynamo import DynamoStore
 
 FOLDER = Path(__file__).parents[1]
@@ -156,7 +156,7 @@ def test_the_tests_in_it_pass(tmp_path: Path) -> None:
 def test_the_stream_it_shows_is_one() -> None:
     (shown,) = (code for language, code in FENCES if not language)
     opening, rest = shown.split("\n\n", 1)
-    assert opening + "\n\n" == wire.opening(fastapi.RETRY_MS).decode()
+    assert opening + "\n\n" == wire.opening(asgi.RETRY_MS).decode()
     assert wire.HEARTBEAT.decode() in rest
     assert [event["event"] for event in data(rest)] == ["log", "page_loaded", "done"]
     assert [list(event)[-1] for event in data(rest)] == ["t"] * 3
@@ -177,7 +177,7 @@ def test_its_numbers_are_the_codes() -> None:
     assert memory["max_jobs"] == 10_000 and memory["maxlen"] == 1_000_000 and memory["pace"] == 0.005
     assert f"| {memory['max_jobs']:,}; then" in README and f"| {memory['maxlen']:,}; then" in README
     assert f"| {events.MAX_TEXT:,} characters" in README and f"| {events.MAX_EVENT:,} characters" in README
-    assert f"after {fastapi.SEND_TIMEOUT_SECONDS:g} seconds it is given up" in README
+    assert f"after {viewer.SEND_TIMEOUT_SECONDS:g} seconds it is given up" in README
     assert f"one thread writes every {dynamo['flush_seconds']:g} seconds" in " ".join(README.split())
     assert f"returns within {dynamo['close_seconds']:g} seconds" in README
     assert f"within {2 * dynamo['lease_seconds']:g} seconds; if it was only asleep" in README

@@ -1,15 +1,14 @@
 """FastAPI: the routes, and the response that streams a job's log.
 
-Needs the ``[fastapi]`` extra. The response is a plain ASGI application in the dress of a Starlette response.
+Needs the ``[fastapi]`` extra. The response is the plain ASGI application of `streamator.asgi` in the dress of a
+Starlette response.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qs
 
 try:
     from fastapi import APIRouter, FastAPI
@@ -23,16 +22,15 @@ except ImportError as error:
         f"streamator.fastapi needs FastAPI, which is not installed here ({error}): pip install 'streamator[fastapi]'"
     ) from error
 
-from . import shutdown, wire
+from . import wire
+from .asgi import StreamApp, stream_headers
 from .errors import StoreError
-from .events import encode_value, is_job_id, to_utf8
-from .log import EventLog
+from .events import encode_value, to_utf8
 from .shutdown import end_streams
-from .store import MemoryStore, Store, find_job, open_store, stores
-from .stream import HEARTBEAT_SECONDS, Follow, follow
+from .store import MemoryStore, Store, find_job, stores
+from .stream import HEARTBEAT_SECONDS
+from .viewer import find_log, given_store, snapshot_json
 
-RETRY_MS = 3_000
-SEND_TIMEOUT_SECONDS = 30.0
 _NO_STORE = {"cache-control": "no-store"}
 # In the scope of a request whose stream is to begin after the endpoint: the `StreamResponse`.
 _LATER = "streamator.stream"
@@ -51,10 +49,7 @@ class StreamResponse(Response):
             answer to a POST (default False: unnamed, so that a browser's ``onmessage`` sees every event).
         background: a task that Starlette's way runs when the response is over.
 
-    It reads the cursor from the request: the ``Last-Event-ID`` header, or else ``?after=``. An unknown job is a 404,
-    a store that cannot be read a 503, and a cursor at the end of a closed log a 204, which tells an `EventSource`
-    to stop. It ends after the job's last event; when the viewer leaves; when the viewer takes nothing for 30
-    seconds; and, without the last event, when the server shuts down.
+    It answers as `StreamApp` does.
     """
 
     media_type = wire.MEDIA_TYPE
@@ -71,16 +66,8 @@ class StreamResponse(Response):
         self.status_code = 200
         self.background = background
         self.body = b""
-        self.raw_headers = [
-            (b"content-type", wire.MEDIA_TYPE.encode()),
-            # no-transform: a proxy that compresses would hold events back until its buffer is full
-            (b"cache-control", b"no-cache, no-transform"),
-            (b"x-accel-buffering", b"no"),
-        ]
-        self._job_id = job_id
-        self._store = store
-        self._heartbeat = heartbeat
-        self._named = named
+        self.raw_headers = stream_headers()
+        self._app = StreamApp(job_id, store, heartbeat=heartbeat, named=named)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. A response object is for one request only."""
@@ -91,101 +78,7 @@ class StreamResponse(Response):
 
     def stream(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """What a call does, also where the route has asked for it to be done later; see `_StreamRoute`."""
-        stream = _Stream(self._job_id, self._heartbeat, self._named, self.background)
-        return stream.run(self._store, self.raw_headers, scope, receive, send)
-
-
-class _Stream:
-    """One viewer's open stream. There may be thousands, and nothing happens on most of them: it keeps little."""
-
-    __slots__ = (
-        "background", "ending", "follow", "heartbeat", "job_id", "named", "send", "sending_since", "stuck", "task",
-    )  # fmt: skip
-
-    def __init__(self, job_id: str, heartbeat: float, named: bool, background: BackgroundTask | None) -> None:
-        self.job_id = job_id
-        self.heartbeat = heartbeat
-        self.named = named
-        self.background = background
-        self.follow: Follow | None = None
-        self.task: asyncio.Task[Any] | None = None
-        self.sending_since: float | None = None
-        self.ending = False
-        self.stuck = False
-
-    async def run(
-        self, store: Store | None, headers: list[tuple[bytes, bytes]], scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Answer the request."""
-        self.send = send
-        self.task = asyncio.current_task()
-        shutdown.add(self)
-        watcher: asyncio.Task[None] | None = None
-        try:
-            batches = await self._begin(store, headers, scope, receive)
-            del scope, headers, store  # none of it is needed again
-            if batches is not None:
-                self.follow = batches
-                if self.ending:
-                    batches.stop()
-                watcher = asyncio.ensure_future(_until_gone(receive, batches))
-                async for batch in batches:
-                    data = batch.frames or wire.HEARTBEAT
-                    await self._send(wire.named(data) if self.named and batch else data)
-                await self._send(b"", more=False)
-        except OSError:  # how an ASGI server (spec 2.4) says that the viewer has left
-            logger.debug("a viewer of job %s left", self.job_id)
-        except asyncio.CancelledError:
-            if not self.stuck:
-                raise
-            if self.task is not None and hasattr(self.task, "uncancel"):  # Python 3.11
-                self.task.uncancel()
-            logger.info("a viewer of job %s took nothing for %g s: given up", self.job_id, SEND_TIMEOUT_SECONDS)
-        finally:
-            if watcher is not None:
-                watcher.cancel()
-            shutdown.remove(self)
-            self.task = self.follow = None
-        if self.background is not None:
-            await self.background()
-
-    async def _begin(
-        self, store: Store | None, headers: list[tuple[bytes, bytes]], scope: Scope, receive: Receive
-    ) -> Follow | None:
-        """Answer up to the first event; None where that was all there is to say."""
-        try:
-            log = await _find(self.job_id, store)
-        except StoreError as error:
-            await _unavailable(error)(scope, receive, self.send)
-            return None
-        if log is None:
-            await _not_found()(scope, receive, self.send)
-            return None
-        after = _cursor(scope)
-        if log.closed and after >= log.last and after:
-            await Response(status_code=204, headers=_NO_STORE)(scope, receive, self.send)
-            return None
-        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._send(wire.opening(RETRY_MS))
-        return follow(log, after, heartbeat=self.heartbeat)
-
-    async def _send(self, data: bytes, more: bool = True) -> None:
-        self.sending_since = asyncio.get_running_loop().time()
-        await self.send({"type": "http.response.body", "body": data, "more_body": more})
-        self.sending_since = None
-
-    def end(self) -> None:
-        """End the stream, without the job's last event: the server shuts down."""
-        self.ending = True
-        if self.follow is not None:
-            self.follow.stop()
-
-    def sweep(self, now: float) -> None:
-        """Give up on a viewer that takes nothing: what waits for it is memory."""
-        since = self.sending_since
-        if since is not None and now - since > SEND_TIMEOUT_SECONDS and self.task is not None:
-            self.stuck = True
-            self.task.cancel()
+        return self._app.stream(scope, receive, send, self.raw_headers, self.background)
 
 
 class _StreamRoute(APIRoute):
@@ -203,13 +96,6 @@ class _StreamRoute(APIRoute):
             stream = response.stream(scope, receive, send)
             del inner, response, scope, receive, send
             await stream
-
-
-async def _until_gone(receive: Receive, batches: Follow) -> None:
-    """Stop following when the viewer has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass  # the rest of a body that nobody reads
-    batches.stop()
 
 
 def make_stream_response(
@@ -233,7 +119,7 @@ def make_stream_response(
     Returns:
         A `StreamResponse`; or a 404, ``{"error": "not found"}``, where it is known at once that there is no such job.
     """
-    opened = _opened(store, store_options)
+    opened = given_store(store, store_options)
     if find_job(job_id) is None and not any(_is_remote(one) for one in ([opened] if opened else stores())):
         return _not_found()
     return StreamResponse(job_id, opened, heartbeat=heartbeat, named=named)
@@ -267,7 +153,7 @@ def add_log_routes(
     ``GET {prefix}/{job_id}/stream`` is the live stream; see `StreamResponse`. ``GET {prefix}/{job_id}`` is what
     there is now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
     """
-    opened = _opened(store, store_options)
+    opened = given_store(store, store_options)
 
     async def stream(job_id: str) -> Response:
         """Stream the job's log as server-sent events."""
@@ -279,10 +165,13 @@ def add_log_routes(
     async def snapshot(job_id: str, after: str = "0") -> Response:
         """The events after the id `after`, the id to ask after next, and whether the job is over."""
         try:
-            log = await _find(job_id, opened)
+            log = await find_log(job_id, opened)
         except StoreError as error:
             return _unavailable(error)
-        return _not_found() if log is None else await _snapshot(log, wire.parse_cursor(after))
+        if log is None:
+            return _not_found()
+        body = await snapshot_json(log, wire.parse_cursor(after))
+        return Response(body, media_type="application/json", headers=_NO_STORE)
 
 
 def add_job_routes(
@@ -302,7 +191,7 @@ def add_job_routes(
     the job's task to stop and answers ``{"cancelled": job_id}``, also where the job is over by then; a job that
     cannot be stopped from here is a 409 that says why. Results and tasks are in the process that runs the job.
     """
-    opened = _opened(store, store_options)
+    opened = given_store(store, store_options)
 
     async def stream(job_id: str) -> Response:
         """Stream the job's events as server-sent events."""
@@ -324,7 +213,7 @@ def add_job_routes(
         job = find_job(job_id)
         if job is None:
             try:
-                log = await _find(job_id, opened)
+                log = await find_log(job_id, opened)
             except StoreError as error:
                 return _unavailable(error)
             if log is None:
@@ -346,61 +235,9 @@ def _add_stream(app: FastAPI | APIRouter, path: str, endpoint: Callable[[str], A
     )  # fmt: skip
 
 
-async def _snapshot(log: EventLog, after: int) -> Response:
-    after = log.start_at(after)
-    parts: list[bytes] = []
-    while batch := log.read(after):
-        parts += wire.json_parts(batch.frames)
-        after = batch.last
-        await asyncio.sleep(0)  # a long log is many reads: the others have their turn between two
-    if log.status == "lost" and not log.closed:
-        parts += wire.json_parts(wire.status_frame("lost"))
-    body = wire.poll_json(parts, next_id=after, closed=log.closed and after >= log.last)
-    return Response(body, media_type="application/json", headers=_NO_STORE)
-
-
-async def _find(job_id: str, store: Store | None) -> EventLog | None:
-    """The log of a job of this process, or else of the store; None for an id that no store should see."""
-    if not is_job_id(job_id):
-        return None
-    job = find_job(job_id)
-    if job is not None:
-        return job.log
-    unread: StoreError | None = None
-    for one in [store] if store is not None else stores():
-        try:
-            log = await one.find(job_id)
-        except StoreError as error:
-            unread = error
-        else:
-            if log is not None:
-                return log
-    if unread is not None:
-        raise unread
-    return None
-
-
-def _opened(store: str | Store | None, options: dict[str, Any]) -> Store | None:
-    if store is None and options:
-        raise StoreError(f"options {sorted(options)} without a store: name it, store='dynamo' for instance")
-    return None if store is None else open_store(store, **options)
-
-
 def _is_remote(store: Store) -> bool:
     """Whether the store may know jobs of other processes."""
     return type(store).find is not MemoryStore.find
-
-
-def _cursor(scope: Scope) -> int:
-    """The id of the last event that the viewer has. The header is what an `EventSource` sends of its own when it
-    reconnects, with the URL unchanged, so it wins; of several headers or parameters the last one counts."""
-    cursor: str | None = None
-    for name, value in scope["headers"]:
-        if name == b"last-event-id":
-            cursor = value.decode("latin-1")
-    if cursor is None:
-        cursor = parse_qs(scope["query_string"].decode("latin-1")).get("after", [""])[-1]
-    return wire.parse_cursor(cursor)
 
 
 def _encode_result(data: Any) -> bytes:
