@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from . import wire
@@ -16,6 +16,7 @@ from .errors import StoreError
 from .store import Store
 from .stream import HEARTBEAT_SECONDS, Follow, follow
 from .viewer import ASGIApp, Headers, Receive, Scope, Send, Viewer, cursor, find_log, given_store, snapshot_json
+from .websocket import WebSocketApp
 
 RETRY_MS = 3_000
 NO_STORE = (b"cache-control", b"no-store")
@@ -142,21 +143,24 @@ class LogApp:
         prefix: the path that it answers under, where nothing in front of it has seen to that (default: any).
         otherwise: the application that gets the requests that are not under ``prefix`` (default: none, 404).
         heartbeat: seconds without an event after which a comment is sent (default 15).
+        origins: sites beside the server's own whose pages may open a WebSocket (default: none); see `WebSocketApp`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
-    ``GET {prefix}/{job_id}/stream`` is the live stream; see `StreamApp`. ``GET {prefix}/{job_id}`` is what there is
+    ``GET {prefix}/{job_id}/stream`` is the live stream; see `StreamApp`. ``WS {prefix}/{job_id}/ws`` is the same over
+    a WebSocket; see `WebSocketApp`. ``GET {prefix}/{job_id}`` is what there is
     now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
     Whoever knows a job's id can read it: put what your framework has for authentication in front of it.
     """
 
     def __init__(
         self, store: str | Store | None = None, *, prefix: str = "", otherwise: ASGIApp | None = None,
-        heartbeat: float = HEARTBEAT_SECONDS, **store_options: Any,
+        heartbeat: float = HEARTBEAT_SECONDS, origins: Collection[str] = (), **store_options: Any,
     ) -> None:  # fmt: skip
         self._store = given_store(store, store_options)
         self._prefix = prefix
         self._otherwise = otherwise
         self._heartbeat = heartbeat
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -164,13 +168,17 @@ class LogApp:
         if self._otherwise is not None and not path.startswith(f"{self._prefix}/"):
             await self._otherwise(scope, receive, send)
             return
-        if scope["type"] != "http":
-            raise ValueError(f"streamator's LogApp answers no {scope['type']!r}: only http")
         # By its last parts: frameworks differ in what they leave of the path in front of a mounted application.
-        *above, job_id, last = f"/{path.removeprefix(self._prefix)}".split("/")
+        *_, job_id, last = f"//{path}".split("/")
+        if scope["type"] == "websocket":
+            socket = WebSocketApp(job_id, self._store, heartbeat=self._heartbeat, origins=self._origins)
+            await (socket if last == "ws" else _refuse)(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            raise ValueError(f"streamator's LogApp answers no {scope['type']!r}: only http and websocket")
         if scope["method"] != "GET":
             await respond(send, 405, _error(f"{scope['method']} {path}: only GET is answered here"), (b"allow", b"GET"))
-        elif last == "stream" and above:
+        elif last == "stream" and job_id:
             await StreamApp(job_id, self._store, heartbeat=self._heartbeat)(scope, receive, send)
         else:
             await self._snapshot(last, scope, send)
@@ -185,6 +193,11 @@ class LogApp:
             await not_found(send)
             return
         await respond(send, 200, await snapshot_json(log, cursor(scope)))
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    """Accept no WebSocket: the server answers 403."""
+    await send({"type": "websocket.close", "code": 1008})
 
 
 async def respond(send: Send, status: int, body: bytes = b"", *more: tuple[bytes, bytes]) -> None:

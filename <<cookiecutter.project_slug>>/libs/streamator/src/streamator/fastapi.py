@@ -7,7 +7,8 @@ Starlette response.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import AsyncExitStack
 from typing import Any
 
 try:
@@ -17,6 +18,7 @@ try:
     from starlette.background import BackgroundTask
     from starlette.responses import JSONResponse, Response
     from starlette.types import Receive, Scope, Send
+    from starlette.websockets import WebSocket, WebSocketDisconnect
 except ImportError as error:
     raise ImportError(
         f"streamator.fastapi needs FastAPI, which is not installed here ({error}): pip install 'streamator[fastapi]'"
@@ -29,7 +31,8 @@ from .events import encode_value, to_utf8
 from .shutdown import end_streams
 from .store import MemoryStore, Store, find_job, stores
 from .stream import HEARTBEAT_SECONDS
-from .viewer import find_log, given_store, snapshot_json
+from .viewer import Message, cancel_job, find_log, given_store, snapshot_json
+from .websocket import WebSocketApp
 
 _NO_STORE = {"cache-control": "no-store"}
 # In the scope of a request whose stream is to begin after the endpoint: the `StreamResponse`.
@@ -138,8 +141,9 @@ def make_job_stream_response(
 
 
 def add_log_routes(
-    app: FastAPI | APIRouter, prefix: str = "/log", store: str | Store | None = None, **store_options: Any
-) -> None:
+    app: FastAPI | APIRouter, prefix: str = "/log", store: str | Store | None = None, *,
+    origins: Collection[str] = (), **store_options: Any,
+) -> None:  # fmt: skip
     """Add the routes that show a job's log.
 
     Args:
@@ -148,9 +152,11 @@ def add_log_routes(
         prefix: the path in front of ``/{job_id}`` (default ``"/log"``).
         store: where to look for jobs that do not run in this process: ``"dynamo"``, or a `Store` (default: in every
             store that is open here).
+        origins: sites beside the server's own whose pages may open a WebSocket (default: none); see `WebSocketApp`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
-    ``GET {prefix}/{job_id}/stream`` is the live stream; see `StreamResponse`. ``GET {prefix}/{job_id}`` is what
+    ``GET {prefix}/{job_id}/stream`` is the live stream; see `StreamResponse`. ``WS {prefix}/{job_id}/ws`` is the same
+    over a WebSocket; see `WebSocketApp`. ``GET {prefix}/{job_id}`` is what
     there is now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
     """
     opened = given_store(store, store_options)
@@ -160,6 +166,7 @@ def add_log_routes(
         return make_stream_response(job_id, opened)
 
     _add_stream(app, f"{prefix}/{{job_id}}/stream", stream)
+    _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, origins, cancel=False)
 
     @app.get(f"{prefix}/{{job_id}}", response_class=JSONResponse)
     async def snapshot(job_id: str, after: str = "0") -> Response:
@@ -175,8 +182,9 @@ def add_log_routes(
 
 
 def add_job_routes(
-    app: FastAPI | APIRouter, prefix: str = "/job", store: str | Store | None = None, **store_options: Any
-) -> None:
+    app: FastAPI | APIRouter, prefix: str = "/job", store: str | Store | None = None, *,
+    origins: Collection[str] = (), **store_options: Any,
+) -> None:  # fmt: skip
     """Add the routes of a job made with `JobEmitter`: its stream, its result, and its end.
 
     Args:
@@ -184,9 +192,11 @@ def add_job_routes(
             one with ``yield`` is closed before a stream begins.
         prefix: the path in front of ``/{job_id}`` (default ``"/job"``).
         store: as for `add_log_routes`.
+        origins: as for `add_log_routes`.
         store_options: as for `add_log_routes`.
 
-    ``GET {prefix}/{job_id}/stream`` streams its events. ``GET {prefix}/{job_id}/result`` is what was given to
+    ``GET {prefix}/{job_id}/stream`` streams its events, and so does ``WS {prefix}/{job_id}/ws``, which also takes
+    ``{"type": "cancel"}``. ``GET {prefix}/{job_id}/result`` is what was given to
     ``set_result``, as often as it is asked for, and a 404 while there is none. ``POST {prefix}/{job_id}/cancel`` asks
     the job's task to stop and answers ``{"cancelled": job_id}``, also where the job is over by then; a job that
     cannot be stopped from here is a 409 that says why. Results and tasks are in the process that runs the job.
@@ -198,6 +208,7 @@ def add_job_routes(
         return make_job_stream_response(job_id, opened)
 
     _add_stream(app, f"{prefix}/{{job_id}}/stream", stream)
+    _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, origins, cancel=True)
 
     @app.get(f"{prefix}/{{job_id}}/result", response_class=JSONResponse)
     async def result(job_id: str) -> Response:
@@ -210,20 +221,15 @@ def add_job_routes(
     @app.post(f"{prefix}/{{job_id}}/cancel", response_class=JSONResponse)
     async def cancel(job_id: str) -> Response:
         """Ask the job's task to stop."""
-        job = find_job(job_id)
-        if job is None:
-            try:
-                log = await find_log(job_id, opened)
-            except StoreError as error:
-                return _unavailable(error)
-            if log is None:
-                return _not_found()
-            if not log.closed:
-                return _conflict(f"job {job_id} runs in another process: cancel it there")
-        elif not job.log.closed:
-            if job.cancel is None:
-                return _conflict(f"job {job_id} has no task to cancel: give it one with emitter.track(task)")
-            job.cancel()
+        try:
+            log = await find_log(job_id, opened)
+        except StoreError as error:
+            return _unavailable(error)
+        if log is None:
+            return _not_found()
+        reason = cancel_job(job_id, log)
+        if reason is not None:
+            return _conflict(reason)
         return JSONResponse({"cancelled": job_id}, headers=_NO_STORE)
 
 
@@ -233,6 +239,26 @@ def _add_stream(app: FastAPI | APIRouter, path: str, endpoint: Callable[[str], A
         path, endpoint, methods=["GET"], status_code=200, response_class=StreamResponse, openapi_extra=_DOCS,
         route_class_override=_StreamRoute,
     )  # fmt: skip
+
+
+def _add_websocket(
+    app: FastAPI | APIRouter, path: str, store: Store | None, origins: Collection[str], cancel: bool
+) -> None:
+    @app.websocket(path)
+    async def socket(websocket: WebSocket, job_id: str) -> None:
+        # As for a stream, what dependencies with `yield` hold is not kept: FastAPI would until the end.
+        for name in ("fastapi_function_astack", "fastapi_inner_astack"):
+            held = websocket.scope.get(name)
+            if isinstance(held, AsyncExitStack):
+                await held.aclose()
+
+        async def send(message: Message) -> None:
+            try:
+                await websocket.send(message)
+            except WebSocketDisconnect as error:  # Starlette's word for it
+                raise ConnectionError("the viewer has left") from error
+
+        await WebSocketApp(job_id, store, origins=origins, cancel=cancel)(websocket.scope, websocket.receive, send)
 
 
 def _is_remote(store: Store) -> bool:

@@ -118,6 +118,20 @@ async def find_log(job_id: str, store: Store | None) -> EventLog | None:
     return None
 
 
+def cancel_job(job_id: str, log: EventLog) -> str | None:
+    """Ask the task of the job with this log to stop. None, also where the job is over by then; else why it cannot
+    be stopped from here."""
+    if log.closed:
+        return None
+    job = find_job(job_id)
+    if job is None:
+        return f"job {job_id} runs in another process: cancel it there"
+    if job.cancel is None:
+        return f"job {job_id} has no task to cancel: give it one with emitter.track(task)"
+    job.cancel()
+    return None
+
+
 def given_store(store: str | Store | None, options: Mapping[str, Any]) -> Store | None:
     """The store that a route was given, by name or as it is; None for every store that is open here."""
     if store is None and options:

@@ -1,4 +1,4 @@
-"""Events on the wire: server-sent events (WHATWG HTML, section 9.2) and poll JSON.
+"""Events on the wire: server-sent events (WHATWG HTML, section 9.2), poll JSON and WebSocket text.
 
 A *frame* is one event in its SSE form: ``id: 7\\ndata: {...}\\n\\n``. Its JSON holds no line break, so frames can
 be joined, cut apart at their blank lines and turned into any other form without being parsed.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from .events import to_utf8
 
 MEDIA_TYPE = "text/event-stream"
 HEARTBEAT = b": heartbeat\n\n"
 _EVENT_NAME = re.compile(rb'(?:id: [0-9]+\n)?data: \{"event":"([^"\\]*)"')
+_FRAME = re.compile(rb"(?:id: ([0-9]+)\n)?data: ([^\n]*)\n\n")
 _CURSOR = re.compile(r"[0-9]{1,18}")
 
 
@@ -56,6 +58,13 @@ def _name(part: bytes) -> bytes:
 def poll_json(parts: Iterable[bytes], *, next_id: int, closed: bool) -> bytes:
     """The answer to a poll: the events, the id to ask after next, and whether there will be more."""
     return b'{"logs":[%s],"next":%d,"closed":%s}' % (b",".join(parts), next_id, b"true" if closed else b"false")
+
+
+@lru_cache(maxsize=8)  # viewers that wait together send the same
+def websocket_text(frames: bytes) -> str:
+    """The same frames as a JSON array, ``[{"id": 7, "event": {...}}, ...]``; the id of a passing state is null."""
+    parts = (b'{"id":%s,"event":%s}' % (match[1] or b"null", match[2]) for match in _FRAME.finditer(frames))
+    return f"[{b','.join(parts).decode()}]"
 
 
 def parse_cursor(text: str | None) -> int:
