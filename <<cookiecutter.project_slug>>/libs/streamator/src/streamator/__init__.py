@@ -14,6 +14,7 @@ from .stream import follow
 
 if TYPE_CHECKING:
     from .dynamo import DynamoStore
+    from .redis import RedisStore
 
 __version__ = "0.3.0"
 
@@ -26,6 +27,7 @@ __all__ = [
     "JobExists",
     "JobLogger",
     "MemoryStore",
+    "RedisStore",
     "Store",
     "StoreError",
     "StreamatorError",
@@ -39,4 +41,8 @@ def __getattr__(name: str) -> Any:
         from .dynamo import DynamoStore
 
         return DynamoStore
+    if name == "RedisStore":  # the [redis] extra
+        from .redis import RedisStore
+
+        return RedisStore
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

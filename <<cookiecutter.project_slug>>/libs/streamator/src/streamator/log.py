@@ -8,6 +8,7 @@ them. A block is a few hundred entries and one send. A reader is nothing but the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import threading
@@ -75,6 +76,12 @@ class Reader(Protocol):
     """What a log wakes: see `EventLog.watch`."""
 
     def wake(self) -> None: ...
+
+
+class Alarm(Protocol):
+    """What a log calls from the thread that appends: see `EventLog.alarm`."""
+
+    def notify(self) -> None: ...
 
 
 class _Block:
@@ -254,7 +261,7 @@ class EventLog:
         self._ended = False
         self._disowned = False
         self._status: str | None = None
-        self._armed: list[_Signal] = []
+        self._armed: list[Alarm] = []
         self._signals: dict[asyncio.AbstractEventLoop, _Signal] = {}
         self._memo: tuple[int, int, int, Batch] | None = None
 
@@ -590,6 +597,24 @@ class EventLog:
             return False
         signal.schedule()
         return True
+
+    def alarm(self, alarm: Alarm, after: int) -> bool:
+        """Ask for one ``alarm.notify()`` when there is more than ``after``: for a thread, where `watch` is for an event
+        loop. It is called by whoever appends, closes or ends, and must be quick.
+
+        Returns False, and asks for nothing, if there is more now, or the log is closed or ended.
+        """
+        with self._lock:
+            if self._closed or self._ended:
+                return False
+            if alarm not in self._armed:
+                self._armed.append(alarm)
+            # First armed, then looked at: see `watch`.
+            if not self._raw and self._last <= after:
+                return True
+            with contextlib.suppress(ValueError):  # it has rung meanwhile
+                self._armed.remove(alarm)
+            return False
 
     def unwatch(self, reader: Reader) -> None:
         """Take back a `watch`; quiet if there is none."""

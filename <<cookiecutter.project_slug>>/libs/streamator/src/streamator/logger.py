@@ -21,9 +21,9 @@ class JobLogger:
     """The log of one job, from the job's side.
 
     Args:
-        store: ``"memory"`` (default), ``"dynamo"``, or any `Store`.
+        store: ``"memory"`` (default), ``"dynamo"``, ``"redis"``, or any `Store`.
         job_id: the job's id (default: a new UUID). 1 to 128 letters, digits, ``_`` or ``-``, new for each run.
-        options: what the store takes: ``table="my-logs", ttl_days=1`` for ``"dynamo"``.
+        options: what the store takes: ``table="my-logs", ttl_days=1`` for ``"dynamo"``, ``url=`` for ``"redis"``.
 
     Raises:
         InvalidJobId, JobExists: ``job_id`` cannot be used.

@@ -19,6 +19,7 @@ from .log import EventLog
 
 if TYPE_CHECKING:
     from .dynamo import DynamoStore as DynamoStore
+    from .redis import RedisStore as RedisStore
 
 
 class Job:
@@ -260,7 +261,7 @@ def open_store(store: str | Store = "memory", **options: Any) -> Store:
     """The store that ``store`` means: a name with its options, or a store itself.
 
     Args:
-        store: ``"memory"``, ``"dynamo"``, or a `Store`, which is returned as it is.
+        store: ``"memory"``, ``"dynamo"``, ``"redis"``, or a `Store`, which is returned as it is.
         options: what that store's class takes, ``table="my-logs", ttl_days=1`` for instance.
 
     Returns:
@@ -284,8 +285,12 @@ def open_store(store: str | Store = "memory", **options: Any) -> Store:
         from .dynamo import DynamoStore
 
         kind = DynamoStore
+    elif store == "redis":
+        from .redis import RedisStore
+
+        kind = RedisStore
     else:
-        raise StoreError(f"unknown store {store!r}: use 'memory', 'dynamo' or a Store object")
+        raise StoreError(f"unknown store {store!r}: use 'memory', 'dynamo', 'redis' or a Store object")
     try:
         key = (store, *sorted(options.items()))
         hash(key)
@@ -326,4 +331,8 @@ def __getattr__(name: str) -> Any:
         from .dynamo import DynamoStore
 
         return DynamoStore
+    if name == "RedisStore":
+        from .redis import RedisStore
+
+        return RedisStore
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -108,9 +108,6 @@ class Writer(ABC, Generic[Out]):
         """Wait until there may be something to write."""
         self._wake.wait(self._flush_seconds)
 
-    def _ending(self) -> None:
-        """The thread ends."""
-
     # What it is to others
 
     def add(self, job_id: str, log: EventLog) -> None:
@@ -158,18 +155,21 @@ class Writer(ABC, Generic[Out]):
             wrote = self._round()
             self._tell()
             with self._lock:
-                for job_id in [job_id for job_id, out in self._jobs.items() if out.finished]:
+                for job_id in self._finished():
                     del self._jobs[job_id]
                 stop = self._stopping or not self._jobs
                 if stop:
                     self._thread = None
-                    self._ending()
             with self._settled:
                 self._settled.notify_all()
             if stop:
                 return
             if self._hurry and not wrote:
                 self._wake.wait(0.02)  # in a hurry, but what is left waits for its next try
+
+    def _finished(self) -> list[str]:
+        """Under the lock: the jobs that need no writer any more."""
+        return [job_id for job_id, out in self._jobs.items() if out.finished]
 
     def _failed(self, out: Out, fault: StoreFault) -> None:
         """Note why a job could not be written, and when to try again."""
