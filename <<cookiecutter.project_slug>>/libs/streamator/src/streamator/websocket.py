@@ -1,8 +1,8 @@
 """A job's stream over a WebSocket, as a plain ASGI application.
 
 What the server sends is JSON text. An array holds events, ``[{"id": 7, "event": {...}}, ...]``: all that is ready,
-in order. An empty one is a heartbeat, because a page cannot see a WebSocket's own pings. An object is the answer to
-what the client has sent.
+in order. An empty one comes at once where there is such a job, and then as a heartbeat, because a page cannot see a
+WebSocket's own pings. An object is the answer to what the client has sent.
 
 What the client may send, up to 1,024 characters each: ``{"type": "pause"}``, ``{"type": "resume"}`` and, where the
 route allows it, ``{"type": "cancel"}``. Answers: ``{"paused": true}``, ``{"paused": false}``,
@@ -102,6 +102,7 @@ class _Socket(Viewer):
                 elif log is not None:
                     batches = follow(log, after, heartbeat=self.heartbeat)
                     self.following(batches)
+                    await self._text(wire.websocket_text(b""))
                     listener = asyncio.ensure_future(self._listen(receive, batches, log))
                     last = await self._serve(batches, log.start_at(after))
                     if self.code is None:
