@@ -312,7 +312,7 @@ def test_a_paused_client_ends_like_any_other(how: str, monkeypatch: pytest.Monke
         job = JobLogger()
         viewer = Socket(WebSocketApp(job.job_id))
         viewer.say(type="pause")
-        await until(lambda: viewer.texts)
+        await until(lambda: {"paused": True} in viewer.texts)
         job.log("unseen")
         await asyncio.sleep(0)
         if how == "leaves":
@@ -376,8 +376,9 @@ async def test_a_job_without_a_task_says_why_it_is_not_cancelled() -> None:
     emitter = JobEmitter()
     viewer = Socket(WebSocketApp(emitter.job_id, cancel=True))
     viewer.say(type="cancel")
-    await until(lambda: viewer.texts)
-    assert "emitter.track(task)" in viewer.texts[0]["error"]
+    await until(lambda: len(viewer.texts) == 2)
+    assert viewer.texts[0] == []
+    assert "emitter.track(task)" in viewer.texts[1]["error"]
     emitter.close()
     await viewer.task
 
@@ -388,7 +389,7 @@ def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
     async def test() -> None:
         job = JobLogger()
         stuck, well = (Socket(WebSocketApp(job.job_id)) for _ in range(2))
-        await until(lambda: stuck.sent and well.sent)
+        await until(lambda: stuck.texts and well.texts)
         stuck.taking.clear()
         job.log("hello")
         await asyncio.wait_for(stuck.task, 10)
@@ -405,7 +406,7 @@ def test_a_server_that_has_closed_the_socket_is_understood(fault: Exception) -> 
     async def test() -> None:
         job = JobLogger()
         viewer = Socket(WebSocketApp(job.job_id))
-        await until(lambda: viewer.sent)
+        await until(lambda: viewer.texts)
         viewer.fault = fault
         job.log("hello")
         await asyncio.wait_for(viewer.task, 5)
