@@ -2,10 +2,11 @@
 
 import { Card, banner, expect, fetchUrl, prose, restartBackend, store, test, untilWritten, upload } from "./fixtures";
 
-for (const how of ["kill", "term"] as const) {
-  test(`a job in view when the backend is restarted (${how})`, async ({ page, source }) => {
-    const document = source.serve(`restart-${how}.txt`);
+for (const [how, delivery] of [["kill", "Stream"], ["term", "Stream"], ["kill", "Socket"], ["term", "Socket"]] as const) {
+  test(`a job in view when the backend is restarted (${how}, ${delivery})`, async ({ page, source }) => {
+    const document = source.serve(`restart-${how}-${delivery}.txt`);
     await page.goto("/");
+    await page.getByRole("radio", { name: delivery }).check();
     await fetchUrl(page, document.url);
     const card = Card.named(page, document.name);
     await document.write(prose(1_100_000));
