@@ -16,7 +16,7 @@ class TestRedisStoreContract(StoreContract):
     timeout = 30.0
 
     def make(self) -> RedisStore:
-        return RedisStore(self.url, prefix=self.prefix, lease_seconds=1.5)
+        return RedisStore(self.url, key_prefix=self.prefix, lease_seconds=1.5)
 
     @pytest.fixture
     def store(self, redis_server: RedisServer) -> Iterator[RedisStore]:

@@ -81,15 +81,20 @@ assert not extras, extras
     python(code, "-W", "error")
 
 
-def test_a_dynamo_store_is_importable_by_both_names_and_is_loaded_at_its_first_use() -> None:
-    code = """
+@pytest.mark.parametrize(
+    ("name", "module", "needs"), [("DynamoStore", "dynamo", "boto3"), ("RedisStore", "redis", "redis")]
+)
+def test_a_remote_store_is_importable_by_both_names_and_is_loaded_at_its_first_use(
+    name: str, module: str, needs: str
+) -> None:
+    code = f"""
 import sys
 import streamator, streamator.store
-assert "streamator.dynamo" not in sys.modules and "boto3" not in sys.modules
-from streamator.store import DynamoStore
-from streamator import DynamoStore as same
-assert DynamoStore is same and "streamator.dynamo" in sys.modules
-assert isinstance(DynamoStore, type) and issubclass(DynamoStore, streamator.MemoryStore)
+assert "streamator.{module}" not in sys.modules and "{needs}" not in sys.modules
+from streamator.store import {name}
+from streamator import {name} as same
+assert {name} is same and "streamator.{module}" in sys.modules
+assert isinstance({name}, type) and issubclass({name}, streamator.MemoryStore)
 """
     python(code)
 

@@ -44,7 +44,7 @@ def make(redis_server: RedisServer, prefix: str) -> Iterator[Make]:
     others = set(threading.enumerate())
 
     def make(server: RedisServer = redis_server, **options: Any) -> RedisStore:
-        made.append(RedisStore(**{"url": server.url, "prefix": prefix, "lease_seconds": LEASE, **options}))
+        made.append(RedisStore(**{"url": server.url, "key_prefix": prefix, "lease_seconds": LEASE, **options}))
         return made[-1]
 
     yield make
@@ -104,7 +104,7 @@ def script(code: str, server: RedisServer, prefix: str, **kwargs: Any) -> subpro
     """Another process: ``store`` is its store."""
     head = (
         "import os, sys, time\nfrom streamator import JobLogger, RedisStore\n"
-        f"store = RedisStore({server.url!r}, prefix={prefix!r}, lease_seconds={LEASE})\n"
+        f"store = RedisStore({server.url!r}, key_prefix={prefix!r}, lease_seconds={LEASE})\n"
     )
     return subprocess.Popen([sys.executable, "-c", head + code], text=True, **kwargs)
 
@@ -630,7 +630,7 @@ def test_the_same_options_are_the_same_store(redis_server: RedisServer) -> None:
     ("options", "says"),
     [
         ({"url": "http://127.0.0.1"}, "give redis://host:port/db"),
-        ({"prefix": "a:b"}, "without a colon"),
+        ({"key_prefix": "a:b"}, "without a colon"),
         ({"ttl_days": 0}, "greater than 0"),
     ],
 )

@@ -93,7 +93,7 @@ class RedisStore(RemoteStore):
         url: the server and the database: ``redis://[[user]:password@]host:port/db``, ``rediss://`` for TLS, or
             ``unix://`` (default ``redis://127.0.0.1:6379/0``).
         ttl_days: how long a log is kept after its last line, in days (default 7).
-        prefix: what all of the keys begin with (default ``"streamator"``).
+        key_prefix: what all of the keys begin with (default ``"streamator"``).
         flush_seconds: the least time between two writes (default 0.005). The first line of a quiet time is written
             at once.
         maxlen: how many events of one job are kept, here and in Redis (default 1,000,000).
@@ -112,15 +112,15 @@ class RedisStore(RemoteStore):
     """
 
     def __init__(
-        self, url: str = DEFAULT_URL, ttl_days: float = 7, *, prefix: str = "streamator", flush_seconds: float = 0.005,
-        **options: Any,
+        self, url: str = DEFAULT_URL, ttl_days: float = 7, *, key_prefix: str = "streamator",
+        flush_seconds: float = 0.005, **options: Any,
     ) -> None:
         if _missing is not None:
             raise StoreError(
                 f'the redis store needs redis-py, which is not installed ({_missing}): pip install "streamator[redis]"'
             ) from _missing
-        if not prefix or ":" in prefix:
-            raise ValueError(f"prefix is {prefix!r}: give a name without a colon, that the keys begin with")
+        if not key_prefix or ":" in key_prefix:
+            raise ValueError(f"key_prefix is {key_prefix!r}: give a name without a colon, that the keys begin with")
         try:
             where = redis.ConnectionPool.from_url(url).connection_kwargs
         except ValueError as error:
@@ -128,7 +128,7 @@ class RedisStore(RemoteStore):
         at = where.get("path") or f"{where.get('host', 'localhost')}:{where.get('port', 6379)}"
         self._at = f"Redis at {at}, database {where.get('db', 0)}"
         self._url = url
-        self._prefix = prefix
+        self._prefix = key_prefix
         super().__init__(ttl_days=ttl_days, flush_seconds=flush_seconds, **options)
 
     def _reset(self) -> None:
@@ -164,6 +164,7 @@ class RedisStore(RemoteStore):
             raise StoreError(f"{self._place} could not be read: {fault.reason}") from fault
 
     def close(self) -> None:
+        """Write what is pending, see ``close_seconds``, and let go of the connections. See `RemoteStore.close`."""
         super().close()
         self._calls.close()
 
@@ -361,7 +362,7 @@ def _fault_of(error: BaseException) -> StoreFault:
     if isinstance(error, (redis.ConnectionError, OSError)) or text.startswith(_DOWN):
         kind = "down"
     elif text.startswith("WRONGTYPE"):
-        return StoreFault("denied", f"a key is used by something else ({text}); give a prefix of its own")
+        return StoreFault("denied", f"a key is used by something else ({text}); give a key_prefix of its own")
     else:
         kind = "denied"  # nothing that another try in a moment can mend
     return StoreFault(kind, f"{type(error).__name__}: {text}")
