@@ -147,7 +147,7 @@ export async function untilAppended(request: APIRequestContext, id: string): Pro
   const { next } = (await (await request.get(`/api/log/${id}`)).json()) as { next: number };
   const key = (await askRedis(`KEYS *:log:${id}`)).split("\r\n").find((line) => line.endsWith(`:log:${id}`));
   if (key === undefined) throw new Error(`Redis holds no log of the job ${id}`);
-  await expect.poll(async () => Number((await askRedis(`XLEN ${key}`)).slice(1))).toBeGreaterThanOrEqual(next);
+  await expect.poll(async () => Number.parseInt((await askRedis(`XLEN ${key}`)).slice(1), 10)).toBeGreaterThanOrEqual(next);
 }
 
 /** The local Redis's answer to a command, as it comes over the wire. */
