@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .emitter import JobEmitter
 from .errors import InvalidJobId, JobExists, StoreError, StreamatorError
+from .filters import Filter, TypeFilter, VisibilityFilter, event_type, visibility
 from .log import Batch, EventLog
 from .logger import JobLogger
 from .store import MemoryStore, Store, open_store
@@ -22,6 +23,7 @@ __all__ = [
     "Batch",
     "DynamoStore",
     "EventLog",
+    "Filter",
     "InvalidJobId",
     "JobEmitter",
     "JobExists",
@@ -31,8 +33,12 @@ __all__ = [
     "Store",
     "StoreError",
     "StreamatorError",
+    "TypeFilter",
+    "VisibilityFilter",
+    "event_type",
     "follow",
     "open_store",
+    "visibility",
 ]
 
 

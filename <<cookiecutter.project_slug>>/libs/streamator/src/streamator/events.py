@@ -20,6 +20,23 @@ Event = dict[str, Any]
 LEVELS: Final = ("info", "success", "warning", "error")
 STATUSES: Final = ("completed", "failed", "cancelled")
 
+# Whom an event is for; without one it is user-facing. See `filters`.
+USER_FACING: Final = "user_facing"
+MODEL_ONLY: Final = "model_only"
+LIVE_UI_ONLY: Final = "live_ui_only"
+INTERNAL_ONLY: Final = "internal_only"
+VISIBILITIES: Final = (USER_FACING, MODEL_ONLY, LIVE_UI_ONLY, INTERNAL_ONLY)
+
+# Names for what many jobs tell. They are names alone: what else such an event holds is the job's own affair.
+WORKFLOW_STARTED: Final = "workflow_started"
+STEP_STARTED: Final = "step_started"
+STEP_PROGRESS: Final = "step_progress"
+STEP_COMPLETED: Final = "step_completed"
+TOOL_EXECUTED: Final = "tool_executed"
+WORKFLOW_COMPLETED: Final = "workflow_completed"
+ERROR: Final = "error"
+HEARTBEAT: Final = "heartbeat"
+
 # Event names with a meaning to every reader: only the log itself makes them.
 RESERVED: Final = ("done", "gap")
 

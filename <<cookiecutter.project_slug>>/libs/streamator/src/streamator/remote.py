@@ -13,7 +13,7 @@ from .chunk_writer import ChunkWriter
 from .errors import JobExists
 from .events import is_job_id
 from .fault import StoreFault
-from .log import EventLog
+from .log import BLOCK_SECONDS, EventLog, Overflow
 from .mirror import Mirrors
 from .store import Job, MemoryStore, stores
 from .writer import Writer
@@ -36,7 +36,8 @@ class RemoteStore(MemoryStore):
             (default 5). For one that is slow they wait up to six times as long.
         max_mirrors: how many jobs of other processes are held here (default 1,000). Past it the one that was
             not looked for for the longest time goes first.
-        max_jobs, maxlen, max_bytes, pace: those of `MemoryStore`; what is mirrored here is not counted.
+        max_jobs, maxlen, max_bytes, pace, overflow, block_seconds: those of `MemoryStore`; what is mirrored here is
+            not counted. With ``overflow="block"`` a job waits for the writer as for any viewer.
 
     Guarantees: logging never waits for the store. Events are stored in order, each once; while the store
     fails they wait in the job's log, and those that fall out of it (``maxlen``) are a gap to readers. One
@@ -47,7 +48,8 @@ class RemoteStore(MemoryStore):
     def __init__(
         self, *, ttl_days: float = 7, lease_seconds: float = 10, flush_seconds: float = 0.2,
         close_seconds: float = 5, max_mirrors: int = 1_000, max_jobs: int = 10_000, maxlen: int = 1_000_000,
-        max_bytes: int = 268_435_456, pace: float = 0.005,
+        max_bytes: int = 268_435_456, pace: float = 0.005, overflow: Overflow = "drop_oldest",
+        block_seconds: float = BLOCK_SECONDS,
     ) -> None:  # fmt: skip
         for name, value in {
             "ttl_days": ttl_days, "lease_seconds": lease_seconds, "flush_seconds": flush_seconds,
@@ -55,7 +57,10 @@ class RemoteStore(MemoryStore):
         }.items():  # fmt: skip
             if not value > 0:
                 raise ValueError(f"{name} is {value}: give a number greater than 0")
-        super().__init__(max_jobs=max_jobs, maxlen=maxlen, max_bytes=max_bytes, pace=pace)
+        super().__init__(
+            max_jobs=max_jobs, maxlen=maxlen, max_bytes=max_bytes, pace=pace, overflow=overflow,
+            block_seconds=block_seconds,
+        )  # fmt: skip
         self._ttl_days = ttl_days
         self._lease = lease_seconds
         self._flush_seconds = flush_seconds
@@ -73,7 +78,9 @@ class RemoteStore(MemoryStore):
             lease=self._lease, flush_seconds=self._flush_seconds, ttl_seconds=self._ttl_days * 86_400,
             max_jobs=2 * self._max_jobs,
         )  # fmt: skip
-        self._mirrors = self._new_mirrors(max_mirrors=self._max_mirrors, maxlen=self._maxlen, pace=self._pace)
+        # Of a log that drops what comes past `maxlen`, the last event is one more.
+        maxlen = self._maxlen + (self._overflow == "drop_newest")
+        self._mirrors = self._new_mirrors(max_mirrors=self._max_mirrors, maxlen=maxlen, pace=self._pace)
 
     # What a store gives
 

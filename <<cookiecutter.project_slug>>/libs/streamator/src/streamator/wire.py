@@ -35,14 +35,20 @@ def gap_frame(event_id: int, missed: int) -> bytes:
     return b'id: %d\ndata: {"event":"gap","missed":%d}\n\n' % (event_id, missed)
 
 
+def heartbeat(event_id: int = 0) -> bytes:
+    """What is sent while nothing comes. With an id it moves the cursor of a viewer to whom the events up to it are not
+    shown: a block with an ``id`` and no data sets the last event id, and is no event (HTML Standard, 9.2.6)."""
+    return b": heartbeat\nid: %d\n\n" % event_id if event_id else HEARTBEAT
+
+
 def status_frame(status: str) -> bytes:
     """A passing state of the job's producer. It has no id: it is not part of the log."""
     return b'data: {"event":"status","status":"%s"}\n\n' % status.encode()
 
 
 def json_parts(frames: bytes) -> list[bytes]:
-    """The JSON of each frame."""
-    return [part.partition(b"data: ")[2] for part in frames.split(b"\n\n")[:-1]]
+    """The JSON of each frame; a block without data is none."""
+    return [text for part in frames.split(b"\n\n") if (text := part.partition(b"data: ")[2])]
 
 
 def named(frames: bytes) -> bytes:

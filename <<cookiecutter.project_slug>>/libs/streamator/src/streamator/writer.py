@@ -6,6 +6,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
+from sys import maxsize
 from typing import Final, Generic, TypeVar
 
 from .fault import StoreFault, Trouble, count, logger
@@ -17,21 +18,37 @@ RETRY_DENIED_SECONDS: Final = 30.0
 
 
 class Outgoing(ABC):
-    """A job that runs here. Only the writer's thread touches it, but for `unsaved` and `due`."""
+    """A job that runs here, and a follower of its log. Only the writer's thread touches it, but for `unsaved`, `seen`,
+    `stalled` and `due`."""
 
-    __slots__ = ("closed", "dead", "due", "job_id", "log", "saved", "trouble")
+    __slots__ = ("__weakref__", "_saved", "closed", "dead", "due", "job_id", "log", "stalled", "trouble")
 
     def __init__(self, job_id: str, log: EventLog) -> None:
         self.job_id = job_id
         self.log = log
-        self.saved = 0
-        """The id of the last event that is known to be stored."""
+        self._saved = 0
+        self.stalled = -1
         self.closed = False
         """Whether the last event is known to be stored."""
         self.dead = False
         """Whether the id belongs to another run: nothing is written any more."""
         self.due = 0.0
         self.trouble: Trouble | None = None
+
+    @property
+    def saved(self) -> int:
+        """The id of the last event that is known to be stored."""
+        return self._saved
+
+    @saved.setter
+    def saved(self, value: int) -> None:
+        self._saved = value
+        self.log.has_read()
+
+    @property
+    def seen(self) -> int:
+        """As a follower of the log, see `EventLog.add_follower`: a job that is not written holds nobody up."""
+        return maxsize if self.dead else self._saved
 
     @property
     def unsaved(self) -> int:
@@ -113,7 +130,8 @@ class Writer(ABC, Generic[Out]):
     def add(self, job_id: str, log: EventLog) -> None:
         """Write this log from now on."""
         with self._lock:
-            self._jobs[job_id] = self._outgoing(job_id, log)
+            out = self._jobs[job_id] = self._outgoing(job_id, log)
+            log.add_follower(out)
             if len(self._jobs) > self._max_jobs:  # the store fails for long, and what waits must be bounded
                 _, gone = self._jobs.popitem(last=False)
                 self._given_up += gone.unsaved
