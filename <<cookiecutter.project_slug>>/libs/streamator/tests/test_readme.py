@@ -20,6 +20,7 @@ import pytest
 
 from streamator import MemoryStore, asgi, events, viewer, wire
 from streamator.dynamo import DynamoStore
+from streamator.redis import DEFAULT_URL, RedisStore
 
 FOLDER = Path(__file__).parents[1]
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -166,7 +167,7 @@ def test_the_stream_it_shows_is_one() -> None:
 def test_what_it_installs_is_there() -> None:
     project = (FOLDER / "pyproject.toml").read_text(encoding="utf-8")
     extras = set(re.findall(r"libs/streamator\[([a-z,]+)\]", README))
-    assert extras == {"fastapi", "dynamo", "fastapi,dynamo"}
+    assert extras == {"fastapi", "dynamo", "redis", "fastapi,dynamo,redis"}
     for name in {name for group in extras for name in group.split(",")}:
         assert re.search(rf"^{name} = \[", project, re.MULTILINE), name
 
@@ -182,3 +183,6 @@ def test_its_numbers_are_the_codes() -> None:
     assert f"returns within {dynamo['close_seconds']:g} seconds" in README
     assert f"within {2 * dynamo['lease_seconds']:g} seconds; if it was only asleep" in README
     assert f"| {dynamo['max_mirrors']:,} | `max_mirrors` |" in README
+    assert f"| `url` | `{DEFAULT_URL}` |" in README
+    for name, default in (RedisStore.__init__.__kwdefaults__ or {}).items():  # type: ignore[misc]
+        assert f"| `{name}` | {f'`{default}`' if isinstance(default, str) else f'{default:g}'} |" in README
