@@ -404,6 +404,16 @@ def test_a_stream_trimmed_to_maxlen_begins_with_a_gap(make: Make, redis_server: 
     assert messages(events) == lines(500, 401)
 
 
+def test_a_log_that_keeps_what_came_first_is_kept_whole(make: Make) -> None:
+    writer = make(maxlen=100, overflow="drop_newest")
+    with JobLogger(writer, job_id="job") as job:
+        log_all(job, lines(300))
+    assert writer.flush() == 0
+    events = run(transcript(make(maxlen=100, overflow="drop_newest"), "job"))
+    assert messages(events) == lines(100)
+    assert [event["event"] for event in events[100:]] == ["gap", "done"] and events[100]["missed"] == 200
+
+
 def test_a_log_that_has_expired_goes_on_where_it_was_or_with_what_is_in_memory(
     make: Make, redis_server: RedisServer, prefix: str
 ) -> None:

@@ -132,7 +132,9 @@ class RedisStore(RemoteStore):
         super().__init__(ttl_days=ttl_days, flush_seconds=flush_seconds, **options)
 
     def _reset(self) -> None:
-        self._calls = _Calls(self._url, self._prefix, self._lease, self._ttl_days, self._maxlen)
+        # Of a log that drops what comes past `maxlen`, the last event is one more.
+        maxlen = self._maxlen + (self._overflow == "drop_newest")
+        self._calls = _Calls(self._url, self._prefix, self._lease, self._ttl_days, maxlen)
         super()._reset()
 
     @property
