@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from streamator import MemoryStore, asgi, events, viewer, wire
+from streamator import MemoryStore, events, viewer, wire
 from streamator.dynamo import DynamoStore
 from streamator.redis import DEFAULT_URL, RedisStore
 
@@ -157,7 +157,7 @@ def test_the_tests_in_it_pass(tmp_path: Path) -> None:
 def test_the_stream_it_shows_is_one() -> None:
     (shown,) = (code for language, code in FENCES if not language)
     opening, rest = shown.split("\n\n", 1)
-    assert opening + "\n\n" == wire.opening(asgi.RETRY_MS).decode()
+    assert opening + "\n\n" == wire.opening(viewer.RETRY_MS).decode()
     assert wire.HEARTBEAT.decode() in rest
     assert [event["event"] for event in data(rest)] == ["log", "page_loaded", "done"]
     assert [list(event)[-1] for event in data(rest)] == ["t"] * 3
@@ -184,5 +184,5 @@ def test_its_numbers_are_the_codes() -> None:
     assert f"within {2 * dynamo['lease_seconds']:g} seconds; if it was only asleep" in README
     assert f"| {dynamo['max_mirrors']:,} | `max_mirrors` |" in README
     assert f"| `url` | `{DEFAULT_URL}` |" in README
-    for name, default in (RedisStore.__init__.__kwdefaults__ or {}).items():  # type: ignore[misc]
+    for name, default in (RedisStore.__init__.__kwdefaults__ or {}).items():
         assert f"| `{name}` | {f'`{default}`' if isinstance(default, str) else f'{default:g}'} |" in README
