@@ -327,6 +327,24 @@ def test_ended_streams_have_a_clean_end_without_done(monkeypatch: pytest.MonkeyP
     asyncio.run(test())
 
 
+def test_a_stream_that_is_ended_while_it_sends_waits_for_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        job = JobLogger()
+        viewer = Exchange(make_stream_response(job.job_id))
+        await until(lambda: viewer.text)
+        viewer.taking.clear()
+        job.log("hello")
+        await asyncio.sleep(0)
+        end_streams()
+        await asyncio.sleep(0)
+        viewer.taking.set()
+        await asyncio.wait_for(viewer.task, 5)
+        assert viewer.sent[-1]["more_body"] is False
+
+    monkeypatch.setattr("streamator.shutdown._ending_until", float("-inf"))  # restored after the test
+    asyncio.run(test())
+
+
 @run
 async def test_a_background_task_runs_when_the_stream_is_over() -> None:
     from starlette.background import BackgroundTask

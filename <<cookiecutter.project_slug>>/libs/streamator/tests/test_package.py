@@ -14,7 +14,7 @@ import streamator
 
 FOLDER = Path(__file__).parents[1]
 MODULES = sorted(path.stem for path in (FOLDER / "src" / "streamator").glob("*.py"))
-NEED_AN_EXTRA = {"fastapi"}  # `dynamo` imports without its own, and says so when it is used
+NEED_AN_EXTRA = {"fastapi", "flask"}  # `dynamo` imports without its own, and says so when it is used
 
 BLOCK = """
 import importlib.abc, sys
@@ -46,6 +46,7 @@ def without(*names: str) -> str:
 def test_the_core_imports_the_standard_library_only() -> None:
     core = [name for name in MODULES if name not in NEED_AN_EXTRA]
     assert {"log", "stream", "wire", "store", "logger", "emitter", "events", "testing", "remote"} < set(core)
+    assert {"asgi", "websocket", "wsgi"} < set(core)
     imports = "\n".join(f"import streamator.{name}" for name in core if name != "__init__")
     work = """
 from streamator import JobEmitter, open_store
@@ -117,17 +118,19 @@ for make in (lambda: streamator.JobLogger(store="dynamo", table="t"), lambda: Dy
     assert all('pip install "streamator[dynamo]"' in line and missing in line for line in said)
 
 
-@pytest.mark.parametrize("missing", ["fastapi", "starlette"])
-def test_without_the_fastapi_extra_its_routes_name_what_to_install(missing: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "missing"), [("fastapi", "fastapi"), ("fastapi", "starlette"), ("flask", "flask"), ("flask", "werkzeug")]
+)
+def test_without_a_framework_s_extra_its_routes_name_what_to_install(module: str, missing: str) -> None:
     code = f"""
 {without(missing)}
 try:
-    import streamator.fastapi
+    import streamator.{module}
 except ImportError as error:
     print(error)
 """
     said = python(code)
-    assert "streamator[fastapi]" in said and missing in said
+    assert f"streamator[{module}]" in said and missing in said
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:

@@ -15,22 +15,24 @@ from . import wire
 from .errors import StoreError
 from .store import Store
 from .stream import HEARTBEAT_SECONDS, Follow, follow
-from .viewer import ASGIApp, Headers, Receive, Scope, Send, Viewer, cursor, find_log, given_store, snapshot_json
+from .viewer import (
+    RETRY_MS,
+    ASGIApp,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    Viewer,
+    cursor,
+    find_log,
+    given_store,
+    snapshot_json,
+    stream_headers,
+)  # fmt: skip
 from .websocket import WebSocketApp
 
-RETRY_MS = 3_000
 NO_STORE = (b"cache-control", b"no-store")
 _JSON = (b"content-type", b"application/json")
-
-
-def stream_headers() -> Headers:
-    """The headers of an event stream."""
-    return [
-        (b"content-type", wire.MEDIA_TYPE.encode()),
-        # no-transform: a proxy that compresses would hold events back until its buffer is full
-        (b"cache-control", b"no-cache, no-transform"),
-        (b"x-accel-buffering", b"no"),
-    ]
 
 
 class StreamApp:
@@ -168,8 +170,9 @@ class LogApp:
         if self._otherwise is not None and not path.startswith(f"{self._prefix}/"):
             await self._otherwise(scope, receive, send)
             return
-        # By its last parts: frameworks differ in what they leave of the path in front of a mounted application.
-        *_, job_id, last = f"//{path}".split("/")
+        # By its last parts: frameworks differ in what they leave of a path in front of a mounted application, and one
+        # (Litestar) adds a slash behind it.
+        *_, job_id, last = f"//{path.rstrip('/')}".split("/")
         if scope["type"] == "websocket":
             socket = WebSocketApp(job_id, self._store, heartbeat=self._heartbeat, origins=self._origins)
             await (socket if last == "ws" else _refuse)(scope, receive, send)

@@ -25,13 +25,13 @@ except ImportError as error:
     ) from error
 
 from . import wire
-from .asgi import StreamApp, stream_headers
+from .asgi import StreamApp
 from .errors import StoreError
 from .events import encode_value, to_utf8
 from .shutdown import end_streams
 from .store import MemoryStore, Store, find_job, stores
 from .stream import HEARTBEAT_SECONDS
-from .viewer import Message, cancel_job, find_log, given_store, snapshot_json
+from .viewer import Message, cancel_job, find_log, given_store, snapshot_json, stream_headers
 from .websocket import WebSocketApp
 
 _NO_STORE = {"cache-control": "no-store"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs
@@ -20,14 +20,15 @@ from .log import EventLog
 from .store import Store, find_job, open_store, stores
 from .stream import Follow
 
-# As the ASGI specification has them (asgi.readthedocs.io).
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
+# As the ASGI specification has them (asgi.readthedocs.io): dicts, for which every framework has types of its own.
+Scope = Any
+Message = Any
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+RETRY_MS = 3_000
 SEND_TIMEOUT_SECONDS = 30.0
 
 logger = logging.getLogger("streamator")
@@ -155,6 +156,16 @@ def cursor(scope: Scope) -> int:
     if text is None:
         text = parse_qs(scope["query_string"].decode("latin-1")).get("after", [""])[-1]
     return wire.parse_cursor(text)
+
+
+def stream_headers() -> Headers:
+    """The headers of an event stream."""
+    return [
+        (b"content-type", wire.MEDIA_TYPE.encode()),
+        # no-transform: a proxy that compresses would hold events back until its buffer is full
+        (b"cache-control", b"no-cache, no-transform"),
+        (b"x-accel-buffering", b"no"),
+    ]
 
 
 async def snapshot_json(log: EventLog, after: int) -> bytes:
