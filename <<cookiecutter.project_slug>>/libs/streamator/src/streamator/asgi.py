@@ -13,8 +13,10 @@ from typing import Any
 
 from . import wire
 from .errors import StoreError
+from .filters import DEFAULT_FILTER, Filter
 from .store import Store
-from .stream import HEARTBEAT_SECONDS, Follow, follow
+from .stream import HEARTBEAT_SECONDS, Follow
+from .view import View, view_of
 from .viewer import (
     RETRY_MS,
     ASGIApp,
@@ -44,22 +46,28 @@ class StreamApp:
         heartbeat: seconds without an event after which a comment is sent (default 15).
         named: put each event's name on an ``event:`` line, for an endpoint that starts a job and streams it as the
             answer to a POST (default False: unnamed, so that a browser's ``onmessage`` sees every event).
+        filter: which events are shown (default: those that are ``user_facing`` or ``live_ui_only``); None for all. A
+            viewer's ``?visibility=`` and ``?types=``, lists with commas, can take away from it and add nothing.
+        batch_delay_ms: how long events wait for others to go out with them, in ms (default 0).
+        batch_size: so many waiting events go out at once (default: they wait for ``batch_delay_ms``); see `follow`.
 
     It reads the cursor from the request: the ``Last-Event-ID`` header, or else ``?after=``. An unknown job is a 404,
-    a store that cannot be read a 503, and a cursor at the end of a closed log a 204, which tells an `EventSource`
-    to stop. It ends after the job's last event; when the viewer leaves; when the viewer takes nothing for 30
-    seconds; and, without the last event, when the server shuts down.
+    an unknown visibility a 422, a store that cannot be read a 503, and a cursor at the end of a closed log a 204, which
+    tells an `EventSource` to stop. It ends after the job's last event; when the viewer leaves; when the viewer takes
+    nothing for 30 seconds; and, without the last event, when the server shuts down.
     """
 
-    __slots__ = ("_heartbeat", "_job_id", "_named", "_store")
+    __slots__ = ("_heartbeat", "_job_id", "_named", "_store", "_view")
 
     def __init__(
-        self, job_id: str, store: Store | None = None, *, heartbeat: float = HEARTBEAT_SECONDS, named: bool = False
-    ) -> None:
+        self, job_id: str, store: Store | None = None, *, heartbeat: float = HEARTBEAT_SECONDS, named: bool = False,
+        filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
+    ) -> None:  # fmt: skip
         self._job_id = job_id
         self._store = store
         self._heartbeat = heartbeat
         self._named = named
+        self._view = view_of(filter, batch_delay_ms, batch_size)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -71,7 +79,7 @@ class StreamApp:
     ) -> Awaitable[None]:  # fmt: skip
         """What a call does, with headers of a framework's own and what it wants done when the stream is over."""
         stream = _Stream(self._job_id, self._heartbeat, self._named, send, background)
-        return stream.run(self._store, stream_headers() if headers is None else headers, scope, receive)
+        return stream.run(self._store, self._view, stream_headers() if headers is None else headers, scope, receive)
 
 
 class _Stream(Viewer):
@@ -87,18 +95,18 @@ class _Stream(Viewer):
         self.named = named
         self.background = background
 
-    async def run(self, store: Store | None, headers: Headers, scope: Scope, receive: Receive) -> None:
+    async def run(self, store: Store | None, view: View, headers: Headers, scope: Scope, receive: Receive) -> None:
         """Answer the request."""
         watcher: asyncio.Task[None] | None = None
         with self:
             try:
-                batches = await self._begin(store, headers, scope)
-                del scope, headers, store  # none of it is needed again
+                batches = await self._begin(store, view, headers, scope)
+                del scope, headers, store, view  # none of it is needed again
                 if batches is not None:
                     self.following(batches)
                     watcher = asyncio.ensure_future(_until_gone(receive, batches))
                     async for batch in batches:
-                        data = batch.frames or wire.HEARTBEAT
+                        data = batch.frames or wire.heartbeat(batch.last)
                         await self._put(wire.named(data) if self.named and batch else data)
                     await self._put(b"", more=False)
             finally:
@@ -107,8 +115,13 @@ class _Stream(Viewer):
         if self.background is not None:
             await self.background()
 
-    async def _begin(self, store: Store | None, headers: Headers, scope: Scope) -> Follow | None:
+    async def _begin(self, store: Store | None, view: View, headers: Headers, scope: Scope) -> Follow | None:
         """Answer up to the first event; None where that was all there is to say."""
+        try:
+            view = view.narrowed(scope["query_string"])
+        except ValueError as error:
+            await unprocessable(self.send, error)
+            return None
         try:
             log = await find_log(self.job_id, store)
         except StoreError as error:
@@ -123,7 +136,7 @@ class _Stream(Viewer):
             return None
         await self.send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._put(wire.opening(RETRY_MS))
-        return follow(log, after, heartbeat=self.heartbeat)
+        return view.follow(log, after, self.heartbeat)
 
     def _put(self, data: bytes, more: bool = True) -> Awaitable[None]:
         return self.put({"type": "http.response.body", "body": data, "more_body": more})
@@ -145,6 +158,7 @@ class LogApp:
         prefix: the path that it answers under, where nothing in front of it has seen to that (default: any).
         otherwise: the application that gets the requests that are not under ``prefix`` (default: none, 404).
         heartbeat: seconds without an event after which a comment is sent (default 15).
+        filter, batch_delay_ms, batch_size: see `StreamApp`.
         origins: sites beside the server's own whose pages may open a WebSocket (default: none); see `WebSocketApp`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
@@ -156,13 +170,18 @@ class LogApp:
 
     def __init__(
         self, store: str | Store | None = None, *, prefix: str = "", otherwise: ASGIApp | None = None,
-        heartbeat: float = HEARTBEAT_SECONDS, origins: Collection[str] = (), **store_options: Any,
+        heartbeat: float = HEARTBEAT_SECONDS, filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0,
+        batch_size: int | None = None, origins: Collection[str] = (), **store_options: Any,
     ) -> None:  # fmt: skip
         self._store = given_store(store, store_options)
         self._prefix = prefix
         self._otherwise = otherwise
         self._heartbeat = heartbeat
         self._origins = origins
+        self._shows: dict[str, Any] = {
+            "filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size,
+        }  # fmt: skip
+        self._view = view_of(filter, batch_delay_ms, batch_size)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -174,7 +193,9 @@ class LogApp:
         # (Litestar) adds a slash behind it.
         *_, job_id, last = f"//{path.rstrip('/')}".split("/")
         if scope["type"] == "websocket":
-            socket = WebSocketApp(job_id, self._store, heartbeat=self._heartbeat, origins=self._origins)
+            socket = WebSocketApp(
+                job_id, self._store, heartbeat=self._heartbeat, origins=self._origins, **self._shows
+            )
             await (socket if last == "ws" else _refuse)(scope, receive, send)
             return
         if scope["type"] != "http":
@@ -182,11 +203,16 @@ class LogApp:
         if scope["method"] != "GET":
             await respond(send, 405, _error(f"{scope['method']} {path}: only GET is answered here"), (b"allow", b"GET"))
         elif last == "stream" and job_id:
-            await StreamApp(job_id, self._store, heartbeat=self._heartbeat)(scope, receive, send)
+            await StreamApp(job_id, self._store, heartbeat=self._heartbeat, **self._shows)(scope, receive, send)
         else:
             await self._snapshot(last, scope, send)
 
     async def _snapshot(self, job_id: str, scope: Scope, send: Send) -> None:
+        try:
+            view = self._view.narrowed(scope["query_string"])
+        except ValueError as error:
+            await unprocessable(send, error)
+            return
         try:
             log = await find_log(job_id, self._store)
         except StoreError as error:
@@ -195,7 +221,7 @@ class LogApp:
         if log is None:
             await not_found(send)
             return
-        await respond(send, 200, await snapshot_json(log, cursor(scope)))
+        await respond(send, 200, await snapshot_json(log, cursor(scope), view.filter))
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
@@ -215,6 +241,11 @@ async def respond(send: Send, status: int, body: bytes = b"", *more: tuple[bytes
 async def not_found(send: Send) -> None:
     """Answer that there is no such job (any more)."""
     await respond(send, 404, _error("not found"))
+
+
+async def unprocessable(send: Send, error: ValueError) -> None:
+    """Answer that the query asks for what there is not."""
+    await respond(send, 422, _error(str(error)))
 
 
 async def unavailable(send: Send, error: StoreError) -> None:

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 try:
-    from fastapi import APIRouter, FastAPI
+    from fastapi import APIRouter, FastAPI, Request
     from fastapi.encoders import jsonable_encoder
     from fastapi.routing import APIRoute
     from starlette.background import BackgroundTask
@@ -28,9 +28,11 @@ from . import wire
 from .asgi import StreamApp
 from .errors import StoreError
 from .events import encode_value, to_utf8
+from .filters import DEFAULT_FILTER, Filter
 from .shutdown import end_streams
 from .store import MemoryStore, Store, find_job, stores
 from .stream import HEARTBEAT_SECONDS
+from .view import view_of
 from .viewer import Message, cancel_job, find_log, given_store, snapshot_json, stream_headers
 from .websocket import WebSocketApp
 
@@ -50,6 +52,7 @@ class StreamResponse(Response):
         heartbeat: seconds without an event after which a comment is sent (default 15).
         named: put each event's name on an ``event:`` line, for an endpoint that starts a job and streams it as the
             answer to a POST (default False: unnamed, so that a browser's ``onmessage`` sees every event).
+        filter, batch_delay_ms, batch_size: what is shown, and in what pieces; see `StreamApp`.
         background: a task that Starlette's way runs when the response is over.
 
     It answers as `StreamApp` does.
@@ -64,13 +67,19 @@ class StreamResponse(Response):
         *,
         heartbeat: float = HEARTBEAT_SECONDS,
         named: bool = False,
+        filter: Filter | None = DEFAULT_FILTER,
+        batch_delay_ms: float = 0.0,
+        batch_size: int | None = None,
         background: BackgroundTask | None = None,
     ) -> None:
         self.status_code = 200
         self.background = background
         self.body = b""
         self.raw_headers = stream_headers()
-        self._app = StreamApp(job_id, store, heartbeat=heartbeat, named=named)
+        self._app = StreamApp(
+            job_id, store, heartbeat=heartbeat, named=named, filter=filter, batch_delay_ms=batch_delay_ms,
+            batch_size=batch_size,
+        )  # fmt: skip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. A response object is for one request only."""
@@ -107,6 +116,9 @@ def make_stream_response(
     *,
     heartbeat: float = HEARTBEAT_SECONDS,
     named: bool = False,
+    filter: Filter | None = DEFAULT_FILTER,
+    batch_delay_ms: float = 0.0,
+    batch_size: int | None = None,
     **store_options: Any,
 ) -> Response:
     """The answer that streams a job's log: ``return make_stream_response(job_id)``.
@@ -117,6 +129,8 @@ def make_stream_response(
             (default: in every store that is open here).
         heartbeat: seconds without an event after which a comment is sent (default 15).
         named: put each event's name on an ``event:`` line (default False); see `StreamResponse`.
+        filter: which events are shown (default: those that are ``user_facing`` or ``live_ui_only``); see `StreamApp`.
+        batch_delay_ms, batch_size: how events wait for others to go with them (default: not at all); see `StreamApp`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
     Returns:
@@ -125,7 +139,10 @@ def make_stream_response(
     opened = given_store(store, store_options)
     if find_job(job_id) is None and not any(_is_remote(one) for one in ([opened] if opened else stores())):
         return _not_found()
-    return StreamResponse(job_id, opened, heartbeat=heartbeat, named=named)
+    return StreamResponse(
+        job_id, opened, heartbeat=heartbeat, named=named, filter=filter, batch_delay_ms=batch_delay_ms,
+        batch_size=batch_size,
+    )  # fmt: skip
 
 
 def make_job_stream_response(
@@ -134,14 +151,21 @@ def make_job_stream_response(
     *,
     heartbeat: float = HEARTBEAT_SECONDS,
     named: bool = False,
+    filter: Filter | None = DEFAULT_FILTER,
+    batch_delay_ms: float = 0.0,
+    batch_size: int | None = None,
     **store_options: Any,
 ) -> Response:
     """`make_stream_response`, under the name that goes with `JobEmitter`."""
-    return make_stream_response(job_id, store, heartbeat=heartbeat, named=named, **store_options)
+    return make_stream_response(
+        job_id, store, heartbeat=heartbeat, named=named, filter=filter, batch_delay_ms=batch_delay_ms,
+        batch_size=batch_size, **store_options,
+    )  # fmt: skip
 
 
 def add_log_routes(
     app: FastAPI | APIRouter, prefix: str = "/log", store: str | Store | None = None, *,
+    filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
     origins: Collection[str] = (), **store_options: Any,
 ) -> None:  # fmt: skip
     """Add the routes that show a job's log.
@@ -152,6 +176,10 @@ def add_log_routes(
         prefix: the path in front of ``/{job_id}`` (default ``"/log"``).
         store: where to look for jobs that do not run in this process: ``"dynamo"``, or a `Store` (default: in every
             store that is open here).
+        filter: which events these routes show (default: those that are ``user_facing`` or ``live_ui_only``); None for
+            all. A viewer's ``?visibility=`` and ``?types=``, lists with commas, can take away from it and add nothing.
+        batch_delay_ms: how long events wait for others to go out with them, in ms (default 0).
+        batch_size: so many waiting events go out at once (default: they wait for ``batch_delay_ms``); see `follow`.
         origins: sites beside the server's own whose pages may open a WebSocket (default: none); see `WebSocketApp`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
@@ -160,29 +188,36 @@ def add_log_routes(
     there is now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
     """
     opened = given_store(store, store_options)
+    shows: dict[str, Any] = {"filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size}
+    view = view_of(**shows)
 
     async def stream(job_id: str) -> Response:
         """Stream the job's log as server-sent events."""
-        return make_stream_response(job_id, opened)
+        return make_stream_response(job_id, opened, **shows)
 
     _add_stream(app, f"{prefix}/{{job_id}}/stream", stream)
-    _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, origins, cancel=False)
+    _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, shows, origins, cancel=False)
 
     @app.get(f"{prefix}/{{job_id}}", response_class=JSONResponse)
-    async def snapshot(job_id: str, after: str = "0") -> Response:
+    async def snapshot(request: Request, job_id: str, after: str = "0") -> Response:
         """The events after the id `after`, the id to ask after next, and whether the job is over."""
+        try:
+            shown = view.narrowed(request.scope["query_string"])
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, status_code=422, headers=_NO_STORE)
         try:
             log = await find_log(job_id, opened)
         except StoreError as error:
             return _unavailable(error)
         if log is None:
             return _not_found()
-        body = await snapshot_json(log, wire.parse_cursor(after))
+        body = await snapshot_json(log, wire.parse_cursor(after), shown.filter)
         return Response(body, media_type="application/json", headers=_NO_STORE)
 
 
 def add_job_routes(
     app: FastAPI | APIRouter, prefix: str = "/job", store: str | Store | None = None, *,
+    filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
     origins: Collection[str] = (), **store_options: Any,
 ) -> None:  # fmt: skip
     """Add the routes of a job made with `JobEmitter`: its stream, its result, and its end.
@@ -192,6 +227,7 @@ def add_job_routes(
             one with ``yield`` is closed before a stream begins.
         prefix: the path in front of ``/{job_id}`` (default ``"/job"``).
         store: as for `add_log_routes`.
+        filter, batch_delay_ms, batch_size: as for `add_log_routes`.
         origins: as for `add_log_routes`.
         store_options: as for `add_log_routes`.
 
@@ -202,13 +238,15 @@ def add_job_routes(
     cannot be stopped from here is a 409 that says why. Results and tasks are in the process that runs the job.
     """
     opened = given_store(store, store_options)
+    shows: dict[str, Any] = {"filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size}
+    view_of(**shows)  # what does not fit is an error here, not in a request
 
     async def stream(job_id: str) -> Response:
         """Stream the job's events as server-sent events."""
-        return make_job_stream_response(job_id, opened)
+        return make_job_stream_response(job_id, opened, **shows)
 
     _add_stream(app, f"{prefix}/{{job_id}}/stream", stream)
-    _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, origins, cancel=True)
+    _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, shows, origins, cancel=True)
 
     @app.get(f"{prefix}/{{job_id}}/result", response_class=JSONResponse)
     async def result(job_id: str) -> Response:
@@ -242,8 +280,9 @@ def _add_stream(app: FastAPI | APIRouter, path: str, endpoint: Callable[[str], A
 
 
 def _add_websocket(
-    app: FastAPI | APIRouter, path: str, store: Store | None, origins: Collection[str], cancel: bool
-) -> None:
+    app: FastAPI | APIRouter, path: str, store: Store | None, shows: dict[str, Any], origins: Collection[str],
+    cancel: bool,
+) -> None:  # fmt: skip
     @app.websocket(path)
     async def socket(websocket: WebSocket, job_id: str) -> None:
         # As for a stream, what dependencies with `yield` hold is not kept: FastAPI would until the end.
@@ -258,7 +297,8 @@ def _add_websocket(
             except WebSocketDisconnect as error:  # Starlette's word for it
                 raise ConnectionError("the viewer has left") from error
 
-        await WebSocketApp(job_id, store, origins=origins, cancel=cancel)(websocket.scope, websocket.receive, send)
+        application = WebSocketApp(job_id, store, origins=origins, cancel=cancel, **shows)
+        await application(websocket.scope, websocket.receive, send)
 
 
 def _is_remote(store: Store) -> bool:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 from . import shutdown, wire
 from .errors import StoreError
 from .events import is_job_id
+from .filters import Filter
 from .log import EventLog
 from .store import Store, find_job, open_store, stores
 from .stream import Follow
@@ -57,6 +58,8 @@ class Viewer:
     ) -> bool:
         task = self.task
         shutdown.remove(self)
+        if self.follow is not None:
+            self.follow.stop()
         self.task = self.follow = None
         if isinstance(error, OSError):  # how an ASGI server (spec 2.4) says that the client has left
             logger.debug("a viewer of job %s left", self.job_id)
@@ -168,12 +171,12 @@ def stream_headers() -> Headers:
     ]
 
 
-async def snapshot_json(log: EventLog, after: int) -> bytes:
-    """What a poll is answered: the events after an id, as JSON."""
+async def snapshot_json(log: EventLog, after: int, filter: Filter | None = None) -> bytes:
+    """What a poll is answered: the events after an id that are shown, as JSON. ``next`` counts the others too."""
     after = log.start_at(after)
     parts: list[bytes] = []
     while batch := log.read(after):
-        parts += wire.json_parts(batch.frames)
+        parts += wire.json_parts(batch.frames if filter is None else filter.select(batch.frames))
         after = batch.last
         await asyncio.sleep(0)  # a long log is many reads: the others have their turn between two
     if log.status == "lost" and not log.closed:

@@ -2,15 +2,16 @@
 
 What the server sends is JSON text. An array holds events, ``[{"id": 7, "event": {...}}, ...]``: all that is ready,
 in order. An empty one comes at once where there is such a job, and then as a heartbeat, because a page cannot see a
-WebSocket's own pings. An object is the answer to what the client has sent.
+WebSocket's own pings; a heartbeat ``[{"id": 7, "event": null}]`` says how far the viewer has come where the last events
+are not shown to it. An object is the answer to what the client has sent.
 
 What the client may send, up to 1,024 characters each: ``{"type": "pause"}``, ``{"type": "resume"}`` and, where the
 route allows it, ``{"type": "cancel"}``. Answers: ``{"paused": true}``, ``{"paused": false}``,
 ``{"cancelled": job_id}``, or ``{"error": "..."}`` that says what was wrong.
 
 How it ends: 1000 after the job's last event, and where there is nothing after the cursor in a closed log; 1012, and
-no last event, when the server stops or no longer keeps the log: connect again; 4404 for an unknown job; 1013 where a
-store cannot be read; 1009 for a client that sends too much. A page of another site gets no WebSocket but a 403.
+no last event, when the server stops or no longer keeps the log: connect again; 4404 for an unknown job;
+4422 for an unknown visibility in the query; 1013 where a store cannot be read; 1009 for a client that sends too much. A page of another site gets no WebSocket but a 403.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from urllib.parse import urlsplit
 
 from . import wire
 from .errors import StoreError
+from .filters import DEFAULT_FILTER, Filter
 from .log import EventLog
 from .store import Store
-from .stream import HEARTBEAT_SECONDS, Follow, follow
+from .stream import HEARTBEAT_SECONDS, Follow
+from .view import View, view_of
 from .viewer import Receive, Scope, Send, Viewer, cancel_job, cursor, find_log, header, logger
 
-NORMAL, TOO_BIG, RESTART, TRY_LATER, NOT_FOUND = 1000, 1009, 1012, 1013, 4404
+NORMAL, TOO_BIG, RESTART, TRY_LATER, NOT_FOUND, UNPROCESSABLE = 1000, 1009, 1012, 1013, 4404, 4422
 # The longest message that a client has a use for is 18 characters.
 MAX_MESSAGE = 1_024
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -41,6 +44,7 @@ class WebSocketApp:
         job_id: the job.
         store: where to look for a job that does not run in this process (default: in every store that is open here).
         heartbeat: seconds without an event after which an empty array is sent (default 15).
+        filter, batch_delay_ms, batch_size: see `StreamApp`.
         origins: sites beside the server's own whose pages may connect, ``"https://example.com"`` for instance, or
             ``"*"`` for all (default: none). Cookies go with a WebSocket whatever page opens it, and nothing else
             asks; who sends no ``Origin`` is no browser, and may connect.
@@ -50,10 +54,11 @@ class WebSocketApp:
     stopped, with a gap where the log has had to let go of events meanwhile. It ends as a `StreamApp` does.
     """
 
-    __slots__ = ("_cancel", "_heartbeat", "_job_id", "_origins", "_store")
+    __slots__ = ("_cancel", "_heartbeat", "_job_id", "_origins", "_store", "_view")
 
     def __init__(
         self, job_id: str, store: Store | None = None, *, heartbeat: float = HEARTBEAT_SECONDS,
+        filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
         origins: Collection[str] = (), cancel: bool = False,
     ) -> None:  # fmt: skip
         self._job_id = job_id
@@ -61,6 +66,7 @@ class WebSocketApp:
         self._heartbeat = heartbeat
         self._origins = origins
         self._cancel = cancel
+        self._view = view_of(filter, batch_delay_ms, batch_size)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -70,7 +76,7 @@ class WebSocketApp:
             await send({"type": "websocket.close", "code": 1008})  # not accepted before: the server answers 403
             return
         socket = _Socket(self._job_id, self._heartbeat, self._cancel, send)
-        await socket.run(self._store, scope, receive)
+        await socket.run(self._store, self._view, scope, receive)
 
 
 class _Socket(Viewer):
@@ -87,20 +93,26 @@ class _Socket(Viewer):
         self.left = False
         self.code: int | None = None
 
-    async def run(self, store: Store | None, scope: Scope, receive: Receive) -> None:
+    async def run(self, store: Store | None, view: View, scope: Scope, receive: Receive) -> None:
         """Serve the connection."""
         listener: asyncio.Task[None] | None = None
         with self:
             try:
                 await receive()  # websocket.connect
                 await self._put({"type": "websocket.accept"})
-                log = await self._find(store)
+                try:
+                    view = view.narrowed(scope["query_string"])
+                    log = await self._find(store)
+                except ValueError as error:
+                    logger.info("a viewer of job %s is sent away: %s", self.job_id, error)
+                    self.code = UNPROCESSABLE
+                    log = None
                 after = cursor(scope)
                 del scope, store  # none of it is needed again
                 if log is not None and log.closed and after >= log.last and after:
                     self.code = NORMAL
                 elif log is not None:
-                    batches = follow(log, after, heartbeat=self.heartbeat)
+                    batches = view.follow(log, after, self.heartbeat)
                     self.following(batches)
                     await self._text(wire.websocket_text(b""))
                     listener = asyncio.ensure_future(self._listen(receive, batches, log))
@@ -129,7 +141,7 @@ class _Socket(Viewer):
         async for batch in batches:
             if not self.going.is_set() and not await self._paused():
                 break
-            await self._text(wire.websocket_text(batch.frames))
+            await self._text(wire.websocket_text(batch.frames, batch.last))
             last = batch.last or last
         return last
 

@@ -67,8 +67,11 @@ def poll_json(parts: Iterable[bytes], *, next_id: int, closed: bool) -> bytes:
 
 
 @lru_cache(maxsize=8)  # viewers that wait together send the same
-def websocket_text(frames: bytes) -> str:
-    """The same frames as a JSON array, ``[{"id": 7, "event": {...}}, ...]``; the id of a passing state is null."""
+def websocket_text(frames: bytes, last: int = 0) -> str:
+    """The same frames as a JSON array, ``[{"id": 7, "event": {...}}, ...]``; the id of a passing state is null. Of no
+    frames it is a heartbeat, with the id ``last`` as in `heartbeat`: ``[{"id": 7, "event": null}]``."""
+    if last and not frames:
+        return f'[{{"id":{last},"event":null}}]'
     parts = (b'{"id":%s,"event":%s}' % (match[1] or b"null", match[2]) for match in _FRAME.finditer(frames))
     return f"[{b','.join(parts).decode()}]"
 
