@@ -111,6 +111,8 @@ class Follow:
                 waited = not await self._wait(served=True)
                 if self._batch_delay and not waited:
                     await self._gather()
+            if self._stopped:
+                break
                 if self._stopped:
                     break
             log.read_at = now = time.monotonic()
