@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     streamator_ttl_days: int = Field(
         default=7, ge=1, le=3650, description="set the days that DynamoDB or Redis keeps a log: 1 to 3650"
     )
-    redis_url: str = Field(
+    streamator_redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
         validation_alias=AliasChoices("STREAMATOR_REDIS_URL", "REDIS_URL"),
         repr=False,  # it may hold a password
@@ -78,7 +78,7 @@ class Settings(BaseSettings):
         default=None, description="set the directory of the built frontend, or leave it unset"
     )
 
-    @field_validator("redis_url")
+    @field_validator("streamator_redis_url")
     @classmethod
     def _is_a_redis(cls, url: str) -> str:
         # The value may hold a password, and is not repeated.
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         if self.streamator_store == "redis":
             # The keys begin with the project's name: several projects may share a server.
             days = self.streamator_ttl_days
-            return {"url": self.redis_url, "ttl_days": days, "key_prefix": project.PROJECT_SLUG}
+            return {"url": self.streamator_redis_url, "ttl_days": days, "key_prefix": project.PROJECT_SLUG}
         return {"table": self.streamator_table, "ttl_days": self.streamator_ttl_days}
 
 
