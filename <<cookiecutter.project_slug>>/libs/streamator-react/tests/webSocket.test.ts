@@ -158,6 +158,15 @@ describe("ws", () => {
     expect(store.getSnapshot().error?.message).toContain("proxy");
   });
 
+  it("shows nothing for a heartbeat that names an event which is not for us", async () => {
+    await start();
+    await send([{ id: 1, event: log("one") }]);
+    await send([{ id: 7, event: null }]);
+    await send([{ id: 8, event: log("two") }, { id: null, event: { event: "status", status: "lost" } }]);
+    expect(texts()).toEqual(["one", "two"]);
+    expect(store.getSnapshot().status).toBe("lost");
+  });
+
   it("heartbeats keep the connection; silence ends it", async () => {
     await start();
     await send([]);

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask import Blueprint, Flask, abort
 
-from streamator import EventLog, JobLogger, MemoryStore, StoreError
+from streamator import EventLog, JobEmitter, JobLogger, MemoryStore, StoreError
 from streamator.flask import add_log_routes, end_streams, make_stream_response
 from streamator.wsgi import EventStream, find
 
@@ -115,6 +115,35 @@ def test_a_blueprint_s_guard_holds_for_both_routes() -> None:
     assert client.get(f"/api/log/{job.job_id}").status_code == 401
     assert client.get(f"/open/log/{job.job_id}").get_json()["next"] == 2
     assert client.get(f"/open/log/{job.job_id}/stream").get_data(as_text=True).count("id: ") == 2
+
+
+def test_routes_show_what_the_app_lets_them_and_a_query_narrows_that() -> None:
+    app = Flask("test")
+    add_log_routes(app)
+    add_log_routes(app, prefix="/all", filter=None)
+    with JobEmitter() as job:
+        job.log("shown")
+        job.emit({"event": "log", "message": "hidden", "visibility": "internal_only"})
+        job.emit({"event": "progress"})
+    client = app.test_client()
+
+    def names(path: str) -> tuple[list[str], list[str]]:
+        text = client.get(path.replace("?", "/stream?", 1)).get_data(as_text=True)
+        streamed = [json.loads(line[6:]) for line in text.split("\n") if line.startswith("data: ")]
+        polled = client.get(path).get_json()["logs"]
+        first, second = ([event.get("message", event["event"]) for event in events] for events in (streamed, polled))
+        return first, second
+
+    for path, expected in (
+        ("/log/{}?", ["shown", "progress", "done"]),
+        ("/all/{}?", ["shown", "hidden", "progress", "done"]),
+        ("/log/{}?types=progress", ["progress", "done"]),
+        ("/log/{}?visibility=internal_only", ["done"]),
+    ):
+        assert names(path.format(job.job_id)) == (expected, expected)
+    for path in ("/log/{}", "/log/{}/stream"):
+        answer = client.get(f"{path.format(job.job_id)}?visibility=nobody")
+        assert answer.status_code == 422 and "nobody" in answer.get_json()["error"]
 
 
 class Unreadable(MemoryStore):

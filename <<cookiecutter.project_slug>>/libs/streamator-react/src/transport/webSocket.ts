@@ -81,10 +81,12 @@ function batchOf(data: unknown): Incoming[] | null {
     return null;
   }
   if (!Array.isArray(items)) return null;
-  return (items as { id?: unknown; event?: unknown }[]).map((item) => ({
-    id: typeof item?.id === "number" ? String(item.id) : null,
-    event: asEvent(item?.event),
-  }));
+  const batch: Incoming[] = [];
+  for (const item of items as ({ id?: unknown; event?: unknown } | null)[]) {
+    // A heartbeat may name the last of the events that are not shown to us: there is nothing to show.
+    if (item?.event) batch.push({ id: typeof item.id === "number" ? String(item.id) : null, event: asEvent(item.event) });
+  }
+  return batch;
 }
 
 /** The socket that belongs to a stream's URL: `/ws` in place of its last `/stream`. */

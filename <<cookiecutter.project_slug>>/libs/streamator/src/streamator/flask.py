@@ -17,9 +17,11 @@ except ImportError as error:
 
 from . import shutdown, wire
 from .errors import StoreError
+from .filters import DEFAULT_FILTER, Filter
 from .shutdown import end_streams
 from .store import Store
 from .stream import HEARTBEAT_SECONDS
+from .view import view_of
 from .viewer import given_store, stream_headers
 from .wsgi import EventStream, find, snapshot
 
@@ -30,6 +32,9 @@ def make_stream_response(
     *,
     heartbeat: float = HEARTBEAT_SECONDS,
     named: bool = False,
+    filter: Filter | None = DEFAULT_FILTER,
+    batch_delay_ms: float = 0.0,
+    batch_size: int | None = None,
     **store_options: Any,
 ) -> Response:
     """The answer that streams a job's log: ``return make_stream_response(job_id)``.
@@ -41,12 +46,20 @@ def make_stream_response(
         heartbeat: seconds without an event after which a comment is sent (default 15).
         named: put each event's name on an ``event:`` line, for an endpoint that starts a job and streams it as the
             answer to a POST (default False).
+        filter: which events are shown (default: those that are ``user_facing`` or ``live_ui_only``); None for all. A
+            viewer's ``?visibility=`` and ``?types=``, lists with commas, can take away from it and add nothing.
+        batch_delay_ms: how long events wait for others to go out with them, in ms (default 0).
+        batch_size: so many waiting events go out at once (default: they wait for ``batch_delay_ms``); see `follow`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
     It reads the cursor from the request: the ``Last-Event-ID`` header, or else ``?after=``. An unknown job is a 404,
-    a store that cannot be read a 503, and a cursor at the end of a closed log a 204, which tells an `EventSource`
-    to stop. See `EventStream` for how it ends.
+    an unknown visibility a 422, a store that cannot be read a 503, and a cursor at the end of a closed log a 204,
+    which tells an `EventSource` to stop. See `EventStream` for how it ends.
     """
+    try:
+        view = view_of(filter, batch_delay_ms, batch_size).narrowed(request.query_string)
+    except ValueError as error:
+        return _error(str(error), 422)
     try:
         log = find(job_id, given_store(store, store_options))
     except StoreError as error:
@@ -57,12 +70,18 @@ def make_stream_response(
     if log.closed and after >= log.last and after:
         return Response(status=204, headers=_NO_STORE)
     headers = [(name.decode(), value.decode()) for name, value in stream_headers()]
-    return Response(EventStream(log, after, heartbeat=heartbeat, named=named), headers=headers, direct_passthrough=True)
+    stream = EventStream(
+        log, after, heartbeat=heartbeat, named=named, filter=view.filter, batch_delay_ms=batch_delay_ms,
+        batch_size=batch_size,
+    )  # fmt: skip
+    return Response(stream, headers=headers, direct_passthrough=True)
 
 
 def add_log_routes(
-    app: Flask | Blueprint, prefix: str = "/log", store: str | Store | None = None, **store_options: Any
-) -> None:
+    app: Flask | Blueprint, prefix: str = "/log", store: str | Store | None = None, *,
+    filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
+    **store_options: Any,
+) -> None:  # fmt: skip
     """Add the routes that show a job's log.
 
     Args:
@@ -71,25 +90,33 @@ def add_log_routes(
         prefix: the path in front of ``/{job_id}`` (default ``"/log"``).
         store: where to look for jobs that do not run in this process: ``"dynamo"``, or a `Store` (default: in every
             store that is open here).
+        filter, batch_delay_ms, batch_size: as for `make_stream_response`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
     ``GET {prefix}/{job_id}/stream`` is the live stream; see `make_stream_response`. ``GET {prefix}/{job_id}`` is what
     there is now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
     """
     opened = given_store(store, store_options)
+    view = view_of(filter, batch_delay_ms, batch_size)
     shutdown.watch_signals()  # here, because requests are answered in other threads than the main one
 
     def stream(job_id: str) -> Response:
-        return make_stream_response(job_id, opened)
+        return make_stream_response(
+            job_id, opened, filter=filter, batch_delay_ms=batch_delay_ms, batch_size=batch_size
+        )
 
     def poll(job_id: str) -> Response:
+        try:
+            shown = view.narrowed(request.query_string).filter
+        except ValueError as error:
+            return _error(str(error), 422)
         try:
             log = find(job_id, opened)
         except StoreError as error:
             return _unavailable(error)
         if log is None:
             return _not_found()
-        return Response(snapshot(log, _cursor()), mimetype="application/json", headers=_NO_STORE)
+        return Response(snapshot(log, _cursor(), shown), mimetype="application/json", headers=_NO_STORE)
 
     scaffold: Scaffold = app
     name = f"streamator{prefix}".replace("/", "_").replace(".", "_")

@@ -15,9 +15,11 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 from . import shutdown, wire
+from .filters import DEFAULT_FILTER, Filter
 from .log import Batch, EventLog
 from .store import Store
-from .stream import HEARTBEAT_SECONDS, Follow, follow
+from .stream import HEARTBEAT_SECONDS, Follow
+from .view import view_of
 from .viewer import RETRY_MS, find_log, snapshot_json
 
 _Result = TypeVar("_Result")
@@ -34,6 +36,9 @@ class EventStream(Iterator[bytes]):
         after: the id of the last event that the viewer has (default 0).
         heartbeat: seconds without an event after which a comment is sent (default 15).
         named: put each event's name on an ``event:`` line (default False).
+        filter: which events are shown (default: those that are ``user_facing`` or ``live_ui_only``); None for all.
+        batch_delay_ms: how long events wait for others to go out with them, in ms (default 0).
+        batch_size: so many waiting events go out at once (default: they wait for ``batch_delay_ms``); see `follow`.
 
     Each item is all that is ready, once the one before is taken. It ends after the job's last event; and, without
     it, when the log is no longer kept here and when the server shuts down (see `shutdown.watch_signals`).
@@ -41,8 +46,10 @@ class EventStream(Iterator[bytes]):
     """
 
     def __init__(
-        self, log: EventLog, after: int = 0, *, heartbeat: float = HEARTBEAT_SECONDS, named: bool = False
-    ) -> None:
+        self, log: EventLog, after: int = 0, *, heartbeat: float = HEARTBEAT_SECONDS, named: bool = False,
+        filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
+    ) -> None:  # fmt: skip
+        self._view = view_of(filter, batch_delay_ms, batch_size)
         self._log = log
         self._after = after
         self._heartbeat = heartbeat
@@ -62,7 +69,7 @@ class EventStream(Iterator[bytes]):
             self.close()
             raise StopIteration
         if not batch:
-            return wire.HEARTBEAT
+            return wire.heartbeat(batch.last)
         return wire.named(batch.frames) if self._named else batch.frames
 
     def close(self) -> None:
@@ -74,7 +81,7 @@ class EventStream(Iterator[bytes]):
     # On the private loop
 
     async def _begin(self) -> None:
-        self._follow = follow(self._log, self._after, heartbeat=self._heartbeat)
+        self._follow = self._view.follow(self._log, self._after, self._heartbeat)
         shutdown.add(self)
 
     async def _read(self, batches: Follow) -> Batch | None:
@@ -106,9 +113,9 @@ def find(job_id: str, store: Store | None = None) -> EventLog | None:
     return _run(find_log(job_id, store))
 
 
-def snapshot(log: EventLog, after: int = 0) -> bytes:
+def snapshot(log: EventLog, after: int = 0, filter: Filter | None = DEFAULT_FILTER) -> bytes:
     """What a poll is answered, as JSON: ``{"logs": [...events after the id], "next": 7, "closed": false}``."""
-    return _run(snapshot_json(log, after))
+    return _run(snapshot_json(log, after, filter))
 
 
 def _run(work: Coroutine[Any, Any, _Result]) -> _Result:
