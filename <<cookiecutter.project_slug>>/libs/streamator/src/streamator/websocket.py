@@ -11,7 +11,8 @@ route allows it, ``{"type": "cancel"}``. Answers: ``{"paused": true}``, ``{"paus
 
 How it ends: 1000 after the job's last event, and where there is nothing after the cursor in a closed log; 1012, and
 no last event, when the server stops or no longer keeps the log: connect again; 4404 for an unknown job;
-4422 for an unknown visibility in the query; 1013 where a store cannot be read; 1009 for a client that sends too much. A page of another site gets no WebSocket but a 403.
+4422 for an unknown visibility in the query; 1013 where a store cannot be read; 1009 for a client that sends too much. A
+page of another site gets no WebSocket but a 403.
 """
 
 from __future__ import annotations
