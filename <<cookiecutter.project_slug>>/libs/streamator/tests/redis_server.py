@@ -93,7 +93,11 @@ class RedisServer:
         self.process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> RedisServer:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
