@@ -326,6 +326,25 @@ def test_an_outage_is_told_once(cloud: Cloud, make: Make, caplog: pytest.LogCapt
     assert "works again" in caplog.records[1].getMessage()
 
 
+def test_an_outage_is_not_over_before_something_is_written(
+    cloud: Cloud, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    kinds: Iterator[Any] = iter(["down", "gone", "busy", "down"])
+
+    def fails(*_: object) -> None:
+        for kind in kinds:
+            raise StoreFault(kind, "out of order")
+
+    cloud.on_write = fails
+    writer = make()
+    JobLogger(writer, job_id="job").log("x")
+    assert writer.flush(PATIENCE) == 0
+    until(lambda: writer.degraded is None and "works again" in caplog.records[-1].getMessage())
+    assert [record.getMessage() for record in caplog.records] == [
+        "cloud: writing fails: out of order; events wait in memory", "cloud: writing works again",
+    ]  # fmt: skip
+
+
 def test_one_broken_job_does_not_hold_up_the_others(cloud: Cloud, make: Make) -> None:
     def broken(job_id: str, index: int, chunk: Chunk) -> None:
         if job_id == "broken":
