@@ -1,4 +1,4 @@
-import { Fragment, memo, useRef, type CSSProperties, type ReactElement, type ReactNode } from "react";
+import { Fragment, memo, useEffect, useRef, useState, type CSSProperties, type ReactElement, type ReactNode } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
 import { linesText, type LineLook, type PanelEntry } from "./line.js";
 import { LogRow } from "./LogRow.js";
@@ -22,6 +22,11 @@ export interface LogRowsProps {
 export const LogBlock = memo(function LogBlock({ near, ...rows }: LogRowsProps & { readonly near: boolean }): ReactElement {
   const element = useRef<HTMLDivElement>(null);
   const { lines, look } = rows;
+
+  // React keeps what a component rendered before the last time too. Once more without rows, and they are let go.
+  const [, setDrawn] = useState(near);
+  // oxlint-disable-next-line react/set-state-in-effect -- another render is what it is for
+  useEffect(() => setDrawn(near), [near]);
 
   // By hand, not as a child: React would keep the text a second time.
   useEffectBeforePaint(() => {
