@@ -32,7 +32,7 @@ def message(n: int, stamp: int | None = None) -> str:
 class Contestant:
     """A way to show jobs' logs. `app` is what it would be in a user's server."""
 
-    app: Callable[..., Awaitable[None]]
+    app: Any
     from_threads = False
     """Whether a job may log from a worker thread."""
     replays = True
@@ -152,17 +152,18 @@ class WithQueues(Contestant):
 
 class SseStarlette(WithQueues):
     def __init__(self) -> None:
-        from sse_starlette import EventSourceResponse, ServerSentEvent
+        from sse_starlette import EventSourceResponse, ServerSentEvent  # type: ignore[import-not-found]
 
         super().__init__()
 
-        @self.app.get("/log/{job_id}/stream")  # type: ignore[attr-defined]
         async def stream(job_id: str) -> EventSourceResponse:
             async def events() -> AsyncIterator[ServerSentEvent]:
                 async for n, data in self.jobs[job_id].events():
                     yield ServerSentEvent(data=data, id=str(n))
 
             return EventSourceResponse(events())
+
+        self.app.get("/log/{job_id}/stream", response_model=None)(stream)
 
 
 class FastapiSse(WithQueues):
@@ -176,7 +177,7 @@ class FastapiSse(WithQueues):
                 yield ServerSentEvent(raw_data=data, id=str(n))
 
         stream.__annotations__["return"] = AsyncIterator[ServerSentEvent]
-        self.app.get("/log/{job_id}/stream", response_class=EventSourceResponse)(stream)  # type: ignore[attr-defined]
+        self.app.get("/log/{job_id}/stream", response_class=EventSourceResponse)(stream)
 
 
 class RawJob:
