@@ -1,4 +1,4 @@
-import { Fragment, memo, useEffect, useRef, useState, type CSSProperties, type ReactElement, type ReactNode } from "react";
+import { Fragment, memo, useRef, type CSSProperties, type ReactElement, type ReactNode } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
 import { linesText, type LineLook, type PanelEntry } from "./line.js";
 import { LogRow } from "./LogRow.js";
@@ -23,11 +23,6 @@ export const LogBlock = memo(function LogBlock({ near, ...rows }: LogRowsProps &
   const element = useRef<HTMLDivElement>(null);
   const { lines, look } = rows;
 
-  // React keeps what a component rendered before the last time too. Once more without rows, and they are let go.
-  const [, setDrawn] = useState(near);
-  // oxlint-disable-next-line react/set-state-in-effect -- another render is what it is for
-  useEffect(() => setDrawn(near), [near]);
-
   // By hand, not as a child: React would keep the text a second time.
   useEffectBeforePaint(() => {
     if (near) return undefined;
@@ -42,17 +37,24 @@ export const LogBlock = memo(function LogBlock({ near, ...rows }: LogRowsProps &
       className={near ? "streamator-log-block" : "streamator-log-block streamator-log-block--text"}
       style={{ "--streamator-rows": lines.length } as CSSProperties}
     >
-      {near ? rowsOf(rows) : null}
+      {near ? <LogRows {...rows} /> : null}
     </div>
   );
 });
 
-/** The rows of some lines. */
-export function rowsOf({ lines, start, look, linked, renderEntry }: LogRowsProps): ReactElement[] {
-  return lines.map((entry, offset) => {
-    const index = start + offset;
-    const key = entry.line ?? offset;
-    if (renderEntry) return <Fragment key={key}>{renderEntry(entry, index)}</Fragment>;
-    return <LogRow key={key} entry={entry} line={entry.line ?? index + 1} look={look} linked={offset === linked} />;
-  });
+/**
+ * The rows of some lines. A component, though it has no element of its own: React remembers what was removed from a
+ * parent until it renders that anew, which for a block out of view is never. So it is one thing, and not 200 rows.
+ */
+export function LogRows({ lines, start, look, linked, renderEntry }: LogRowsProps): ReactElement {
+  return (
+    <>
+      {lines.map((entry, offset) => {
+        const index = start + offset;
+        const key = entry.line ?? offset;
+        if (renderEntry) return <Fragment key={key}>{renderEntry(entry, index)}</Fragment>;
+        return <LogRow key={key} entry={entry} line={entry.line ?? index + 1} look={look} linked={offset === linked} />;
+      })}
+    </>
+  );
 }

@@ -15,7 +15,7 @@ import { ConnectionLine } from "./ConnectionLine.js";
 import { highlight } from "./highlight.js";
 import { makeLevelCounter } from "./levels.js";
 import { countAfter, lineOf, linesText, placeOf, selectedText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
-import { LogBlock, rowsOf, type RenderEntry } from "./LogBlock.js";
+import { LogBlock, LogRows, type RenderEntry } from "./LogBlock.js";
 import { LogSummary } from "./LogSummary.js";
 import { LogToolbar } from "./LogToolbar.js";
 import { Finder, step } from "./search.js";
@@ -245,7 +245,7 @@ function Panel({
         {logs.length === 0 ? <div className="streamator-log-waiting">{waitingText ?? words.waiting}</div> : null}
         {windowed ? (
           <div className="streamator-log-window" style={{ transform: `translateY(${first * 1.5}em)` }}>
-            {rowsOf({ lines: shown.slice(first, first + rows), start: first, look, linked: linked - first, renderEntry: draw })}
+            <LogRows lines={shown.slice(first, first + rows)} start={first} look={look} linked={linked - first} renderEntry={draw} />
           </div>
         ) : (
           blocks.map(({ key, start: from, lines }, index) => {
