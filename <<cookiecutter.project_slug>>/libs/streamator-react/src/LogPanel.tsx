@@ -164,7 +164,7 @@ function Panel({
   });
   const targetIndex = target.index;
   const isNear = (place: number, from: number, to: number): boolean =>
-    selected[place] ?? ((tail === null ? place >= view.first && place <= view.last : to > tail) || (targetIndex >= from && targetIndex < to));
+    shown.length <= FEW || (selected[place] ?? ((tail === null ? place >= view.first && place <= view.last : to > tail) || (targetIndex >= from && targetIndex < to)));
   const goTo = (index: number): void => {
     const entry = shown[index];
     if (entry === undefined) return;
@@ -312,6 +312,9 @@ function Panel({
     </div>
   );
 }
+
+/** So few lines are all rows, wherever the panel is: what looks for a row by its class finds it. */
+const FEW = 1_000;
 
 /** The most rows of a window: as many as a tall screen shows, though nothing may be laid out to count them. */
 const MOST_ROWS = 120;
