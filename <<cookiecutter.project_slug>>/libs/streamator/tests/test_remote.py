@@ -591,6 +591,27 @@ def test_a_viewer_outlives_reads_that_fail(cloud: Cloud, make: Make) -> None:
     until(lambda: reader.degraded is None)
 
 
+def test_what_is_missing_between_two_chunks_is_shown_as_a_gap(cloud: Cloud, make: Make) -> None:
+    writer, watching = make(), make()
+    job = JobLogger(writer, job_id="job")
+    job.log("line 0")
+    assert writer.flush(PATIENCE) == 0
+    early = run(found(watching, "job"))
+    for text in lines(1_000)[1:]:
+        job.log(text)
+    assert writer.flush(PATIENCE) == 0
+    until(lambda: early.last == 1_000)
+    job.close()
+    assert writer.flush(PATIENCE) == 0
+    cloud.chunks["job", 0] = cloud.chunks["job", 0][:1]  # what no store should do
+    events = run(transcript(make(), "job"))
+    gaps = [event["missed"] for event in events if event["event"] == "gap"]
+    assert len(gaps) == 1 and gaps[0] + len(events) - 1 == 1_001
+    assert messages(events)[:2] == ["line 0", f"line {gaps[0] + 1}"]
+    assert events[-1]["event"] == "done"
+    assert messages(run(transcript(watching, "job"))) == lines(1_000)
+
+
 # Unknown jobs
 
 
