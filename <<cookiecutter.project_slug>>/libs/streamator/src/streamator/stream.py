@@ -64,7 +64,7 @@ class Follow:
     """An asynchronous iterator over a log's batches: see `follow`."""
 
     __slots__ = (
-        "_cursor", "_heartbeat", "_limit", "_log", "_more", "_served", "_status", "_stopped", "_waiter",
+        "_cursor", "_heart", "_heartbeat", "_limit", "_log", "_more", "_served", "_status", "_stopped", "_waiter",
     )  # fmt: skip
 
     def __init__(self, log: EventLog, after: int, heartbeat: float, limit: int) -> None:
@@ -77,6 +77,7 @@ class Follow:
         self._served = False
         self._more = False
         self._waiter: asyncio.Future[bool] | None = None
+        self._heart: _Heart | None = None
 
     def __aiter__(self) -> Follow:
         return self
@@ -84,13 +85,19 @@ class Follow:
     async def __anext__(self) -> Batch:
         log = self._log
         served, self._served = self._served, False
-        waited = False
+        # What has come since is not read at once: a producer in another thread would be read an entry at a time.
+        wait = served and not self._more
+        quiet = False
         if self._more:  # than one batch holds: let the others have their turn between two
             await asyncio.sleep(0)
-        elif served:
-            # What has come since is not read at once: a producer in another thread would be read an entry at a time.
-            waited = not await self._wait(served)
         while not self._stopped:
+            if wait and (waiter := self._begin_wait(served)) is not None:
+                try:
+                    quiet = not await waiter
+                finally:
+                    self._end_wait()
+                if self._stopped:
+                    break
             log.read_at = time.monotonic()
             batch = log.read(self._cursor, self._limit)
             if batch:
@@ -102,30 +109,32 @@ class Follow:
                 self._status = status = log.status
                 if status is not None:
                     return Batch(wire.status_frame(status))
+                wait = False
                 continue
             if log.ended or (log.closed and self._cursor >= log.last):
                 break
-            if waited:
+            if quiet:
                 return Batch()
-            waited = not await self._wait()
+            wait, served = True, False
         self.stop()
         raise StopAsyncIteration
 
-    async def _wait(self, served: bool = False) -> bool:
-        """Wait for growth; False where the heartbeat is due first."""
+    def _begin_wait(self, served: bool) -> asyncio.Future[bool] | None:
+        """What is done when the log has grown (True), or when the heartbeat is due (False); None: look at once."""
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[bool] = loop.create_future()
-        self._waiter = waiter
-        heart = _heart(loop, self._heartbeat)
-        try:
-            if not self._log.watch(self, self._cursor, self._status, served=served):
-                return True
-            heart.add(self)
-            return await waiter
-        finally:
+        self._waiter = waiter = loop.create_future()
+        if not self._log.watch(self, self._cursor, self._status, served=served):
             self._waiter = None
-            heart.waiting.pop(self, None)
-            self._log.unwatch(self)
+            return None
+        self._heart = _heart(loop, self._heartbeat)
+        self._heart.add(self)
+        return waiter
+
+    def _end_wait(self) -> None:
+        self._waiter = None
+        if self._heart is not None:
+            self._heart.waiting.pop(self, None)
+        self._log.unwatch(self)
 
     def _answer(self, grown: bool) -> None:
         waiter = self._waiter
