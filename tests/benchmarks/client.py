@@ -73,11 +73,11 @@ def read_all(port: int, paths: list[str], trigger: str | None, stamps: bool) -> 
         if not ready:
             raise SystemExit(f"nothing came for 60 s; {pending} streams have not ended")
         for key, _ in ready:
-            one: Any = key.fileobj
-            size = one.recv_into(buffer)
+            stream: Any = key.fileobj
+            size = stream.recv_into(buffer)
             if not size:
-                selector.unregister(one)
-                one.close()
+                selector.unregister(stream)
+                stream.close()
                 pending -= 1
             elif key.data < 0:
                 answer += view[:size]

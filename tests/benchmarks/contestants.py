@@ -15,7 +15,7 @@ import gc
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -280,7 +280,8 @@ class Bench:
         if scope["type"] == "http" and scope["path"].startswith("/bench/"):
             return self.answer(scope, send)
         self.opened += scope["type"] == "http"
-        return self.contestant.app(scope, receive, send)  # no frame of ours stays: an idle stream is measured
+        answer: Awaitable[None] = self.contestant.app(scope, receive, send)
+        return answer  # no frame of ours stays: an idle stream is measured
 
     async def answer(self, scope: Any, send: Any) -> None:
         query = dict(parse_qsl(scope["query_string"].decode()))
