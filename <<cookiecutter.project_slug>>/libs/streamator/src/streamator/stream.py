@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 
 from . import wire
 from .log import Batch, EventLog
@@ -15,7 +16,7 @@ BATCH_BYTES = 65_536
 class _Heart:
     """The heartbeat of all that wait on one event loop with the same interval: one timer, however many they are."""
 
-    __slots__ = ("interval", "loop", "ticking", "waiting")
+    __slots__ = ("__weakref__", "interval", "loop", "ticking", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, interval: float) -> None:
         self.loop = loop
@@ -39,21 +40,17 @@ class _Heart:
             del self.waiting[follower]
             follower.beat()
         self.ticking = False
-        hearts = _hearts.get(self.loop, {})
-        if hearts.get(self.interval) is self:
-            del hearts[self.interval]
 
 
-_hearts: dict[asyncio.AbstractEventLoop, dict[float, _Heart]] = {}
+# To find them by, and weakly: what keeps one is its loop's timer, and those that wait.
+_hearts: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakValueDictionary[float, _Heart]]
+_hearts = weakref.WeakKeyDictionary()
 
 
 def _heart(loop: asyncio.AbstractEventLoop, interval: float) -> _Heart:
     hearts = _hearts.get(loop)
     if hearts is None:
-        # A loop that only pauses still has its timers, and they have what they need: this list is but to find it by.
-        for other in [other for other in list(_hearts) if not other.is_running()]:
-            _hearts.pop(other, None)
-        hearts = _hearts[loop] = {}
+        hearts = _hearts[loop] = weakref.WeakValueDictionary()
     heart = hearts.get(interval)
     if heart is None:
         heart = hearts[interval] = _Heart(loop, interval)
@@ -126,7 +123,8 @@ class Follow:
         if not self._log.watch(self, self._cursor, self._status, served=served):
             self._waiter = None
             return None
-        self._heart = _heart(loop, self._heartbeat)
+        if self._heart is None or self._heart.loop is not loop:
+            self._heart = _heart(loop, self._heartbeat)
         self._heart.add(self)
         return waiter
 
