@@ -592,7 +592,7 @@ def test_a_viewer_outlives_reads_that_fail(cloud: Cloud, make: Make) -> None:
 
 
 def test_what_is_missing_between_two_chunks_is_shown_as_a_gap(cloud: Cloud, make: Make) -> None:
-    writer, watching = make(), make()
+    writer, watching = make(lease_seconds=60), make()  # it takes four seconds to be sure
     job = JobLogger(writer, job_id="job")
     job.log("line 0")
     assert writer.flush(PATIENCE) == 0
