@@ -1,5 +1,6 @@
 /** What is done to jobs, and what becomes of them. */
 
+import { readFile } from "node:fs/promises";
 import { Card, expect, fetchUrl, pdf, prose, test, upload } from "./fixtures";
 
 test("several files are several jobs, by choice or by drop", async ({ page }) => {
@@ -168,4 +169,30 @@ test("the same document twice is known the second time", async ({ page }) => {
   const again = Card.named(page, name);
   await again.ended("Completed");
   await expect(again.row("Already ingested")).toHaveClass(/streamator-log-entry--warning/);
+});
+
+test("a job's own page finds, filters and downloads its lines", async ({ page }) => {
+  const name = `${crypto.randomUUID()}.txt`;
+  await page.goto("/");
+  await upload(page, { name, buffer: prose(900) });
+  await Card.named(page, name).ended("Completed");
+  await Card.named(page, name).link("Open").click();
+  const card = Card.only(page);
+  await expect(card.root.getByText("Ended: completed")).toBeVisible();
+  await card.expectWhole();
+  const { lines } = await card.stored();
+
+  await card.root.getByRole("log").press("/");
+  await page.keyboard.type("ARCHIVING");
+  await expect(card.root.getByRole("status").filter({ hasText: /^1$/ })).toBeVisible();
+  const marked = await page.evaluate(() => [...CSS.highlights.values()].flatMap((highlight) => [...highlight].map(String)));
+  expect(marked).toEqual(["Archiving"]);
+
+  await card.button(/^info/).click();
+  await expect.poll(() => card.lines()).toEqual(lines.filter(({ level }) => level !== "info"));
+
+  const [download] = await Promise.all([page.waitForEvent("download"), card.button("Download").click()]);
+  expect(download.suggestedFilename()).toBe(`${name}.log`);
+  const text = await readFile(await download.path(), "utf8");
+  expect(text.trimEnd().split("\n")).toHaveLength(lines.length);
 });

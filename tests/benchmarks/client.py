@@ -12,6 +12,7 @@ import selectors
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 NUMBER = re.compile(rb'"message": ?"([0-9]{9}) ')
@@ -72,12 +73,11 @@ def read_all(port: int, paths: list[str], trigger: str | None, stamps: bool) -> 
         if not ready:
             raise SystemExit(f"nothing came for 60 s; {pending} streams have not ended")
         for key, _ in ready:
-            one = key.fileobj
-            assert isinstance(one, socket.socket)
-            size = one.recv_into(buffer)
+            stream: Any = key.fileobj
+            size = stream.recv_into(buffer)
             if not size:
-                selector.unregister(one)
-                one.close()
+                selector.unregister(stream)
+                stream.close()
                 pending -= 1
             elif key.data < 0:
                 answer += view[:size]
@@ -155,4 +155,5 @@ if __name__ == "__main__":
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
     task = json.load(sys.stdin)
-    print(json.dumps({"watch": watch, "late": late, "idle": idle}[task.pop("do")](**task)))
+    tasks: dict[str, Callable[..., dict[str, Any]]] = {"watch": watch, "late": late, "idle": idle}
+    print(json.dumps(tasks[task.pop("do")](**task)))

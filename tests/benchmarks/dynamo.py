@@ -32,9 +32,9 @@ class Units:
         self.read = 0.0
 
     def watch(self) -> None:
-        from botocore.client import BaseClient
+        from botocore.client import BaseClient  # type: ignore[import-untyped]
 
-        call = BaseClient._make_api_call  # type: ignore[attr-defined]
+        call = BaseClient._make_api_call
         units = self
 
         def counted(client: Any, name: str, arguments: dict[str, Any]) -> Any:
@@ -48,7 +48,7 @@ class Units:
                     units.read += reading(answer["Responses"].get(table, []), len(asked["Keys"]))
             return answer
 
-        BaseClient._make_api_call = counted  # type: ignore[attr-defined]
+        BaseClient._make_api_call = counted
 
 
 def reading(items: list[dict[str, Any]], asked: int) -> float:
@@ -84,8 +84,8 @@ def main() -> None:
     units.watch()
     import streamator
 
-    options = {"ttl_days": 1}
-    job = streamator.JobLogger(store="dynamo", table="bench", **options)
+    options: dict[str, Any] = {"ttl_days": 1}
+    job: Any = streamator.JobLogger(store="dynamo", table="bench", **options)
     began = time.monotonic()
     steps = ("fetching", "parsing", "storing", "checking")
     rng = random.Random(1)
@@ -96,7 +96,7 @@ def main() -> None:
     job.close()
     found: dict[str, float] = {}
     if hasattr(streamator, "open_store"):
-        store = streamator.open_store("dynamo", table="bench", **options)
+        store: Any = streamator.open_store("dynamo", table="bench", **options)
         assert store.flush() == 0, "not everything was written"
         found["write"] = units.write
         found["read"] = asyncio.run(replay(units, job.job_id, lines))

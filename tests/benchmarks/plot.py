@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib  # type: ignore[import-not-found]
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt  # type: ignore[import-not-found]
 
 COLORS = {
     "streamator": "#2563eb", "streamator 0.2.1": "#94a3b8", "sse-starlette": "#f59e0b", "fastapi.sse": "#10b981",
@@ -39,10 +39,10 @@ def draw(rows: list[Any], grown: list[Any], about: dict[str, str], path: Path) -
         axis.set_xticks([])
         axis.minorticks_off()
     for axis, one in zip(flat[len(rows) :], grown, strict=False):
-        counts, values = zip(*one.points, strict=True)
-        axis.plot(counts, values, marker="o", color=COLORS["streamator"])
+        counts, heights = zip(*one.points, strict=True)
+        axis.plot(counts, heights, marker="o", color=COLORS["streamator"])
         axis.set_xscale("log")
-        axis.set_ylim(0, max(values) * 1.4)
+        axis.set_ylim(0, max(heights) * 1.4)
         axis.set_title(f"{one.title} ({one.unit})", fontsize=9, loc="left")
         axis.set_xlabel(one.what, fontsize=8)
         axis.tick_params(labelsize=8)

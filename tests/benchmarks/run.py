@@ -81,10 +81,14 @@ def client(port: int, do: str, **task: Any) -> dict[str, float]:
 
 
 def solo(name: str, count: int) -> dict[str, float]:
-    command = [sys.executable, str(HERE / "contestants.py"), name, "--solo", str(count)]
-    done = subprocess.run(command, env=environment(name), stdout=subprocess.PIPE, text=True, timeout=300, check=True)
-    found: dict[str, float] = json.loads(done.stdout)
+    found: dict[str, float] = output([sys.executable, str(HERE / "contestants.py"), name, "--solo", str(count)], name)
     return found
+
+
+def output(command: list[str], name: str) -> Any:
+    """The JSON on the last line of what a command prints."""
+    done = subprocess.run(command, env=environment(name), stdout=subprocess.PIPE, text=True, timeout=300, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def interleaved(names: list[str], rounds: int, measure: Callable[[str, int], dict[str, float]]) -> Results:
@@ -135,12 +139,18 @@ class Row:
         return bool(pairs) and all(ratio >= least for ratio, least in pairs)
 
     def goal(self) -> str:
-        parts = [f">= {least:g} x {of}" for of, least in self.goals]
+        if self.more_is_better:
+            parts = [f">= {least:g} x {of}" for of, least in self.goals]
+        else:
+            parts = [f"<= {1 / least:.3g} x {of}" for of, least in self.goals]
         if self.absolute is None:
             return " and ".join(parts) or "-"
         sign = ">=" if self.more_is_better else "<="
-        return " or ".join([f"{sign} {number(self.absolute, self.unit)}", " and ".join(parts)] if parts else
-                           [f"{sign} {number(self.absolute, self.unit)}"])
+        return " or ".join(
+            [f"{sign} {number(self.absolute, self.unit)}", " and ".join(parts)]
+            if parts
+            else [f"{sign} {number(self.absolute, self.unit)}"]
+        )
 
 
 def medians(results: Results, key: str, scale: float = 1) -> dict[str, float]:
@@ -161,7 +171,7 @@ class Size:
 
 
 QUICK = Size(rounds=2, entries=40_000, viewers=300, idle=1_000, idle_seconds=5, seconds=3, growth=False)
-FULL = Size(rounds=5, entries=100_000, viewers=1_000, idle=2_000, idle_seconds=15, seconds=8, growth=True)
+FULL = Size(rounds=3, entries=100_000, viewers=1_000, idle=2_000, idle_seconds=15, seconds=6, growth=True)
 
 EVERYBODY = list(CONTESTANTS)
 MANY = [name for name, kind in CONTESTANTS.items() if kind.many_viewers]
@@ -198,6 +208,7 @@ def one_viewer(size: Size) -> list[Row]:
 def many_viewers(size: Size) -> list[Row]:
     rows = []
     for viewers in (100, size.viewers):
+
         def measure(name: str, port: int) -> dict[str, float]:
             paced = name in (OURS, PACED)
             n = (2_000_000 if paced else 60_000) // viewers  # noqa: B023
@@ -211,7 +222,7 @@ def many_viewers(size: Size) -> list[Row]:
 
 def late_viewer(size: Size) -> list[Row]:
     def measure(name: str, port: int) -> dict[str, float]:
-        return client(port, "late", n=size.entries, times=5 if CONTESTANTS[name].replays else 1)
+        return client(port, "late", n=size.entries, times=3 if CONTESTANTS[name].replays else 1)
 
     results = interleaved([name for name in EVERYBODY if name != PACED], size.rounds, measure)
     scale = 1e3 * 100_000 / size.entries
@@ -261,16 +272,14 @@ def dynamo(size: Size) -> list[Row]:
     for name in (OURS, "streamator 0.2.1"):
         lines = 1_000 if name == OURS or size.growth else 100
         command = [sys.executable, str(HERE / "dynamo.py"), str(lines)]
-        done = subprocess.run(command, env=environment(name), stdout=subprocess.PIPE, text=True, timeout=300, check=True)
-        found[name] = json.loads(done.stdout)
-    old = found["streamator 0.2.1"]
+        found[name] = output(command, name)
     title = "DynamoDB, 1,000 lines at 100/s"
     if not size.growth:  # what a line costs there grows with the lines before it
         del found["streamator 0.2.1"]
     return [
         Row(f"{title}, write units", "", {name: one["write"] for name, one in found.items()}, False, [], 100),
         Row(f"{title}, read units of a replay", "", {OURS: found[OURS]["read"]}, False, [], 5),
-    ] if old else []
+    ]
 
 
 MEASURES = {
@@ -312,9 +321,7 @@ def growth(size: Size) -> list[Growth]:
             n = 1_000_000 // max(count, 10)
             live = client(port, "watch", how="each", n=n, viewers=count)
             viewers.append((count, live["seconds"] / (n * count) * 1e6))
-    command = [sys.executable, str(HERE / "jobs.py")]
-    done = subprocess.run(command, env=environment(OURS), stdout=subprocess.PIPE, text=True, timeout=300, check=True)
-    jobs = json.loads(done.stdout)
+    jobs = output([sys.executable, str(HERE / "jobs.py")], OURS)
     return [
         Growth("one live viewer, bursts of 100", "entries", "us/entry", entries),
         Growth("a late viewer, the first", "entries", "us/entry", first),
@@ -346,13 +353,14 @@ def machine() -> dict[str, str]:
 
 def markdown(rows: list[Row], grown: list[Growth], about: dict[str, str], load: float) -> str:
     lines = [
-        "| measure | streamator | " + " | ".join([*PEERS, LIMIT, PACED]) + " | to the best peer | to the limit | goal | |",
+        f"| measure | streamator | {' | '.join([*PEERS, LIMIT, PACED])} | to the best peer | to the limit | goal | |",
         "|---|" + "---:|" * (len(PEERS) + 5) + "---|---|",
     ]
     for row in rows:
         limit = row.values.get(PACED if any(of == PACED for of, _ in row.goals) else LIMIT)
         cells = [number(row.values.get(name), row.unit) for name in (OURS, *PEERS, LIMIT, PACED)]
-        ratios = [f"{ratio:.2f} x" if ratio is not None else "-" for ratio in (row.ratio(row.best_peer()), row.ratio(limit))]
+        found = (row.ratio(row.best_peer()), row.ratio(limit))
+        ratios = [f"{ratio:.2f} x" if ratio is not None else "-" for ratio in found]
         met = {None: "", True: "met", False: "missed"}[row.met()]
         lines.append(f"| {row.title} | {' | '.join(cells)} | {' | '.join(ratios)} | {row.goal()} | {met} |")
     if grown:
@@ -369,7 +377,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="about two minutes, smaller and fewer rounds")
     parser.add_argument("--only", nargs="*", choices=[*MEASURES, "growth"], default=[])
-    parser.add_argument("--out", type=Path, default=None, help="where the results go (default: here; --quick and --only: build/bench)")
+    where = "where the results go (default: here; with --quick or --only: build/bench)"
+    parser.add_argument("--out", type=Path, default=None, help=where)
     arguments = parser.parse_args()
     size = QUICK if arguments.quick else FULL
     out = arguments.out or (REPOSITORY / "build" / "bench" if arguments.quick or arguments.only else HERE)
@@ -390,7 +399,10 @@ def main() -> None:
     (out / "results.md").write_text(text)
     (out / "results.json").write_text(json.dumps({
         "machine": about, "load": round(load, 1),
-        "rows": [{"title": r.title, "unit": r.unit, "values": r.values, "goal": r.goal(), "met": r.met()} for r in rows],
+        "rows": [
+            {"title": row.title, "unit": row.unit, "values": row.values, "goal": row.goal(), "met": row.met()}
+            for row in rows
+        ],
         "growth": [vars(one) for one in grown],
     }, indent=1) + "\n")  # fmt: skip
     if rows:

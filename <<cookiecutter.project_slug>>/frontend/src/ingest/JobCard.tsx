@@ -123,6 +123,10 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
                   active={stream.active}
                   waitingText={waitingText(stream.status, lane)}
                   maxHeight="100%"
+                  toolbar={whole}
+                  connection={whole ? stream : undefined}
+                  startedAt={Date.parse(job.created_at)}
+                  fileName={`${name}.log`}
                   aria-label={`Log of ${name}`}
                 />
               </div>

@@ -37,17 +37,24 @@ export const LogBlock = memo(function LogBlock({ near, ...rows }: LogRowsProps &
       className={near ? "streamator-log-block" : "streamator-log-block streamator-log-block--text"}
       style={{ "--streamator-rows": lines.length } as CSSProperties}
     >
-      {near ? rowsOf(rows) : null}
+      {near ? <LogRows {...rows} /> : null}
     </div>
   );
 });
 
-/** The rows of some lines. */
-export function rowsOf({ lines, start, look, linked, renderEntry }: LogRowsProps): ReactElement[] {
-  return lines.map((entry, offset) => {
-    const index = start + offset;
-    const key = entry.line ?? offset;
-    if (renderEntry) return <Fragment key={key}>{renderEntry(entry, index)}</Fragment>;
-    return <LogRow key={key} entry={entry} line={entry.line ?? index + 1} look={look} linked={offset === linked} />;
-  });
+/**
+ * The rows of some lines. A component, though it has no element of its own: React remembers what was removed from a
+ * parent until it renders that anew, which for a block out of view is never. So it is one thing, and not 200 rows.
+ */
+export function LogRows({ lines, start, look, linked, renderEntry }: LogRowsProps): ReactElement {
+  return (
+    <>
+      {lines.map((entry, offset) => {
+        const index = start + offset;
+        const key = entry.line ?? offset;
+        if (renderEntry) return <Fragment key={key}>{renderEntry(entry, index)}</Fragment>;
+        return <LogRow key={key} entry={entry} line={entry.line ?? index + 1} look={look} linked={offset === linked} />;
+      })}
+    </>
+  );
 }

@@ -15,7 +15,7 @@ import { ConnectionLine } from "./ConnectionLine.js";
 import { highlight } from "./highlight.js";
 import { makeLevelCounter } from "./levels.js";
 import { countAfter, lineOf, linesText, placeOf, selectedText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
-import { LogBlock, rowsOf, type RenderEntry } from "./LogBlock.js";
+import { LogBlock, LogRows, type RenderEntry } from "./LogBlock.js";
 import { LogSummary } from "./LogSummary.js";
 import { LogToolbar } from "./LogToolbar.js";
 import { Finder, step } from "./search.js";
@@ -164,7 +164,7 @@ function Panel({
   });
   const targetIndex = target.index;
   const isNear = (place: number, from: number, to: number): boolean =>
-    selected[place] ?? ((tail === null ? place >= view.first && place <= view.last : to > tail) || (targetIndex >= from && targetIndex < to));
+    shown.length <= FEW || (selected[place] ?? ((tail === null ? place >= view.first && place <= view.last : to > tail) || (targetIndex >= from && targetIndex < to)));
   const goTo = (index: number): void => {
     const entry = shown[index];
     if (entry === undefined) return;
@@ -245,7 +245,7 @@ function Panel({
         {logs.length === 0 ? <div className="streamator-log-waiting">{waitingText ?? words.waiting}</div> : null}
         {windowed ? (
           <div className="streamator-log-window" style={{ transform: `translateY(${first * 1.5}em)` }}>
-            {rowsOf({ lines: shown.slice(first, first + rows), start: first, look, linked: linked - first, renderEntry: draw })}
+            <LogRows lines={shown.slice(first, first + rows)} start={first} look={look} linked={linked - first} renderEntry={draw} />
           </div>
         ) : (
           blocks.map(({ key, start: from, lines }, index) => {
@@ -312,6 +312,9 @@ function Panel({
     </div>
   );
 }
+
+/** So few lines are all rows, wherever the panel is: what looks for a row by its class finds it. */
+const FEW = 1_000;
 
 /** The most rows of a window: as many as a tall screen shows, though nothing may be laid out to count them. */
 const MOST_ROWS = 120;

@@ -3,7 +3,7 @@ import { eventSource } from "./transport/eventSource.js";
 import { canStream, fetchSse } from "./transport/fetchSse.js";
 import { poll } from "./transport/poll.js";
 import { takeSlot } from "./transport/slots.js";
-import { failure, MAX_TIMER, pollUrl, reason, type AttemptEnd, type Sink, type StreamRequest, type Transport } from "./transport/transport.js";
+import { failure, isProducerStatus, MAX_TIMER, pollUrl, reason, type AttemptEnd, type Sink, type StreamRequest, type Transport } from "./transport/transport.js";
 import { webSocket } from "./transport/webSocket.js";
 import type { JobOutcome, LogStreamOptions, StreamMode } from "./types.js";
 
@@ -194,8 +194,9 @@ export class Connection {
         this.#set({ status: "ended", active: false, attempt: 0, error: null, outcome: outcomeOf(event.status) });
         return true;
       }
-      if (event.event === "status" && event.status === "lost") this.#set({ status: "lost" });
-      if (event.event === "status" && event.status === "running" && this.#store.state.status === "lost") this.#set({ status: "open" });
+      if (!isProducerStatus(event)) continue;
+      if (event.status === "lost") this.#set({ status: "lost" });
+      if (event.status === "running" && this.#store.state.status === "lost") this.#set({ status: "open" });
     }
     return false;
   }

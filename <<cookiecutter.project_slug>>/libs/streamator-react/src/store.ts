@@ -27,6 +27,10 @@ export const DEFAULT_MAX_ENTRIES = 200_000;
 
 /** A hidden or covered page gets no animation frames; this many milliseconds is the longest a publish waits. */
 const PUBLISH_WITHIN = 250;
+/** A publish that took long to render is followed by a pause so many times as long, for the page's other work, */
+const PAUSE = 2;
+/** and of so many milliseconds at most. */
+const LONGEST_PAUSE = 50;
 
 const NO_LOGS: readonly LogEntry[] = Object.freeze([]);
 const NO_COUNTS = Object.freeze({ info: 0, success: 0, warning: 0, error: 0 });
@@ -61,6 +65,7 @@ export class LogStore {
   #snapshot: StoreSnapshot = { ...IDLE_SNAPSHOT, key: null };
   #listeners = new Set<() => void>();
   #cancelPublish: (() => void) | null = null;
+  #pauseUntil = 0;
 
   /** The last id seen, as the server wrote it; `""` before the first. */
   get cursor(): string {
@@ -149,7 +154,13 @@ export class LogStore {
       missed: this.#missed,
     };
     this.#logsChanged = false;
+    const start = performance.now();
     for (const listener of this.#listeners) listener();
+    // React renders at the end of the task, in a microtask that it has queued by now.
+    queueMicrotask(() => {
+      const end = performance.now();
+      this.#pauseUntil = end + Math.min(LONGEST_PAUSE, PAUSE * (end - start));
+    });
   }
 
   #add(event: StreamEvent, id: number | null, format: FormatEvent): void {
@@ -215,7 +226,7 @@ export class LogStore {
   }
 
   #schedule(): void {
-    this.#cancelPublish ??= nextPublish(() => this.flush());
+    this.#cancelPublish ??= nextPublish(() => this.flush(), this.#pauseUntil);
   }
 }
 
@@ -235,10 +246,14 @@ export function report(error: unknown): void {
 }
 
 // The frame or the timer, whichever comes first: `document.hidden` alone does not know covered windows.
-function nextPublish(publish: () => void): () => void {
+function nextPublish(publish: () => void, notBefore: number): () => void {
   const timer = setTimeout(publish, PUBLISH_WITHIN);
   if (typeof requestAnimationFrame !== "function") return () => clearTimeout(timer);
-  const frame = requestAnimationFrame(publish);
+  const onFrame = (): void => {
+    if (performance.now() >= notBefore) publish();
+    else frame = requestAnimationFrame(onFrame);
+  };
+  let frame = requestAnimationFrame(onFrame);
   return () => {
     clearTimeout(timer);
     cancelAnimationFrame(frame);

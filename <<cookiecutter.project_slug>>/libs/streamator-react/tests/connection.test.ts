@@ -304,6 +304,15 @@ describe("a lost job", () => {
     expect(texts()).toEqual(["one"]);
   });
 
+  it("is not what a job's own event of the name status says", async () => {
+    await connect();
+    net.last().open();
+    net.last().send(frame(1, { event: "status", status: "lost", t: 0.1 }));
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "open" });
+    expect(store.cursor).toBe("1");
+  });
+
   it("stays lost when its stream ends, without another try", async () => {
     await connect();
     net.last().open();

@@ -53,6 +53,13 @@ it("every line is in the document, and only the end has rows while it is followe
   }
 });
 
+it("a log of up to 1,000 lines is all rows, wherever its panel is", () => {
+  const { rerender } = show(all.slice(0, 1_000));
+  expect(drawn()).toEqual([0, 1, 2, 3, 4]);
+  rerender(<LogPanel logs={all.slice(0, 1_001)} active toolbar />);
+  expect(drawn()).toEqual([4, 5]);
+});
+
 it("a block that ends just before the view's edge has rows too", () => {
   show(all.slice(0, 9_810));
   expect(drawn()).toEqual([48, 49]);

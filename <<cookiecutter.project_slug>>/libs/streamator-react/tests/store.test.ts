@@ -36,6 +36,31 @@ describe("publishing", () => {
     expect(listener).toHaveBeenCalledTimes(1);
   });
 
+  it("leaves the page twice the time that the last one took to render, 50 ms at most", async () => {
+    let cost = 10;
+    let id = 0;
+    store.subscribe(() => {
+      queueMicrotask(() => vi.advanceTimersByTime(cost)); // as React does, at the end of the task
+    });
+    const published = async (): Promise<number> => {
+      store.append([line(id += 1, "x")]);
+      const start = performance.now();
+      const before = store.getSnapshot();
+      while (store.getSnapshot() === before) vi.advanceTimersByTime(1);
+      const waited = performance.now() - start;
+      await Promise.resolve();
+      await Promise.resolve();
+      return waited;
+    };
+    await published();
+    expect(await published()).toBeGreaterThanOrEqual(20);
+    cost = 100;
+    await published();
+    const waited = await published();
+    expect(waited).toBeGreaterThanOrEqual(50);
+    expect(waited).toBeLessThan(100);
+  });
+
   it("comes within 250 ms where the page gets no frames", () => {
     vi.stubGlobal("requestAnimationFrame", () => 1);
     vi.stubGlobal("cancelAnimationFrame", () => undefined);

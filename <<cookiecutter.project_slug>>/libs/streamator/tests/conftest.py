@@ -15,13 +15,31 @@ from redis_server import RedisServer
 pytest.register_assert_rewrite("streamator.testing")
 
 
+# One request at a time: moto checks the condition of a write and writes in two steps, and what was held up by a
+# stopped server would arrive all at once.
+MOTO = """
+import sys, threading
+from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import run_simple
+
+app = DomainDispatcherApplication(create_backend_app)
+turn = threading.Lock()
+
+def in_turn(environ, start_response):
+    with turn:
+        return list(app(environ, start_response))
+
+run_simple("127.0.0.1", int(sys.argv[1]), in_turn, threaded=True, request_handler=MotoRequestHandler)
+"""
+
+
 @contextlib.contextmanager
 def moto() -> Iterator[tuple[int, int]]:
     """A moto server: (port, pid)."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, "-c", MOTO, str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 30

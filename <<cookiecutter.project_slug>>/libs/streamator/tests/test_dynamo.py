@@ -330,7 +330,7 @@ def test_a_write_that_arrives_late_does_not_set_the_log_back(proxy: Proxy, make:
 def test_text_that_is_neither_ascii_nor_compressible_is_stored_whole(proxy: Proxy, make: Make) -> None:
     chance = random.Random(7)
     texts = ["é" * 65_536, "".join(chr(chance.randint(0x10000, 0x10FFFF)) for _ in range(65_536))]
-    big = {f"k{n}": "".join(chr(chance.randint(0x10000, 0x10FFFF)) for _ in range(60_000)) for n in range(4)}
+    big = {f"k{n}": "".join(chr(chance.randint(0x10000, 0x10FFFF)) for _ in range(40_000)) for n in range(2)}
     writer = make()
     job = JobLogger(writer, job_id="job")
     for text in texts:

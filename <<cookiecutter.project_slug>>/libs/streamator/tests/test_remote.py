@@ -325,6 +325,25 @@ def test_an_outage_is_told_once(cloud: Cloud, make: Make, caplog: pytest.LogCapt
     assert "works again" in caplog.records[1].getMessage()
 
 
+def test_an_outage_is_not_over_before_something_is_written(
+    cloud: Cloud, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    kinds: Iterator[Any] = iter(["down", "gone", "busy", "down"])
+
+    def fails(*_: object) -> None:
+        for kind in kinds:
+            raise StoreFault(kind, "out of order")
+
+    cloud.on_write = fails
+    writer = make()
+    JobLogger(writer, job_id="job").log("x")
+    assert writer.flush(PATIENCE) == 0
+    until(lambda: writer.degraded is None and "works again" in caplog.records[-1].getMessage())
+    assert [record.getMessage() for record in caplog.records] == [
+        "cloud: writing fails: out of order; events wait in memory", "cloud: writing works again",
+    ]  # fmt: skip
+
+
 def test_one_broken_job_does_not_hold_up_the_others(cloud: Cloud, make: Make) -> None:
     def broken(job_id: str, index: int, chunk: Chunk) -> None:
         if job_id == "broken":
@@ -569,6 +588,27 @@ def test_a_viewer_outlives_reads_that_fail(cloud: Cloud, make: Make) -> None:
     events = run(watch())
     assert messages(events) == ["said meanwhile"] and events[-1]["event"] == "done"
     until(lambda: reader.degraded is None)
+
+
+def test_what_is_missing_between_two_chunks_is_shown_as_a_gap(cloud: Cloud, make: Make) -> None:
+    writer, watching = make(lease_seconds=60), make()  # it takes four seconds to be sure
+    job = JobLogger(writer, job_id="job")
+    job.log("line 0")
+    assert writer.flush(PATIENCE) == 0
+    early = run(found(watching, "job"))
+    for text in lines(1_000)[1:]:
+        job.log(text)
+    assert writer.flush(PATIENCE) == 0
+    until(lambda: early.last == 1_000)
+    job.close()
+    assert writer.flush(PATIENCE) == 0
+    cloud.chunks["job", 0] = cloud.chunks["job", 0][:1]  # what no store should do
+    events = run(transcript(make(), "job"))
+    gaps = [event["missed"] for event in events if event["event"] == "gap"]
+    assert len(gaps) == 1 and gaps[0] + len(events) - 1 == 1_001
+    assert messages(events)[:2] == ["line 0", f"line {gaps[0] + 1}"]
+    assert events[-1]["event"] == "done"
+    assert messages(run(transcript(watching, "job"))) == lines(1_000)
 
 
 # Unknown jobs

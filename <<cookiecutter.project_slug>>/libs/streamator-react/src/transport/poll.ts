@@ -1,7 +1,7 @@
 import type { Incoming } from "../store.js";
 import { positionOf } from "../store.js";
 import type { StreamEvent } from "../types.js";
-import { asEvent, failure, MAX_TIMER, pollUrl, reason, refusal, resolveHeaders, withAfter, type Transport } from "./transport.js";
+import { asEvent, failure, isProducerStatus, MAX_TIMER, pollUrl, reason, refusal, resolveHeaders, withAfter, type Transport } from "./transport.js";
 
 /**
  * Asks the snapshot route again and again: `GET {prefix}/{job_id}?after=n` -> `{"logs", "next", "closed"}`.
@@ -72,7 +72,7 @@ function numbered({ logs, next }: Snapshot, cursor: string): Incoming[] {
 }
 
 function isNumbered(event: StreamEvent): boolean {
-  return event.event !== "gap" && event.event !== "status";
+  return event.event !== "gap" && !isProducerStatus(event);
 }
 
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -100,6 +100,11 @@ export function asEvent(value: unknown, name = "log"): StreamEvent {
   return typeof fields.event === "string" ? (fields as StreamEvent) : { ...fields, event: name };
 }
 
+/** Whether it is the server's word on the process that runs the job. It is no event of the log, so it has no `t`; an event of the user's that has the same name has one. */
+export function isProducerStatus(event: StreamEvent): boolean {
+  return event.event === "status" && event.t === undefined;
+}
+
 /** `url` with `after=cursor` in its query, in place of one that may be there. */
 export function withAfter(url: string, cursor: string): string {
   if (cursor === "") return url;

@@ -179,6 +179,7 @@ class ChunkMirrors(Mirrors[_Mirror]):
         wanted = mirror.keys()
         mirror.polled_at = now
         beat, grown, known = mirror.beat, False, True
+        fits = True
         more = True  # there may be more to read at once
         if mirror.hunt is not None:
             known = more = self._hunt(mirror, job_id, fetched, mirror.hunt)
@@ -189,7 +190,7 @@ class ChunkMirrors(Mirrors[_Mirror]):
             if chunk is None:
                 known = (job_id, n) not in fetched.unknown
                 if known and n == current and mirror.beat:
-                    mirror.odd += 1  # it was there before: a stale read, or the chunks are gone
+                    fits = False  # it was there before: a stale read, or the chunks are gone
                 if known and mirror.tail > n > current:
                     mirror.hunt = n, mirror.tail
                 else:
@@ -201,23 +202,23 @@ class ChunkMirrors(Mirrors[_Mirror]):
             mirror.lease = chunk.lease
             mirror.tail = max(mirror.tail, chunk.tail)
             if not mirror.joins(chunk):
-                mirror.odd += 1
                 expired = n <= mirror.tail and not mirror.ready
-                if not expired and (mirror.odd < ODD_READS or not mirror.anew):
-                    more = False
+                if not expired and (mirror.odd + 1 < ODD_READS or not mirror.anew):
+                    fits = more = False
                     break
                 mirror.jump(chunk)
-            mirror.odd = 0
             mirror.index = n
             grown = mirror.append(chunk) or grown
             if mirror.log.closed:
                 mirror.ready = True
                 return True
+        if known:  # what could be read of a window does not tell that the rest fits
+            mirror.odd = 0 if fits else mirror.odd + 1
         if grown:
             mirror.anew = False
         # What does not fit says nothing of the producer, until it is known that nothing fits.
-        fits = known and (not mirror.odd or mirror.anew)
-        self._watch_lease(job_id, mirror, fits, mirror.beat != beat, now, 2 * mirror.interval + 0.1)
+        told = known and (not mirror.odd or mirror.anew)
+        self._watch_lease(job_id, mirror, told, mirror.beat != beat, now, 2 * mirror.interval + 0.1)
         if mirror.odd >= ODD_READS:  # not stale, then: the store has lost it, and the job is written anew
             mirror.odd = 0
             mirror.index = mirror.tail = 0

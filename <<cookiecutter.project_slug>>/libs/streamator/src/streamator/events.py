@@ -108,8 +108,11 @@ def encode_run(
         if now != millisecond:  # in a burst many entries share one: to format a number is half of the work
             millisecond, t = now, f"{now / 1_000:.3f}"
         if level:
-            text = f'{{"event":"log","message":{_quote(text)},"level":"{level}","t":{t}}}'
-        elif level is None:
+            frames.append(
+                f'id: {event_id}\ndata: {{"event":"log","message":{_quote(text)},"level":"{level}","t":{t}}}\n\n'
+            )
+            continue
+        if level is None:
             text = f'{text[:-1]},"t":{t}}}' if text != "{}" else f'{{"t":{t}}}'
         frames.append(f"id: {event_id}\ndata: {text}\n\n")
     return to_utf8("".join(frames))

@@ -41,6 +41,7 @@ class Trouble:
     began: float = field(default_factory=time.monotonic)
     clock: str = field(default_factory=lambda: time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
     tries: int = 0
+    severe: bool = False
 
     @classmethod
     def after(cls, trouble: Trouble | None, fault: StoreFault) -> Trouble:
@@ -49,12 +50,14 @@ class Trouble:
             trouble = cls(fault.kind, fault.reason)
         trouble.kind, trouble.reason = fault.kind, fault.reason
         trouble.tries += 1
+        trouble.severe = trouble.severe or fault.kind not in ("busy", "gone")
         return trouble
 
     @property
     def serious(self) -> bool:
-        """Whether to tell: a request turned away now and then is what stores do under load."""
-        return self.kind not in ("busy", "gone") or time.monotonic() - self.began > 2
+        """Whether to tell: a request turned away now and then is what stores do under load. What was told is
+        not over before something is done."""
+        return self.severe or time.monotonic() - self.began > 2
 
     def wait(self, cap: float) -> float:
         """Seconds before the next try: twice as many each time, ``cap`` at the most, half of them by chance,
