@@ -51,5 +51,5 @@ def draw(rows: list[Any], grown: list[Any], about: dict[str, str], path: Path) -
     for axis in flat:
         axis.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"One uvicorn worker, 120-byte messages; {about['cpu']}, Python {about['python']}", fontsize=10)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0, 1, 0.985))
     figure.savefig(path, dpi=110)

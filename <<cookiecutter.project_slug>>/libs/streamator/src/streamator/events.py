@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring as _quote
 from typing import Any, Final
 
@@ -46,6 +46,7 @@ MAX_TEXT: Final = 65_536
 # The largest event kept, in characters of JSON.
 MAX_EVENT: Final = 262_144
 
+_ESCAPED: Final = ('"', "\\", "\n", *map(chr, range(32)))
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _RESERVED_NAME = re.compile(rf'{{"event":"({"|".join(RESERVED)})"')
 _MAX_DEPTH = 100
@@ -88,7 +89,7 @@ def clip(text: str, limit: int = MAX_TEXT) -> str:
 
 
 def encode_run(
-    first: int, times: Iterable[float], texts: Iterable[str], levels: Iterable[str | None], start: float
+    first: int, times: Sequence[float], texts: Sequence[str], levels: Sequence[str | None], start: float
 ) -> bytes:
     """The frames of consecutive entries, in the form `wire` describes.
 
@@ -102,20 +103,29 @@ def encode_run(
     A log entry has exactly ``event, message, level, t``, in this order.
     """
     frames = []
+    bare = all(levels) and _is_bare("".join(texts))
     millisecond, t = -1.0, ""
     for event_id, (time, text, level) in enumerate(zip(times, texts, levels, strict=True), first):
         now = (time - start) * 1_000 // 1
         if now != millisecond:  # in a burst many entries share one: to format a number is half of the work
             millisecond, t = now, f"{now / 1_000:.3f}"
         if level:
-            frames.append(
-                f'id: {event_id}\ndata: {{"event":"log","message":{_quote(text)},"level":"{level}","t":{t}}}\n\n'
-            )
+            if bare:
+                line = f'id: {event_id}\ndata: {{"event":"log","message":"{text}","level":"{level}","t":{t}}}\n\n'
+            else:
+                line = f'id: {event_id}\ndata: {{"event":"log","message":{_quote(text)},"level":"{level}","t":{t}}}\n\n'
+            frames.append(line)
             continue
         if level is None:
             text = f'{text[:-1]},"t":{t}}}' if text != "{}" else f'{{"t":{t}}}'
         frames.append(f"id: {event_id}\ndata: {text}\n\n")
     return to_utf8("".join(frames))
+
+
+def _is_bare(text: str) -> bool:
+    """Whether ``text`` is ASCII in which JSON escapes nothing (RFC 8259, section 7). To search a long text for each
+    of 34 characters is five times as fast as to quote it."""
+    return text.isascii() and not any(character in text for character in _ESCAPED)
 
 
 def is_mapping(value: object) -> bool:
