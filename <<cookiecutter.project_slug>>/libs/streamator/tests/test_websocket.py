@@ -21,6 +21,7 @@ from starlette.requests import HTTPConnection
 from test_server import PATIENCE_S, Server, eventually
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 import streamator.viewer
 from streamator import EventLog, JobEmitter, JobLogger, MemoryStore, StoreError
@@ -136,7 +137,7 @@ def test_nginx_passes_a_socket_on(server: Server, tmp_path: Path) -> None:
     job_id = str(server.client.post("/told").json()["job_id"])
     with nginx(tmp_path / "nginx", server.port, location=directives) as port:
         page = f"http://127.0.0.1:{port}"
-        with connect(f"ws://127.0.0.1:{port}/log/{job_id}/ws", origin=page, open_timeout=PATIENCE_S) as connection:
+        with connect(f"ws://127.0.0.1:{port}/log/{job_id}/ws", origin=Origin(page), open_timeout=PATIENCE_S) as connection:
             seen: list[int] = []
             while len(seen) < 3:
                 items = json.loads(connection.recv(PATIENCE_S))
