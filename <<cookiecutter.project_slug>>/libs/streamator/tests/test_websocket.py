@@ -137,7 +137,8 @@ def test_nginx_passes_a_socket_on(server: Server, tmp_path: Path) -> None:
     job_id = str(server.client.post("/told").json()["job_id"])
     with nginx(tmp_path / "nginx", server.port, location=directives) as port:
         page = f"http://127.0.0.1:{port}"
-        with connect(f"ws://127.0.0.1:{port}/log/{job_id}/ws", origin=Origin(page), open_timeout=PATIENCE_S) as connection:
+        url = f"ws://127.0.0.1:{port}/log/{job_id}/ws"
+        with connect(url, origin=Origin(page), open_timeout=PATIENCE_S) as connection:
             seen: list[int] = []
             while len(seen) < 3:
                 items = json.loads(connection.recv(PATIENCE_S))
