@@ -118,10 +118,10 @@ def test_a_shutdown_ends_a_compressed_stream_cleanly(monkeypatch: pytest.MonkeyP
 
 @run
 async def test_nothing_is_compressed_unless_both_sides_want_it() -> None:
-    app = FastAPI()
-    add_log_routes(app)
-    add_log_routes(app, prefix="/small", compress=True)
-    add_job_routes(app, compress=True)
+    app, store = FastAPI(), MemoryStore()
+    add_log_routes(app, store=store)
+    add_log_routes(app, prefix="/small", store=store, compress=True)
+    add_job_routes(app, store=store, compress=True)
     job_id = finished()
     for path, headers, encoding, vary in (
         ("/log/{}/stream", {"accept-encoding": "gzip, zstd"}, None, None),
