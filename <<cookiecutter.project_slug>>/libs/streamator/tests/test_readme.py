@@ -195,3 +195,13 @@ def test_its_numbers_are_the_codes() -> None:
     assert f"| `url` | `{DEFAULT_URL}` |" in README
     for name, default in (RedisStore.__init__.__kwdefaults__ or {}).items():
         assert f"| `{name}` | {f'`{default}`' if isinstance(default, str) else f'{default:g}'} |" in README
+
+
+def test_each_guarantee_names_a_test_that_there_is() -> None:
+    (table,) = re.findall(r"^## Guarantees\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"`(test_\w+)`", table))
+    files = [*(FOLDER / "tests").glob("test_*.py"), FOLDER / "src" / "streamator" / "testing.py"]
+    there = set(re.findall(r"def (test_\w+)\(", "\n".join(path.read_text(encoding="utf-8") for path in files)))
+    assert len(named) > 15 and named <= there, named - there
+    for row in re.findall(r"^\| \*\*.*\n(.*)$", table, re.MULTILINE):  # under each guarantee its tests
+        assert row.startswith(("| | `test_", "| | | `test_")), row
