@@ -172,6 +172,9 @@ export class Connection {
         }
         if (this.#receive(batch)) stop();
       },
+      seen: (id) => {
+        if (!signal.aborted) this.#store.advance(id);
+      },
     };
     transport(this.#request, sink, signal).then(end, (error: unknown) => {
       report(error); // no transport rejects: this browser lacks what it needs

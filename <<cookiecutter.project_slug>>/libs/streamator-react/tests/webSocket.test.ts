@@ -162,6 +162,7 @@ describe("ws", () => {
     await start();
     await send([{ id: 1, event: log("one") }]);
     await send([{ id: 7, event: null }]);
+    expect(store.cursor).toBe("7");
     await send([{ id: 8, event: log("two") }, { id: null, event: { event: "status", status: "lost" } }]);
     expect(texts()).toEqual(["one", "two"]);
     expect(store.getSnapshot().status).toBe("lost");

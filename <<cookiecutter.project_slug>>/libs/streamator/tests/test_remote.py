@@ -829,3 +829,60 @@ def test_many_open_jobs_are_bounded(cloud: Cloud, make: Make) -> None:
     writes = len(cloud.writes)
     time.sleep(0.7)  # two renewals of each lease that is still held
     assert len(cloud.writes) - writes <= 10 * 4
+
+
+# A full log
+
+
+def told(events: list[dict[str, Any]]) -> list[Any]:
+    return [event.get("message", (event["event"], event.get("missed"))) for event in events]
+
+
+def test_what_a_log_kept_that_drops_the_newest_is_what_other_processes_see(make: Make) -> None:
+    writer, reader = make(maxlen=10, overflow="drop_newest"), make(maxlen=10, overflow="drop_newest")
+    with JobLogger(writer, job_id="job") as job:
+        for line in lines(50):
+            job.log(line)
+    expected = [*lines(10), ("gap", 40), ("done", None)]
+    assert told(run(transcript(writer, "job"))) == expected
+    assert told(run(transcript(reader, "job"))) == expected
+
+
+def test_a_job_that_blocks_waits_for_the_writer_and_nothing_is_lost(make: Make, cloud: Cloud) -> None:
+    cloud.on_write = lambda job_id, index, chunk: time.sleep(0.002)
+    store = make(maxlen=20, overflow="block", block_seconds=10, flush_seconds=0.005)
+    with JobLogger(store, job_id="job") as job:
+        for line in lines(400):
+            job.log(line)
+    assert store.flush() == 0
+    # Fewer are in memory: the others can only have been stored before they went.
+    log = store.get("job")
+    assert log is not None and log.log.dropped >= 300
+    assert messages(run(transcript(make(), "job"))) == lines(400)
+
+
+def test_a_job_that_blocks_waits_once_for_a_store_that_is_away(make: Make, cloud: Cloud) -> None:
+    def away(job_id: str, index: int, chunk: Chunk) -> None:
+        raise StoreFault("down", "away")
+
+    cloud.on_write = away
+    store = make(maxlen=20, overflow="block", block_seconds=0.2, close_seconds=0.1)
+    began = time.monotonic()
+    with JobLogger(store, job_id="job") as job:
+        for line in lines(400):
+            job.log(line)
+    assert 0.2 <= time.monotonic() - began < 2
+
+
+def test_a_job_drains_into_its_store(make: Make, cloud: Cloud) -> None:
+    async def main() -> None:
+        store = make(maxlen=100, flush_seconds=0.01)
+        job = JobLogger(store, job_id="job")
+        for n, line in enumerate(lines(1_000), 1):
+            job.log(line)
+            if n % 50 == 0:
+                assert await job.drain(timeout=10)
+        job.close()
+
+    run(main())
+    assert messages(run(transcript(make(), "job"))) == lines(1_000)

@@ -13,12 +13,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import Depends, FastAPI, HTTPException
+from nginx import nginx
 from starlette.requests import HTTPConnection
 from test_server import PATIENCE_S, Server, eventually
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 import streamator.viewer
 from streamator import EventLog, JobEmitter, JobLogger, MemoryStore, StoreError
@@ -122,6 +125,28 @@ def test_a_page_of_another_site_is_refused_with_403(server: Server, origin: str)
         with pytest.raises(InvalidStatus) as refused, open_socket(server, job_id, route, origin=origin):
             pass
         assert refused.value.response.status_code == 403
+
+
+def test_nginx_passes_a_socket_on(server: Server, tmp_path: Path) -> None:
+    directives = """
+      proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $http_connection;
+      proxy_set_header Host $http_host;
+    """
+    job_id = str(server.client.post("/told").json()["job_id"])
+    with nginx(tmp_path / "nginx", server.port, location=directives) as port:
+        page = f"http://127.0.0.1:{port}"
+        url = f"ws://127.0.0.1:{port}/log/{job_id}/ws"
+        with connect(url, origin=Origin(page), open_timeout=PATIENCE_S) as connection:
+            seen: list[int] = []
+            while len(seen) < 3:
+                items = json.loads(connection.recv(PATIENCE_S))
+                seen += [item["id"] for item in items]
+                server.client.post(f"/told/{job_id}", params={"line": "x"})
+            assert seen == [1, 2, 3]
+        streamed = httpx.get(f"{page}/log/{server.start(lines=2)}/stream", timeout=PATIENCE_S)
+        assert streamed.text.count("id: ") == 3
 
 
 def test_the_server_s_own_pages_may_connect(server: Server) -> None:

@@ -37,7 +37,9 @@ export const webSocket: Transport = (request, sink, signal) => {
       if (!open) sink.open();
       open = true;
       sink.alive();
-      if (batch.length > 0) sink.events(batch);
+      const events = batch.filter((item): item is Incoming => item.event !== null);
+      if (events.length > 0) sink.events(events);
+      for (const { id, event } of batch) if (event === null && id !== null) sink.seen(id);
     };
     socket.addEventListener("message", receive, on);
     socket.addEventListener("close", ({ code }) => finish(endOf(code, open, request, signal)), on);
@@ -73,7 +75,7 @@ async function whyNot({ url, credentials }: StreamRequest, signal: AbortSignal):
 }
 
 /** The events in a message; null where it is not one of the server's. */
-function batchOf(data: unknown): Incoming[] | null {
+function batchOf(data: unknown): (Incoming | { id: string | null; event: null })[] | null {
   let items: unknown;
   try {
     items = JSON.parse(String(data));
@@ -81,12 +83,11 @@ function batchOf(data: unknown): Incoming[] | null {
     return null;
   }
   if (!Array.isArray(items)) return null;
-  const batch: Incoming[] = [];
-  for (const item of items as ({ id?: unknown; event?: unknown } | null)[]) {
+  return (items as ({ id?: unknown; event?: unknown } | null)[]).map((item) => ({
+    id: typeof item?.id === "number" ? String(item.id) : null,
     // A heartbeat may name the last of the events that are not shown to us: there is nothing to show.
-    if (item?.event) batch.push({ id: typeof item.id === "number" ? String(item.id) : null, event: asEvent(item.event) });
-  }
-  return batch;
+    event: item?.event ? asEvent(item.event) : null,
+  }));
 }
 
 /** The socket that belongs to a stream's URL: `/ws` in place of its last `/stream`. */

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from . import wire
+from .compression import Encoder, encoder_for
 from .errors import StoreError
 from .filters import DEFAULT_FILTER, Filter
 from .store import Store
@@ -28,6 +29,7 @@ from .viewer import (
     cursor,
     find_log,
     given_store,
+    header,
     snapshot_json,
     stream_headers,
 )  # fmt: skip
@@ -50,6 +52,8 @@ class StreamApp:
             viewer's ``?visibility=`` and ``?types=``, lists with commas, can take away from it and add nothing.
         batch_delay_ms: how long events wait for others to go out with them, in ms (default 0).
         batch_size: so many waiting events go out at once (default: they wait for ``batch_delay_ms``); see `follow`.
+        compress: send the stream compressed to a client that takes it, as gzip or, with the ``[compress]`` extra, zstd
+            (default False); lines still arrive one by one, and a viewer costs about 30 KB more.
 
     It reads the cursor from the request: the ``Last-Event-ID`` header, or else ``?after=``. An unknown job is a 404,
     an unknown visibility a 422, a store that cannot be read a 503, and a cursor at the end of a closed log a 204, which
@@ -57,16 +61,18 @@ class StreamApp:
     nothing for 30 seconds; and, without the last event, when the server shuts down.
     """
 
-    __slots__ = ("_heartbeat", "_job_id", "_named", "_store", "_view")
+    __slots__ = ("_compress", "_heartbeat", "_job_id", "_named", "_store", "_view")
 
     def __init__(
         self, job_id: str, store: Store | None = None, *, heartbeat: float = HEARTBEAT_SECONDS, named: bool = False,
         filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
+        compress: bool = False,
     ) -> None:  # fmt: skip
         self._job_id = job_id
         self._store = store
         self._heartbeat = heartbeat
         self._named = named
+        self._compress = compress
         self._view = view_of(filter, batch_delay_ms, batch_size)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,13 +85,17 @@ class StreamApp:
     ) -> Awaitable[None]:  # fmt: skip
         """What a call does, with headers of a framework's own and what it wants done when the stream is over."""
         stream = _Stream(self._job_id, self._heartbeat, self._named, send, background)
-        return stream.run(self._store, self._view, stream_headers() if headers is None else headers, scope, receive)
+        headers = stream_headers() if headers is None else headers
+        if self._compress:
+            stream.encoder = encoder_for(header(scope, b"accept-encoding"))
+            headers = [*headers, (b"vary", b"accept-encoding")]
+        return stream.run(self._store, self._view, headers, scope, receive)
 
 
 class _Stream(Viewer):
     """One viewer's open stream."""
 
-    __slots__ = ("background", "heartbeat", "named")
+    __slots__ = ("background", "encoder", "heartbeat", "named")
 
     def __init__(
         self, job_id: str, heartbeat: float, named: bool, send: Send, background: Callable[[], Awaitable[None]] | None
@@ -94,6 +104,7 @@ class _Stream(Viewer):
         self.heartbeat = heartbeat
         self.named = named
         self.background = background
+        self.encoder: Encoder | None = None
 
     async def run(self, store: Store | None, view: View, headers: Headers, scope: Scope, receive: Receive) -> None:
         """Answer the request."""
@@ -107,8 +118,8 @@ class _Stream(Viewer):
                     watcher = asyncio.ensure_future(_until_gone(receive, batches))
                     async for batch in batches:
                         data = batch.frames or wire.heartbeat(batch.last)
-                        await self._put(wire.named(data) if self.named and batch else data)
-                    await self._put(b"", more=False)
+                        await self._put(self._encoded(wire.named(data) if self.named and batch else data))
+                    await self._put(b"" if self.encoder is None else self.encoder.finish(), more=False)
             finally:
                 if watcher is not None:
                     watcher.cancel()
@@ -134,9 +145,14 @@ class _Stream(Viewer):
         if log.closed and after >= log.last and after:
             await respond(self.send, 204)
             return None
+        if self.encoder is not None:
+            headers = [*headers, (b"content-encoding", self.encoder.name.encode())]
         await self.send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._put(wire.opening(RETRY_MS))
+        await self._put(self._encoded(wire.opening(RETRY_MS)))
         return view.follow(log, after, self.heartbeat)
+
+    def _encoded(self, data: bytes) -> bytes:
+        return data if self.encoder is None else self.encoder.encode(data)
 
     def _put(self, data: bytes, more: bool = True) -> Awaitable[None]:
         return self.put({"type": "http.response.body", "body": data, "more_body": more})
@@ -158,7 +174,7 @@ class LogApp:
         prefix: the path that it answers under, where nothing in front of it has seen to that (default: any).
         otherwise: the application that gets the requests that are not under ``prefix`` (default: none, 404).
         heartbeat: seconds without an event after which a comment is sent (default 15).
-        filter, batch_delay_ms, batch_size: see `StreamApp`.
+        filter, batch_delay_ms, batch_size, compress: see `StreamApp`.
         origins: sites beside the server's own whose pages may open a WebSocket (default: none); see `WebSocketApp`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
@@ -171,12 +187,13 @@ class LogApp:
     def __init__(
         self, store: str | Store | None = None, *, prefix: str = "", otherwise: ASGIApp | None = None,
         heartbeat: float = HEARTBEAT_SECONDS, filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0,
-        batch_size: int | None = None, origins: Collection[str] = (), **store_options: Any,
+        batch_size: int | None = None, compress: bool = False, origins: Collection[str] = (), **store_options: Any,
     ) -> None:  # fmt: skip
         self._store = given_store(store, store_options)
         self._prefix = prefix
         self._otherwise = otherwise
         self._heartbeat = heartbeat
+        self._compress = compress
         self._origins = origins
         self._shows: dict[str, Any] = {
             "filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size,
@@ -203,7 +220,10 @@ class LogApp:
         if scope["method"] != "GET":
             await respond(send, 405, _error(f"{scope['method']} {path}: only GET is answered here"), (b"allow", b"GET"))
         elif last == "stream" and job_id:
-            await StreamApp(job_id, self._store, heartbeat=self._heartbeat, **self._shows)(scope, receive, send)
+            stream = StreamApp(
+                job_id, self._store, heartbeat=self._heartbeat, compress=self._compress, **self._shows
+            )
+            await stream(scope, receive, send)
         else:
             await self._snapshot(last, scope, send)
 

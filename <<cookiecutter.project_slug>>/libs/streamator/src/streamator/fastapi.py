@@ -53,6 +53,7 @@ class StreamResponse(Response):
         named: put each event's name on an ``event:`` line, for an endpoint that starts a job and streams it as the
             answer to a POST (default False: unnamed, so that a browser's ``onmessage`` sees every event).
         filter, batch_delay_ms, batch_size: what is shown, and in what pieces; see `StreamApp`.
+        compress: whether to send it compressed (default False); see `StreamApp`.
         background: a task that Starlette's way runs when the response is over.
 
     It answers as `StreamApp` does.
@@ -70,6 +71,7 @@ class StreamResponse(Response):
         filter: Filter | None = DEFAULT_FILTER,
         batch_delay_ms: float = 0.0,
         batch_size: int | None = None,
+        compress: bool = False,
         background: BackgroundTask | None = None,
     ) -> None:
         self.status_code = 200
@@ -78,7 +80,7 @@ class StreamResponse(Response):
         self.raw_headers = stream_headers()
         self._app = StreamApp(
             job_id, store, heartbeat=heartbeat, named=named, filter=filter, batch_delay_ms=batch_delay_ms,
-            batch_size=batch_size,
+            batch_size=batch_size, compress=compress,
         )  # fmt: skip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,6 +121,7 @@ def make_stream_response(
     filter: Filter | None = DEFAULT_FILTER,
     batch_delay_ms: float = 0.0,
     batch_size: int | None = None,
+    compress: bool = False,
     **store_options: Any,
 ) -> Response:
     """The answer that streams a job's log: ``return make_stream_response(job_id)``.
@@ -131,6 +134,7 @@ def make_stream_response(
         named: put each event's name on an ``event:`` line (default False); see `StreamResponse`.
         filter: which events are shown (default: those that are ``user_facing`` or ``live_ui_only``); see `StreamApp`.
         batch_delay_ms, batch_size: how events wait for others to go with them (default: not at all); see `StreamApp`.
+        compress: whether to send it compressed (default False); see `StreamApp`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
     Returns:
@@ -141,7 +145,7 @@ def make_stream_response(
         return _not_found()
     return StreamResponse(
         job_id, opened, heartbeat=heartbeat, named=named, filter=filter, batch_delay_ms=batch_delay_ms,
-        batch_size=batch_size,
+        batch_size=batch_size, compress=compress,
     )  # fmt: skip
 
 
@@ -154,19 +158,20 @@ def make_job_stream_response(
     filter: Filter | None = DEFAULT_FILTER,
     batch_delay_ms: float = 0.0,
     batch_size: int | None = None,
+    compress: bool = False,
     **store_options: Any,
 ) -> Response:
     """`make_stream_response`, under the name that goes with `JobEmitter`."""
     return make_stream_response(
         job_id, store, heartbeat=heartbeat, named=named, filter=filter, batch_delay_ms=batch_delay_ms,
-        batch_size=batch_size, **store_options,
+        batch_size=batch_size, compress=compress, **store_options,
     )  # fmt: skip
 
 
 def add_log_routes(
     app: FastAPI | APIRouter, prefix: str = "/log", store: str | Store | None = None, *,
     filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
-    origins: Collection[str] = (), **store_options: Any,
+    compress: bool = False, origins: Collection[str] = (), **store_options: Any,
 ) -> None:  # fmt: skip
     """Add the routes that show a job's log.
 
@@ -180,12 +185,13 @@ def add_log_routes(
             all. A viewer's ``?visibility=`` and ``?types=``, lists with commas, can take away from it and add nothing.
         batch_delay_ms: how long events wait for others to go out with them, in ms (default 0).
         batch_size: so many waiting events go out at once (default: they wait for ``batch_delay_ms``); see `follow`.
+        compress: whether to send streams compressed (default False); see `StreamApp`.
         origins: sites beside the server's own whose pages may open a WebSocket (default: none); see `WebSocketApp`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
     ``GET {prefix}/{job_id}/stream`` is the live stream; see `StreamResponse`. ``WS {prefix}/{job_id}/ws`` is the same
-    over a WebSocket; see `WebSocketApp`. ``GET {prefix}/{job_id}`` is what
-    there is now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
+    over a WebSocket; see `WebSocketApp`. ``GET {prefix}/{job_id}`` is what there is now,
+    ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
     """
     opened = given_store(store, store_options)
     shows: dict[str, Any] = {"filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size}
@@ -193,7 +199,7 @@ def add_log_routes(
 
     async def stream(job_id: str) -> Response:
         """Stream the job's log as server-sent events."""
-        return make_stream_response(job_id, opened, **shows)
+        return make_stream_response(job_id, opened, compress=compress, **shows)
 
     _add_stream(app, f"{prefix}/{{job_id}}/stream", stream)
     _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, shows, origins, cancel=False)
@@ -218,7 +224,7 @@ def add_log_routes(
 def add_job_routes(
     app: FastAPI | APIRouter, prefix: str = "/job", store: str | Store | None = None, *,
     filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
-    origins: Collection[str] = (), **store_options: Any,
+    compress: bool = False, origins: Collection[str] = (), **store_options: Any,
 ) -> None:  # fmt: skip
     """Add the routes of a job made with `JobEmitter`: its stream, its result, and its end.
 
@@ -227,7 +233,7 @@ def add_job_routes(
             one with ``yield`` is closed before a stream begins.
         prefix: the path in front of ``/{job_id}`` (default ``"/job"``).
         store: as for `add_log_routes`.
-        filter, batch_delay_ms, batch_size: as for `add_log_routes`.
+        filter, batch_delay_ms, batch_size, compress: as for `add_log_routes`.
         origins: as for `add_log_routes`.
         store_options: as for `add_log_routes`.
 
@@ -243,7 +249,7 @@ def add_job_routes(
 
     async def stream(job_id: str) -> Response:
         """Stream the job's events as server-sent events."""
-        return make_job_stream_response(job_id, opened, **shows)
+        return make_job_stream_response(job_id, opened, compress=compress, **shows)
 
     _add_stream(app, f"{prefix}/{{job_id}}/stream", stream)
     _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, shows, origins, cancel=True)

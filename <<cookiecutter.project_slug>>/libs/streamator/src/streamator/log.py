@@ -326,7 +326,7 @@ class EventLog:
         """How many events the slowest follower has still to be done with; 0 where nobody follows."""
         with self._lock:
             self._settle()
-            return max(self._last - min((one.seen for one in self._followers or ()), default=self._last), 0)
+            return max(self._last - self._seen(stalled=True), 0)
 
     @property
     def maxlen(self) -> int:
@@ -423,13 +423,17 @@ class EventLog:
 
     def _make_room(self) -> None:
         """Wait for the slowest follower; in vain, or on an event loop, give up what it has not seen."""
-        left = self._maxlen - self._run
-        if not _on_event_loop() and self._wait_until(left, self._block_seconds or 0.0):
-            return
+        if not _on_event_loop():
+            left = self._maxlen - self._run
+            if self._wait_until(left, self._block_seconds or 0.0):
+                return
+            with self._lock:
+                for follower in self._followers or ():
+                    if self._last - max(follower.seen, self._passed) > left:
+                        follower.stalled = follower.seen
         with self._lock:
-            for follower in self._followers or ():
-                if self._last - max(follower.seen, self._passed) > left:
-                    follower.stalled = follower.seen
+            if self._lag() > self._maxlen:
+                self._passed = max(self._passed, self._last - self._maxlen)
             self._forget_old()
 
     def _wait_until(self, left: int, timeout: float) -> bool:
@@ -461,6 +465,7 @@ class EventLog:
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
         left = self._maxlen // 2 if left is None else left
+        await asyncio.sleep(0)  # also where nothing is to be waited for, the others have their turn
         while True:
             moved = asyncio.Event()
 
@@ -472,7 +477,7 @@ class EventLog:
                 with self._lock:
                     self._settle()
                     self._behind.append(tell)  # before the look: see `_wait_until`
-                    if self._lag() <= left or self._ended:
+                    if self._last - max(self._seen(stalled=True), self._passed) <= left or self._ended:
                         return True
                 await asyncio.wait_for(moved.wait(), max(until - loop.time(), 0.0))
             except asyncio.TimeoutError:
@@ -648,13 +653,14 @@ class EventLog:
         """How many events the slowest follower lacks, of those that the log still has for it."""
         return max(self._last - max(self._seen(), self._passed), 0)
 
-    def _seen(self) -> int:
-        """The id that all followers are done with, apart from those that were waited for in vain."""
-        seen = maxsize
+    def _seen(self, *, stalled: bool = False) -> int:
+        """The id that all followers are done with; those that were waited for in vain count if ``stalled``."""
+        low = maxsize
         for follower in self._followers or ():
-            if follower.seen < seen and follower.seen != follower.stalled:
-                seen = follower.seen
-        return seen
+            seen = follower.seen
+            if seen < low and (stalled or seen != follower.stalled):
+                low = seen
+        return low
 
     def _trim(self, size: int) -> None:
         count = 0

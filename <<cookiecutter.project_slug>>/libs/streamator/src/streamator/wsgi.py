@@ -15,6 +15,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 from . import shutdown, wire
+from .compression import Encoder
 from .filters import DEFAULT_FILTER, Filter
 from .log import Batch, EventLog
 from .store import Store
@@ -39,6 +40,7 @@ class EventStream(Iterator[bytes]):
         filter: which events are shown (default: those that are ``user_facing`` or ``live_ui_only``); None for all.
         batch_delay_ms: how long events wait for others to go out with them, in ms (default 0).
         batch_size: so many waiting events go out at once (default: they wait for ``batch_delay_ms``); see `follow`.
+        encoder: what compresses the stream (default: nothing); see `encoder_for`.
 
     Each item is all that is ready, once the one before is taken. It ends after the job's last event; and, without
     it, when the log is no longer kept here and when the server shuts down (see `shutdown.watch_signals`).
@@ -48,12 +50,14 @@ class EventStream(Iterator[bytes]):
     def __init__(
         self, log: EventLog, after: int = 0, *, heartbeat: float = HEARTBEAT_SECONDS, named: bool = False,
         filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
+        encoder: Encoder | None = None,
     ) -> None:  # fmt: skip
         self._view = view_of(filter, batch_delay_ms, batch_size)
         self._log = log
         self._after = after
         self._heartbeat = heartbeat
         self._named = named
+        self._encoder = encoder
         self._follow: Follow | None = None
         self._closed = False
 
@@ -63,14 +67,19 @@ class EventStream(Iterator[bytes]):
             raise StopIteration
         if self._follow is None:
             _run(self._begin())
-            return wire.opening(RETRY_MS)
+            return self._encoded(wire.opening(RETRY_MS))
         batch = _run(self._read(self._follow))
         if batch is None:
             self.close()
-            raise StopIteration
+            if self._encoder is None:
+                raise StopIteration
+            return self._encoder.finish()
         if not batch:
-            return wire.heartbeat(batch.last)
-        return wire.named(batch.frames) if self._named else batch.frames
+            return self._encoded(wire.heartbeat(batch.last))
+        return self._encoded(wire.named(batch.frames) if self._named else batch.frames)
+
+    def _encoded(self, data: bytes) -> bytes:
+        return data if self._encoder is None else self._encoder.encode(data)
 
     def close(self) -> None:
         """Be done with it, from any thread; quiet if that is known."""
