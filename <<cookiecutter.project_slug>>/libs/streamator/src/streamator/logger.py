@@ -74,7 +74,7 @@ class JobLogger:
             self._warn_closed("log()")
 
     def _append_visible(self, message: str, level: str, visibility: str) -> bool:
-        entry = {"event": "log", "message": message, "level": level}
+        entry = {"event": "log", "message": clip(text_of(message)), "level": level}
         text = encode_event(entry, known_visibility(visibility, stacklevel=4))
         return self._log.append_json(text, add_time=True)
 
