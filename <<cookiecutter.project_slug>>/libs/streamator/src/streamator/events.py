@@ -103,7 +103,8 @@ def encode_run(
     A log entry has exactly ``event, message, level, t``, in this order.
     """
     frames = []
-    bare = all(levels) and _is_bare("".join(texts))
+    # The look at all texts together costs as much as to quote a dozen.
+    bare = len(texts) > 12 and all(levels) and _is_bare("".join(texts))
     millisecond, t = -1.0, ""
     for event_id, (time, text, level) in enumerate(zip(times, texts, levels, strict=True), first):
         now = (time - start) * 1_000 // 1
