@@ -396,7 +396,7 @@ class EventLog:
     def _appended(self, text: str) -> bool:
         """What an append does but rarely: wake readers, move entries into blocks, find that the log is closed."""
         self._wake()
-        if len(self._raw) <= self._room and len(text) <= LONG_TEXT:
+        if len(self._raw) <= self._room and len(text) <= LONG_TEXT and self._block_seconds is None:
             return True
         with self._lock:
             if self._closed:
