@@ -65,8 +65,8 @@ class Follow:
     """An asynchronous iterator over a log's batches: see `follow`."""
 
     __slots__ = (
-        "__weakref__", "_batch_delay", "_batch_size", "_cursor", "_filter", "_heartbeat", "_hidden", "_limit", "_log",
-        "_more", "_served", "_status", "_stopped", "_waiter", "seen", "stalled",
+        "__weakref__", "_batch_delay", "_batch_size", "_cursor", "_filter", "_handed", "_heartbeat", "_hidden",
+        "_limit", "_log", "_more", "_served", "_status", "_stopped", "_waiter", "seen", "stalled",
     )  # fmt: skip
 
     def __init__(
@@ -78,6 +78,7 @@ class Follow:
         self._cursor = self.seen = log.start_at(after)
         self.stalled = -1
         self._heartbeat = heartbeat
+        self._handed = time.monotonic()
         self._limit = limit
         self._batch_delay = batch_delay
         self._batch_size = batch_size
@@ -94,14 +95,15 @@ class Follow:
 
     async def __anext__(self) -> Batch:
         log = self._log
-        began = now = time.monotonic()
+        handed = now = self._handed
         waited = False
         while not self._stopped:
             served, self._served = self._served, False
             if served:
                 self.seen = self._cursor
-                log.has_read()
-            if now - began >= self._heartbeat:  # much has come, and nothing of it is shown
+                if log.behind:
+                    log.has_read()
+            if now - handed >= self._heartbeat:  # much has come, and nothing of it is shown
                 return self._beat()
             if self._more:  # than one batch holds: let the others have their turn between two
                 await asyncio.sleep(0)
@@ -113,8 +115,6 @@ class Follow:
                     await self._gather()
             if self._stopped:
                 break
-                if self._stopped:
-                    break
             log.read_at = now = time.monotonic()
             batch = log.read(self._cursor, self._limit)
             if batch:
@@ -127,6 +127,7 @@ class Follow:
                     if self._hidden:
                         batch = Batch(frames, batch.last, batch.more)
                 if batch:
+                    self._handed = now
                     return batch
                 continue
             if log.status != self._status and not log.closed:
@@ -144,6 +145,7 @@ class Follow:
 
     def _beat(self) -> Batch:
         """An empty batch, which moves the cursor where the last events were not shown."""
+        self._handed = time.monotonic()
         hidden, self._hidden = self._hidden, False
         return Batch(last=self._cursor) if hidden else Batch()
 
