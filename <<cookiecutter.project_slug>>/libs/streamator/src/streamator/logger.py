@@ -9,8 +9,8 @@ import warnings
 from types import TracebackType
 from typing import Any
 
-from .events import INTERNAL_ONLY, LEVELS, MAX_TEXT, STATUSES, VISIBILITIES, clip, encode_event, text_of
-from .log import EventLog
+from .events import INTERNAL_ONLY, LEVELS, STATUSES, VISIBILITIES, clip, encode_event, text_of
+from .log import LONG_TEXT, EventLog
 from .store import Job, Store, open_store
 
 _LEVELS = {level: level for level in LEVELS}
@@ -43,7 +43,7 @@ class JobLogger:
         """The `time.monotonic` reading that every ``t`` counts from, in seconds."""
         self._job: Job = self._store.create(self._job_id, self.start_t)
         self._log: EventLog = self._job.log
-        self._append = self._log.append_log
+        self._append = self._log.append_short
 
     @property
     def job_id(self) -> str:
@@ -62,18 +62,19 @@ class JobLogger:
 
         After `close` it warns, and the entry is dropped.
         """
-        if type(message) is not str or len(message) > MAX_TEXT:
-            message = clip(text_of(message))
         if level is not _INFO:  # the default costs one comparison
             level = self._known(level)
         if visibility is not None:
-            if not self._append_visible(message, level, visibility):
-                self._warn_closed("log()")
-        elif not self._append(message, level):
+            taken = self._append_visible(message, level, visibility)
+        elif type(message) is str and len(message) <= LONG_TEXT:
+            taken = self._append(message, level)
+        else:
+            taken = self._log.append_log(clip(text_of(message)), level)
+        if not taken:
             self._warn_closed("log()")
 
     def _append_visible(self, message: str, level: str, visibility: str) -> bool:
-        entry = {"event": "log", "message": message, "level": level}
+        entry = {"event": "log", "message": clip(text_of(message)), "level": level}
         text = encode_event(entry, known_visibility(visibility, stacklevel=4))
         return self._log.append_json(text, add_time=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 
 from . import wire
 from .filters import Filter
@@ -16,7 +17,7 @@ BATCH_BYTES = 65_536
 class _Heart:
     """The heartbeat of all that wait on one event loop with the same interval: one timer, however many they are."""
 
-    __slots__ = ("interval", "loop", "ticking", "waiting")
+    __slots__ = ("__weakref__", "interval", "loop", "ticking", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, interval: float) -> None:
         self.loop = loop
@@ -40,21 +41,17 @@ class _Heart:
             del self.waiting[follower]
             follower.beat()
         self.ticking = False
-        hearts = _hearts.get(self.loop, {})
-        if hearts.get(self.interval) is self:
-            del hearts[self.interval]
 
 
-_hearts: dict[asyncio.AbstractEventLoop, dict[float, _Heart]] = {}
+# To find them by, and weakly: what keeps one is its loop's timer, and those that wait.
+_hearts: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakValueDictionary[float, _Heart]]
+_hearts = weakref.WeakKeyDictionary()
 
 
 def _heart(loop: asyncio.AbstractEventLoop, interval: float) -> _Heart:
     hearts = _hearts.get(loop)
     if hearts is None:
-        # A loop that only pauses still has its timers, and they have what they need: this list is but to find it by.
-        for other in [other for other in list(_hearts) if not other.is_running()]:
-            _hearts.pop(other, None)
-        hearts = _hearts[loop] = {}
+        hearts = _hearts[loop] = weakref.WeakValueDictionary()
     heart = hearts.get(interval)
     if heart is None:
         heart = hearts[interval] = _Heart(loop, interval)
@@ -65,8 +62,8 @@ class Follow:
     """An asynchronous iterator over a log's batches: see `follow`."""
 
     __slots__ = (
-        "__weakref__", "_batch_delay", "_batch_size", "_cursor", "_filter", "_handed", "_heartbeat", "_hidden",
-        "_limit", "_log", "_more", "_served", "_status", "_stopped", "_waiter", "seen", "stalled",
+        "__weakref__", "_batch_delay", "_batch_size", "_cursor", "_filter", "_handed", "_heart", "_heartbeat",
+        "_hidden", "_limit", "_log", "_more", "_served", "_status", "_stopped", "_waiter", "seen", "stalled",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +85,7 @@ class Follow:
         self._more = False
         self._hidden = False
         self._waiter: asyncio.Future[bool] | None = None
+        self._heart: _Heart | None = None
         log.add_follower(self)
 
     def __aiter__(self) -> Follow:
@@ -96,25 +94,30 @@ class Follow:
     async def __anext__(self) -> Batch:
         log = self._log
         handed = now = self._handed
-        waited = False
+        wait = quiet = False
         while not self._stopped:
             served, self._served = self._served, False
             if served:
                 self.seen = self._cursor
                 if log.behind:
                     log.has_read()
-            if now - handed >= self._heartbeat:  # much has come, and nothing of it is shown
-                return self._beat()
-            if self._more:  # than one batch holds: let the others have their turn between two
-                await asyncio.sleep(0)
-            elif served:
                 # What has come since is not read at once: a producer in another thread would be read an entry at a
                 # time.
-                waited = not await self._wait(served=True)
-                if self._batch_delay and not waited:
-                    await self._gather()
+                wait = not self._more
+            if self._more:  # than one batch holds: let the others have their turn between two
+                await asyncio.sleep(0)
+            if now - handed >= self._heartbeat:  # much has come, and nothing of it is shown
+                return self._beat()
+            if wait and (waiter := self._begin_wait(self._cursor, served)) is not None:
+                try:
+                    quiet = not await waiter
+                finally:
+                    self._end_wait()
+            if served and self._batch_delay and not quiet and not self._more:
+                await self._gather()
             if self._stopped:
                 break
+            wait = False
             log.read_at = now = time.monotonic()
             batch = log.read(self._cursor, self._limit)
             if batch:
@@ -129,6 +132,7 @@ class Follow:
                 if batch:
                     self._handed = now
                     return batch
+                quiet = False
                 continue
             if log.status != self._status and not log.closed:
                 self._status = status = log.status
@@ -137,9 +141,9 @@ class Follow:
                 continue
             if log.ended or (log.closed and self._cursor >= log.last):
                 break
-            if waited:
+            if quiet:
                 return self._beat()
-            waited = not await self._wait()
+            wait = True
         self.stop()
         raise StopAsyncIteration
 
@@ -149,21 +153,24 @@ class Follow:
         hidden, self._hidden = self._hidden, False
         return Batch(last=self._cursor) if hidden else Batch()
 
-    async def _wait(self, *, after: int | None = None, served: bool = False) -> bool:
-        """Wait until there is more than ``after`` (default: than was read); False where the heartbeat is due first."""
+    def _begin_wait(self, after: int, served: bool) -> asyncio.Future[bool] | None:
+        """What is done when there is more than ``after`` (True), or when the heartbeat is due (False); None: look at
+        once."""
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[bool] = loop.create_future()
-        self._waiter = waiter
-        heart = _heart(loop, self._heartbeat)
-        try:
-            if not self._log.watch(self, self._cursor if after is None else after, self._status, served=served):
-                return True
-            heart.add(self)
-            return await waiter
-        finally:
+        self._waiter = waiter = loop.create_future()
+        if not self._log.watch(self, after, self._status, served=served):
             self._waiter = None
-            heart.waiting.pop(self, None)
-            self._log.unwatch(self)
+            return None
+        if self._heart is None or self._heart.loop is not loop:
+            self._heart = _heart(loop, self._heartbeat)
+        self._heart.add(self)
+        return waiter
+
+    def _end_wait(self) -> None:
+        self._waiter = None
+        if self._heart is not None:
+            self._heart.waiting.pop(self, None)
+        self._log.unwatch(self)
 
     async def _gather(self) -> None:
         """Let more come, so that it goes out in one batch."""
@@ -177,7 +184,12 @@ class Follow:
                 full = self._batch_size is not None and last - self._cursor >= self._batch_size
                 if full or loop.time() >= until:
                     return
-                await self._wait(after=last, served=True)
+                waiter = self._begin_wait(last, served=True)
+                if waiter is not None:
+                    try:
+                        await waiter
+                    finally:
+                        self._end_wait()
         finally:
             timer.cancel()
 
