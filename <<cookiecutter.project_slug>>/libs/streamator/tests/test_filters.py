@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -361,6 +362,55 @@ def test_a_stream_sends_the_id_of_what_it_hides_with_its_heartbeat() -> None:
         assert b"".join(sent).count(b"data: ") == 1
 
     asyncio.run(main())
+
+
+def over_websocket(app: Any, job_id: str, query: str, enough: Callable[[list[Any]], bool]) -> list[Any]:
+    """What a WebSocket sends until there is enough of it, and its close code, if it closes."""
+
+    async def main() -> list[Any]:
+        sent: list[Any] = []
+        over = asyncio.Event()
+        first = True
+
+        async def receive() -> dict[str, Any]:
+            nonlocal first
+            if first:
+                first = False
+                return {"type": "websocket.connect"}
+            await over.wait()
+            return {"type": "websocket.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "websocket.send":
+                sent.extend(json.loads(message["text"]))
+            elif message["type"] == "websocket.close":
+                sent.append(message["code"])
+            if enough(sent):
+                over.set()
+
+        scope = {"type": "websocket", "headers": [], "query_string": query.encode(), "path": f"/log/{job_id}/ws"}
+        await asyncio.wait_for(app(scope, receive, send), 10)
+        return sent
+
+    return asyncio.run(main())
+
+
+def test_a_websocket_shows_what_a_stream_does_and_moves_the_cursor_with_its_heartbeat() -> None:
+    def shown(query: str, **options: Any) -> list[str]:
+        app, job_id = LogApp(**options), job_of_all().job_id
+        sent = over_websocket(app, job_id, query, lambda sent: bool(sent) and sent[-1] == 1000)
+        return messages([item["event"] for item in sent[:-1]])
+
+    assert shown("") == ["none", "user_facing", "live_ui_only", "progress", "done"]
+    assert shown("visibility=live_ui_only,internal_only") == ["live_ui_only", "progress", "done"]
+    assert shown("types=token", filter=None) == ["token", "done"]
+    assert over_websocket(LogApp(), job_of_all().job_id, "visibility=x", lambda sent: bool(sent)) == [4422]
+    job = JobLogger()
+    job.log("seen")
+    for _ in range(3):
+        job.log("hidden", visibility="internal_only")
+    sent = over_websocket(LogApp(heartbeat=0.05), job.job_id, "", lambda sent: len(sent) == 2)
+    assert [item["id"] for item in sent] == [1, 4] and sent[1]["event"] is None
 
 
 def test_what_does_not_fit_is_an_error_where_the_routes_are_added() -> None:

@@ -213,6 +213,34 @@ def test_a_wait_in_vain_is_bounded_and_then_the_oldest_go() -> None:
     assert 0.1 <= time.monotonic() - began < 1
 
 
+@pytest.mark.parametrize("on_loop", [True, False])
+def test_a_viewer_that_keeps_up_does_not_hide_one_that_does_not(on_loop: bool) -> None:
+    async def main() -> None:
+        log = EventLog(maxlen=400, overflow="block", block_seconds=0.1, pace=0)
+        stuck = Follower(log)
+        viewer = asyncio.create_task(collect(log))
+        await settled(log)
+        most = 0
+
+        def append(n: int) -> None:
+            nonlocal most
+            log.append_log(str(n), "info")
+            most = max(most, log.last - log.dropped)
+
+        for n in range(1, 3_001):
+            if on_loop:
+                append(n)
+            else:
+                await asyncio.to_thread(append, n)
+            if n % 5 == 0:
+                await asyncio.sleep(0)
+        log.close()
+        assert told(await viewer) == [*range(1, 3_001), "done"]
+        assert stuck.seen == 0 and most <= 400 + 100  # a quarter is appended between two looks
+
+    asyncio.run(main())
+
+
 def test_where_nobody_follows_or_all_have_left_nobody_waits() -> None:
     log = EventLog(maxlen=2, overflow="block", block_seconds=60)
     began = time.monotonic()

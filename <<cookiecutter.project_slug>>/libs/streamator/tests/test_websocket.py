@@ -47,8 +47,11 @@ def open_socket(
         yield connection
 
 
-def read(connection: ClientConnection) -> tuple[list[tuple[int, dict[str, Any]]], int]:
-    """All that comes: the events with their ids, and the code that it was closed with."""
+def read(
+    connection: ClientConnection, come: Callable[[int], object] = lambda count: None
+) -> tuple[list[tuple[int, dict[str, Any]]], int]:
+    """All that comes: the events with their ids, and the code that it was closed with. ``come`` is told how many
+    events there are so far."""
     found: list[tuple[int, dict[str, Any]]] = []
     while True:
         try:
@@ -57,6 +60,7 @@ def read(connection: ClientConnection) -> tuple[list[tuple[int, dict[str, Any]]]
             assert closed.rcvd is not None, "cut off"
             return found, closed.rcvd.code
         found += [(item["id"], item["event"]) for item in message]
+        come(len(found))
 
 
 def ask(connection: ClientConnection, message: Any) -> dict[str, Any]:
@@ -227,15 +231,20 @@ def test_a_signal_ends_sockets_with_1012_and_without_done(tmp_path: Path) -> Non
     try:
         job_id = server.start(lines=3, keep_open=True)
         ends: list[Any] = []
+        served: list[int] = []
+
+        def come(count: int) -> None:
+            if count == 3:
+                served.append(count)
 
         def view() -> None:
             with open_socket(server, job_id) as connection:
-                ends.append(read(connection))
+                ends.append(read(connection, come))
 
         viewers = [threading.Thread(target=view) for _ in range(20)]
         for viewer in viewers:
             viewer.start()
-        eventually(lambda: server.tasks() >= 40, "twenty sockets")
+        eventually(lambda: len(served) == 20, "three lines at each of twenty sockets")
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(2)
         for viewer in viewers:

@@ -339,9 +339,14 @@ _DOCS = {
             "in": where,
             "required": False,
             "schema": {"type": "string"},
-            "description": "The id of the last event already seen; the header wins.",
+            "description": text,
         }
-        for name, where in (("Last-Event-ID", "header"), ("after", "query"))
+        for name, where, text in (
+            ("Last-Event-ID", "header", "The id of the last event already seen; it wins over `after`."),
+            ("after", "query", "The id of the last event already seen."),
+            ("visibility", "query", "Of what the route shows, only these visibilities, with commas."),
+            ("types", "query", "Of what the route shows, only events of these names, with commas."),
+        )
     ]
 }
 

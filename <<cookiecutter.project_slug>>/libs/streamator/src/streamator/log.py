@@ -247,9 +247,9 @@ class EventLog:
     """
 
     __slots__ = (
-        "_account", "_armed", "_behind", "_block_seconds", "_blocks", "_cap", "_closed", "_closed_at", "_disowned",
+        "_account", "_armed", "_block_seconds", "_blocks", "_cap", "_closed", "_closed_at", "_disowned",
         "_ended", "_followers", "_kept", "_last", "_lock", "_maxlen", "_memo", "_pace", "_passed", "_raw", "_refused",
-        "_room", "_run", "_signals", "_size", "_status", "_t", "charged", "read_at", "start",
+        "_room", "_run", "_signals", "_size", "_status", "_t", "behind", "charged", "read_at", "start",
     )  # fmt: skip
 
     def __init__(
@@ -287,7 +287,8 @@ class EventLog:
         self._last = 0  # of what is in the blocks, or lost
         self._passed = 0  # the id up to which events are given up although a follower has not seen them
         self._followers: WeakSet[Any] | None = None
-        self._behind: list[Callable[[], None]] = []  # of those who wait for followers
+        self.behind: list[Callable[[], None]] = []
+        """Of those who wait for followers: what `has_read` calls."""
         self._t = self.start
         self._size = 0
         self._closed = False
@@ -405,7 +406,7 @@ class EventLog:
     def _appended(self, text: str) -> bool:
         """What an append does but rarely: wake readers, move entries into blocks, find that the log is closed."""
         self._wake()
-        if len(self._raw) <= self._room and len(text) <= LONG_TEXT:
+        if len(self._raw) <= self._room and len(text) <= LONG_TEXT and self._block_seconds is None:
             return True
         with self._lock:
             if self._closed:
@@ -444,13 +445,13 @@ class EventLog:
             moved.clear()
             with self._lock:
                 # First asked, then looked at: a follower does it the other way round.
-                self._behind.append(moved.set)
+                self.behind.append(moved.set)
                 if self._lag() <= left or self._closed or self._ended:
-                    self._behind.remove(moved.set)
+                    self.behind.remove(moved.set)
                     return True
             if not moved.wait(max(until - monotonic(), 0.0)):
                 with self._lock, contextlib.suppress(ValueError):  # it has moved just now
-                    self._behind.remove(moved.set)
+                    self.behind.remove(moved.set)
                 return False
 
     async def drain(self, left: int | None = None, timeout: float = 30.0) -> bool:
@@ -476,7 +477,7 @@ class EventLog:
             try:
                 with self._lock:
                     self._settle()
-                    self._behind.append(tell)  # before the look: see `_wait_until`
+                    self.behind.append(tell)  # before the look: see `_wait_until`
                     if self._last - max(self._seen(stalled=True), self._passed) <= left or self._ended:
                         return True
                 await asyncio.wait_for(moved.wait(), max(until - loop.time(), 0.0))
@@ -484,7 +485,7 @@ class EventLog:
                 return False
             finally:
                 with self._lock, contextlib.suppress(ValueError):  # it was told
-                    self._behind.remove(tell)
+                    self.behind.remove(tell)
 
     def close(self, event: Mapping[str, Any] | None = None, *, json_text: str | None = None) -> bool:
         """Append the last event and close the log, in one step.
@@ -560,7 +561,7 @@ class EventLog:
         self._lock = threading.Lock()
         self._armed.clear()
         self._followers = None
-        self._behind = []
+        self.behind = []
         self._signals = {}
         self._room = -1
         self._raw.clear()
@@ -813,10 +814,10 @@ class EventLog:
         self.has_read()
 
     def has_read(self) -> None:
-        """A follower's ``seen`` has grown: for those who wait for that."""
-        if self._behind:
+        """A follower's ``seen`` has grown: for those who wait for that, see `behind`."""
+        if self.behind:
             with self._lock:
-                waiting, self._behind = self._behind, []
+                waiting, self.behind = self.behind, []
             for tell in waiting:
                 tell()
 

@@ -62,8 +62,8 @@ class Follow:
     """An asynchronous iterator over a log's batches: see `follow`."""
 
     __slots__ = (
-        "__weakref__", "_batch_delay", "_batch_size", "_cursor", "_filter", "_heart", "_heartbeat", "_hidden", "_limit",
-        "_log", "_more", "_served", "_status", "_stopped", "_waiter", "seen", "stalled",
+        "__weakref__", "_batch_delay", "_batch_size", "_cursor", "_filter", "_handed", "_heart", "_heartbeat",
+        "_hidden", "_limit", "_log", "_more", "_served", "_status", "_stopped", "_waiter", "seen", "stalled",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +75,7 @@ class Follow:
         self._cursor = self.seen = log.start_at(after)
         self.stalled = -1
         self._heartbeat = heartbeat
+        self._handed = time.monotonic()
         self._limit = limit
         self._batch_delay = batch_delay
         self._batch_size = batch_size
@@ -92,33 +93,34 @@ class Follow:
 
     async def __anext__(self) -> Batch:
         log = self._log
-        began = now = time.monotonic()
+        handed = now = self._handed
         wait = quiet = False
         while not self._stopped:
             served, self._served = self._served, False
             if served:
                 self.seen = self._cursor
-                log.has_read()
-                if now - began >= self._heartbeat:  # much has come, and nothing of it is shown
-                    return self._beat()
-                if self._more:  # than one batch holds: let the others have their turn between two
-                    await asyncio.sleep(0)
-                # Else what has come since is not read at once: a producer in another thread would be read an entry at
-                # a time.
+                if log.behind:
+                    log.has_read()
+                # What has come since is not read at once: a producer in another thread would be read an entry at a
+                # time.
                 wait = not self._more
+            if self._more:  # than one batch holds: let the others have their turn between two
+                await asyncio.sleep(0)
+            if now - handed >= self._heartbeat:  # much has come, and nothing of it is shown
+                return self._beat()
             if wait and (waiter := self._begin_wait(self._cursor, served)) is not None:
                 try:
                     quiet = not await waiter
                 finally:
                     self._end_wait()
-            if wait and served and self._batch_delay and not quiet:
+            if served and self._batch_delay and not quiet and not self._more:
                 await self._gather()
             if self._stopped:
                 break
+            wait = False
             log.read_at = now = time.monotonic()
             batch = log.read(self._cursor, self._limit)
             if batch:
-                quiet = False
                 self._cursor = batch.last
                 self._more = batch.more
                 self._served = True
@@ -128,13 +130,14 @@ class Follow:
                     if self._hidden:
                         batch = Batch(frames, batch.last, batch.more)
                 if batch:
+                    self._handed = now
                     return batch
+                quiet = False
                 continue
             if log.status != self._status and not log.closed:
                 self._status = status = log.status
                 if status is not None:
                     return Batch(wire.status_frame(status))
-                wait = False
                 continue
             if log.ended or (log.closed and self._cursor >= log.last):
                 break
@@ -146,6 +149,7 @@ class Follow:
 
     def _beat(self) -> Batch:
         """An empty batch, which moves the cursor where the last events were not shown."""
+        self._handed = time.monotonic()
         hidden, self._hidden = self._hidden, False
         return Batch(last=self._cursor) if hidden else Batch()
 
@@ -180,7 +184,8 @@ class Follow:
                 full = self._batch_size is not None and last - self._cursor >= self._batch_size
                 if full or loop.time() >= until:
                     return
-                if (waiter := self._begin_wait(last, True)) is not None:
+                waiter = self._begin_wait(last, served=True)
+                if waiter is not None:
                     try:
                         await waiter
                     finally:
