@@ -393,7 +393,7 @@ def test_drain_of_a_job_that_nobody_watches_is_done_at_once() -> None:
 def test_a_message_of_any_kind_with_a_visibility_is_its_text() -> None:
     store = MemoryStore()
     with JobLogger(store) as job:
-        job.log({"a": 1}, visibility="model_only")  # type: ignore[arg-type]
+        job.log({"a": 1}, visibility="model_only")
         job.log("x" * 70_000, visibility="model_only")
     first, second, _ = asyncio.run(collect(store, job.job_id))
     assert first["message"] == "{'a': 1}"
