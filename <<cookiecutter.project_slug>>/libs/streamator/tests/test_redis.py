@@ -517,7 +517,8 @@ def test_a_server_that_comes_back_with_a_part_of_its_data_is_given_the_rest(own:
 def test_a_failover_is_waited_out(own: RedisServer, make: Make, caplog: pytest.LogCaptureFixture) -> None:
     """The server becomes a replica, which takes no writes, and is then made the master again."""
     with RedisServer() as other:
-        writer, reader = make(own), make(own)
+        # A producer that cannot write gives no sign of life, so the lease is longer than the failover.
+        writer, reader = make(own, lease_seconds=30), make(own, lease_seconds=30)
         job = JobLogger(writer, job_id="job")
         log_all(job, lines(50))
         assert writer.flush() == 0
