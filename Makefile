@@ -1,6 +1,6 @@
 # The commands of the template itself: `make` alone lists them. The generated project has a Makefile of its own.
 
-# Which store `make dev` and `make demo` start with: memory or dynamo. Empty: the default.
+# Which store `make dev` and `make demo` start with: memory, dynamo or redis. Empty: the default.
 STORE   ?=
 # More answers for the baked project, in cookiecutter's way: make dev ANSWERS='project_name="My App" license=MIT'
 ANSWERS ?=

@@ -110,6 +110,7 @@ def steps() -> list[Step]:
         Step("project", "pytest of the baked backend", [*project, "test-backend"], has_tests=True),
         Step("e2e", "end to end, store memory", [*project, "e2e", "STORE=memory"], has_tests=True),
         Step("e2e", "end to end, store dynamo", [*project, "e2e", "STORE=dynamo"], has_tests=True),
+        Step("e2e", "end to end, store redis", [*project, "e2e", "STORE=redis"], has_tests=True),
     ]
 
 

@@ -14,7 +14,7 @@ import pytest
 from bake import REPOSITORY, bake
 from conftest import run_cli
 
-STORES = ["memory", "dynamo"]
+STORES = ["memory", "dynamo", "redis"]
 LICENSES = {
     "MIT": "MIT License",
     "Apache-2.0": "Apache License",
@@ -244,7 +244,7 @@ def test_a_bad_answer_is_refused_in_one_line_and_leaves_nothing(
     assert [path for path in tmp_path.rglob("*") if path not in (output, output.parent)] == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("store", "redis"), ("license", "WTFPL"), ("store", "MEMORY")])
+@pytest.mark.parametrize(("name", "value"), [("store", "sqlite"), ("license", "WTFPL"), ("store", "MEMORY")])
 def test_a_choice_that_is_not_offered_is_refused_and_leaves_nothing(
     template: Path, tmp_path: Path, name: str, value: str
 ) -> None:

@@ -274,6 +274,24 @@ def test_dynamo_brings_a_database_of_its_own(start: Start) -> None:
     assert alive(family) == set()
 
 
+def test_redis_brings_a_server_of_its_own(start: Start) -> None:
+    supervisor = start("--store", "redis", "--redis", "local", "--no-frontend")
+    state = supervisor.wait_until_ready()
+    assert state["redis"]["url"] in supervisor.text
+    assert get(f"{state['backend']['url']}/healthz")["store"] == {"name": "redis", "degraded": None}
+    family = descendants(supervisor.process.pid)
+    assert state["redis"]["pid"] in family
+    supervisor.process.send_signal(signal.SIGINT)
+    assert supervisor.wait_until_ended() == 0
+    assert alive(family) == set()
+
+
+def test_a_redis_that_is_not_there_is_an_error_that_says_what_to_do(start: Start) -> None:
+    supervisor = start("--store", "redis", "--redis", "local", "--no-frontend", REDIS_SERVER="/nowhere/redis")
+    assert supervisor.wait_until_ended() == 2
+    assert "REDIS_SERVER is '/nowhere/redis'" in supervisor.text
+
+
 def test_a_command_runs_beside_the_stack_and_gives_the_exit_code(start: Start, tmp_path: Path) -> None:
     script = (
         "import json, os, sys, urllib.request as r;"
@@ -329,6 +347,12 @@ def test_a_configured_database_is_used(
 ) -> None:
     found = dev.configured_dynamo(environment)
     assert found is None if says is None else says in found
+
+
+@pytest.mark.parametrize("name", ["STREAMATOR_REDIS_URL", "REDIS_URL"])
+def test_a_configured_redis_is_used_and_its_password_is_not_shown(dev: ModuleType, name: str) -> None:
+    assert dev.configured_redis({}) is None
+    assert dev.configured_redis({name: "redis://me:secret@cache:6379/0"}) == f"the one at redis://cache:6379/0 ({name})"
 
 
 def test_credentials_on_disk_count_and_a_bare_region_does_not(

@@ -1,6 +1,7 @@
 /** What the specs share: the page as a user names its parts, the backend's API, and the control of the stack. */
 
 import { readFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { test as base, expect } from "@playwright/test";
 import type { APIRequestContext, Locator, Page } from "@playwright/test";
 import { Source } from "./source";
@@ -11,7 +12,7 @@ export type { Served } from "./source";
 export type { Page } from "@playwright/test";
 
 /** Which store this run is about. */
-export const store = process.env.E2E_STORE === "dynamo" ? "dynamo" : "memory";
+export const store = (["dynamo", "redis"] as const).find((name) => name === process.env.E2E_STORE) ?? "memory";
 
 export const test = base.extend<{ source: Source }>({
   // oxlint-disable-next-line no-empty-pattern -- Playwright reads a fixture's needs from this very pattern
@@ -141,6 +142,27 @@ export async function untilWritten(id: string, logMore: () => Promise<void>): Pr
   }
 }
 
+/** Waits until all that a job has logged so far is in Redis, as it must be before the process is killed. */
+export async function untilAppended(request: APIRequestContext, id: string): Promise<void> {
+  const { next } = (await (await request.get(`/api/log/${id}`)).json()) as { next: number };
+  const key = (await askRedis(`KEYS *:log:${id}`)).split("\r\n").find((line) => line.endsWith(`:log:${id}`));
+  if (key === undefined) throw new Error(`Redis holds no log of the job ${id}`);
+  await expect.poll(async () => Number.parseInt((await askRedis(`XLEN ${key}`)).slice(1), 10)).toBeGreaterThanOrEqual(next);
+}
+
+/** The local Redis's answer to a command, as it comes over the wire. */
+async function askRedis(command: string): Promise<string> {
+  const { redis } = await readStack();
+  if (redis === null) throw new Error("this stack has no local Redis");
+  const { hostname, port } = new URL(redis.url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => socket.write(`${command}\r\nQUIT\r\n`));
+    let answer = "";
+    socket.setEncoding("utf8").on("data", (part: string) => (answer += part));
+    socket.on("end", () => resolve(answer)).on("error", reject);
+  });
+}
+
 /** The items of a job, as the local DynamoDB holds them. */
 async function tableItems(id: string): Promise<string> {
   const { dynamo } = await readStack();
@@ -169,6 +191,7 @@ async function tableItems(id: string): Promise<string> {
 interface Stack {
   readonly pid: number;
   readonly dynamo: { readonly url: string } | null;
+  readonly redis: { readonly url: string } | null;
   readonly backend: { readonly starts: number; readonly ready: boolean };
 }
 

@@ -80,6 +80,36 @@ test("an address that leads nowhere fails with the server's answer", async ({ pa
   await expect(card.row("404 Not Found")).toHaveCount(1);
 });
 
+test("a WebSocket shows the same lines as they come, and is remembered", async ({ page, source }) => {
+  const streams: string[] = [];
+  const sockets: string[] = [];
+  page.on("request", (request) => {
+    if (request.url().endsWith("/stream")) streams.push(request.url());
+  });
+  page.on("websocket", (socket) => {
+    if (socket.url().includes("/api/log/")) sockets.push(socket.url());
+  });
+  const document = source.serve("socket.txt");
+  await page.goto("/");
+  await page.getByRole("radio", { name: "Socket" }).check();
+  await fetchUrl(page, document.url);
+  const card = Card.named(page, document.name);
+  await expect(card.badge).toHaveText("Live");
+  await document.write(prose(1_100_000));
+  await expect(card.row("Received 1")).toHaveCount(1);
+  expect((await card.stored()).closed).toBe(false);
+
+  await page.reload();
+  await expect(page.getByRole("radio", { name: "Socket" })).toBeChecked();
+  await expect(card.badge).toHaveText("Live");
+  await document.end(prose(1000));
+  await card.ended("Completed");
+  await card.expectWhole();
+  expect(sockets).toHaveLength(2);
+  for (const url of sockets) expect(url).toMatch(/^ws:.*\/ws$/);
+  expect(streams).toEqual([]);
+});
+
 test("polling shows the same lines without a stream, and is remembered", async ({ page, source }) => {
   const streams: string[] = [];
   page.on("request", (request) => {

@@ -1,17 +1,19 @@
 /** The backend goes away under the viewer's eyes, and comes back. */
 
-import { Card, banner, expect, fetchUrl, prose, restartBackend, store, test, untilWritten, upload } from "./fixtures";
+import { Card, banner, expect, fetchUrl, prose, restartBackend, store, test, untilAppended, untilWritten, upload } from "./fixtures";
 
-for (const how of ["kill", "term"] as const) {
-  test(`a job in view when the backend is restarted (${how})`, async ({ page, source }) => {
-    const document = source.serve(`restart-${how}.txt`);
+for (const [how, delivery] of [["kill", "Stream"], ["term", "Stream"], ["kill", "Socket"], ["term", "Socket"]] as const) {
+  test(`a job in view when the backend is restarted (${how}, ${delivery})`, async ({ page, request, source }) => {
+    const document = source.serve(`restart-${how}-${delivery}.txt`);
     await page.goto("/");
+    await page.getByRole("radio", { name: delivery }).check();
     await fetchUrl(page, document.url);
     const card = Card.named(page, document.name);
     await document.write(prose(1_100_000));
     await expect(card.row("Received 1")).toBeVisible();
     const before = await card.lines();
     if (store === "dynamo" && how === "kill") await untilWritten(await card.id(), () => document.write(prose(1_100_000)));
+    if (store === "redis" && how === "kill") await untilAppended(request, await card.id());
 
     await restartBackend(how, async () => {
       // A restart that is asked for can be over before the page has noticed it.
@@ -26,7 +28,7 @@ for (const how of ["kill", "term"] as const) {
     } else {
       await expect(card.badge).toHaveText("Interrupted");
       await expect.poll(async () => (await card.lines()).slice(0, before.length)).toEqual(before);
-      // Whoever comes later gets it from the table.
+      // Whoever comes later gets it from the store.
       await page.reload();
       await expect.poll(async () => (await card.lines()).slice(0, before.length)).toEqual(before);
       await card.expectWhole();

@@ -47,6 +47,7 @@ function reachable(host: string | undefined): string {
 function toBackend(target: string): ProxyOptions {
   return {
     target,
+    ws: true, // and WebSockets
     configure(proxy) {
       proxy.on("error", (_error, request) => request.resume());
       proxy.on("proxyRes", (fromBackend, request, toBrowser) => {

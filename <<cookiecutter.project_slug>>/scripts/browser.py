@@ -176,7 +176,8 @@ def main(arguments: Sequence[str]) -> int:
     if not command:
         print(path)
         return 0
-    environment = {**os.environ, "CHROMIUM_PATH": str(path)}
+    # The tests start a server of their own with the Python that has the libraries.
+    environment = {**os.environ, "CHROMIUM_PATH": str(path), "E2E_PYTHON": sys.executable}
     environment.update(recorder() if "--video" in options else {"E2E_VIDEO": "0"})
     sys.stdout.flush()
     os.execvpe(command[0], command, environment)

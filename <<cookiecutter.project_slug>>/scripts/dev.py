@@ -2,6 +2,7 @@
 
     python scripts/dev.py                          # what `make dev` runs
     python scripts/dev.py --store dynamo           # with a local DynamoDB, unless one is configured
+    python scripts/dev.py --store redis            # with a local Redis, unless STREAMATOR_REDIS_URL or REDIS_URL is set
     python scripts/dev.py --backend-port 0 --frontend-port 0 -- COMMAND ...
 
 Port 0 means any free port. With a COMMAND the stack is started, COMMAND runs once all of it answers, the
@@ -11,8 +12,8 @@ E2E_BASE_URL (the page), E2E_BACKEND_URL, E2E_STORE, and E2E_STATE_FILE when --s
 The guarantees:
 
 - Each child runs in a session of its own. SIGINT (Ctrl-C), SIGTERM and SIGHUP end all of them: SIGTERM to the
-  group, a bounded wait, SIGKILL to the group. The local DynamoDB goes last, so that the backend can still
-  flush. A second signal cuts the waits short.
+  group, a bounded wait, SIGKILL to the group. The local DynamoDB or Redis goes last, so that the backend can
+  still flush. A second signal cuts the waits short.
 - Nothing is left over even when this process is killed with SIGKILL: a small guard process holds the other
   end of a pipe, sees it close, and ends the groups.
 - A child that dies unasked takes the rest down, with a line that names it and a nonzero exit code.
@@ -22,7 +23,8 @@ Control from outside (the end-to-end tests use it): --state-file FILE keeps
 
     {"pid": ..., "store": "memory", "ready": true,
      "backend": {"pid": ..., "port": ..., "url": "http://...", "starts": 1, "ready": true},
-     "frontend": {"pid": ..., "port": ..., "url": "http://..."}, "dynamo": {"pid", "port", "url"} or null}
+     "frontend": {"pid": ..., "port": ..., "url": "http://..."}, "dynamo": {"pid", "port", "url"} or null,
+     "redis": {"pid", "port", "url"} or null}
 
 replaced in one step at each change and removed at the end. Signals to `pid`: SIGUSR1 restarts the backend
 gracefully, SIGUSR2 kills it (-9) and starts it again; both leave it down for --restart-delay seconds in
@@ -62,7 +64,7 @@ LOOPBACK = "127.0.0.1"
 READY_TIMEOUT_S = 120.0  # until a child answers; a cold first start on a slow machine takes tens of seconds
 STOP_TIMEOUT_S = 8.0  # from SIGTERM to SIGKILL
 RESTARTS = (signal.SIGUSR1, signal.SIGUSR2)
-COLOURS = {"backend": "36", "page": "35", "dynamo": "33", "dev": "1"}
+COLOURS = {"backend": "36", "page": "35", "dynamo": "33", "redis": "33", "dev": "1"}
 
 # Each request to the local DynamoDB is a line of its access log, several a second: drop those that succeeded.
 BORING = {"dynamo": re.compile(rb'"(GET|POST|HEAD|PUT|PATCH) \S+ HTTP/1\.[01]" 200')}
@@ -159,6 +161,8 @@ class Settings:
     frontend_port: int
     dynamo: str  # "none", "local", or a sentence that says which configured one is used
     dynamo_port: int
+    redis: str  # "none", "local", or a sentence that says which configured one is used
+    redis_port: int
     reload: bool
     frontend: bool
     data_dir: str | None
@@ -178,6 +182,11 @@ class Settings:
     def dynamo_url(self) -> str:
         """Where the local DynamoDB answers."""
         return f"http://{LOOPBACK}:{self.dynamo_port}"
+
+    @property
+    def redis_url(self) -> str:
+        """Where the local Redis answers."""
+        return f"redis://{LOOPBACK}:{self.redis_port}/0"
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -244,6 +253,14 @@ def configured_dynamo(environment: Mapping[str, str]) -> str | None:
     return None
 
 
+def configured_redis(environment: Mapping[str, str]) -> str | None:
+    """Gives which Redis the environment already points to, as words without a password, or None."""
+    for name in ("STREAMATOR_REDIS_URL", "REDIS_URL"):
+        if environment.get(name):
+            return f"the one at {re.sub('//[^/]*@', '//', environment[name])} ({name})"
+    return None
+
+
 def free_port() -> int:
     """Gives a port of the loopback interface that nothing listens on now.
 
@@ -303,11 +320,11 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[
         options, command = options[:cut], options[cut + 1 :]
     parser = argparse.ArgumentParser(
         prog="dev.py",
-        description="Start the backend, the page and, for the dynamo store, a local DynamoDB; stop them all.",
+        description="Start the backend, the page and, for its store, a local DynamoDB or Redis; stop them all.",
         epilog="With `-- COMMAND ...`: run COMMAND once all of it answers, then stop. See the top of dev.py.",
     )
     parser.add_argument(
-        "--store", choices=["memory", "dynamo"], help="default: STREAMATOR_STORE, else the project's own"
+        "--store", choices=["memory", "dynamo", "redis"], help="default: STREAMATOR_STORE, else the project's own"
     )
     parser.add_argument(
         "--backend-port", help="default: BACKEND_PORT, else the project's own; 0: any free one"
@@ -323,6 +340,13 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[
         choices=["auto", "local"],
         default="auto",
         help="auto (default): a local one unless an endpoint or credentials are configured; local: always",
+    )
+    parser.add_argument("--redis-port", help="of the local Redis; default: REDIS_PORT, else any free one")
+    parser.add_argument(
+        "--redis",
+        choices=["auto", "local"],
+        default="auto",
+        help="auto (default): a local one unless STREAMATOR_REDIS_URL or REDIS_URL is set; local: always",
     )
     parser.add_argument(
         "--no-reload", action="store_true", help="do not restart the backend when its code changes"
@@ -348,12 +372,15 @@ def resolve(options: argparse.Namespace, environment: Mapping[str, str]) -> Sett
         return option if option is not None else environment.get(name) or default
 
     store = str(pick(options.store, "STREAMATOR_STORE", defaults["DEFAULT_STORE"]))
-    if store not in ("memory", "dynamo"):
-        fail(f"STREAMATOR_STORE is {store!r}: not a store of this project. Set it to memory or dynamo.")
+    if store not in ("memory", "dynamo", "redis"):
+        fail(f"STREAMATOR_STORE is {store!r}: not a store of this project. Set it to memory, dynamo or redis.")
     dynamo = "none"
     if store == "dynamo":
         found = None if options.dynamo == "local" else configured_dynamo(environment)
         dynamo = found or "local"
+    redis = "none"
+    if store == "redis":
+        redis = (None if options.redis == "local" else configured_redis(environment)) or "local"
 
     settings = Settings(
         project_name=str(defaults["PROJECT_NAME"]),
@@ -367,6 +394,8 @@ def resolve(options: argparse.Namespace, environment: Mapping[str, str]) -> Sett
         ),
         dynamo=dynamo,
         dynamo_port=parse_port("DYNAMODB_PORT", pick(options.dynamo_port, "DYNAMODB_PORT", 0)),
+        redis=redis,
+        redis_port=parse_port("REDIS_PORT", pick(options.redis_port, "REDIS_PORT", 0)),
         reload=not options.no_reload,
         frontend=not options.no_frontend,
         data_dir=options.data_dir,
@@ -377,6 +406,8 @@ def resolve(options: argparse.Namespace, environment: Mapping[str, str]) -> Sett
         wanted.append(("page (Vite)", "FRONTEND_PORT", LOOPBACK, settings.frontend_port))
     if settings.dynamo == "local":
         wanted.append(("local DynamoDB", "DYNAMODB_PORT", LOOPBACK, settings.dynamo_port))
+    if settings.redis == "local":
+        wanted.append(("local Redis", "REDIS_PORT", LOOPBACK, settings.redis_port))
     taken: dict[int, str] = {}
     for what, name, host, port in wanted:
         if port in taken:
@@ -429,6 +460,8 @@ class Stack:
         )
         if settings.data_dir:
             result["DATA_DIR"] = settings.data_dir
+        if settings.redis == "local":
+            result["STREAMATOR_REDIS_URL"] = settings.redis_url
         if settings.dynamo == "local":
             for name in [name for name in result if name.startswith("AWS_")]:
                 del result[name]  # a profile or an endpoint from elsewhere must not reach past the local one
@@ -451,6 +484,30 @@ class Stack:
         if server is None:
             raise Stop(2, "moto_server is not installed beside this Python. Run `make setup` first.")
         self._start("dynamo", [server, "-H", LOOPBACK, "-p", str(self.settings.dynamo_port)], ROOT)
+
+    def start_redis(self) -> None:
+        """Starts a local Redis, in memory and empty at each start."""
+        finder = [sys.executable, str(ROOT / "scripts" / "redis_server.py")]
+        found = subprocess.run(finder, capture_output=True, text=True, check=False)
+        if found.returncode != 0:
+            raise Stop(2, found.stderr.strip().removeprefix("redis: "))
+        command = [found.stdout.strip(), "--port", str(self.settings.redis_port), "--bind", LOOPBACK]
+        self._start("redis", [*command, "--save", "", "--appendonly", "no", "--loglevel", "warning"], ROOT)
+
+    def wait_until_redis_answers(self) -> None:
+        """Returns when it does. Raises Stop on a signal, a death, a timeout."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while True:
+            try:
+                with socket.create_connection((LOOPBACK, self.settings.redis_port), timeout=5) as link:
+                    link.sendall(b"PING\r\n")
+                    if link.recv(7).startswith(b"+PONG"):
+                        return
+            except OSError:
+                pass  # not yet
+            if time.monotonic() > deadline:
+                raise Stop(1, f"redis did not answer at {self.settings.redis_url} within {READY_TIMEOUT_S:.0f} s.")
+            self.next_event(0.05)
 
     def start_backend(self) -> None:
         """Starts uvicorn."""
@@ -566,6 +623,9 @@ class Stack:
         if self.settings.dynamo == "local":
             self.start_dynamo()
             self.wait_until_ready(f"{self.settings.dynamo_url}/moto-api/", "dynamo")
+        if self.settings.redis == "local":
+            self.start_redis()
+            self.wait_until_redis_answers()
         self.start_backend()
         if self.settings.frontend:
             self.start_frontend()
@@ -621,10 +681,10 @@ class Stack:
             self._tell_guard(f"-{child.process.pid}")
 
     def stop(self) -> None:
-        """Ends everything, the local DynamoDB after those who write to it."""
+        """Ends everything, the local DynamoDB or Redis after those who write to it."""
         self._ready = self._backend_ready = False
-        first = [child for child in self.children.values() if child.name != "dynamo"]
-        last = [child for child in self.children.values() if child.name == "dynamo"]
+        first = [child for child in self.children.values() if child.name not in ("dynamo", "redis")]
+        last = [child for child in self.children.values() if child.name in ("dynamo", "redis")]
         self._end(first, signal.SIGTERM)
         self._end(last, signal.SIGTERM, patience=2.0)
         if self._guard.stdin is not None:
@@ -661,6 +721,7 @@ class Stack:
             ),
             "frontend": entry("page", settings.frontend_port, settings.frontend_url),
             "dynamo": entry("dynamo", settings.dynamo_port, settings.dynamo_url),
+            "redis": entry("redis", settings.redis_port, settings.redis_url),
         }
         self._state_file.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._state_file.with_name(f"{self._state_file.name}.{os.getpid()}")
@@ -678,6 +739,10 @@ class Stack:
             lines.append(f"  DynamoDB  {settings.dynamo_url} (local, in memory: gone when this stops)")
         elif settings.dynamo != "none":
             lines.append(f"  DynamoDB  {settings.dynamo}")
+        if settings.redis == "local":
+            lines.append(f"  Redis     {settings.redis_url} (local, in memory: gone when this stops)")
+        elif settings.redis != "none":
+            lines.append(f"  Redis     {settings.redis}")
         return "\n".join([*lines, "", "Ctrl-C stops everything.", ""])
 
     def serve(self, with_parent: bool) -> None:

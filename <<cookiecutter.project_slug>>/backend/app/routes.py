@@ -22,7 +22,7 @@ api = APIRouter()
 class StoreHealth(BaseModel):
     """The log store; `degraded` is a sentence on what is wrong with it, or null."""
 
-    name: Literal["memory", "dynamo"]
+    name: Literal["memory", "dynamo", "redis"]
     degraded: str | None
 
 
@@ -40,7 +40,7 @@ class Config(BaseModel):
     project_name: str
     description: str
     version: str
-    store: Literal["memory", "dynamo"]
+    store: Literal["memory", "dynamo", "redis"]
     max_upload_bytes: int
     max_running_jobs: int
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import project
@@ -33,14 +33,15 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_file=PROJECT_ROOT / ".env",
         env_ignore_empty=True,  # a line left empty in .env means "the default"
+        populate_by_name=True,
         extra="ignore",  # .env holds the variables of other tools as well
         frozen=True,
         validate_default=True,
     )
 
-    streamator_store: Literal["memory", "dynamo"] = Field(
+    streamator_store: Literal["memory", "dynamo", "redis"] = Field(
         default=cast(Any, project.DEFAULT_STORE),  # validated, like the environment
-        description="set it to memory or dynamo",
+        description="set it to memory, dynamo or redis",
     )
     streamator_table: str = Field(
         default=project.DEFAULT_TABLE,
@@ -48,7 +49,12 @@ class Settings(BaseSettings):
         description="use 3 to 255 of A-Z, a-z, 0-9, _, . and -",
     )
     streamator_ttl_days: int = Field(
-        default=7, ge=1, le=3650, description="set the days that logs are kept in DynamoDB: 1 to 3650"
+        default=7, ge=1, le=3650, description="set the days that DynamoDB or Redis keeps a log: 1 to 3650"
+    )
+    streamator_redis_url: str = Field(
+        default="redis://127.0.0.1:6379/0",
+        validation_alias=AliasChoices("STREAMATOR_REDIS_URL", "REDIS_URL"),
+        repr=False,  # it may hold a password
     )
     backend_host: str = Field(
         default="127.0.0.1", min_length=1, description="set an address to listen on, such as 127.0.0.1"
@@ -71,6 +77,14 @@ class Settings(BaseSettings):
     static_dir: Path | None = Field(
         default=None, description="set the directory of the built frontend, or leave it unset"
     )
+
+    @field_validator("streamator_redis_url")
+    @classmethod
+    def _is_a_redis(cls, url: str) -> str:
+        # The value may hold a password, and is not repeated.
+        if not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("set the server as redis://[user:password@]host:port/db")
+        return url
 
     @field_validator("data_dir", "static_dir")
     @classmethod
@@ -95,6 +109,10 @@ class Settings(BaseSettings):
         """What `streamator.open_store` wants to know beside the store's name."""
         if self.streamator_store == "memory":
             return {}
+        if self.streamator_store == "redis":
+            # The keys begin with the project's name: several projects may share a server.
+            days = self.streamator_ttl_days
+            return {"url": self.streamator_redis_url, "ttl_days": days, "key_prefix": project.PROJECT_SLUG}
         return {"table": self.streamator_table, "ttl_days": self.streamator_ttl_days}
 
 
@@ -118,4 +136,6 @@ def _sentence(error: dict[str, Any]) -> str:
         fix = str(error["ctx"]["error"])
     else:
         fix = (field.description if field else None) or str(error["msg"])
+    if "redis" in name.lower():  # it may hold a password
+        return f"{name.upper()} cannot be used: {fix}."
     return f"{name.upper()}={str(error['input'])!r} cannot be used: {fix}."

@@ -1,4 +1,4 @@
-"""The server as a process of its own: signals, kills and restarts, on both stores."""
+"""The server as a process of its own: signals, kills and restarts, on all stores."""
 
 from __future__ import annotations
 
@@ -132,6 +132,40 @@ def dynamo(tmp_path: Path) -> Iterator[dict[str, str]]:
     process.wait()
 
 
+@pytest.fixture
+def redis() -> Iterator[dict[str, str]]:
+    """A Redis on loopback, as a process; gives the environment that leads to it."""
+    program = subprocess.run(
+        [sys.executable, str(Path(__file__).parents[2] / "scripts" / "redis_server.py")],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    port = free_port()
+    process = subprocess.Popen(
+        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+        stdout=subprocess.DEVNULL,
+    )
+
+    def answers() -> bool:
+        assert process.poll() is None
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return True
+        return False
+
+    eventually(answers, 60)
+    yield {"STREAMATOR_STORE": "redis", "STREAMATOR_REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(params=["dynamo", "redis"])
+def remote(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The environment of each store that outlives the server."""
+    environment: dict[str, str] = request.getfixturevalue(request.param)
+    return environment
+
+
 def slow_pdf() -> bytes:
     return make_pdf(["\n".join(f"line {n} of the page" for n in range(400))] * 400)
 
@@ -184,16 +218,16 @@ def test_a_killed_server_leaves_no_process_and_its_jobs_interrupted(launch: Call
     assert list(server.lines(again))[-1]["status"] == "completed"
 
 
-def test_on_dynamo_a_log_outlives_its_server(launch: Callable[..., Process], dynamo: dict[str, str]) -> None:
-    server = launch(**dynamo)
-    assert server.client.get("/api/config").json()["store"] == "dynamo"
+def test_a_log_outlives_its_server(launch: Callable[..., Process], remote: dict[str, str]) -> None:
+    server = launch(**remote)
+    assert server.client.get("/api/config").json()["store"] == remote["STREAMATOR_STORE"]
     job_id = server.ingest(b"# Notes\n\nSome words.\n\n## More\n\nAnd more.", "notes.md")
     live = list(server.lines(job_id))
     assert live[-1]["status"] == "completed"
     assert server.client.get("/healthz").json() == {
         **server.client.get("/healthz").json(),
         "status": "ok",
-        "store": {"name": "dynamo", "degraded": None},
+        "store": {"name": remote["STREAMATOR_STORE"], "degraded": None},
     }
     server.stop()
     server.start()
@@ -202,10 +236,10 @@ def test_on_dynamo_a_log_outlives_its_server(launch: Callable[..., Process], dyn
     assert server.client.get("/api/log/no-such-job/stream").status_code == 404
 
 
-def test_on_dynamo_a_job_that_the_server_stopped_ends_its_log(
-    launch: Callable[..., Process], dynamo: dict[str, str]
+def test_a_job_that_the_server_stopped_ends_its_log(
+    launch: Callable[..., Process], remote: dict[str, str]
 ) -> None:
-    server = launch(**dynamo)
+    server = launch(**remote)
     job_id = server.ingest(slow_pdf(), "slow.pdf")
     stream = server.lines(job_id)
     while "of 400" not in next(stream).get("message", ""):
@@ -218,10 +252,14 @@ def test_on_dynamo_a_job_that_the_server_stopped_ends_its_log(
     assert (ending[1]["event"], ending[1]["status"]) == ("done", "cancelled")
 
 
-def test_a_dynamo_that_is_down_degrades_the_health_and_stops_no_job(launch: Callable[..., Process]) -> None:
+@pytest.mark.parametrize("store", ["dynamo", "redis"])
+def test_a_store_that_is_down_degrades_the_health_and_stops_no_job(
+    launch: Callable[..., Process], store: str
+) -> None:
     server = launch(
-        STREAMATOR_STORE="dynamo",
+        STREAMATOR_STORE=store,
         STREAMATOR_TABLE="test-logs",
+        STREAMATOR_REDIS_URL=f"redis://127.0.0.1:{free_port()}/0",
         AWS_ENDPOINT_URL_DYNAMODB=f"http://127.0.0.1:{free_port()}",
         AWS_DEFAULT_REGION="eu-central-1",
         AWS_ACCESS_KEY_ID="test",

@@ -33,6 +33,22 @@ def test_the_store_options_are_those_of_the_store(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("STREAMATOR_TTL_DAYS", "2")
     options = load_settings(_env_file=None, streamator_store="dynamo").store_options
     assert options == {"table": "my-logs", "ttl_days": 2}
+    options = load_settings(_env_file=None, streamator_store="redis").store_options
+    assert options == {"url": "redis://127.0.0.1:6379/0", "ttl_days": 2, "key_prefix": "streamator-app"}
+
+
+@pytest.mark.parametrize("name", ["REDIS_URL", "STREAMATOR_REDIS_URL"])
+def test_a_redis_is_named_by_either_variable_and_its_password_is_not_shown(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "redis://:secret@cache:6380/1")
+    settings = load_settings(_env_file=None, streamator_store="redis")
+    assert settings.store_options["url"] == "redis://:secret@cache:6380/1"
+    assert "secret" not in repr(settings)
+    monkeypatch.setenv(name, "secret@cache")
+    with pytest.raises(SettingsError, match=f"{name} cannot be used: set the server as redis://") as raised:
+        load_settings(_env_file=None)
+    assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +56,7 @@ def test_the_store_options_are_those_of_the_store(monkeypatch: pytest.MonkeyPatc
     [
         ("BACKEND_PORT", "http", "set a port from 1 to 65535"),
         ("BACKEND_PORT", "70000", "set a port from 1 to 65535"),
-        ("STREAMATOR_STORE", "postgres", "set it to memory or dynamo"),
+        ("STREAMATOR_STORE", "postgres", "set it to memory, dynamo or redis"),
         ("STREAMATOR_TABLE", "a b", "use 3 to 255 of"),
         ("MAX_UPLOAD_MB", "-1", "above 0"),
         ("MAX_RUNNING_JOBS", "0", "from 1 to 1000"),

@@ -68,6 +68,7 @@ describe("a job whose log is gone", () => {
 
   it("does not blame a restart on DynamoDB", () => {
     expect(jobState(running, notFound, "dynamo").note).toContain("expired");
+    expect(jobState(running, notFound, "redis").note).toContain("expired in Redis");
   });
 });
 

@@ -24,7 +24,7 @@ export function Banner() {
   );
 }
 
-const storeNames = { memory: "Memory store", dynamo: "DynamoDB store" } as const;
+const storeNames = { memory: "Memory store", dynamo: "DynamoDB store", redis: "Redis store" } as const;
 
 /** The small sign in the masthead: is the backend there, and where does it keep the logs. */
 export function HealthSign() {

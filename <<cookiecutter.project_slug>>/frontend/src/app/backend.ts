@@ -5,7 +5,7 @@ import { useSyncExternalStore } from "react";
 export interface Health {
   readonly status: "ok" | "degraded";
   readonly version?: string;
-  readonly store: { readonly name: "memory" | "dynamo"; readonly degraded: string | null };
+  readonly store: { readonly name: "memory" | "dynamo" | "redis"; readonly degraded: string | null };
 }
 
 export interface BackendState {

@@ -2,10 +2,13 @@
 
 import { createContext, useContext } from "react";
 
+/** Where the logs of jobs are kept. */
+export type StoreName = "memory" | "dynamo" | "redis";
+
 export interface Config {
   readonly project_name: string;
   readonly description?: string;
-  readonly store: "memory" | "dynamo";
+  readonly store: StoreName;
   readonly max_upload_bytes: number;
   readonly max_running_jobs: number;
 }

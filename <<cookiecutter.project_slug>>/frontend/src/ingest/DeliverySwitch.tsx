@@ -3,6 +3,7 @@ import type { Delivery } from "./lanes";
 
 const choices: readonly { value: Delivery; name: string; hint: string }[] = [
   { value: "stream", name: "Stream", hint: "Lines arrive as they are logged, over one open connection for each log" },
+  { value: "socket", name: "Socket", hint: "Lines arrive as they are logged, over a WebSocket for each log" },
   { value: "poll", name: "Poll", hint: "Lines are asked for once a second: for networks that cut long connections" },
 ];
 

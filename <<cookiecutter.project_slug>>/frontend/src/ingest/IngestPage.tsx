@@ -14,7 +14,7 @@ import { Reader } from "./Reader";
 import { useStarts } from "./starts";
 import "./ingest.css";
 
-const DELIVERIES = ["stream", "poll"] as const;
+const DELIVERIES = ["stream", "socket", "poll"] as const;
 const BUSY_MS = 2_000;
 const QUIET_MS = 15_000;
 

@@ -1,5 +1,6 @@
 /** What a job's card says: one badge, and a sentence where the badge is not enough. */
 
+import type { StoreName } from "../app/config";
 import type { Job } from "./api";
 import type { Lane } from "./lanes";
 
@@ -22,7 +23,7 @@ export interface JobState {
   readonly reason: string | null;
 }
 
-export function jobState(job: Job, view: LogView | null, store: "memory" | "dynamo" | null): JobState {
+export function jobState(job: Job, view: LogView | null, store: StoreName | null): JobState {
   const gone = view?.status === "failed" && view.error?.kind === "gone";
   // What the job came to, first by what the server keeps, then by the last line of the log.
   const ended = job.status === "running" ? (view?.outcome ?? null) : job.status === "interrupted" ? null : job.status;
@@ -79,14 +80,16 @@ function refusal(view: LogView | null): string | null {
   return `The log cannot be shown: ${view.error?.message ?? "the server refused it"}`;
 }
 
-function goneJob(store: "memory" | "dynamo" | null): string {
-  return store === "dynamo"
-    ? "This job is gone: its log has expired in the DynamoDB table, or was never written there. Start it again."
-    : "This job is gone: the server was restarted and keeps logs in memory. Start it again or use the DynamoDB store.";
+function goneJob(store: StoreName | null): string {
+  if (store === "dynamo") {
+    return "This job is gone: its log has expired in the DynamoDB table, or was never written there. Start it again.";
+  }
+  if (store === "redis") return "This job is gone: its log has expired in Redis, or was never written there. Start it again.";
+  return "This job is gone: the server was restarted and keeps logs in memory. Start it again or use the DynamoDB store.";
 }
 
-function missingLog(store: "memory" | "dynamo" | null): string {
-  return store === "dynamo"
+function missingLog(store: StoreName | null): string {
+  return store === "dynamo" || store === "redis"
     ? "The log of this job has expired."
     : "The log of this job is gone: the server keeps logs in memory, for a while and until it is restarted.";
 }

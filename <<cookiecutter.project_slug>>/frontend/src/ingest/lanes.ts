@@ -1,5 +1,5 @@
 /**
- * How each open log gets its lines: by a stream, or by polling.
+ * How each open log gets its lines: by a stream, over a WebSocket, or by polling.
  *
  * Over HTTP/1.1 a browser opens six connections to one origin, and all its tabs share them. A stream holds one
  * for as long as the job runs; with six of them nothing else would ever load. So at most four logs stream at
@@ -10,8 +10,8 @@
 
 import { useEffect, useState } from "react";
 
-export type Delivery = "stream" | "poll";
-export type Lane = "sse" | "poll";
+export type Delivery = "stream" | "socket" | "poll";
+export type Lane = "sse" | "ws" | "poll";
 
 const STREAMS = 4;
 
@@ -24,9 +24,11 @@ const STREAMS = 4;
 export function useLane(open: boolean, running: boolean, delivery: Delivery): Lane | null {
   const [lane, setLane] = useState<Lane | null>(null);
   const streams = open && running && delivery === "stream";
+  const sockets = open && running && delivery === "socket"; // none of the six: they need no place
   const polls = open && (running ? delivery === "poll" : lane === null);
   if (!open && lane !== null) setLane(null);
   if (polls && lane !== "poll") setLane("poll");
+  if (sockets && lane !== "ws") setLane("ws");
 
   useEffect(() => {
     if (!streams) return;

@@ -4,6 +4,7 @@ import { canStream, fetchSse } from "./transport/fetchSse.js";
 import { poll } from "./transport/poll.js";
 import { takeSlot } from "./transport/slots.js";
 import { failure, isProducerStatus, MAX_TIMER, pollUrl, reason, type AttemptEnd, type Sink, type StreamRequest, type Transport } from "./transport/transport.js";
+import { webSocket } from "./transport/webSocket.js";
 import type { JobOutcome, LogStreamOptions, StreamMode } from "./types.js";
 
 /** What a connection is made for. To change one of these is to make another connection. */
@@ -171,6 +172,9 @@ export class Connection {
         }
         if (this.#receive(batch)) stop();
       },
+      seen: (id) => {
+        if (!signal.aborted) this.#store.advance(id);
+      },
     };
     transport(this.#request, sink, signal).then(end, (error: unknown) => {
       report(error); // no transport rejects: this browser lacks what it needs
@@ -231,11 +235,13 @@ export class Connection {
 
   #transport(): Transport {
     if (this.#target.mode === "poll") return poll;
+    if (this.#target.mode === "ws") return webSocket;
     return this.#target.mode === "eventsource" || !canStream() ? eventSource : fetchSse;
   }
 
   /** Whether this holds a connection open, and has a route to poll in its place. */
   #isStream(): boolean {
+    if (this.#target.mode === "ws") return false; // not one of the browser's six connections
     return this.#target.mode !== "poll" && this.#target.method === "GET" && pollUrl(this.#target.url) !== this.#target.url;
   }
 }

@@ -20,6 +20,12 @@ export class SseParser {
   /** The server's `retry:` in milliseconds, null until it sends one. */
   retry: number | null = null;
 
+  /**
+   * The id that stood last in a finished block, null before the first. Also in a block without data, which is no
+   * event: with it a server moves the cursor past events that are not shown.
+   */
+  lastId: string | null = null;
+
   #started = false;
   // The last chunk ended in CR: an LF at the start of the next is the other half of that line end.
   #skipLf = false;
@@ -102,6 +108,7 @@ export class SseParser {
       messages.push({ id: this.#id, event: this.#event, data: this.#data.join("\n") });
       this.#data = [];
     }
+    if (this.#id !== null) this.lastId = this.#id;
     this.#event = "";
     this.#id = null;
   }

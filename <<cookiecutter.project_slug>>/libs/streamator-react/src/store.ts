@@ -118,6 +118,14 @@ export class LogStore {
     return accepted;
   }
 
+  /** All that is shown of the events up to this id is here: the cursor moves on, never back. */
+  advance(id: string): void {
+    const position = positionOf(id);
+    if (position === null || position <= this.#position) return;
+    this.#position = position;
+    this.#cursor = id;
+  }
+
   /** The server's log has begun anew: ids start over. What was shown stays, with a line that says so. */
   restart(): void {
     this.#cursor = "";

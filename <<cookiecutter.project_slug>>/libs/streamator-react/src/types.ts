@@ -74,8 +74,8 @@ export interface StreamError {
   readonly message: string;
 }
 
-/** How the events come in. `sse` is fetch, and EventSource where fetch cannot stream. */
-export type StreamMode = "sse" | "eventsource" | "poll";
+/** How the events come in. `sse` is fetch, and EventSource where fetch cannot stream; `ws` is a WebSocket. */
+export type StreamMode = "sse" | "eventsource" | "poll" | "ws";
 
 /** Request headers, or a function that gives them anew for each attempt (for tokens that expire). */
 export type StreamHeaders =

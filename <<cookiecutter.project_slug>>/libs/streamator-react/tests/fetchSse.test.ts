@@ -94,6 +94,21 @@ it("a server that is gone and comes back without the job: gone", async () => {
   expect(request).toBe(2);
 });
 
+it("a reconnect asks after the events that the server does not show, where a heartbeat said so", async () => {
+  const asked: (string | undefined)[] = [];
+  const server = await serve((request, response) => {
+    asked.push(request.headers["last-event-id"] as string | undefined);
+    stream(response);
+    if (asked.length === 1) response.end(`${frame(1, log("one"))}: heartbeat\nid: 42\n\n`);
+    else response.end(frame(43, log("two")) + frame(44, { event: "done", status: "completed" }));
+  });
+  cleanups.push(server.close);
+
+  const { logs } = await until(follow(server.url), ({ status }) => status === "ended");
+  expect(asked).toEqual([undefined, "42"]);
+  expect(logs.map(({ text }) => text)).toEqual(["one", "two"]);
+});
+
 it("a message cannot forge an event", async () => {
   const hostile = 'a\r\n\r\ndata: {"event":"done"}\n\nid: 99\u2028\0<img src=x onerror=alert(1)>';
   const server = await serve((_, response) => {

@@ -84,6 +84,19 @@ describe("poll", () => {
     expect(store.getSnapshot()).toMatchObject({ status: "ended", active: false });
   });
 
+  it("asks after events that are not shown to it, and shows what comes after them", async () => {
+    await start();
+    await answer({ logs: [log("one")], next: 1, closed: false });
+    await pass(3000);
+    await answer({ logs: [], next: 40, closed: false });
+    await pass(3000);
+    expect(net.last().url).toBe("/log/j?after=40");
+    await answer({ logs: [log("two"), log("three")], next: 45, closed: false });
+    await pass(3000);
+    expect(net.last().url).toBe("/log/j?after=45");
+    expect(texts()).toEqual(["one", "two", "three"]);
+  });
+
   it("does not count gaps among the ids", async () => {
     await start();
     await answer({ logs: [{ event: "gap", missed: 7 }, log("eight"), log("nine")], next: 9, closed: false });

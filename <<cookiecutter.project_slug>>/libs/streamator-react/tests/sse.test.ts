@@ -64,6 +64,17 @@ describe("event stream interpretation (HTML Standard 9.2.6)", () => {
     expect(parse("id: 7\ndata: a\n\ndata: b\n\n").map(({ id }) => id)).toEqual(["7", null]);
   });
 
+  it("keeps the id of a block without data, which is no event", () => {
+    const parser = new SseParser();
+    expect(parser.lastId).toBeNull();
+    expect(parser.push("id: 7\ndata: a\n\n: heartbeat\nid: 42\n\n")).toHaveLength(1);
+    expect(parser.lastId).toBe("42");
+    expect(parser.push("id: 43\n: not finished\n")).toEqual([]);
+    expect(parser.lastId).toBe("42");
+    expect(parser.push("\n: heartbeat\n\ndata: b\n\n").map(({ id }) => id)).toEqual([null]);
+    expect(parser.lastId).toBe("43");
+  });
+
   it("ignores an id with a NUL", () => {
     expect(parse("id: a\0b\ndata: x\n\n")[0]?.id).toBeNull();
   });

@@ -23,6 +23,18 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+describe("the cursor", () => {
+  it("moves past events that are not shown, and never back", () => {
+    store.append([line(3, "three")]);
+    store.advance("9");
+    expect(store.cursor).toBe("9");
+    for (const id of ["7", "", "x"]) store.advance(id);
+    expect(store.cursor).toBe("9");
+    expect(store.append([line(9, "again"), line(10, "ten")])).toHaveLength(1);
+    expect(store.cursor).toBe("10");
+  });
+});
+
 describe("publishing", () => {
   it("is one publish per animation frame, however many batches came in", () => {
     const listener = vi.fn<() => void>();

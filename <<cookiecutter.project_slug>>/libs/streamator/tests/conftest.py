@@ -1,4 +1,4 @@
-"""What several files of tests use: a DynamoDB on this machine."""
+"""What several files of tests use: a DynamoDB and a Redis on this machine."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from redis_server import RedisServer
 
 pytest.register_assert_rewrite("streamator.testing")
 
@@ -58,4 +59,11 @@ def moto() -> Iterator[tuple[int, int]]:
 def server() -> Iterator[tuple[int, int]]:
     """One moto server for all tests: (port, pid). A test that stops it starts its own, with `moto`."""
     with moto() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One Redis server for all tests. A test that breaks it starts its own."""
+    with RedisServer() as running:
         yield running

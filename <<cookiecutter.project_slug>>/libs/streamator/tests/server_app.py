@@ -16,6 +16,7 @@ from streamator.fastapi import add_job_routes, add_log_routes, make_stream_respo
 app = FastAPI()
 add_log_routes(app)
 add_job_routes(app)
+add_log_routes(app, prefix="/compressed", compress=True)
 
 
 @app.post("/jobs")
@@ -33,6 +34,26 @@ async def start(lines: int = 10, gap: float = 0.0, text: str = "line", keep_open
 
     emitter.track(asyncio.create_task(run()))
     return {"job_id": emitter.job_id}
+
+
+_told: dict[str, JobEmitter] = {}
+
+
+@app.post("/told")
+async def start_told() -> dict[str, str]:
+    """A job that logs what it is told to."""
+    emitter = JobEmitter()
+    _told[emitter.job_id] = emitter
+    return {"job_id": emitter.job_id}
+
+
+@app.post("/told/{job_id}")
+async def tell(job_id: str, line: str | None = None) -> None:
+    """Tell it: a line, or none to end it."""
+    if line is None:
+        _told.pop(job_id).close()
+    else:
+        _told[job_id].log(line)
 
 
 @app.post("/thread")

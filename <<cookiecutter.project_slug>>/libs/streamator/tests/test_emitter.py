@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import streamator.events
 from streamator import JobEmitter, JobLogger, MemoryStore
 from streamator.testing import collect
 
@@ -344,3 +345,83 @@ def test_a_forgotten_job_does_not_exist(store: MemoryStore) -> None:
     assert JobEmitter.exists(job.job_id)
     assert store.evict(closed_before=float("inf")) == 1
     assert not JobEmitter.exists(job.job_id) and JobEmitter.pop_result(job.job_id) is None
+
+
+# Whom an event is for, and names that many jobs use
+
+
+def test_an_event_has_the_visibility_that_it_is_given(store: MemoryStore) -> None:
+    with JobEmitter(store) as job:
+        job.emit({"event": "a"})
+        job.emit({"event": "b"}, visibility="model_only")
+        job.emit({"event": "c", "visibility": "live_ui_only"})
+        job.emit({"event": "d", "visibility": "live_ui_only"}, visibility="internal_only")
+    events = run(collect(store, job.job_id))
+    assert [event.get("visibility") for event in events] == [None, "model_only", "live_ui_only", "internal_only", None]
+    assert list(events[0]) == ["event", "t"] and list(events[1]) == ["event", "visibility", "t"]
+
+
+class Refuses:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __eq__ = None  # type: ignore[assignment]  # asking it raises
+
+
+@pytest.mark.parametrize("visibility", ["internal", "", "USER_FACING", 1, object(), ["user_facing"], Refuses()])
+def test_a_visibility_that_there_is_not_warns_where_it_is_given_and_shows_nothing(
+    store: MemoryStore, visibility: Any
+) -> None:
+    with JobEmitter(store) as job:
+        calls: list[Callable[[], None]] = [
+            lambda: job.emit({"event": "a"}, visibility=visibility),
+            lambda: job.log("b", visibility=visibility),
+            lambda: job.step_started("c", visibility=visibility),
+        ]
+        for call in calls:
+            with pytest.warns(UserWarning, match="unknown visibility .* 'internal_only'.*'model_only'") as said:
+                call()
+            assert said[0].filename == __file__
+    events = run(collect(store, job.job_id))
+    assert [event["visibility"] for event in events[:-1]] == ["internal_only"] * 3
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{"event": "big", "data": ["x" * 60_000] * 10}, {"event": "odd", "data": {float("nan"): object()}},
+     {"event": "odd", "visibility": "user_facing"}, "no mapping"],
+)  # fmt: skip
+def test_an_event_that_is_replaced_or_repaired_keeps_its_visibility(store: MemoryStore, event: Any) -> None:
+    with warnings.catch_warnings(), JobEmitter(store) as job:
+        warnings.simplefilter("ignore")
+        job.emit(event, visibility="internal_only")
+        if isinstance(event, dict):
+            job.emit({**event, "visibility": "internal_only"})
+    for found in run(collect(store, job.job_id))[:-1]:
+        assert found["visibility"] == "internal_only"
+
+
+STANDARD = (
+    "workflow_started", "step_started", "step_progress", "step_completed", "tool_executed", "workflow_completed",
+    "error", "heartbeat",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STANDARD)
+def test_each_standard_event_is_a_constant_and_a_short_method(store: MemoryStore, name: str) -> None:
+    assert getattr(streamator.events, name.upper()) == name
+    with JobEmitter(store) as job:
+        emit = getattr(job, name)
+        emit()
+        emit("Fetch", step=1, percent=40.5, visibility="live_ui_only")
+        emit(message="by name", event="other", t=99, tool={"x": object})
+    plain, full, odd, _ = run(collect(store, job.job_id))
+    level = {"level": "error"} if name == "error" else {}
+    assert plain == {"event": name, **level, "t": plain["t"]}
+    assert full == {
+        "event": name, "message": "Fetch", **level, "step": 1, "percent": 40.5, "visibility": "live_ui_only",
+        "t": full["t"],
+    }  # fmt: skip
+    assert (odd["event"], odd["message"], odd["t"] < 90) == (name, "by name", True)
+    with pytest.warns(UserWarning, match=rf"{name}\(\) after close"):
+        emit("late")

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-import streamator.fastapi
+import streamator.viewer
 from streamator import EventLog, JobEmitter, JobLogger, MemoryStore, StoreError
 from streamator.fastapi import (
     StreamResponse,
@@ -282,7 +282,7 @@ async def test_a_server_that_reports_a_lost_viewer_by_an_error_is_understood() -
 
 
 def test_a_viewer_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streamator.fastapi, "SEND_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(streamator.viewer, "SEND_TIMEOUT_SECONDS", 0.05)
 
     async def test() -> None:
         job = JobLogger()
@@ -322,6 +322,24 @@ def test_ended_streams_have_a_clean_end_without_done(monkeypatch: pytest.MonkeyP
         await asyncio.wait_for(again.task, 5)
         assert again.sent[-1]["more_body"] is False
         assert "done" not in viewer.text + again.text
+
+    monkeypatch.setattr("streamator.shutdown._ending_until", float("-inf"))  # restored after the test
+    asyncio.run(test())
+
+
+def test_a_stream_that_is_ended_while_it_sends_waits_for_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        job = JobLogger()
+        viewer = Exchange(make_stream_response(job.job_id))
+        await until(lambda: viewer.text)
+        viewer.taking.clear()
+        job.log("hello")
+        await asyncio.sleep(0)
+        end_streams()
+        await asyncio.sleep(0)
+        viewer.taking.set()
+        await asyncio.wait_for(viewer.task, 5)
+        assert viewer.sent[-1]["more_body"] is False
 
     monkeypatch.setattr("streamator.shutdown._ending_until", float("-inf"))  # restored after the test
     asyncio.run(test())

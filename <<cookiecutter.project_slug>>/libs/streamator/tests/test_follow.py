@@ -425,3 +425,111 @@ def test_a_loop_that_closed_under_its_readers_does_not_concern_the_job(
     assert len(run(collect(store, "job"))) == 7  # and a new loop reads it
     gc.collect()
     assert tracebacks == []
+
+
+# Batching
+
+
+def test_with_a_delay_what_comes_meanwhile_goes_in_one_batch() -> None:
+    async def main() -> None:
+        log = EventLog(pace=0)
+        batches = follow(log, batch_delay=0.2)
+        log.append_log("0", "info")
+        assert texts(list(await anext(batches))) == ["0"]  # what is there at the start does not wait
+        waiting = asyncio.ensure_future(anext(batches))
+        began = time.monotonic()
+        for n in range(1, 20):
+            await asyncio.sleep(0.005)
+            assert not waiting.done()
+            log.append_log(str(n), "info")
+        assert texts(list(await waiting)) == [str(n) for n in range(1, 20)]
+        assert 0.2 <= time.monotonic() - began < 1
+
+    run(main())
+
+
+def test_with_a_size_a_batch_goes_as_soon_as_it_is_full() -> None:
+    async def main() -> None:
+        log = EventLog(pace=0)
+        batches = follow(log, batch_delay=10, batch_size=10)
+        log.append_log("0", "info")
+        await anext(batches)
+        for first in (1, 11):
+            waiting = asyncio.ensure_future(anext(batches))
+            for n in range(first, first + 10):
+                await asyncio.sleep(0.002)
+                assert not waiting.done()
+                log.append_log(str(n), "info")
+            assert texts(list(await asyncio.wait_for(waiting, 5))) == [str(n) for n in range(first, first + 10)]
+
+    run(main())
+
+
+@pytest.mark.parametrize("end", ["close", "end", "status", "stop"])
+def test_the_end_does_not_wait_for_the_delay(end: str) -> None:
+    async def main() -> None:
+        log = EventLog()
+        batches = follow(log, batch_delay=10)
+        log.append_log("0", "info")
+        await anext(batches)
+        waiting = asyncio.ensure_future(anext(batches, None))
+        await settled(log)
+        log.append_log("1", "info")
+        await asyncio.sleep(0.02)
+        assert not waiting.done()
+        if end == "stop":
+            batches.stop()
+            assert await asyncio.wait_for(waiting, 5) is None
+            return
+        if end == "status":
+            log.set_status("lost")
+        else:
+            getattr(log, end)()
+        batch = await asyncio.wait_for(waiting, 5)
+        assert batch is not None and texts(list(batch)) == ["1"]
+
+    run(main())
+
+
+def test_a_quiet_log_has_its_heartbeats_also_with_a_delay() -> None:
+    async def main() -> None:
+        log = EventLog()
+        batches = follow(log, batch_delay=0.05, heartbeat=0.05)
+        log.append_log("0", "info")
+        assert await anext(batches)
+        for _ in range(3):
+            assert not await asyncio.wait_for(anext(batches), 5)
+
+    run(main())
+
+
+def test_threads_that_log_are_read_whole_in_few_batches() -> None:
+    async def main() -> None:
+        log = EventLog()
+
+        def produce() -> None:
+            for n in range(200):
+                log.append_log(str(n), "info")
+                time.sleep(0.001)
+
+        threads = [in_thread(produce) for _ in range(2)]
+        read = 0
+        sizes = []
+        async for batch in follow(log, batch_delay=0.1, batch_size=1_000):
+            sizes.append(len(list(batch)))
+            read += sizes[-1]
+            if read == 400:
+                log.close()
+        for thread in threads:
+            thread.join()
+        assert sum(sizes) == 401 and len(sizes) < 20
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "options", [{"batch_delay": -1}, {"batch_delay": 16}, {"batch_delay": 1, "batch_size": 0}, {"batch_size": 5}]
+)
+def test_a_batch_that_cannot_be_is_an_error_that_names_it(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"batch_(delay|size) is"):
+        follow(EventLog(), **options)

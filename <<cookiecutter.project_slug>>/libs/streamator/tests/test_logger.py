@@ -364,3 +364,37 @@ def test_a_forked_child_is_told_that_the_job_is_its_parents_and_logs_jobs_of_its
         [sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout, done.stderr, done.returncode) == ("well\n", "", 0)
+
+
+def test_an_entry_has_a_visibility_only_where_it_is_given_one() -> None:
+    store = MemoryStore()
+    with JobLogger(store) as job:
+        job.log("a")
+        job.log("b", "warning", "model_only")
+        job.log("c", visibility="user_facing")
+        job.log("\n".join("xyz") + "\ud800", visibility="internal_only")
+    events = asyncio.run(collect(store, job.job_id))
+    assert [list(event) for event in events[:3]] == [
+        ["event", "message", "level", "t"], *[["event", "message", "level", "visibility", "t"]] * 2
+    ]  # fmt: skip
+    assert events[1]["level"] == "warning" and events[1]["visibility"] == "model_only"
+    assert events[3]["message"] == "x\ny\nz\ufffd" and events[3]["visibility"] == "internal_only"
+
+
+def test_drain_of_a_job_that_nobody_watches_is_done_at_once() -> None:
+    async def main() -> None:
+        with JobLogger(MemoryStore(maxlen=1)) as job:
+            job.log("a")
+            assert await job.drain(timeout=0)
+
+    asyncio.run(main())
+
+
+def test_a_message_of_any_kind_with_a_visibility_is_its_text() -> None:
+    store = MemoryStore()
+    with JobLogger(store) as job:
+        job.log({"a": 1}, visibility="model_only")
+        job.log("x" * 70_000, visibility="model_only")
+    first, second, _ = asyncio.run(collect(store, job.job_id))
+    assert first["message"] == "{'a': 1}"
+    assert second["message"].startswith("xxx") and second["message"].endswith("characters kept]")

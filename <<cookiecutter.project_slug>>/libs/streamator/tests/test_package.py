@@ -14,7 +14,7 @@ import streamator
 
 FOLDER = Path(__file__).parents[1]
 MODULES = sorted(path.stem for path in (FOLDER / "src" / "streamator").glob("*.py"))
-NEED_AN_EXTRA = {"fastapi"}  # `dynamo` imports without its own, and says so when it is used
+NEED_AN_EXTRA = {"fastapi", "flask"}  # `dynamo` imports without its own, and says so when it is used
 
 BLOCK = """
 import importlib.abc, sys
@@ -46,6 +46,7 @@ def without(*names: str) -> str:
 def test_the_core_imports_the_standard_library_only() -> None:
     core = [name for name in MODULES if name not in NEED_AN_EXTRA]
     assert {"log", "stream", "wire", "store", "logger", "emitter", "events", "testing", "remote"} < set(core)
+    assert {"asgi", "websocket", "wsgi"} < set(core)
     imports = "\n".join(f"import streamator.{name}" for name in core if name != "__init__")
     work = """
 from streamator import JobEmitter, open_store
@@ -81,15 +82,20 @@ assert not extras, extras
     python(code, "-W", "error")
 
 
-def test_a_dynamo_store_is_importable_by_both_names_and_is_loaded_at_its_first_use() -> None:
-    code = """
+@pytest.mark.parametrize(
+    ("name", "module", "needs"), [("DynamoStore", "dynamo", "boto3"), ("RedisStore", "redis", "redis")]
+)
+def test_a_remote_store_is_importable_by_both_names_and_is_loaded_at_its_first_use(
+    name: str, module: str, needs: str
+) -> None:
+    code = f"""
 import sys
 import streamator, streamator.store
-assert "streamator.dynamo" not in sys.modules and "boto3" not in sys.modules
-from streamator.store import DynamoStore
-from streamator import DynamoStore as same
-assert DynamoStore is same and "streamator.dynamo" in sys.modules
-assert isinstance(DynamoStore, type) and issubclass(DynamoStore, streamator.MemoryStore)
+assert "streamator.{module}" not in sys.modules and "{needs}" not in sys.modules
+from streamator.store import {name}
+from streamator import {name} as same
+assert {name} is same and "streamator.{module}" in sys.modules
+assert isinstance({name}, type) and issubclass({name}, streamator.MemoryStore)
 """
     python(code)
 
@@ -112,17 +118,19 @@ for make in (lambda: streamator.JobLogger(store="dynamo", table="t"), lambda: Dy
     assert all('pip install "streamator[dynamo]"' in line and missing in line for line in said)
 
 
-@pytest.mark.parametrize("missing", ["fastapi", "starlette"])
-def test_without_the_fastapi_extra_its_routes_name_what_to_install(missing: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "missing"), [("fastapi", "fastapi"), ("fastapi", "starlette"), ("flask", "flask"), ("flask", "werkzeug")]
+)
+def test_without_a_framework_s_extra_its_routes_name_what_to_install(module: str, missing: str) -> None:
     code = f"""
 {without(missing)}
 try:
-    import streamator.fastapi
+    import streamator.{module}
 except ImportError as error:
     print(error)
 """
     said = python(code)
-    assert "streamator[fastapi]" in said and missing in said
+    assert f"streamator[{module}]" in said and missing in said
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:

@@ -18,8 +18,9 @@ from typing import Any
 import httpx
 import pytest
 
-from streamator import MemoryStore, events, fastapi, wire
+from streamator import MemoryStore, events, viewer, websocket, wire
 from streamator.dynamo import DynamoStore
+from streamator.redis import DEFAULT_URL, RedisStore
 
 FOLDER = Path(__file__).parents[1]
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -156,7 +157,7 @@ def test_the_tests_in_it_pass(tmp_path: Path) -> None:
 def test_the_stream_it_shows_is_one() -> None:
     (shown,) = (code for language, code in FENCES if not language)
     opening, rest = shown.split("\n\n", 1)
-    assert opening + "\n\n" == wire.opening(fastapi.RETRY_MS).decode()
+    assert opening + "\n\n" == wire.opening(viewer.RETRY_MS).decode()
     assert wire.HEARTBEAT.decode() in rest
     assert [event["event"] for event in data(rest)] == ["log", "page_loaded", "done"]
     assert [list(event)[-1] for event in data(rest)] == ["t"] * 3
@@ -166,9 +167,14 @@ def test_the_stream_it_shows_is_one() -> None:
 def test_what_it_installs_is_there() -> None:
     project = (FOLDER / "pyproject.toml").read_text(encoding="utf-8")
     extras = set(re.findall(r"libs/streamator\[([a-z,]+)\]", README))
-    assert extras == {"fastapi", "dynamo", "fastapi,dynamo"}
+    assert extras == {"fastapi", "dynamo", "redis", "fastapi,dynamo,redis", "flask", "compress"}
     for name in {name for group in extras for name in group.split(",")}:
         assert re.search(rf"^{name} = \[", project, re.MULTILINE), name
+
+
+def test_the_examples_it_names_are_there() -> None:
+    named = set(re.findall(r"\]\(examples/(\w+\.py)\)", README))
+    assert named == {path.name for path in (FOLDER / "examples").glob("*.py")}
 
 
 def test_its_numbers_are_the_codes() -> None:
@@ -177,8 +183,25 @@ def test_its_numbers_are_the_codes() -> None:
     assert memory["max_jobs"] == 10_000 and memory["maxlen"] == 1_000_000 and memory["pace"] == 0.005
     assert f"| {memory['max_jobs']:,}; then" in README and f"| {memory['maxlen']:,}; then" in README
     assert f"| {events.MAX_TEXT:,} characters" in README and f"| {events.MAX_EVENT:,} characters" in README
-    assert f"after {fastapi.SEND_TIMEOUT_SECONDS:g} seconds it is given up" in README
+    assert f"more than {websocket.MAX_MESSAGE:,} characters" in README
+    codes = {code for name, code in vars(websocket).items() if name.isupper() and isinstance(code, int)}
+    stated = {int(code) for code in re.findall(r"^\| (1\d\d\d|4\d\d\d) \|", README, re.MULTILINE)}
+    assert stated == codes - {websocket.MAX_MESSAGE}
+    assert f"after {viewer.SEND_TIMEOUT_SECONDS:g} seconds it is given up" in README
     assert f"one thread writes every {dynamo['flush_seconds']:g} seconds" in " ".join(README.split())
     assert f"returns within {dynamo['close_seconds']:g} seconds" in README
     assert f"within {2 * dynamo['lease_seconds']:g} seconds; if it was only asleep" in README
     assert f"| {dynamo['max_mirrors']:,} | `max_mirrors` |" in README
+    assert f"| `url` | `{DEFAULT_URL}` |" in README
+    for name, default in (RedisStore.__init__.__kwdefaults__ or {}).items():
+        assert f"| `{name}` | {f'`{default}`' if isinstance(default, str) else f'{default:g}'} |" in README
+
+
+def test_each_guarantee_names_a_test_that_there_is() -> None:
+    (table,) = re.findall(r"^## Guarantees\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"`(test_\w+)`", table))
+    files = [*(FOLDER / "tests").glob("test_*.py"), FOLDER / "src" / "streamator" / "testing.py"]
+    there = set(re.findall(r"def (test_\w+)\(", "\n".join(path.read_text(encoding="utf-8") for path in files)))
+    assert len(named) > 15 and named <= there, named - there
+    for row in re.findall(r"^\| \*\*.*\n(.*)$", table, re.MULTILINE):  # under each guarantee its tests
+        assert row.startswith(("| | `test_", "| | | `test_")), row

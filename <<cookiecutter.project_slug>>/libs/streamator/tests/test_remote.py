@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 
-from streamator import EventLog, JobExists, JobLogger, StoreError, follow, mirror
-from streamator import writer as writer_module
-from streamator.remote import Chunk, Fetched, Key, RemoteStore, StoreFault
+from streamator import EventLog, JobExists, JobLogger, StoreError, chunk_mirror, chunk_writer, follow, mirror
+from streamator.remote import Chunk, ChunkStore, Fetched, Key, StoreFault
 
 PATIENCE = 30.0  # seconds, where it does not matter how long it takes
 
@@ -40,7 +39,7 @@ class Cloud:
             self.chunks.clear()
 
 
-class CloudStore(RemoteStore):
+class CloudStore(ChunkStore):
     def __init__(self, cloud: Cloud, **options: Any) -> None:
         self.cloud = cloud
         super().__init__(**{"flush_seconds": 0.02, "lease_seconds": 0.9, "close_seconds": 2, **options})
@@ -116,13 +115,13 @@ def until(condition: Callable[[], Any], timeout: float = 10) -> Any:
     return value
 
 
-async def found(store: RemoteStore, job_id: str) -> EventLog:
+async def found(store: ChunkStore, job_id: str) -> EventLog:
     while (log := await store.find(job_id)) is None:
         await asyncio.sleep(0.02)
     return log
 
 
-async def transcript(store: RemoteStore, job_id: str) -> list[dict[str, Any]]:
+async def transcript(store: ChunkStore, job_id: str) -> list[dict[str, Any]]:
     return [event async for batch in follow(await found(store, job_id)) for event in batch]
 
 
@@ -134,7 +133,7 @@ def lines(n: int) -> list[str]:
     return [f"line {i}" for i in range(n)]
 
 
-def log_all(store: RemoteStore, job_id: str, texts: list[str], pause: float = 0.0005) -> threading.Thread:
+def log_all(store: ChunkStore, job_id: str, texts: list[str], pause: float = 0.0005) -> threading.Thread:
     def work() -> None:
         with JobLogger(store, job_id=job_id) as job:
             for text in texts:
@@ -196,12 +195,12 @@ def test_a_log_that_is_found_again_is_as_new_as_what_is_stored(make: Make) -> No
             await asyncio.sleep(n / 5)  # nobody follows, and it is read less and less often
             job.log("x")
             assert await asyncio.to_thread(writer.flush, PATIENCE) == 0
-            await asyncio.sleep(mirror.POLL_SECONDS)
+            await asyncio.sleep(chunk_mirror.POLL_SECONDS)
             assert await reader.find("job") is log
             assert log.last == n
         job.close()
         assert await asyncio.to_thread(writer.flush, PATIENCE) == 0
-        await asyncio.sleep(mirror.POLL_SECONDS)
+        await asyncio.sleep(chunk_mirror.POLL_SECONDS)
         assert await reader.find("job") is log and log.closed
 
     run(look())
@@ -218,7 +217,7 @@ def test_a_log_that_is_here_is_found_while_the_store_hangs(cloud: Cloud, make: M
         reads = len(cloud.fetches)
         while len(cloud.fetches) == reads:
             await asyncio.sleep(0.01)
-        await asyncio.sleep(mirror.POLL_SECONDS)
+        await asyncio.sleep(chunk_mirror.POLL_SECONDS)
         assert await reader.find("job") is log
         assert not free.is_set()
 
@@ -245,7 +244,7 @@ def test_no_chunk_is_larger_than_a_store_may_take(cloud: Cloud, make: Make) -> N
         for n in range(40):
             job.log("\U0001f600" * (n * 1_500))
     assert writer.flush(PATIENCE) == 0
-    assert max(len(v[-1][0].text) for v in cloud.chunks.values()) <= writer_module.CHUNK_CHARS
+    assert max(len(v[-1][0].text) for v in cloud.chunks.values()) <= chunk_writer.CHUNK_CHARS
     assert len(cloud.chunks) > 30
 
 
@@ -750,7 +749,7 @@ def test_an_idle_job_is_not_lost_and_pays_one_small_write_for_each_third_of_its_
     cloud.on_write = lambda job_id, index, chunk: sizes.append(len(chunk.text) // 4)
     until(lambda: len(cloud.writes) >= before + 8)
     assert time.monotonic() - began > 2.4 * 0.8
-    assert max(sizes) <= writer_module.IDLE_BYTES
+    assert max(sizes) <= chunk_writer.IDLE_BYTES
     assert log.status is None and log.last == 65
 
 
@@ -830,3 +829,60 @@ def test_many_open_jobs_are_bounded(cloud: Cloud, make: Make) -> None:
     writes = len(cloud.writes)
     time.sleep(0.7)  # two renewals of each lease that is still held
     assert len(cloud.writes) - writes <= 10 * 4
+
+
+# A full log
+
+
+def told(events: list[dict[str, Any]]) -> list[Any]:
+    return [event.get("message", (event["event"], event.get("missed"))) for event in events]
+
+
+def test_what_a_log_kept_that_drops_the_newest_is_what_other_processes_see(make: Make) -> None:
+    writer, reader = make(maxlen=10, overflow="drop_newest"), make(maxlen=10, overflow="drop_newest")
+    with JobLogger(writer, job_id="job") as job:
+        for line in lines(50):
+            job.log(line)
+    expected = [*lines(10), ("gap", 40), ("done", None)]
+    assert told(run(transcript(writer, "job"))) == expected
+    assert told(run(transcript(reader, "job"))) == expected
+
+
+def test_a_job_that_blocks_waits_for_the_writer_and_nothing_is_lost(make: Make, cloud: Cloud) -> None:
+    cloud.on_write = lambda job_id, index, chunk: time.sleep(0.002)
+    store = make(maxlen=20, overflow="block", block_seconds=10, flush_seconds=0.005)
+    with JobLogger(store, job_id="job") as job:
+        for line in lines(400):
+            job.log(line)
+    assert store.flush() == 0
+    # Fewer are in memory: the others can only have been stored before they went.
+    log = store.get("job")
+    assert log is not None and log.log.dropped >= 300
+    assert messages(run(transcript(make(), "job"))) == lines(400)
+
+
+def test_a_job_that_blocks_waits_once_for_a_store_that_is_away(make: Make, cloud: Cloud) -> None:
+    def away(job_id: str, index: int, chunk: Chunk) -> None:
+        raise StoreFault("down", "away")
+
+    cloud.on_write = away
+    store = make(maxlen=20, overflow="block", block_seconds=0.2, close_seconds=0.1)
+    began = time.monotonic()
+    with JobLogger(store, job_id="job") as job:
+        for line in lines(400):
+            job.log(line)
+    assert 0.2 <= time.monotonic() - began < 2
+
+
+def test_a_job_drains_into_its_store(make: Make, cloud: Cloud) -> None:
+    async def main() -> None:
+        store = make(maxlen=100, flush_seconds=0.01)
+        job = JobLogger(store, job_id="job")
+        for n, line in enumerate(lines(1_000), 1):
+            job.log(line)
+            if n % 50 == 0:
+                assert await job.drain(timeout=10)
+        job.close()
+
+    run(main())
+    assert messages(run(transcript(make(), "job"))) == lines(1_000)

@@ -87,7 +87,7 @@ def test_jobs_that_close_after_the_store_was_full_of_open_ones_are_found_out() -
 @pytest.mark.parametrize("option", ["max_jobs", "maxlen"])
 def test_a_bound_of_nothing_is_refused(option: str) -> None:
     with pytest.raises(ValueError, match=f"{option} is 0"):
-        store = MemoryStore(**{option: 0})
+        store = MemoryStore(**{option: 0})  # type: ignore[arg-type]
         store.create("job")
 
 

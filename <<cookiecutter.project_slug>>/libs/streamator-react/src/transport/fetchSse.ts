@@ -40,6 +40,7 @@ async function read(reader: ReadableStreamDefaultReader<Uint8Array>, url: string
   const parser = new SseParser();
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // the parser takes the one BOM that may be there
   let retry: number | null = null;
+  let seen: string | null = null;
   let sliceStart = performance.now();
   try {
     for (;;) {
@@ -53,6 +54,10 @@ async function read(reader: ReadableStreamDefaultReader<Uint8Array>, url: string
           sink.retry(retry);
         }
         if (messages.length > 0) sink.events(messages.map(({ id, event, data }) => ({ id, event: decodeEvent(event, data) })));
+        if (parser.lastId !== null && parser.lastId !== seen) {
+          seen = parser.lastId;
+          sink.seen(seen);
+        }
         if (performance.now() - sliceStart > SLICE) {
           await pageTurn();
           sliceStart = performance.now();

@@ -28,6 +28,7 @@ export const poll: Transport = async (request, sink, signal) => {
     sink.open();
     const batch = numbered(answer, cursor);
     if (batch.length > 0) sink.events(batch);
+    if (answer.next !== undefined) sink.seen(String(answer.next)); // beyond the last event, where some are not shown
     if (signal.aborted) return { kind: "end" };
     if (answer.closed === true) return { kind: "closed" };
     const wait = Math.min(Math.max(0, request.interval()), MAX_TIMER);

@@ -23,6 +23,8 @@ export interface Sink {
   /** The server's reconnection time in milliseconds. */
   retry(milliseconds: number): void;
   events(batch: readonly Incoming[]): void;
+  /** What the server shows up to this id has been given to `events`: a resumed stream need not ask for it again. */
+  seen(id: string): void;
 }
 
 /**

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .emitter import JobEmitter
 from .errors import InvalidJobId, JobExists, StoreError, StreamatorError
+from .filters import Filter, TypeFilter, VisibilityFilter, event_type, visibility
 from .log import Batch, EventLog
 from .logger import JobLogger
 from .store import MemoryStore, Store, open_store
@@ -14,6 +15,7 @@ from .stream import follow
 
 if TYPE_CHECKING:
     from .dynamo import DynamoStore
+    from .redis import RedisStore
 
 __version__ = "0.3.0"
 
@@ -21,16 +23,22 @@ __all__ = [
     "Batch",
     "DynamoStore",
     "EventLog",
+    "Filter",
     "InvalidJobId",
     "JobEmitter",
     "JobExists",
     "JobLogger",
     "MemoryStore",
+    "RedisStore",
     "Store",
     "StoreError",
     "StreamatorError",
+    "TypeFilter",
+    "VisibilityFilter",
+    "event_type",
     "follow",
     "open_store",
+    "visibility",
 ]
 
 
@@ -39,4 +47,8 @@ def __getattr__(name: str) -> Any:
         from .dynamo import DynamoStore
 
         return DynamoStore
+    if name == "RedisStore":  # the [redis] extra
+        from .redis import RedisStore
+
+        return RedisStore
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ from typing import Any
 from .chunk import Chunk, Fetched, Key
 from .errors import StoreError
 from .fault import FaultKind, StoreFault, logger
-from .remote import RemoteStore
+from .remote import ChunkStore
 
 try:
     import boto3
@@ -46,7 +46,7 @@ _GONE = "ResourceNotFoundException"
 _NOT_MET = "ConditionalCheckFailedException"
 
 
-class DynamoStore(RemoteStore):
+class DynamoStore(ChunkStore):
     """Logs in a DynamoDB table, seen by every process that uses it.
 
     Args:

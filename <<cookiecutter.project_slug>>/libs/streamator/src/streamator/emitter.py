@@ -7,8 +7,20 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from .events import encode_event, free_name, is_mapping
-from .logger import JobLogger
+from .events import (
+    ERROR,
+    HEARTBEAT,
+    STEP_COMPLETED,
+    STEP_PROGRESS,
+    STEP_STARTED,
+    TOOL_EXECUTED,
+    WORKFLOW_COMPLETED,
+    WORKFLOW_STARTED,
+    encode_event,
+    free_name,
+    is_mapping,
+)
+from .logger import JobLogger, known_visibility
 from .store import evict_closed, find_job
 
 
@@ -19,20 +31,23 @@ class JobEmitter(JobLogger):
     of this process.
     """
 
-    def emit(self, event: Mapping[str, Any]) -> None:
+    def emit(self, event: Mapping[str, Any], visibility: str | None = None) -> None:
         """Append an event of your own, with the log's ``t``: ``emitter.emit({"event": "progress", "step": 1})``.
 
         Args:
             event: a mapping. It is taken as it is now: a later change does not show. Values that JSON cannot hold
                 become their string; a string over 65,536 characters is cut, and an event over 262,144 characters of
                 JSON is replaced by its name and a note. A ``t`` of its own gives way to the log's.
+            visibility: as for `log` (default: the event's own ``visibility``, or none, which counts as user-facing).
 
         The names ``done`` and ``gap`` mean something to every viewer; under them the event is sent as ``user_done``
         or ``user_gap``, with a warning. After `close` it warns, and the event is dropped.
         """
         if not is_mapping(event):
             warnings.warn(f"emit() takes a mapping, not {type(event).__name__}: sent as a log entry", stacklevel=2)
-        text, name = free_name(encode_event(event))
+        if visibility is not None:
+            visibility = known_visibility(visibility, stacklevel=3)
+        text, name = free_name(encode_event(event, visibility))
         if name is not None:
             warnings.warn(
                 f"the event name {name!r} is reserved, sent as 'user_{name}': rename it"
@@ -41,6 +56,47 @@ class JobEmitter(JobLogger):
             )
         if not self._log.append_json(text, add_time=True):
             self._warn_closed("emit()")
+
+    def workflow_started(self, message: str | None = None, *, visibility: str | None = None, **fields: Any) -> None:
+        """`emit` ``{"event": "workflow_started", "message": message, **fields}``; without a message, none of it."""
+        self._emit_named(WORKFLOW_STARTED, message, fields, visibility)
+
+    def step_started(self, message: str | None = None, *, visibility: str | None = None, **fields: Any) -> None:
+        """`emit` a ``step_started``: ``emitter.step_started("Fetch the pages", step=1)``."""
+        self._emit_named(STEP_STARTED, message, fields, visibility)
+
+    def step_progress(self, message: str | None = None, *, visibility: str | None = None, **fields: Any) -> None:
+        """`emit` a ``step_progress``: ``emitter.step_progress(step=1, percent=40)``."""
+        self._emit_named(STEP_PROGRESS, message, fields, visibility)
+
+    def step_completed(self, message: str | None = None, *, visibility: str | None = None, **fields: Any) -> None:
+        """`emit` a ``step_completed``."""
+        self._emit_named(STEP_COMPLETED, message, fields, visibility)
+
+    def tool_executed(self, message: str | None = None, *, visibility: str | None = None, **fields: Any) -> None:
+        """`emit` a ``tool_executed``: ``emitter.tool_executed(tool="search", seconds=0.4)``."""
+        self._emit_named(TOOL_EXECUTED, message, fields, visibility)
+
+    def workflow_completed(self, message: str | None = None, *, visibility: str | None = None, **fields: Any) -> None:
+        """`emit` a ``workflow_completed``. It does not close the log: `close` does, or the task's end."""
+        self._emit_named(WORKFLOW_COMPLETED, message, fields, visibility)
+
+    def error(self, message: str | None = None, *, visibility: str | None = None, **fields: Any) -> None:
+        """`emit` an ``error``, of the level ``error``. The job goes on."""
+        self._emit_named(ERROR, message, {"level": "error", **fields}, visibility)
+
+    def heartbeat(self, message: str | None = None, *, visibility: str | None = None, **fields: Any) -> None:
+        """`emit` a ``heartbeat`` of the job itself. Streams have their own, which need none of it."""
+        self._emit_named(HEARTBEAT, message, fields, visibility)
+
+    def _emit_named(self, name: str, message: str | None, fields: dict[str, Any], visibility: str | None) -> None:
+        event = {"event": name, **({} if message is None else {"message": message}), **fields}
+        event["event"] = name  # also where the fields have one
+        if visibility is not None:
+            visibility = known_visibility(visibility, stacklevel=4)
+        text, _ = free_name(encode_event(event, visibility))
+        if not self._log.append_json(text, add_time=True):
+            self._warn_closed(f"{name}()", stacklevel=4)
 
     def track(self, task: asyncio.Future[Any]) -> None:
         """Tie the job to its task: `cancel` stops it, and when it ends the log is closed, if it still is open:

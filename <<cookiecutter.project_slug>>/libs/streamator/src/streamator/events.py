@@ -20,6 +20,23 @@ Event = dict[str, Any]
 LEVELS: Final = ("info", "success", "warning", "error")
 STATUSES: Final = ("completed", "failed", "cancelled")
 
+# Whom an event is for; without one it is user-facing. See `filters`.
+USER_FACING: Final = "user_facing"
+MODEL_ONLY: Final = "model_only"
+LIVE_UI_ONLY: Final = "live_ui_only"
+INTERNAL_ONLY: Final = "internal_only"
+VISIBILITIES: Final = (USER_FACING, MODEL_ONLY, LIVE_UI_ONLY, INTERNAL_ONLY)
+
+# Names for what many jobs tell. They are names alone: what else such an event holds is the job's own affair.
+WORKFLOW_STARTED: Final = "workflow_started"
+STEP_STARTED: Final = "step_started"
+STEP_PROGRESS: Final = "step_progress"
+STEP_COMPLETED: Final = "step_completed"
+TOOL_EXECUTED: Final = "tool_executed"
+WORKFLOW_COMPLETED: Final = "workflow_completed"
+ERROR: Final = "error"
+HEARTBEAT: Final = "heartbeat"
+
 # Event names with a meaning to every reader: only the log itself makes them.
 RESERVED: Final = ("done", "gap")
 
@@ -117,32 +134,33 @@ def is_mapping(value: object) -> bool:
     return issubclass(type(value), Mapping)
 
 
-def encode_event(event: Any) -> str:
+def encode_event(event: Any, visibility: str | None = None) -> str:
     """The JSON object of ``event``, its ``event`` key first (so that a name can be read without parsing), and
-    without a ``t``: the one on the wire is the log's.
+    without a ``t``: the one on the wire is the log's. With ``visibility``, that is the event's.
 
     Never raises. Values that JSON cannot hold become their string; strings over ``MAX_TEXT`` characters are cut
-    with a marker, and an event still over ``MAX_EVENT`` is replaced by its name and a note of its size.
+    with a marker, and an event still over ``MAX_EVENT`` is replaced by its name, its visibility and a note of its size.
     """
     if not is_mapping(event):
         event = {"event": "log", "message": clip(text_of(event)), "level": "info"}
     try:
-        fields = _ordered(dict(event))
+        fields = _ordered(dict(event), visibility)
         text = _strict.encode(fields)
         if len(text) > MAX_TEXT:
             text = _strict.encode(_plain(fields, ()))
     except Exception:  # NaN, a cycle, keys that are no strings, a dict changed by another thread, ...
         try:
-            fields = _ordered({clip(text_of(k)): _plain(v, ()) for k, v in dict(event).items()})
+            fields = _ordered({clip(text_of(k)): _plain(v, ()) for k, v in dict(event).items()}, visibility)
             text = _strict.encode(fields)
         except Exception as error:  # a mapping that cannot even be listed
             text = _strict.encode({"event": "log", "level": "warning",
-                                   "message": f"an event could not be read: {type(error).__name__}"})
+                                   "message": f"an event could not be read: {type(error).__name__}",
+                                   **({} if visibility is None else {"visibility": visibility})})
             fields = {}
     if len(text) > MAX_EVENT:
         note = {"truncated": f"the event was {len(text):,} characters of JSON; the limit is {MAX_EVENT:,}"}
-        name = {"event": clip(text_of(fields["event"]), 200)} if "event" in fields else {}
-        text = _strict.encode({**name, **note})
+        kept = {key: clip(text_of(fields[key]), 200) for key in ("event", "visibility") if key in fields}
+        text = _strict.encode({**kept, **note})
     return text
 
 
@@ -173,9 +191,11 @@ def to_utf8(text: str) -> bytes:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-def _ordered(fields: Event) -> Event:
-    """``fields`` with ``event`` first and without ``t``. May change ``fields``."""
+def _ordered(fields: Event, visibility: str | None) -> Event:
+    """``fields`` with ``event`` first, without ``t``, and with ``visibility`` if it is given. May change ``fields``."""
     fields.pop("t", None)
+    if visibility is not None:
+        fields["visibility"] = visibility
     if "event" in fields and next(iter(fields)) != "event":
         return {"event": fields["event"], **fields}
     return fields

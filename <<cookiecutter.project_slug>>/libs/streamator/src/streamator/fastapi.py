@@ -1,38 +1,41 @@
 """FastAPI: the routes, and the response that streams a job's log.
 
-Needs the ``[fastapi]`` extra. The response is a plain ASGI application in the dress of a Starlette response.
+Needs the ``[fastapi]`` extra. The response is the plain ASGI application of `streamator.asgi` in the dress of a
+Starlette response.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import AsyncExitStack
 from typing import Any
-from urllib.parse import parse_qs
 
 try:
-    from fastapi import APIRouter, FastAPI
+    from fastapi import APIRouter, FastAPI, Request
     from fastapi.encoders import jsonable_encoder
     from fastapi.routing import APIRoute
     from starlette.background import BackgroundTask
     from starlette.responses import JSONResponse, Response
     from starlette.types import Receive, Scope, Send
+    from starlette.websockets import WebSocket, WebSocketDisconnect
 except ImportError as error:
     raise ImportError(
         f"streamator.fastapi needs FastAPI, which is not installed here ({error}): pip install 'streamator[fastapi]'"
     ) from error
 
-from . import shutdown, wire
+from . import wire
+from .asgi import StreamApp
 from .errors import StoreError
-from .events import encode_value, is_job_id, to_utf8
-from .log import EventLog
+from .events import encode_value, to_utf8
+from .filters import DEFAULT_FILTER, Filter
 from .shutdown import end_streams
-from .store import MemoryStore, Store, find_job, open_store, stores
-from .stream import HEARTBEAT_SECONDS, Follow, follow
+from .store import MemoryStore, Store, find_job, stores
+from .stream import HEARTBEAT_SECONDS
+from .view import view_of
+from .viewer import Message, cancel_job, find_log, given_store, snapshot_json, stream_headers
+from .websocket import WebSocketApp
 
-RETRY_MS = 3_000
-SEND_TIMEOUT_SECONDS = 30.0
 _NO_STORE = {"cache-control": "no-store"}
 # In the scope of a request whose stream is to begin after the endpoint: the `StreamResponse`.
 _LATER = "streamator.stream"
@@ -49,12 +52,11 @@ class StreamResponse(Response):
         heartbeat: seconds without an event after which a comment is sent (default 15).
         named: put each event's name on an ``event:`` line, for an endpoint that starts a job and streams it as the
             answer to a POST (default False: unnamed, so that a browser's ``onmessage`` sees every event).
+        filter, batch_delay_ms, batch_size: what is shown, and in what pieces; see `StreamApp`.
+        compress: whether to send it compressed (default False); see `StreamApp`.
         background: a task that Starlette's way runs when the response is over.
 
-    It reads the cursor from the request: the ``Last-Event-ID`` header, or else ``?after=``. An unknown job is a 404,
-    a store that cannot be read a 503, and a cursor at the end of a closed log a 204, which tells an `EventSource`
-    to stop. It ends after the job's last event; when the viewer leaves; when the viewer takes nothing for 30
-    seconds; and, without the last event, when the server shuts down.
+    It answers as `StreamApp` does.
     """
 
     media_type = wire.MEDIA_TYPE
@@ -66,21 +68,20 @@ class StreamResponse(Response):
         *,
         heartbeat: float = HEARTBEAT_SECONDS,
         named: bool = False,
+        filter: Filter | None = DEFAULT_FILTER,
+        batch_delay_ms: float = 0.0,
+        batch_size: int | None = None,
+        compress: bool = False,
         background: BackgroundTask | None = None,
     ) -> None:
         self.status_code = 200
         self.background = background
         self.body = b""
-        self.raw_headers = [
-            (b"content-type", wire.MEDIA_TYPE.encode()),
-            # no-transform: a proxy that compresses would hold events back until its buffer is full
-            (b"cache-control", b"no-cache, no-transform"),
-            (b"x-accel-buffering", b"no"),
-        ]
-        self._job_id = job_id
-        self._store = store
-        self._heartbeat = heartbeat
-        self._named = named
+        self.raw_headers = stream_headers()
+        self._app = StreamApp(
+            job_id, store, heartbeat=heartbeat, named=named, filter=filter, batch_delay_ms=batch_delay_ms,
+            batch_size=batch_size, compress=compress,
+        )  # fmt: skip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. A response object is for one request only."""
@@ -91,101 +92,7 @@ class StreamResponse(Response):
 
     def stream(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """What a call does, also where the route has asked for it to be done later; see `_StreamRoute`."""
-        stream = _Stream(self._job_id, self._heartbeat, self._named, self.background)
-        return stream.run(self._store, self.raw_headers, scope, receive, send)
-
-
-class _Stream:
-    """One viewer's open stream. There may be thousands, and nothing happens on most of them: it keeps little."""
-
-    __slots__ = (
-        "background", "ending", "follow", "heartbeat", "job_id", "named", "send", "sending_since", "stuck", "task",
-    )  # fmt: skip
-
-    def __init__(self, job_id: str, heartbeat: float, named: bool, background: BackgroundTask | None) -> None:
-        self.job_id = job_id
-        self.heartbeat = heartbeat
-        self.named = named
-        self.background = background
-        self.follow: Follow | None = None
-        self.task: asyncio.Task[Any] | None = None
-        self.sending_since: float | None = None
-        self.ending = False
-        self.stuck = False
-
-    async def run(
-        self, store: Store | None, headers: list[tuple[bytes, bytes]], scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Answer the request."""
-        self.send = send
-        self.task = asyncio.current_task()
-        shutdown.add(self)
-        watcher: asyncio.Task[None] | None = None
-        try:
-            batches = await self._begin(store, headers, scope, receive)
-            del scope, headers, store  # none of it is needed again
-            if batches is not None:
-                self.follow = batches
-                if self.ending:
-                    batches.stop()
-                watcher = asyncio.ensure_future(_until_gone(receive, batches))
-                async for batch in batches:
-                    data = batch.frames or wire.HEARTBEAT
-                    await self._send(wire.named(data) if self.named and batch else data)
-                await self._send(b"", more=False)
-        except OSError:  # how an ASGI server (spec 2.4) says that the viewer has left
-            logger.debug("a viewer of job %s left", self.job_id)
-        except asyncio.CancelledError:
-            if not self.stuck:
-                raise
-            if self.task is not None and hasattr(self.task, "uncancel"):  # Python 3.11
-                self.task.uncancel()
-            logger.info("a viewer of job %s took nothing for %g s: given up", self.job_id, SEND_TIMEOUT_SECONDS)
-        finally:
-            if watcher is not None:
-                watcher.cancel()
-            shutdown.remove(self)
-            self.task = self.follow = None
-        if self.background is not None:
-            await self.background()
-
-    async def _begin(
-        self, store: Store | None, headers: list[tuple[bytes, bytes]], scope: Scope, receive: Receive
-    ) -> Follow | None:
-        """Answer up to the first event; None where that was all there is to say."""
-        try:
-            log = await _find(self.job_id, store)
-        except StoreError as error:
-            await _unavailable(error)(scope, receive, self.send)
-            return None
-        if log is None:
-            await _not_found()(scope, receive, self.send)
-            return None
-        after = _cursor(scope)
-        if log.closed and after >= log.last and after:
-            await Response(status_code=204, headers=_NO_STORE)(scope, receive, self.send)
-            return None
-        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._send(wire.opening(RETRY_MS))
-        return follow(log, after, heartbeat=self.heartbeat)
-
-    async def _send(self, data: bytes, more: bool = True) -> None:
-        self.sending_since = asyncio.get_running_loop().time()
-        await self.send({"type": "http.response.body", "body": data, "more_body": more})
-        self.sending_since = None
-
-    def end(self) -> None:
-        """End the stream, without the job's last event: the server shuts down."""
-        self.ending = True
-        if self.follow is not None:
-            self.follow.stop()
-
-    def sweep(self, now: float) -> None:
-        """Give up on a viewer that takes nothing: what waits for it is memory."""
-        since = self.sending_since
-        if since is not None and now - since > SEND_TIMEOUT_SECONDS and self.task is not None:
-            self.stuck = True
-            self.task.cancel()
+        return self._app.stream(scope, receive, send, self.raw_headers, self.background)
 
 
 class _StreamRoute(APIRoute):
@@ -205,19 +112,16 @@ class _StreamRoute(APIRoute):
             await stream
 
 
-async def _until_gone(receive: Receive, batches: Follow) -> None:
-    """Stop following when the viewer has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass  # the rest of a body that nobody reads
-    batches.stop()
-
-
 def make_stream_response(
     job_id: str,
     store: str | Store | None = None,
     *,
     heartbeat: float = HEARTBEAT_SECONDS,
     named: bool = False,
+    filter: Filter | None = DEFAULT_FILTER,
+    batch_delay_ms: float = 0.0,
+    batch_size: int | None = None,
+    compress: bool = False,
     **store_options: Any,
 ) -> Response:
     """The answer that streams a job's log: ``return make_stream_response(job_id)``.
@@ -228,15 +132,21 @@ def make_stream_response(
             (default: in every store that is open here).
         heartbeat: seconds without an event after which a comment is sent (default 15).
         named: put each event's name on an ``event:`` line (default False); see `StreamResponse`.
+        filter: which events are shown (default: those that are ``user_facing`` or ``live_ui_only``); see `StreamApp`.
+        batch_delay_ms, batch_size: how events wait for others to go with them (default: not at all); see `StreamApp`.
+        compress: whether to send it compressed (default False); see `StreamApp`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
     Returns:
         A `StreamResponse`; or a 404, ``{"error": "not found"}``, where it is known at once that there is no such job.
     """
-    opened = _opened(store, store_options)
+    opened = given_store(store, store_options)
     if find_job(job_id) is None and not any(_is_remote(one) for one in ([opened] if opened else stores())):
         return _not_found()
-    return StreamResponse(job_id, opened, heartbeat=heartbeat, named=named)
+    return StreamResponse(
+        job_id, opened, heartbeat=heartbeat, named=named, filter=filter, batch_delay_ms=batch_delay_ms,
+        batch_size=batch_size, compress=compress,
+    )  # fmt: skip
 
 
 def make_job_stream_response(
@@ -245,15 +155,24 @@ def make_job_stream_response(
     *,
     heartbeat: float = HEARTBEAT_SECONDS,
     named: bool = False,
+    filter: Filter | None = DEFAULT_FILTER,
+    batch_delay_ms: float = 0.0,
+    batch_size: int | None = None,
+    compress: bool = False,
     **store_options: Any,
 ) -> Response:
     """`make_stream_response`, under the name that goes with `JobEmitter`."""
-    return make_stream_response(job_id, store, heartbeat=heartbeat, named=named, **store_options)
+    return make_stream_response(
+        job_id, store, heartbeat=heartbeat, named=named, filter=filter, batch_delay_ms=batch_delay_ms,
+        batch_size=batch_size, compress=compress, **store_options,
+    )  # fmt: skip
 
 
 def add_log_routes(
-    app: FastAPI | APIRouter, prefix: str = "/log", store: str | Store | None = None, **store_options: Any
-) -> None:
+    app: FastAPI | APIRouter, prefix: str = "/log", store: str | Store | None = None, *,
+    filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
+    compress: bool = False, origins: Collection[str] = (), **store_options: Any,
+) -> None:  # fmt: skip
     """Add the routes that show a job's log.
 
     Args:
@@ -262,32 +181,51 @@ def add_log_routes(
         prefix: the path in front of ``/{job_id}`` (default ``"/log"``).
         store: where to look for jobs that do not run in this process: ``"dynamo"``, or a `Store` (default: in every
             store that is open here).
+        filter: which events these routes show (default: those that are ``user_facing`` or ``live_ui_only``); None for
+            all. A viewer's ``?visibility=`` and ``?types=``, lists with commas, can take away from it and add nothing.
+        batch_delay_ms: how long events wait for others to go out with them, in ms (default 0).
+        batch_size: so many waiting events go out at once (default: they wait for ``batch_delay_ms``); see `follow`.
+        compress: whether to send streams compressed (default False); see `StreamApp`.
+        origins: sites beside the server's own whose pages may open a WebSocket (default: none); see `WebSocketApp`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
-    ``GET {prefix}/{job_id}/stream`` is the live stream; see `StreamResponse`. ``GET {prefix}/{job_id}`` is what
-    there is now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
+    ``GET {prefix}/{job_id}/stream`` is the live stream; see `StreamResponse`. ``WS {prefix}/{job_id}/ws`` is the same
+    over a WebSocket; see `WebSocketApp`. ``GET {prefix}/{job_id}`` is what there is now,
+    ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
     """
-    opened = _opened(store, store_options)
+    opened = given_store(store, store_options)
+    shows: dict[str, Any] = {"filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size}
+    view = view_of(**shows)
 
     async def stream(job_id: str) -> Response:
         """Stream the job's log as server-sent events."""
-        return make_stream_response(job_id, opened)
+        return make_stream_response(job_id, opened, compress=compress, **shows)
 
     _add_stream(app, f"{prefix}/{{job_id}}/stream", stream)
+    _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, shows, origins, cancel=False)
 
     @app.get(f"{prefix}/{{job_id}}", response_class=JSONResponse)
-    async def snapshot(job_id: str, after: str = "0") -> Response:
+    async def snapshot(request: Request, job_id: str, after: str = "0") -> Response:
         """The events after the id `after`, the id to ask after next, and whether the job is over."""
         try:
-            log = await _find(job_id, opened)
+            shown = view.narrowed(request.scope["query_string"])
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, status_code=422, headers=_NO_STORE)
+        try:
+            log = await find_log(job_id, opened)
         except StoreError as error:
             return _unavailable(error)
-        return _not_found() if log is None else await _snapshot(log, wire.parse_cursor(after))
+        if log is None:
+            return _not_found()
+        body = await snapshot_json(log, wire.parse_cursor(after), shown.filter)
+        return Response(body, media_type="application/json", headers=_NO_STORE)
 
 
 def add_job_routes(
-    app: FastAPI | APIRouter, prefix: str = "/job", store: str | Store | None = None, **store_options: Any
-) -> None:
+    app: FastAPI | APIRouter, prefix: str = "/job", store: str | Store | None = None, *,
+    filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
+    compress: bool = False, origins: Collection[str] = (), **store_options: Any,
+) -> None:  # fmt: skip
     """Add the routes of a job made with `JobEmitter`: its stream, its result, and its end.
 
     Args:
@@ -295,20 +233,26 @@ def add_job_routes(
             one with ``yield`` is closed before a stream begins.
         prefix: the path in front of ``/{job_id}`` (default ``"/job"``).
         store: as for `add_log_routes`.
+        filter, batch_delay_ms, batch_size, compress: as for `add_log_routes`.
+        origins: as for `add_log_routes`.
         store_options: as for `add_log_routes`.
 
-    ``GET {prefix}/{job_id}/stream`` streams its events. ``GET {prefix}/{job_id}/result`` is what was given to
+    ``GET {prefix}/{job_id}/stream`` streams its events, and so does ``WS {prefix}/{job_id}/ws``, which also takes
+    ``{"type": "cancel"}``. ``GET {prefix}/{job_id}/result`` is what was given to
     ``set_result``, as often as it is asked for, and a 404 while there is none. ``POST {prefix}/{job_id}/cancel`` asks
     the job's task to stop and answers ``{"cancelled": job_id}``, also where the job is over by then; a job that
     cannot be stopped from here is a 409 that says why. Results and tasks are in the process that runs the job.
     """
-    opened = _opened(store, store_options)
+    opened = given_store(store, store_options)
+    shows: dict[str, Any] = {"filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size}
+    view_of(**shows)  # what does not fit is an error here, not in a request
 
     async def stream(job_id: str) -> Response:
         """Stream the job's events as server-sent events."""
-        return make_job_stream_response(job_id, opened)
+        return make_job_stream_response(job_id, opened, compress=compress, **shows)
 
     _add_stream(app, f"{prefix}/{{job_id}}/stream", stream)
+    _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, shows, origins, cancel=True)
 
     @app.get(f"{prefix}/{{job_id}}/result", response_class=JSONResponse)
     async def result(job_id: str) -> Response:
@@ -321,20 +265,15 @@ def add_job_routes(
     @app.post(f"{prefix}/{{job_id}}/cancel", response_class=JSONResponse)
     async def cancel(job_id: str) -> Response:
         """Ask the job's task to stop."""
-        job = find_job(job_id)
-        if job is None:
-            try:
-                log = await _find(job_id, opened)
-            except StoreError as error:
-                return _unavailable(error)
-            if log is None:
-                return _not_found()
-            if not log.closed:
-                return _conflict(f"job {job_id} runs in another process: cancel it there")
-        elif not job.log.closed:
-            if job.cancel is None:
-                return _conflict(f"job {job_id} has no task to cancel: give it one with emitter.track(task)")
-            job.cancel()
+        try:
+            log = await find_log(job_id, opened)
+        except StoreError as error:
+            return _unavailable(error)
+        if log is None:
+            return _not_found()
+        reason = cancel_job(job_id, log)
+        if reason is not None:
+            return _conflict(reason)
         return JSONResponse({"cancelled": job_id}, headers=_NO_STORE)
 
 
@@ -346,61 +285,31 @@ def _add_stream(app: FastAPI | APIRouter, path: str, endpoint: Callable[[str], A
     )  # fmt: skip
 
 
-async def _snapshot(log: EventLog, after: int) -> Response:
-    after = log.start_at(after)
-    parts: list[bytes] = []
-    while batch := log.read(after):
-        parts += wire.json_parts(batch.frames)
-        after = batch.last
-        await asyncio.sleep(0)  # a long log is many reads: the others have their turn between two
-    if log.status == "lost" and not log.closed:
-        parts += wire.json_parts(wire.status_frame("lost"))
-    body = wire.poll_json(parts, next_id=after, closed=log.closed and after >= log.last)
-    return Response(body, media_type="application/json", headers=_NO_STORE)
+def _add_websocket(
+    app: FastAPI | APIRouter, path: str, store: Store | None, shows: dict[str, Any], origins: Collection[str],
+    cancel: bool,
+) -> None:  # fmt: skip
+    @app.websocket(path)
+    async def socket(websocket: WebSocket, job_id: str) -> None:
+        # As for a stream, what dependencies with `yield` hold is not kept: FastAPI would until the end.
+        for name in ("fastapi_function_astack", "fastapi_inner_astack"):
+            held = websocket.scope.get(name)
+            if isinstance(held, AsyncExitStack):
+                await held.aclose()
 
+        async def send(message: Message) -> None:
+            try:
+                await websocket.send(message)
+            except WebSocketDisconnect as error:  # Starlette's word for it
+                raise ConnectionError("the viewer has left") from error
 
-async def _find(job_id: str, store: Store | None) -> EventLog | None:
-    """The log of a job of this process, or else of the store; None for an id that no store should see."""
-    if not is_job_id(job_id):
-        return None
-    job = find_job(job_id)
-    if job is not None:
-        return job.log
-    unread: StoreError | None = None
-    for one in [store] if store is not None else stores():
-        try:
-            log = await one.find(job_id)
-        except StoreError as error:
-            unread = error
-        else:
-            if log is not None:
-                return log
-    if unread is not None:
-        raise unread
-    return None
-
-
-def _opened(store: str | Store | None, options: dict[str, Any]) -> Store | None:
-    if store is None and options:
-        raise StoreError(f"options {sorted(options)} without a store: name it, store='dynamo' for instance")
-    return None if store is None else open_store(store, **options)
+        application = WebSocketApp(job_id, store, origins=origins, cancel=cancel, **shows)
+        await application(websocket.scope, websocket.receive, send)
 
 
 def _is_remote(store: Store) -> bool:
     """Whether the store may know jobs of other processes."""
     return type(store).find is not MemoryStore.find
-
-
-def _cursor(scope: Scope) -> int:
-    """The id of the last event that the viewer has. The header is what an `EventSource` sends of its own when it
-    reconnects, with the URL unchanged, so it wins; of several headers or parameters the last one counts."""
-    cursor: str | None = None
-    for name, value in scope["headers"]:
-        if name == b"last-event-id":
-            cursor = value.decode("latin-1")
-    if cursor is None:
-        cursor = parse_qs(scope["query_string"].decode("latin-1")).get("after", [""])[-1]
-    return wire.parse_cursor(cursor)
 
 
 def _encode_result(data: Any) -> bytes:
@@ -430,9 +339,14 @@ _DOCS = {
             "in": where,
             "required": False,
             "schema": {"type": "string"},
-            "description": "The id of the last event already seen; the header wins.",
+            "description": text,
         }
-        for name, where in (("Last-Event-ID", "header"), ("after", "query"))
+        for name, where, text in (
+            ("Last-Event-ID", "header", "The id of the last event already seen; it wins over `after`."),
+            ("after", "query", "The id of the last event already seen."),
+            ("visibility", "query", "Of what the route shows, only these visibilities, with commas."),
+            ("types", "query", "Of what the route shows, only events of these names, with commas."),
+        )
     ]
 }
 

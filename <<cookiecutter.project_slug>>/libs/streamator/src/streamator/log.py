@@ -8,6 +8,7 @@ them. A block is a few hundred entries and one send. A reader is nothing but the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import threading
@@ -16,9 +17,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate, islice
 from operator import attrgetter
-from sys import getsizeof
+from sys import getsizeof, maxsize
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol
+from weakref import WeakSet
 
 from . import wire
 from .events import Event, encode_event, encode_run
@@ -30,6 +32,10 @@ BLOCK_BYTES = 65_536
 RUN_ENTRIES = 128
 # A longer text is put into a block at once: what waits is not counted yet, and must be little.
 LONG_TEXT = 1_024
+# What becomes of an event that a full log has no room for: see `EventLog`.
+Overflow = Literal["drop_oldest", "drop_newest", "block"]
+OVERFLOWS: Final = ("drop_oldest", "drop_newest", "block")
+BLOCK_SECONDS: Final = 5.0
 # What is kept of a log that its store has let go of, while its job goes on.
 ENDED_BYTES = 1_048_576
 
@@ -75,6 +81,23 @@ class Reader(Protocol):
     """What a log wakes: see `EventLog.watch`."""
 
     def wake(self) -> None: ...
+
+
+class Follower(Protocol):
+    """Who a log that blocks waits for: see `EventLog.add_follower`."""
+
+    stalled: int
+    """Where it was when it was waited for in vain: it is not waited for again before it has moved on. -1 at first."""
+
+    @property
+    def seen(self) -> int:
+        """The id up to which it is done with the events. It is asked under the log's lock."""
+
+
+class Alarm(Protocol):
+    """What a log calls from the thread that appends: see `EventLog.alarm`."""
+
+    def notify(self) -> None: ...
 
 
 class _Block:
@@ -204,8 +227,14 @@ class EventLog:
     """The append-only log of one job's events.
 
     Args:
-        maxlen: how many events are kept (default 1,000,000). Past it the oldest are dropped; a reader that had not
-            seen them gets ``{"event": "gap", "missed": n}`` in their place.
+        maxlen: how many events are kept (default 1,000,000).
+        overflow: what happens past it. ``"drop_oldest"`` (default): the oldest events go; a reader that had not seen
+            them gets ``{"event": "gap", "missed": n}`` in their place. ``"drop_newest"``: what comes is dropped, and
+            one gap in front of the last event says how much. ``"block"``: a thread that appends waits for the
+            slowest follower, for ``block_seconds`` at the most, and not again for that one until it has moved on; an
+            event loop never waits, and `drain` is for the job that runs on one. What was waited for in vain goes as
+            with ``"drop_oldest"``, and where nobody follows, nobody waits.
+        block_seconds: see ``overflow`` (default 5).
         pace: the least time in seconds between two wakes of the same readers while the log is busy (default 0.005).
             The first event after a quiet time wakes them at once.
         start: the `time.monotonic` reading that ``t`` counts from (default: now).
@@ -214,21 +243,22 @@ class EventLog:
 
     Guarantees: every method may be called from any thread. Ids are 1, 2, 3, ... in the order of the appends, and
     ``t`` never falls from one id to the next. What was appended does not change. Once closed, a log takes nothing.
-    An append never waits for readers.
+    An append never waits for readers, unless ``overflow`` says so.
     """
 
     __slots__ = (
-        "_account", "_armed", "_blocks", "_closed", "_closed_at", "_disowned", "_ended", "_last", "_lock",
-        "_maxlen", "_memo", "_pace", "_raw", "_room", "_signals", "_size", "_status", "_t", "charged", "read_at",
-        "start",
+        "_account", "_armed", "_block_seconds", "_blocks", "_cap", "_closed", "_closed_at", "_disowned",
+        "_ended", "_followers", "_kept", "_last", "_lock", "_maxlen", "_memo", "_pace", "_passed", "_raw", "_refused",
+        "_room", "_run", "_signals", "_size", "_status", "_t", "behind", "charged", "read_at", "start",
     )  # fmt: skip
 
     def __init__(
-        self, *, maxlen: int = 1_000_000, pace: float = 0.005, start: float | None = None,
-        account: Callable[[EventLog], None] | None = None,
-    ) -> None:
+        self, *, maxlen: int = 1_000_000, overflow: Overflow = "drop_oldest", block_seconds: float = BLOCK_SECONDS,
+        pace: float = 0.005, start: float | None = None, account: Callable[[EventLog], None] | None = None,
+    ) -> None:  # fmt: skip
         if maxlen < 1:
             raise ValueError(f"maxlen is {maxlen}: a log keeps at least 1 event; give a larger maxlen")
+        check_overflow(overflow, block_seconds)
         if pace < 0:
             raise ValueError(f"pace is {pace}: give the seconds between two wakes, 0 for none")
         self.start = monotonic() if start is None else start
@@ -238,15 +268,27 @@ class EventLog:
         """What the one who accounts for this log has counted of its size."""
         self._account = account
         self._maxlen = maxlen
+        # The id past which nothing is taken.
+        self._cap = maxlen if overflow == "drop_newest" else maxsize
+        self._refused = 0
+        # None where an append waits for nobody.
+        self._block_seconds = block_seconds if overflow == "block" else None
+        # So many entries may be appended before one of them looks whether there is room.
+        self._run = min(RUN_ENTRIES, max(maxlen // 4, 1)) if overflow == "block" else RUN_ENTRIES
         self._pace = pace
         # Appended, and not yet in a block: three slots an entry. It is always the same list, and appends touch
         # nothing else, so they need no lock; all else happens under it.
         self._raw: list[Any] = []
         # How many slots may wait there before an append has more to do: see `_settle`. -1 in a closed log.
-        self._room = 3 * RUN_ENTRIES - 1
+        self._room = 3 * self._run - 1
         self._lock = threading.Lock()
         self._blocks: list[_Block] = []
+        self._kept = 0  # events in the blocks
         self._last = 0  # of what is in the blocks, or lost
+        self._passed = 0  # the id up to which events are given up although a follower has not seen them
+        self._followers: WeakSet[Any] | None = None
+        self.behind: list[Callable[[], None]] = []
+        """Of those who wait for followers: what `has_read` calls."""
         self._t = self.start
         self._size = 0
         self._closed = False
@@ -254,7 +296,7 @@ class EventLog:
         self._ended = False
         self._disowned = False
         self._status: str | None = None
-        self._armed: list[_Signal] = []
+        self._armed: list[Alarm] = []
         self._signals: dict[asyncio.AbstractEventLoop, _Signal] = {}
         self._memo: tuple[int, int, int, Batch] | None = None
 
@@ -271,6 +313,26 @@ class EventLog:
     def size(self) -> int:
         """About how many bytes of memory the events take. The newest, up to 128 short ones, may not be counted."""
         return self._size
+
+    @property
+    def dropped(self) -> int:
+        """How many events the log had no room for, or has let go of: a reader that begins at the start misses them."""
+        with self._lock:
+            self._settle()
+            hidden = max(self._floor() - self._blocks[0].first + 1, 0) if self._blocks else 0
+            return self._last - self._kept + hidden + self._refused
+
+    @property
+    def lag(self) -> int:
+        """How many events the slowest follower has still to be done with; 0 where nobody follows."""
+        with self._lock:
+            self._settle()
+            return max(self._last - self._seen(stalled=True), 0)
+
+    @property
+    def maxlen(self) -> int:
+        """How many events are kept."""
+        return self._maxlen
 
     @property
     def closed(self) -> bool:
@@ -344,7 +406,7 @@ class EventLog:
     def _appended(self, text: str) -> bool:
         """What an append does but rarely: wake readers, move entries into blocks, find that the log is closed."""
         self._wake()
-        if len(self._raw) <= self._room and len(text) <= LONG_TEXT:
+        if len(self._raw) <= self._room and len(text) <= LONG_TEXT and self._block_seconds is None:
             return True
         with self._lock:
             if self._closed:
@@ -353,9 +415,77 @@ class EventLog:
                 del self._raw[:3]
                 return not late
             self._settle()
+            crowded = self._block_seconds is not None and self._lag() > self._maxlen - self._run
         if self._account is not None and self._size != self.charged:
             self._account(self)
+        if crowded:
+            self._make_room()
         return True
+
+    def _make_room(self) -> None:
+        """Wait for the slowest follower; in vain, or on an event loop, give up what it has not seen."""
+        if not _on_event_loop():
+            left = self._maxlen - self._run
+            if self._wait_until(left, self._block_seconds or 0.0):
+                return
+            with self._lock:
+                for follower in self._followers or ():
+                    if self._last - max(follower.seen, self._passed) > left:
+                        follower.stalled = follower.seen
+        with self._lock:
+            if self._lag() > self._maxlen:
+                self._passed = max(self._passed, self._last - self._maxlen)
+            self._forget_old()
+
+    def _wait_until(self, left: int, timeout: float) -> bool:
+        """Wait until the slowest follower has ``left`` events or less to read; False where it takes longer."""
+        until = monotonic() + timeout
+        moved = threading.Event()
+        while True:
+            moved.clear()
+            with self._lock:
+                # First asked, then looked at: a follower does it the other way round.
+                self.behind.append(moved.set)
+                if self._lag() <= left or self._closed or self._ended:
+                    self.behind.remove(moved.set)
+                    return True
+            if not moved.wait(max(until - monotonic(), 0.0)):
+                with self._lock, contextlib.suppress(ValueError):  # it has moved just now
+                    self.behind.remove(moved.set)
+                return False
+
+    async def drain(self, left: int | None = None, timeout: float = 30.0) -> bool:
+        """Wait until the slowest follower has few events to read, on an event loop, which goes on meanwhile.
+
+        Args:
+            left: how many (default: half of ``maxlen``).
+            timeout: seconds to wait at the most (default 30).
+
+        Returns False where it took longer. Where nobody follows it is True at once.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout
+        left = self._maxlen // 2 if left is None else left
+        await asyncio.sleep(0)  # also where nothing is to be waited for, the others have their turn
+        while True:
+            moved = asyncio.Event()
+
+            def tell(moved: asyncio.Event = moved) -> None:
+                with contextlib.suppress(RuntimeError):  # the loop is gone, and who waited with it
+                    loop.call_soon_threadsafe(moved.set)
+
+            try:
+                with self._lock:
+                    self._settle()
+                    self.behind.append(tell)  # before the look: see `_wait_until`
+                    if self._last - max(self._seen(stalled=True), self._passed) <= left or self._ended:
+                        return True
+                await asyncio.wait_for(moved.wait(), max(until - loop.time(), 0.0))
+            except asyncio.TimeoutError:
+                return False
+            finally:
+                with self._lock, contextlib.suppress(ValueError):  # it was told
+                    self.behind.remove(tell)
 
     def close(self, event: Mapping[str, Any] | None = None, *, json_text: str | None = None) -> bool:
         """Append the last event and close the log, in one step.
@@ -375,10 +505,18 @@ class EventLog:
             if self._closed:
                 return False
             self._room = -1  # from here on every append asks whether it was in time
-            self._settle([*self._take(), monotonic(), text, level])
+            run = self._take()
+            if self._refused:
+                if run:
+                    self._settle(run)
+                run = []
+                self._last += self._refused
+                self._refused = 0
+            self._settle([*run, monotonic(), text, level])
             self._closed = True
             self._closed_at = monotonic()
         self._wake()
+        self.has_read()
         if self._account is not None:
             self._account(self)
         return True
@@ -415,12 +553,15 @@ class EventLog:
             self._ended = True
             self._trim(ENDED_BYTES)
         self._wake()
+        self.has_read()
 
     def disown(self) -> None:
         """Take nothing more: this process is a fork, and the job is its parent's. For the hook after a fork alone,
         which cannot know what threads that are not there any more were at."""
         self._lock = threading.Lock()
         self._armed.clear()
+        self._followers = None
+        self.behind = []
         self._signals = {}
         self._room = -1
         self._raw.clear()
@@ -442,6 +583,10 @@ class EventLog:
         count = len(self._raw)
         taken = self._raw[:count]
         del self._raw[:count]
+        room = max(self._cap - self._last, 0)
+        if count > 3 * room:
+            self._refused += count // 3 - room
+            del taken[3 * room :]
         return taken
 
     def _settle(self, run: list[Any] | None = None) -> None:
@@ -450,6 +595,8 @@ class EventLog:
             if not self._raw or self._closed:
                 return
             run = self._take()
+            if not run:
+                return
         times, texts, levels = self._columns(run)
         size = getsizeof("".join(texts)) + len(texts) * _ENTRY_OVERHEAD + _BLOCK_OVERHEAD
         self._add(_Block(self._last + 1, len(texts), (array("d", times), texts, levels), b"", size))
@@ -465,6 +612,7 @@ class EventLog:
         """Keep a new block: as one with the block before it, if both are as they came."""
         blocks = self._blocks
         self._last += block.count
+        self._kept += block.count
         if block.raw is not None and blocks and blocks[-1].takes(block):
             self._size -= blocks[-1].size
             blocks[-1].join(block)
@@ -482,11 +630,38 @@ class EventLog:
 
     def _forget_old(self) -> None:
         """Let go of blocks that are wholly past ``maxlen``."""
-        floor = self._last - self._maxlen
-        if floor > 0:
-            self._drop(bisect_right(self._blocks, floor, key=_last_id))
+        if self._kept > self._maxlen:
+            self._drop(bisect_right(self._blocks, self._floor(), key=_last_id))
         if self._ended and self._size > ENDED_BYTES:
             self._trim(ENDED_BYTES)
+
+    def _floor(self) -> int:
+        """The id up to which events are gone, although their block may still be there for those that follow them."""
+        excess = self._kept - self._maxlen
+        if excess <= 0 or self._cap != maxsize:
+            return 0
+        floor = 0
+        for block in self._blocks:
+            floor = block.first - 1 + min(excess, block.count)
+            excess -= block.count
+            if excess <= 0:
+                break
+        if self._block_seconds is not None:
+            floor = self._passed = min(floor, max(self._seen(), self._passed))
+        return floor
+
+    def _lag(self) -> int:
+        """How many events the slowest follower lacks, of those that the log still has for it."""
+        return max(self._last - max(self._seen(), self._passed), 0)
+
+    def _seen(self, *, stalled: bool = False) -> int:
+        """The id that all followers are done with; those that were waited for in vain count if ``stalled``."""
+        low = maxsize
+        for follower in self._followers or ():
+            seen = follower.seen
+            if seen < low and (stalled or seen != follower.stalled):
+                low = seen
+        return low
 
     def _trim(self, size: int) -> None:
         count = 0
@@ -500,6 +675,7 @@ class EventLog:
         """Forget so many blocks, the oldest."""
         if count:
             self._size -= sum(block.size for block in self._blocks[:count])
+            self._kept -= sum(block.count for block in self._blocks[:count])
             del self._blocks[:count]
 
     # Reading
@@ -530,22 +706,27 @@ class EventLog:
 
     def _settle_read(self) -> None:
         """`_settle` for a reader that waits for just this: it is encoded at once."""
-        times, texts, levels = self._columns(self._take())
+        run = self._take()
+        if not run:
+            return
+        times, texts, levels = self._columns(run)
         data = encode_run(self._last + 1, times, texts, levels, self.start)
         self._add(_Block(self._last + 1, len(texts), None, data, len(data) + _BLOCK_OVERHEAD))
 
     def _newest(self, after: int, limit: int) -> Batch | None:
         """`_read` for the usual case of a live reader: all it lacks is the newest block, as it is."""
-        if not self._blocks or self._last - after > self._maxlen:
+        if not self._blocks:
             return None
         block = self._blocks[-1]
+        if block.count > self._maxlen:
+            return None
         if block.raw is not None or block.first != after + 1 or block.last != self._last or len(block.data) > limit:
             return None
         return Batch(block.data, block.last)
 
     def _read(self, after: int, limit: int) -> Batch:
         blocks = self._blocks
-        start = max(after, self._last - self._maxlen)
+        start = max(after, self._floor())
         pieces: list[bytes] = []
         size = 0
         for block in islice(blocks, bisect_right(blocks, start, key=_last_id), None):
@@ -600,7 +781,63 @@ class EventLog:
         signal.schedule()
         return True
 
+    def alarm(self, alarm: Alarm, after: int) -> bool:
+        """Ask for one ``alarm.notify()`` when there is more than ``after``: for a thread, where `watch` is for an event
+        loop. It is called by whoever appends, closes or ends, and must be quick.
+
+        Returns False, and asks for nothing, if there is more now, or the log is closed or ended.
+        """
+        with self._lock:
+            if self._closed or self._ended:
+                return False
+            if alarm not in self._armed:
+                self._armed.append(alarm)
+            # First armed, then looked at: see `watch`.
+            if not self._raw and self._last <= after:
+                return True
+            with contextlib.suppress(ValueError):  # it has rung meanwhile
+                self._armed.remove(alarm)
+            return False
+
+    def add_follower(self, follower: Follower) -> None:
+        """Count ``follower``, weakly, among those who read all of the log, until `remove_follower`."""
+        with self._lock:
+            if self._followers is None:
+                self._followers = WeakSet()
+            self._followers.add(follower)
+
+    def remove_follower(self, follower: Follower) -> None:
+        """Take back an `add_follower`; quiet if there is none."""
+        with self._lock:
+            if self._followers is not None:
+                self._followers.discard(follower)
+        self.has_read()
+
+    def has_read(self) -> None:
+        """A follower's ``seen`` has grown: for those who wait for that, see `behind`."""
+        if self.behind:
+            with self._lock:
+                waiting, self.behind = self.behind, []
+            for tell in waiting:
+                tell()
+
     def unwatch(self, reader: Reader) -> None:
         """Take back a `watch`; quiet if there is none."""
         for signal in list(self._signals.values()):
             signal.readers.discard(reader)
+
+
+def check_overflow(overflow: str, block_seconds: float) -> None:
+    """Raise ValueError for what an `EventLog` does not take."""
+    if overflow not in OVERFLOWS:
+        raise ValueError(f"overflow is {overflow!r}: use one of {OVERFLOWS}")
+    if not block_seconds >= 0:
+        raise ValueError(f"block_seconds is {block_seconds}: give how long an append may wait, 0 for not at all")
+
+
+def _on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -9,7 +9,7 @@ import warnings
 from types import TracebackType
 from typing import Any
 
-from .events import LEVELS, STATUSES, clip, text_of
+from .events import INTERNAL_ONLY, LEVELS, STATUSES, VISIBILITIES, clip, encode_event, text_of
 from .log import LONG_TEXT, EventLog
 from .store import Job, Store, open_store
 
@@ -21,9 +21,9 @@ class JobLogger:
     """The log of one job, from the job's side.
 
     Args:
-        store: ``"memory"`` (default), ``"dynamo"``, or any `Store`.
+        store: ``"memory"`` (default), ``"dynamo"``, ``"redis"``, or any `Store`.
         job_id: the job's id (default: a new UUID). 1 to 128 letters, digits, ``_`` or ``-``, new for each run.
-        options: what the store takes: ``table="my-logs", ttl_days=1`` for ``"dynamo"``.
+        options: what the store takes: ``table="my-logs", ttl_days=1`` for ``"dynamo"``, ``url=`` for ``"redis"``.
 
     Raises:
         InvalidJobId, JobExists: ``job_id`` cannot be used.
@@ -50,23 +50,33 @@ class JobLogger:
         """The job's id, for its viewers."""
         return self._job_id
 
-    def log(self, message: str, level: str = "info") -> None:
+    def log(self, message: str, level: str = "info", visibility: str | None = None) -> None:
         """Append ``{"event": "log", "message", "level", "t"}``.
 
         Args:
             message: the text. Anything else becomes its string; past 65,536 characters it is cut, with a marker.
             level: ``"info"`` (default), ``"success"``, ``"warning"`` or ``"error"``. Another warns and logs as info.
+            visibility: ``"user_facing"``, ``"model_only"``, ``"live_ui_only"`` or ``"internal_only"``, for the routes'
+                filters; the entry then has it as ``visibility`` (default: none, which counts as user-facing). Another
+                warns, and is ``"internal_only"``: what is misspelt is not shown by accident.
 
         After `close` it warns, and the entry is dropped.
         """
         if level is not _INFO:  # the default costs one comparison
             level = self._known(level)
-        if type(message) is str and len(message) <= LONG_TEXT:
+        if visibility is not None:
+            taken = self._append_visible(message, level, visibility)
+        elif type(message) is str and len(message) <= LONG_TEXT:
             taken = self._append(message, level)
         else:
             taken = self._log.append_log(clip(text_of(message)), level)
         if not taken:
             self._warn_closed("log()")
+
+    def _append_visible(self, message: str, level: str, visibility: str) -> bool:
+        entry = {"event": "log", "message": clip(text_of(message)), "level": level}
+        text = encode_event(entry, known_visibility(visibility, stacklevel=4))
+        return self._log.append_json(text, add_time=True)
 
     def _known(self, level: str) -> str:
         if type(level) is not str:
@@ -75,6 +85,18 @@ class JobLogger:
             return _LEVELS[level]
         warnings.warn(f"unknown level {level[:80]!r}, logged as 'info': use one of {LEVELS}", stacklevel=3)
         return _INFO
+
+    async def drain(self, timeout: float = 30.0) -> bool:
+        """Wait until the slowest viewer, and the writer of a remote store, have at most half of the store's ``maxlen``
+        still to read: for a job on an event loop that produces faster than it is read. `log` itself never waits there.
+
+        Args:
+            timeout: seconds to wait at the most (default 30).
+
+        Returns:
+            False where it took longer. Where nobody reads it is True at once.
+        """
+        return await self._log.drain(timeout=timeout)
 
     def close(self, status: str = "completed") -> None:
         """Append the last event, ``{"event": "done", "t", "status"}``, and close the log. Quiet the second time.
@@ -99,12 +121,12 @@ class JobLogger:
             self._log.append_log(clip(text), "error")
             self.close("failed")
 
-    def _warn_closed(self, call: str) -> None:
+    def _warn_closed(self, call: str, stacklevel: int = 3) -> None:
         if self._log.disowned:
             why = "in a process forked after the job was made: dropped; make a JobLogger in this process"
-            warnings.warn(f"{call} on job {self._job_id!r} {why}", stacklevel=3)
+            warnings.warn(f"{call} on job {self._job_id!r} {why}", stacklevel=stacklevel)
             return
-        warnings.warn(f"{call} after close() on job {self._job_id!r}: dropped", stacklevel=3)
+        warnings.warn(f"{call} after close() on job {self._job_id!r}: dropped", stacklevel=stacklevel)
 
     def _exit(self, error: BaseException | None) -> None:
         if error is None:
@@ -127,3 +149,16 @@ class JobLogger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._exit(error)
+
+
+def known_visibility(visibility: str, stacklevel: int = 3) -> str:
+    """``visibility``, or with a warning ``internal_only`` where there is no such one."""
+    if type(visibility) is not str:
+        visibility = text_of(visibility)
+    if visibility in VISIBILITIES:
+        return visibility
+    shown = visibility[:80]
+    warnings.warn(
+        f"unknown visibility {shown!r}, kept as {INTERNAL_ONLY!r}: use one of {VISIBILITIES}", stacklevel=stacklevel
+    )
+    return INTERNAL_ONLY

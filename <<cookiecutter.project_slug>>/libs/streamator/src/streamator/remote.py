@@ -5,24 +5,27 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from typing import Any
 
 from .chunk import Chunk, Fetched, Key
+from .chunk_mirror import ChunkMirrors
+from .chunk_writer import ChunkWriter
 from .errors import JobExists
 from .events import is_job_id
 from .fault import StoreFault
-from .log import EventLog
+from .log import BLOCK_SECONDS, EventLog, Overflow
 from .mirror import Mirrors
 from .store import Job, MemoryStore, stores
 from .writer import Writer
 
-__all__ = ["Chunk", "Fetched", "Key", "RemoteStore", "StoreFault"]
+__all__ = ["Chunk", "ChunkStore", "Fetched", "Key", "RemoteStore", "StoreFault"]
 
 
 class RemoteStore(MemoryStore):
-    """The base of stores that other processes see: see `DynamoStore` for one.
+    """The base of stores that other processes see.
 
-    A store derives from it and gives `_place`, `_write` and `_fetch`; the latter two are called from the
-    store's own threads only, never from an event loop.
+    A store derives from it and gives `_place`, `_new_writer` and `_new_mirrors`; one that keeps chunks derives
+    from `ChunkStore`.
 
     Args:
         ttl_days: how long what is written is kept, in days (default 7).
@@ -33,7 +36,8 @@ class RemoteStore(MemoryStore):
             (default 5). For one that is slow they wait up to six times as long.
         max_mirrors: how many jobs of other processes are held here (default 1,000). Past it the one that was
             not looked for for the longest time goes first.
-        max_jobs, maxlen, max_bytes, pace: those of `MemoryStore`; what is mirrored here is not counted.
+        max_jobs, maxlen, max_bytes, pace, overflow, block_seconds: those of `MemoryStore`; what is mirrored here is
+            not counted. With ``overflow="block"`` a job waits for the writer as for any viewer.
 
     Guarantees: logging never waits for the store. Events are stored in order, each once; while the store
     fails they wait in the job's log, and those that fall out of it (``maxlen``) are a gap to readers. One
@@ -44,7 +48,8 @@ class RemoteStore(MemoryStore):
     def __init__(
         self, *, ttl_days: float = 7, lease_seconds: float = 10, flush_seconds: float = 0.2,
         close_seconds: float = 5, max_mirrors: int = 1_000, max_jobs: int = 10_000, maxlen: int = 1_000_000,
-        max_bytes: int = 268_435_456, pace: float = 0.005,
+        max_bytes: int = 268_435_456, pace: float = 0.005, overflow: Overflow = "drop_oldest",
+        block_seconds: float = BLOCK_SECONDS,
     ) -> None:  # fmt: skip
         for name, value in {
             "ttl_days": ttl_days, "lease_seconds": lease_seconds, "flush_seconds": flush_seconds,
@@ -52,7 +57,10 @@ class RemoteStore(MemoryStore):
         }.items():  # fmt: skip
             if not value > 0:
                 raise ValueError(f"{name} is {value}: give a number greater than 0")
-        super().__init__(max_jobs=max_jobs, maxlen=maxlen, max_bytes=max_bytes, pace=pace)
+        super().__init__(
+            max_jobs=max_jobs, maxlen=maxlen, max_bytes=max_bytes, pace=pace, overflow=overflow,
+            block_seconds=block_seconds,
+        )  # fmt: skip
         self._ttl_days = ttl_days
         self._lease = lease_seconds
         self._flush_seconds = flush_seconds
@@ -66,13 +74,13 @@ class RemoteStore(MemoryStore):
 
     def _reset(self) -> None:
         """The state of a store whose threads have not run yet."""
-        self._writer = Writer(
-            self._place, self._write, self._fetch, lease=self._lease, flush_seconds=self._flush_seconds,
-            ttl_seconds=self._ttl_days * 86_400, max_jobs=2 * self._max_jobs,
+        self._writer = self._new_writer(
+            lease=self._lease, flush_seconds=self._flush_seconds, ttl_seconds=self._ttl_days * 86_400,
+            max_jobs=2 * self._max_jobs,
         )  # fmt: skip
-        self._mirrors = Mirrors(
-            self._place, self._fetch, max_mirrors=self._max_mirrors, maxlen=self._maxlen, pace=self._pace
-        )
+        # Of a log that drops what comes past `maxlen`, the last event is one more.
+        maxlen = self._maxlen + (self._overflow == "drop_newest")
+        self._mirrors = self._new_mirrors(max_mirrors=self._max_mirrors, maxlen=maxlen, pace=self._pace)
 
     # What a store gives
 
@@ -81,12 +89,12 @@ class RemoteStore(MemoryStore):
         """Where the store's data is, for messages: ``DynamoDB table 'my-logs'``."""
         raise NotImplementedError
 
-    def _write(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
-        """Store a chunk: see `chunk.Write`."""
+    def _new_writer(self, **options: Any) -> Writer[Any]:
+        """What writes the jobs of this process; the options are those of `Writer`."""
         raise NotImplementedError
 
-    def _fetch(self, keys: list[Key]) -> Fetched:
-        """Read chunks: see `chunk.Fetch`."""
+    def _new_mirrors(self, **options: Any) -> Mirrors[Any]:
+        """What reads the jobs of others; the options are those of `Mirrors`."""
         raise NotImplementedError
 
     # What a store is to others
@@ -144,6 +152,31 @@ class RemoteStore(MemoryStore):
         warning, with its count. Quiet the second time. A job that is made later starts the store again."""
         self._writer.stop(self._close_seconds)
         self._mirrors.stop()
+
+
+class ChunkStore(RemoteStore):
+    """The base of stores that keep a log as `chunk` says: see `DynamoStore` for one.
+
+    A store derives from it and gives `_place`, `_write` and `_fetch`; the latter two are called from the
+    store's own threads only, never from an event loop.
+
+    Args:
+        options: those of `RemoteStore`.
+    """
+
+    def _new_writer(self, **options: Any) -> Writer[Any]:
+        return ChunkWriter(self._place, self._write, self._fetch, **options)
+
+    def _new_mirrors(self, **options: Any) -> Mirrors[Any]:
+        return ChunkMirrors(self._place, self._fetch, **options)
+
+    def _write(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
+        """Store a chunk: see `chunk.Write`."""
+        raise NotImplementedError
+
+    def _fetch(self, keys: list[Key]) -> Fetched:
+        """Read chunks: see `chunk.Fetch`."""
+        raise NotImplementedError
 
 
 _exits_in: int | None = None

@@ -68,8 +68,7 @@ def add(stream: Stream) -> None:
     opened.streams.add(stream)
     if opened.timer is None:
         opened.timer = loop.call_later(SWEEP_SECONDS, opened.sweep)
-    if threading.current_thread() is threading.main_thread():
-        _watch_signals()
+    watch_signals()
     if time.monotonic() < _ending_until:
         stream.end()
 
@@ -108,9 +107,14 @@ class _Chained:
         self.before(number, frame)
 
 
-def _watch_signals() -> None:
-    """In the main thread. The server's handlers are set after the application is imported, so this looks again at
-    each stream: two lookups. Where a signal has its default action the process ends at once, streams and all."""
+def watch_signals() -> None:
+    """See the signals before the server does; in another thread than the main one it does nothing.
+
+    The server's handlers are set after the application is imported, so this looks again at each stream: two lookups.
+    Where a signal has its default action the process ends at once, streams and all.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
     for number in SIGNALS:
         handler = signal.getsignal(number)
         if callable(handler) and not isinstance(handler, _Chained):

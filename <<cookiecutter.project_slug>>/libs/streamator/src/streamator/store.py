@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .errors import JobExists, StoreError
 from .events import check_job_id, is_job_id
-from .log import EventLog
+from .log import BLOCK_SECONDS, EventLog, Overflow, check_overflow
 
 if TYPE_CHECKING:
     from .dynamo import DynamoStore as DynamoStore
+    from .redis import RedisStore as RedisStore
 
 
 class Job:
@@ -76,6 +77,8 @@ class MemoryStore:
         max_jobs: how many jobs are kept (default 10,000). Past it the oldest closed job goes, or, where all are
             open, the oldest one; its viewers are sent away.
         maxlen: how many events one log keeps (default 1,000,000); see `EventLog`.
+        overflow: what happens past it, ``"drop_oldest"`` (default), ``"drop_newest"`` or ``"block"``; see `EventLog`.
+        block_seconds: how long an append may wait with ``"block"``, in seconds (default 5); see `EventLog`.
         max_bytes: about how many bytes of memory all events take (default 268,435,456: 256 MiB). Past it closed jobs
             go, the one that was closed first before the others; where that is not enough, the largest logs lose the
             older half of their events, and a viewer who had not seen them gets a gap.
@@ -86,13 +89,17 @@ class MemoryStore:
     """
 
     def __init__(
-        self, *, max_jobs: int = 10_000, maxlen: int = 1_000_000, max_bytes: int = 268_435_456, pace: float = 0.005
-    ) -> None:
+        self, *, max_jobs: int = 10_000, maxlen: int = 1_000_000, max_bytes: int = 268_435_456, pace: float = 0.005,
+        overflow: Overflow = "drop_oldest", block_seconds: float = BLOCK_SECONDS,
+    ) -> None:  # fmt: skip
         if max_jobs < 1:
             raise ValueError(f"max_jobs is {max_jobs}: a store keeps at least 1 job; give a larger max_jobs")
         if max_bytes < 1:
             raise ValueError(f"max_bytes is {max_bytes}: give the bytes of memory that all logs may take together")
+        check_overflow(overflow, block_seconds)
         self._max_jobs = max_jobs
+        self._overflow = overflow
+        self._block_seconds = block_seconds
         self._max_bytes = max_bytes
         self._bytes = 0
         # Weakly: a store that nobody uses must not live on in the logs that jobs still hold.
@@ -116,7 +123,11 @@ class MemoryStore:
             JobExists: the id is in use here.
         """
         check_job_id(job_id)
-        job = Job(EventLog(maxlen=self._maxlen, pace=self._pace, start=start, account=self._account))
+        log = EventLog(
+            maxlen=self._maxlen, overflow=self._overflow, block_seconds=self._block_seconds, pace=self._pace,
+            start=start, account=self._account,
+        )  # fmt: skip
+        job = Job(log)
         with self._jobs_lock:
             if job_id in self._jobs:
                 raise JobExists(f"job id {job_id!r} is in use: give each run an id of its own, or leave job_id out")
@@ -260,7 +271,7 @@ def open_store(store: str | Store = "memory", **options: Any) -> Store:
     """The store that ``store`` means: a name with its options, or a store itself.
 
     Args:
-        store: ``"memory"``, ``"dynamo"``, or a `Store`, which is returned as it is.
+        store: ``"memory"``, ``"dynamo"``, ``"redis"``, or a `Store`, which is returned as it is.
         options: what that store's class takes, ``table="my-logs", ttl_days=1`` for instance.
 
     Returns:
@@ -284,8 +295,12 @@ def open_store(store: str | Store = "memory", **options: Any) -> Store:
         from .dynamo import DynamoStore
 
         kind = DynamoStore
+    elif store == "redis":
+        from .redis import RedisStore
+
+        kind = RedisStore
     else:
-        raise StoreError(f"unknown store {store!r}: use 'memory', 'dynamo' or a Store object")
+        raise StoreError(f"unknown store {store!r}: use 'memory', 'dynamo', 'redis' or a Store object")
     try:
         key = (store, *sorted(options.items()))
         hash(key)
@@ -326,4 +341,8 @@ def __getattr__(name: str) -> Any:
         from .dynamo import DynamoStore
 
         return DynamoStore
+    if name == "RedisStore":
+        from .redis import RedisStore
+
+        return RedisStore
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

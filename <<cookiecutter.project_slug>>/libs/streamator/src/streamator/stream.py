@@ -7,6 +7,7 @@ import time
 import weakref
 
 from . import wire
+from .filters import Filter
 from .log import Batch, EventLog
 
 HEARTBEAT_SECONDS = 15.0
@@ -61,66 +62,103 @@ class Follow:
     """An asynchronous iterator over a log's batches: see `follow`."""
 
     __slots__ = (
-        "_cursor", "_heart", "_heartbeat", "_limit", "_log", "_more", "_served", "_status", "_stopped", "_waiter",
+        "__weakref__", "_batch_delay", "_batch_size", "_cursor", "_filter", "_handed", "_heart", "_heartbeat",
+        "_hidden", "_limit", "_log", "_more", "_served", "_status", "_stopped", "_waiter", "seen", "stalled",
     )  # fmt: skip
 
-    def __init__(self, log: EventLog, after: int, heartbeat: float, limit: int) -> None:
+    def __init__(
+        self, log: EventLog, after: int, filter: Filter | None, heartbeat: float, limit: int, batch_delay: float,
+        batch_size: int | None,
+    ) -> None:  # fmt: skip
         self._log = log
-        self._cursor = log.start_at(after)
+        self._filter = filter
+        self._cursor = self.seen = log.start_at(after)
+        self.stalled = -1
         self._heartbeat = heartbeat
+        self._handed = time.monotonic()
         self._limit = limit
+        self._batch_delay = batch_delay
+        self._batch_size = batch_size
         self._status: str | None = None
         self._stopped = False
         self._served = False
         self._more = False
+        self._hidden = False
         self._waiter: asyncio.Future[bool] | None = None
         self._heart: _Heart | None = None
+        log.add_follower(self)
 
     def __aiter__(self) -> Follow:
         return self
 
     async def __anext__(self) -> Batch:
         log = self._log
-        served, self._served = self._served, False
-        # What has come since is not read at once: a producer in another thread would be read an entry at a time.
-        wait = served and not self._more
-        quiet = False
-        if self._more:  # than one batch holds: let the others have their turn between two
-            await asyncio.sleep(0)
+        handed = now = self._handed
+        wait = quiet = False
         while not self._stopped:
-            if wait and (waiter := self._begin_wait(served)) is not None:
+            served, self._served = self._served, False
+            if served:
+                self.seen = self._cursor
+                if log.behind:
+                    log.has_read()
+                # What has come since is not read at once: a producer in another thread would be read an entry at a
+                # time.
+                wait = not self._more
+            if self._more:  # than one batch holds: let the others have their turn between two
+                await asyncio.sleep(0)
+            if now - handed >= self._heartbeat:  # much has come, and nothing of it is shown
+                return self._beat()
+            if wait and (waiter := self._begin_wait(self._cursor, served)) is not None:
                 try:
                     quiet = not await waiter
                 finally:
                     self._end_wait()
-                if self._stopped:
-                    break
-            log.read_at = time.monotonic()
+            if served and self._batch_delay and not quiet and not self._more:
+                await self._gather()
+            if self._stopped:
+                break
+            wait = False
+            log.read_at = now = time.monotonic()
             batch = log.read(self._cursor, self._limit)
             if batch:
                 self._cursor = batch.last
                 self._more = batch.more
                 self._served = True
-                return batch
+                if self._filter is not None:
+                    frames = self._filter.select(batch.frames)
+                    self._hidden = frames is not batch.frames
+                    if self._hidden:
+                        batch = Batch(frames, batch.last, batch.more)
+                if batch:
+                    self._handed = now
+                    return batch
+                quiet = False
+                continue
             if log.status != self._status and not log.closed:
                 self._status = status = log.status
                 if status is not None:
                     return Batch(wire.status_frame(status))
-                wait = False
                 continue
             if log.ended or (log.closed and self._cursor >= log.last):
                 break
             if quiet:
-                return Batch()
-            wait, served = True, False
+                return self._beat()
+            wait = True
         self.stop()
         raise StopAsyncIteration
 
-    def _begin_wait(self, served: bool) -> asyncio.Future[bool] | None:
-        """What is done when the log has grown (True), or when the heartbeat is due (False); None: look at once."""
+    def _beat(self) -> Batch:
+        """An empty batch, which moves the cursor where the last events were not shown."""
+        self._handed = time.monotonic()
+        hidden, self._hidden = self._hidden, False
+        return Batch(last=self._cursor) if hidden else Batch()
+
+    def _begin_wait(self, after: int, served: bool) -> asyncio.Future[bool] | None:
+        """What is done when there is more than ``after`` (True), or when the heartbeat is due (False); None: look at
+        once."""
         loop = asyncio.get_running_loop()
         self._waiter = waiter = loop.create_future()
-        if not self._log.watch(self, self._cursor, self._status, served=served):
+        if not self._log.watch(self, after, self._status, served=served):
             self._waiter = None
             return None
         if self._heart is None or self._heart.loop is not loop:
@@ -133,6 +171,27 @@ class Follow:
         if self._heart is not None:
             self._heart.waiting.pop(self, None)
         self._log.unwatch(self)
+
+    async def _gather(self) -> None:
+        """Let more come, so that it goes out in one batch."""
+        log = self._log
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._batch_delay
+        timer = loop.call_at(until, self.wake)
+        try:
+            while not (self._stopped or log.closed or log.ended or log.status != self._status):
+                last = log.last
+                full = self._batch_size is not None and last - self._cursor >= self._batch_size
+                if full or loop.time() >= until:
+                    return
+                waiter = self._begin_wait(last, served=True)
+                if waiter is not None:
+                    try:
+                        await waiter
+                    finally:
+                        self._end_wait()
+        finally:
+            timer.cancel()
 
     def _answer(self, grown: bool) -> None:
         waiter = self._waiter
@@ -150,24 +209,48 @@ class Follow:
     def stop(self) -> None:
         """End the iteration, also one that waits. On the event loop that iterates."""
         self._stopped = True
+        self._log.remove_follower(self)
         self.wake()
 
 
 def follow(
-    log: EventLog, after: int = 0, *, heartbeat: float = HEARTBEAT_SECONDS, limit: int = BATCH_BYTES
-) -> Follow:
+    log: EventLog, after: int = 0, *, filter: Filter | None = None, heartbeat: float = HEARTBEAT_SECONDS,
+    limit: int = BATCH_BYTES, batch_delay: float = 0.0, batch_size: int | None = None,
+) -> Follow:  # fmt: skip
     """Follow a log: ``async for batch in follow(log, after=7): ...``.
 
     Args:
         log: the log to read.
         after: the id of the last event already seen (default 0: from the beginning). An id that the log does not
             have reads from the beginning.
-        heartbeat: after so many seconds without an event an empty batch comes (default 15).
+        filter: which events to give (default: all); see `Filter`.
+        heartbeat: after so many seconds without an event an empty batch comes (default 15). Where events were not
+            given because of the filter, its ``last`` is the id of the last of them, else 0.
         limit: about how many bytes of frames one batch holds at the most (default 65,536).
+        batch_delay: for so many seconds events wait for others to go with them (default 0.0, no longer than
+            ``heartbeat``). What is there at the start, and the end of the log, do not wait.
+        batch_size: so many waiting events go at once (default: they wait for ``batch_delay``).
 
     The iteration ends after the last event of a closed log, or when the log is no longer kept here (`EventLog.end`).
 
-    Guarantees: every event after the cursor once, in order; where some are gone, a gap says how many. All that is
-    ready comes in one batch. Any number of followers see everything, and none holds up another or the job.
+    Raises:
+        ValueError: ``batch_delay`` or ``batch_size`` is out of its range, or there is a size without a delay.
+
+    Guarantees: every event after the cursor once, in order, those apart that the filter does not show; where some are
+    gone, a gap says how many. All that is ready comes in one batch. Any number of followers see everything, and none
+    holds up another; nor the job, unless the log was made to (``overflow="block"``).
     """
-    return Follow(log, after, heartbeat, limit)
+    check_batching(batch_delay, batch_size, heartbeat)
+    return Follow(log, after, filter, heartbeat, limit, batch_delay, batch_size)
+
+
+def check_batching(batch_delay: float, batch_size: int | None, heartbeat: float = HEARTBEAT_SECONDS) -> None:
+    """Raise ValueError for what `follow` does not take."""
+    if not 0 <= batch_delay <= heartbeat:
+        raise ValueError(f"batch_delay is {batch_delay} s: give 0 to {heartbeat:g} s, the time between two heartbeats")
+    if batch_size is None:
+        return
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}: give how many events make a batch, 1 or more")
+    if not batch_delay:
+        raise ValueError(f"batch_size is {batch_size} without a batch_delay: say how long events may wait for others")

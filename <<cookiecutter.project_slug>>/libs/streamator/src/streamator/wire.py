@@ -1,4 +1,4 @@
-"""Events on the wire: server-sent events (WHATWG HTML, section 9.2) and poll JSON.
+"""Events on the wire: server-sent events (WHATWG HTML, section 9.2), poll JSON and WebSocket text.
 
 A *frame* is one event in its SSE form: ``id: 7\\ndata: {...}\\n\\n``. Its JSON holds no line break, so frames can
 be joined, cut apart at their blank lines and turned into any other form without being parsed.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from .events import to_utf8
 
 MEDIA_TYPE = "text/event-stream"
 HEARTBEAT = b": heartbeat\n\n"
 _EVENT_NAME = re.compile(rb'(?:id: [0-9]+\n)?data: \{"event":"([^"\\]*)"')
+_FRAME = re.compile(rb"(?:id: ([0-9]+)\n)?data: ([^\n]*)\n\n")
 _CURSOR = re.compile(r"[0-9]{1,18}")
 
 
@@ -33,14 +35,20 @@ def gap_frame(event_id: int, missed: int) -> bytes:
     return b'id: %d\ndata: {"event":"gap","missed":%d}\n\n' % (event_id, missed)
 
 
+def heartbeat(event_id: int = 0) -> bytes:
+    """What is sent while nothing comes. With an id it moves the cursor of a viewer to whom the events up to it are not
+    shown: a block with an ``id`` and no data sets the last event id, and is no event (HTML Standard, 9.2.6)."""
+    return b": heartbeat\nid: %d\n\n" % event_id if event_id else HEARTBEAT
+
+
 def status_frame(status: str) -> bytes:
     """A passing state of the job's producer. It has no id: it is not part of the log."""
     return b'data: {"event":"status","status":"%s"}\n\n' % status.encode()
 
 
 def json_parts(frames: bytes) -> list[bytes]:
-    """The JSON of each frame."""
-    return [part.partition(b"data: ")[2] for part in frames.split(b"\n\n")[:-1]]
+    """The JSON of each frame; a block without data is none."""
+    return [text for part in frames.split(b"\n\n") if (text := part.partition(b"data: ")[2])]
 
 
 def named(frames: bytes) -> bytes:
@@ -56,6 +64,16 @@ def _name(part: bytes) -> bytes:
 def poll_json(parts: Iterable[bytes], *, next_id: int, closed: bool) -> bytes:
     """The answer to a poll: the events, the id to ask after next, and whether there will be more."""
     return b'{"logs":[%s],"next":%d,"closed":%s}' % (b",".join(parts), next_id, b"true" if closed else b"false")
+
+
+@lru_cache(maxsize=8)  # viewers that wait together send the same
+def websocket_text(frames: bytes, last: int = 0) -> str:
+    """The same frames as a JSON array, ``[{"id": 7, "event": {...}}, ...]``; the id of a passing state is null. Of no
+    frames it is a heartbeat, with the id ``last`` as in `heartbeat`: ``[{"id": 7, "event": null}]``."""
+    if last and not frames:
+        return f'[{{"id":{last},"event":null}}]'
+    parts = (b'{"id":%s,"event":%s}' % (match[1] or b"null", match[2]) for match in _FRAME.finditer(frames))
+    return f"[{b','.join(parts).decode()}]"
 
 
 def parse_cursor(text: str | None) -> int:

@@ -1,4 +1,4 @@
-"""A job in one process, the server of its viewers in another: what they share is a DynamoDB table alone."""
+"""A job in one process, the server of its viewers in another: what they share is a store alone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from redis_server import RedisServer
 
 httpx = pytest.importorskip("httpx")
 pytest.importorskip("moto")
@@ -30,7 +31,7 @@ from fastapi import FastAPI
 from streamator.fastapi import add_log_routes
 
 app = FastAPI()
-add_log_routes(app, store="dynamo", table=sys.argv[1], ttl_days=1)
+add_log_routes(app, **eval(sys.argv[1]))
 listener = socket.socket()
 listener.bind(("127.0.0.1", 0))
 listener.listen(100)
@@ -42,8 +43,8 @@ JOB = """
 import sys
 from streamator import JobLogger, open_store
 
-options = {"table": sys.argv[1], "ttl_days": 1, **eval(sys.argv[3])}
-job = JobLogger(store="dynamo", job_id=sys.argv[2], **options)
+options = eval(sys.argv[1])
+job = JobLogger(job_id=sys.argv[2], **options)
 n = 0
 for order in sys.stdin:
     if order == "close\\n":
@@ -52,15 +53,15 @@ for order in sys.stdin:
         for _ in range(int(order)):
             job.log(f"line {n}")
             n += 1
-    print(open_store("dynamo", **options).flush(20), flush=True)
+    print(open_store(**options).flush(20), flush=True)
 """
 
 
 class Web:
     """A server process."""
 
-    def __init__(self, table: str) -> None:
-        self.process = subprocess.Popen([sys.executable, "-c", WEB, table], stdout=subprocess.PIPE, text=True)
+    def __init__(self, store: dict[str, Any]) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", WEB, repr(store)], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         self.client = httpx.Client(
             base_url=f"http://127.0.0.1:{int(self.process.stdout.readline())}", timeout=PATIENCE,
@@ -89,10 +90,10 @@ class Web:
 class Job:
     """A process that logs what it is told to."""
 
-    def __init__(self, table: str, **options: Any) -> None:
+    def __init__(self, store: dict[str, Any], **options: Any) -> None:
         self.id = uuid.uuid4().hex
         self.process = subprocess.Popen(
-            [sys.executable, "-c", JOB, table, self.id, repr(options)],
+            [sys.executable, "-c", JOB, repr(store | options), self.id],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -131,7 +132,7 @@ class Viewer:
                 self.text += piece
 
     def events(self) -> list[tuple[int, dict[str, Any]]]:
-        return parse(self.text[: self.text.rfind("\n\n") + 2])
+        return parse(self.text.rpartition("\n\n")[0])
 
     def join(self) -> list[tuple[int, dict[str, Any]]]:
         self._thread.join(PATIENCE)
@@ -162,30 +163,31 @@ def is_whole(events: list[tuple[int, dict[str, Any]]], lines: int, after: int = 
     assert events[-1][1]["event"] == "done" and events[-1][1]["status"] == "completed"
 
 
-@pytest.fixture
-def environment(server: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """An endpoint, credentials that mean nothing, and no region."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in {
+@pytest.fixture(params=["dynamo", "redis"])
+def store(
+    request: pytest.FixtureRequest, server: tuple[int, int], redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """Where nothing is stored yet. For DynamoDB: an endpoint, credentials that mean nothing, and no region."""
+    name = uuid.uuid4().hex[:8]
+    if request.param == "redis":
+        return {"store": "redis", "url": redis_server.url, "key_prefix": name, "ttl_days": 1}
+    for variable in [variable for variable in os.environ if variable.startswith("AWS_")]:
+        monkeypatch.delenv(variable)
+    for variable, value in {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server[0]}", "AWS_ACCESS_KEY_ID": "dummy",
         "AWS_SECRET_ACCESS_KEY": "dummy", "AWS_CONFIG_FILE": os.devnull,
     }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(variable, value)
+    return {"store": "dynamo", "table": f"logs-{name}", "ttl_days": 1}
 
 
 @pytest.fixture
-def table() -> str:
-    return f"logs-{uuid.uuid4().hex[:8]}"
-
-
-@pytest.fixture
-def start(environment: None, table: str) -> Iterator[Callable[..., Any]]:
-    """Starts a `Web` or a `Job` on the test's table, which is not there yet."""
+def start(store: dict[str, Any]) -> Iterator[Callable[..., Any]]:
+    """Starts a `Web` or a `Job` on the test's store."""
     started: list[Web | Job] = []
 
     def start(kind: type[Web] | type[Job], **options: Any) -> Web | Job:
-        started.append(kind(table, **options))
+        started.append(kind(store, **options))
         return started[-1]
 
     yield start
@@ -278,7 +280,7 @@ def test_viewers_of_a_killed_job_see_that_it_is_lost_and_then_the_end(start: Sta
 
 def test_unknown_jobs_are_not_found(start: Start) -> None:
     web, job = start(Web), start(Job)
-    assert web.client.get("/log/nobody/stream").status_code == 404  # not even a table
+    assert web.client.get("/log/nobody/stream").status_code == 404  # nothing is stored yet
     job.tell(1)
     for path in ("/log/nobody", "/log/nobody/stream"):
         answer = web.client.get(path)

@@ -1,0 +1,100 @@
+import type { Incoming } from "../store.js";
+import { asEvent, failure, reason, refusal, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
+
+/** The server's close codes; any other means that the connection broke. */
+const CLOSED = 1000;
+const GOING_AWAY = 1001;
+const RESTART = 1012;
+const TRY_LATER = 1013;
+const NOT_FOUND = 4404;
+
+/**
+ * Reads a stream over a WebSocket: JSON arrays of `{"id", "event"}`, an empty one as a heartbeat.
+ * It can send no headers, and the browser says nothing of why one did not open: then the stream's own route is asked.
+ */
+export const webSocket: Transport = (request, sink, signal) => {
+  const url = socketUrl(request.url, request.cursor());
+  return new Promise((resolve) => {
+    const socket = new WebSocket(url);
+    let open = false;
+    const over = new AbortController();
+    const finish = (end: AttemptEnd | Promise<AttemptEnd>): void => {
+      over.abort();
+      socket.close();
+      resolve(end);
+    };
+    const on = { signal: over.signal };
+    signal.addEventListener("abort", () => finish({ kind: "end" }), on);
+
+    const receive = ({ data }: MessageEvent<unknown>): void => {
+      const batch = batchOf(data);
+      if (batch === null) {
+        const message = `${request.url} sent over its WebSocket what is no JSON array: is it a streamator server?`;
+        finish({ kind: "error", error: { kind: "protocol", message }, fatal: true });
+        return;
+      }
+      // Not before: a socket opens also for a job that there is not, and is then closed.
+      if (!open) sink.open();
+      open = true;
+      sink.alive();
+      const events = batch.filter((item): item is Incoming => item.event !== null);
+      if (events.length > 0) sink.events(events);
+      for (const { id, event } of batch) if (event === null && id !== null) sink.seen(id);
+    };
+    socket.addEventListener("message", receive, on);
+    socket.addEventListener("close", ({ code }) => finish(endOf(code, open, request, signal)), on);
+  });
+};
+
+function endOf(code: number, open: boolean, request: StreamRequest, signal: AbortSignal): AttemptEnd | Promise<AttemptEnd> {
+  const { url } = request;
+  switch (code) {
+    case CLOSED:
+      return { kind: "closed" };
+    case GOING_AWAY:
+    case RESTART:
+      return { kind: "end" };
+    case TRY_LATER:
+      return failure("server", `${url}: the server cannot read its store: trying again`);
+    case NOT_FOUND:
+      return { kind: "error", error: { kind: "gone", status: 404, message: `${url}: there is no such job` }, fatal: true };
+    default:
+      return open ? failure("network", `the WebSocket of ${url} broke off (${code})`) : whyNot(request, signal);
+  }
+}
+
+/** The status decides whether another try makes sense, and only a request shows it. */
+async function whyNot({ url, credentials }: StreamRequest, signal: AbortSignal): Promise<AttemptEnd> {
+  try {
+    const response = await fetch(url, { headers: { accept: "text/event-stream" }, credentials, cache: "no-store", signal });
+    void response.body?.cancel().catch(() => undefined); // already broken: nothing is left to cancel
+    return response.status === 200 ? failure("network", `${url} opens no WebSocket, but answers: does a proxy let none through?`) : refusal(response, url);
+  } catch (error) {
+    return failure("network", `${url} cannot be reached: ${reason(error)}`);
+  }
+}
+
+/** The events in a message; null where it is not one of the server's. */
+function batchOf(data: unknown): (Incoming | { id: string | null; event: null })[] | null {
+  let items: unknown;
+  try {
+    items = JSON.parse(String(data));
+  } catch {
+    return null;
+  }
+  if (!Array.isArray(items)) return null;
+  return (items as ({ id?: unknown; event?: unknown } | null)[]).map((item) => ({
+    id: typeof item?.id === "number" ? String(item.id) : null,
+    // A heartbeat may name the last of the events that are not shown to us: there is nothing to show.
+    event: item?.event ? asEvent(item.event) : null,
+  }));
+}
+
+/** The socket that belongs to a stream's URL: `/ws` in place of its last `/stream`. */
+function socketUrl(url: string, cursor: string): string {
+  const path = withAfter(url.replace(/\/stream\/?(?=$|[?#])/, "/ws"), cursor);
+  const absolute = new URL(path, globalThis.location?.href ?? "http://localhost");
+  absolute.protocol = absolute.protocol === "https:" || absolute.protocol === "wss:" ? "wss:" : "ws:";
+  absolute.hash = ""; // a WebSocket takes none
+  return absolute.href;
+}

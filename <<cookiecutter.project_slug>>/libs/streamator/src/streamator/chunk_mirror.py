@@ -1,0 +1,275 @@
+"""The mirrors of stores that keep chunks: see `chunk`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Final
+
+from .chunk import GAP, Chunk, Fetch, Fetched, Key
+from .fault import StoreFault, as_fault
+from .log import EventLog
+from .mirror import FIND_TRIES, FRESH_SECONDS, MIRROR_IDLE_SECONDS, Mirror, Mirrors
+
+POLL_SECONDS: Final = 0.25  # between two reads of a job whose lines are coming
+POLL_IDLE_SECONDS: Final = 2.0  # between two reads of a quiet one, at the most
+FETCH_KEYS: Final = 100
+ODD_READS: Final = 8  # two seconds of reads that do not join on: no read is stale for so long
+
+
+class _Mirror(Mirror):
+    """How far a job's chunks have been read."""
+
+    __slots__ = ("anew", "carry", "due", "hunt", "index", "interval", "odd", "past", "polled_at", "tail", "window")
+
+    def __init__(self, log: EventLog) -> None:
+        super().__init__(log)
+        self.index = 0
+        self.carry = ""
+        """What is read of the event after the log's last."""
+        self.tail = 0
+        self.hunt: tuple[int, int] | None = None
+        """Chunks are gone: (one that is not there, a later one that is)."""
+        self.past = False
+        """Whether the chunk ``index`` is known to be whole: the next read begins after it."""
+        self.window = 1
+        self.interval = POLL_SECONDS
+        self.due = 0.0
+        self.polled_at = 0.0
+        self.odd = 0
+        """Reads in a row that do not fit what was read before."""
+        self.anew = False
+        """Whether it was read from chunk 0 again since, in vain so far."""
+
+    def keys(self) -> list[int]:
+        if self.hunt is not None:
+            low, high = self.hunt
+            return sorted({low + (high - low) * k // 8 for k in range(1, 9)} - {low})
+        start = self.index + self.past
+        return list(range(start, start + self.window))
+
+    def joins(self, chunk: Chunk) -> bool:
+        return (chunk.first, chunk.offset) <= (self.log.last + 1, len(self.carry))
+
+    def append(self, chunk: Chunk) -> bool:
+        """Append what is new in a chunk that joins on. Returns whether there was something."""
+        log = self.log
+        before = log.last, len(self.carry)
+        event_id, offset = chunk.first, chunk.offset
+        *lines, part = chunk.text.split("\n")
+        for n, line in enumerate(lines, 1):
+            gap = GAP.fullmatch(line)
+            if gap:
+                event_id += int(gap[1])
+                log.skip(event_id - 1)
+                self.carry = ""
+            else:
+                if event_id == log.last + 1:
+                    text = self.carry[:offset] + line
+                    self.carry = ""
+                    if chunk.closed and n == len(lines):
+                        log.close(json_text=text)
+                    else:
+                        log.append_json(text)
+                event_id += 1
+            offset = 0
+        if part and event_id == log.last + 1 and offset + len(part) > len(self.carry):
+            self.carry = self.carry[:offset] + part
+        return before != (log.last, len(self.carry))
+
+    def jump(self, chunk: Chunk) -> None:
+        """Give up what lies before a chunk: it is lost."""
+        self.carry = ""
+        self.log.skip(chunk.first if chunk.offset else chunk.first - 1)
+
+
+class ChunkMirrors(Mirrors[_Mirror]):
+    """Reads chunks, in polls.
+
+    Args:
+        fetch: the store's read; it is made from the poller's thread alone.
+        place, options: those of `Mirrors`.
+    """
+
+    def __init__(self, place: str, fetch: Fetch, **options: Any) -> None:
+        super().__init__(place, **options)
+        self._fetch = fetch
+        self._wake = threading.Event()
+
+    def _notify(self) -> None:
+        self._wake.set()
+
+    def _is_fresh(self, mirror: _Mirror, now: float) -> bool:
+        if now < mirror.polled_at + POLL_SECONDS:
+            return True
+        mirror.due = now
+        return False
+
+    def _read(self) -> None:
+        me = threading.current_thread()
+        while self._thread is me:
+            self._wake.clear()
+            wait = self._round()
+            if self._thread is not me:
+                return
+            with self._lock:
+                if not self._mirrors and not self._finds:
+                    self._thread = None
+                    return
+            if wait > 0:
+                self._wake.wait(wait)
+
+    def _round(self) -> float:
+        """Read what is due, in one fetch. Returns the seconds until more is due."""
+        now = time.monotonic()
+        with self._lock:
+            ended = self._let_go(now)
+            asked = [job_id for job_id in self._finds if job_id not in self._mirrors][: FETCH_KEYS // 2]
+            keys = [(job_id, 0) for job_id in asked]
+            polled: list[tuple[str, _Mirror]] = []
+            for job_id, mirror in sorted(self._mirrors.items(), key=lambda item: item[1].due):
+                if mirror.log.closed:
+                    continue
+                wanted = mirror.keys()
+                if mirror.due > now or len(keys) + len(wanted) > FETCH_KEYS:
+                    break
+                polled.append((job_id, mirror))
+                keys += [(job_id, n) for n in wanted]
+        for log in ended:
+            log.end()
+        if keys:
+            self._poll(keys, asked, polled)
+        now = time.monotonic()
+        with self._lock:
+            if self._trouble is not None and self._finds:
+                return self._trouble.wait(1.0)
+            if any(job_id not in self._mirrors for job_id in self._finds):
+                return 0.0
+            return min(
+                (m.due - now for m in self._mirrors.values() if not m.log.closed),
+                default=MIRROR_IDLE_SECONDS / 4,
+            )
+
+    def _poll(self, keys: list[Key], asked: list[str], polled: list[tuple[str, _Mirror]]) -> None:
+        began = time.monotonic()
+        try:
+            fetched = self._fetch(keys)
+        except Exception as error:
+            self._failed(as_fault(error), asked, polled, time.monotonic() - began)
+            return
+        now = time.monotonic()
+        self._worked()
+        answers: dict[str, EventLog | None] = {}
+        for job_id in asked:
+            if (job_id, 0) in fetched.found:
+                mirror = _Mirror(self._new_log())
+                with self._lock:
+                    self._mirrors[job_id] = mirror
+                polled.append((job_id, mirror))
+            elif (job_id, 0) not in fetched.unknown:
+                self._note_missing(job_id, now)
+                answers[job_id] = None
+        for job_id, mirror in polled:
+            if self._take(job_id, mirror, fetched, now) and mirror.ready:
+                answers[job_id] = mirror.log
+        self._answer(answers)
+
+    def _take(self, job_id: str, mirror: _Mirror, fetched: Fetched, now: float) -> bool:
+        """Append what a read gave, and decide when to read next. Returns whether the end was reached."""
+        wanted = mirror.keys()
+        mirror.polled_at = now
+        beat, grown, known = mirror.beat, False, True
+        fits = True
+        more = True  # there may be more to read at once
+        if mirror.hunt is not None:
+            known = more = self._hunt(mirror, job_id, fetched, mirror.hunt)
+            wanted = []
+        current = mirror.index
+        for n in wanted:
+            chunk = fetched.found.get((job_id, n))
+            if chunk is None:
+                known = (job_id, n) not in fetched.unknown
+                if known and n == current and mirror.beat:
+                    fits = False  # it was there before: a stale read, or the chunks are gone
+                if known and mirror.tail > n > current:
+                    mirror.hunt = n, mirror.tail
+                else:
+                    more = False
+                break
+            if chunk.beat > mirror.beat:
+                mirror.beat = chunk.beat
+                self._is_back(job_id, mirror)
+            mirror.lease = chunk.lease
+            mirror.tail = max(mirror.tail, chunk.tail)
+            if not mirror.joins(chunk):
+                expired = n <= mirror.tail and not mirror.ready
+                if not expired and (mirror.odd + 1 < ODD_READS or not mirror.anew):
+                    fits = more = False
+                    break
+                mirror.jump(chunk)
+            mirror.index = n
+            grown = mirror.append(chunk) or grown
+            if mirror.log.closed:
+                mirror.ready = True
+                return True
+        if known:  # what could be read of a window does not tell that the rest fits
+            mirror.odd = 0 if fits else mirror.odd + 1
+        if grown:
+            mirror.anew = False
+        # What does not fit says nothing of the producer, until it is known that nothing fits.
+        told = known and (not mirror.odd or mirror.anew)
+        self._watch_lease(job_id, mirror, told, mirror.beat != beat, now, 2 * mirror.interval + 0.1)
+        if mirror.odd >= ODD_READS:  # not stale, then: the store has lost it, and the job is written anew
+            mirror.odd = 0
+            mirror.index = mirror.tail = 0
+            mirror.anew = True
+        mirror.past = more
+        if more:  # by ever larger steps, but never so large as to ask for much that is not there
+            mirror.window = min(max(2, mirror.index // 3), FETCH_KEYS // 2)
+            mirror.due = now
+            return False
+        mirror.window = 2
+        if known and not mirror.ready and not mirror.odd:
+            mirror.ready = True
+            self._was_lost(job_id, mirror)
+        longest = min(POLL_IDLE_SECONDS, mirror.lease / 5)
+        mirror.interval = POLL_SECONDS if grown or mirror.odd else mirror.interval * 1.5
+        mirror.interval = min(mirror.interval, longest)
+        mirror.due = now + mirror.interval if known else now + 0.05
+        return known
+
+    def _hunt(self, mirror: _Mirror, job_id: str, fetched: Fetched, between: tuple[int, int]) -> bool:
+        """Look for the first chunk that is still there, where those before it have expired."""
+        low, high = between
+        for n in mirror.keys():
+            if (job_id, n) in fetched.unknown:
+                return False
+            if (job_id, n) in fetched.found:
+                high = n
+                break
+            low = n
+        if low >= high:  # not even the last one is there
+            mirror.hunt = None
+            mirror.tail = 0
+            return True
+        mirror.hunt = low, high
+        if high == low + 1:
+            mirror.hunt = None
+            chunk = fetched.found.get((job_id, high))
+            if chunk is not None:
+                if not mirror.joins(chunk):
+                    mirror.jump(chunk)
+                mirror.index = high
+                mirror.append(chunk)
+        return True
+
+    def _failed(
+        self, fault: StoreFault, asked: list[str], polled: list[tuple[str, _Mirror]], took: float
+    ) -> None:
+        trouble = self._note(fault, polled)
+        due = time.monotonic() + trouble.wait(POLL_IDLE_SECONDS)
+        for _, mirror in polled:
+            mirror.due = due
+        # To the others one fault is no answer yet: a viewer that is turned away may not come back.
+        if trouble.tries >= FIND_TRIES or took > FRESH_SECONDS or fault.kind == "denied":
+            self._refuse(f"could not be read: {fault.reason}", [*asked, *(job_id for job_id, _ in polled)])

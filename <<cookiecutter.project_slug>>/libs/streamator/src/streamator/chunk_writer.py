@@ -1,0 +1,222 @@
+"""The writer of stores that keep chunks: see `chunk`."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any, Final
+
+from . import wire
+from .chunk import GAP, Chunk, Fetch, Write, place_after
+from .fault import StoreFault, as_fault, logger
+from .log import EventLog
+from .writer import Outgoing, Writer
+
+# Characters in one chunk. JSON in ASCII takes 12 bytes for the costliest of them, so that a chunk of any
+# content is within 393,216 bytes, and fits a store's limit of 400 KB even where nothing can be compressed.
+CHUNK_CHARS: Final = 32_768
+# A tail is left as it is when its next write would bring it to more stored bytes than these. Each flush
+# writes the tail once more, so large chunks cost writes, and small ones reads. So a busy job pays 1 or 2
+# write units a flush.
+FULL_BYTES: Final = 2_304
+# An idle job's tail is rewritten for its beat alone: in one write unit, if it is smaller than this.
+IDLE_BYTES: Final = 900
+
+CHECK_SECONDS: Final = 2.0
+
+
+class _Outgoing(Outgoing):
+    """A job's tail, and what is known of the chunks before it."""
+
+    __slots__ = (
+        "beat", "checked_at", "first", "full", "head_at", "index", "limit", "offset", "proven", "read", "renew_at",
+        "rest", "run", "size", "stored", "text",
+    )  # fmt: skip
+
+    def __init__(self, job_id: str, log: EventLog) -> None:
+        super().__init__(job_id, log)
+        self.run = uuid.uuid4().hex
+        self.beat = 0
+        self.limit = CHUNK_CHARS
+        self.rewind()
+
+    def rewind(self) -> None:
+        self.index = 0
+        self.first, self.offset = 1, 0
+        self.text = ""
+        self.stored = -1
+        """How many characters of `text` are known to be stored; -1: not even the chunk itself."""
+        self.size = 0
+        self.full = False
+        self.rest = ""
+        """Read from the log, but not yet in a chunk."""
+        self.read = 0
+        self.saved = 0
+        self.renew_at = 0.0
+        self.head_at = 0.0
+        self.checked_at = 0.0
+        self.proven = True
+        """Whether the chunks before this one are known to have been there when it was begun, or later."""
+
+    @property
+    def settled(self) -> bool:
+        return self.stored >= 0 and not self.pending
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to write, leases apart."""
+        if self.dead or self.closed:
+            return False
+        return self.stored < len(self.text) or bool(self.rest) or self.log.last > self.read or self.log.closed
+
+    def fill(self) -> bool:
+        """Move what is new in the log into the tail, as far as it has room. True if the last event is in."""
+        closed = self.log.closed  # before reading: what is read after it was true is all there will be
+        while not self.full:
+            if not self.rest:
+                batch = self.log.read(self.read)
+                if not batch:
+                    return closed
+                self.rest = b"\n".join([*wire.json_parts(batch.frames), b""]).decode()
+                self.read = batch.last
+            room = self.limit - len(self.text)
+            cut = len(self.rest)
+            if cut > room:
+                cut = self.rest.rfind("\n", 0, max(room, 0)) + 1
+                if not cut and not self.text:
+                    cut = room  # one event that is longer than a chunk
+                self.full = True
+            self.text += self.rest[:cut]
+            self.rest = self.rest[cut:]
+        return closed and not self.rest and self.read >= self.log.last
+
+    def step(self) -> None:
+        """Leave the tail as it is stored and begin the next chunk."""
+        self.first, self.offset = place_after(self.first, self.offset, self.text)
+        self.index += 1
+        self.text = ""
+        self.stored = -1
+        self.size = 0
+        self.full = False
+        self.proven = False
+
+    def split(self) -> bool:
+        """Make the chunk that was refused smaller; False if it cannot be."""
+        if self.stored < 0 and len(self.text) <= 1_024:
+            return False
+        kept = max(self.stored, 0)
+        if not kept:
+            self.limit = max(min(self.limit, len(self.text)) // 2, 1_024)
+        self.rest = self.text[kept:] + self.rest
+        self.text = self.text[:kept]
+        self.full = False
+        if kept:
+            self.step()
+        return True
+
+
+class ChunkWriter(Writer[_Outgoing]):
+    """Writes chunks.
+
+    Args:
+        write, fetch: the store's calls; they are made from the writer's thread alone.
+        place, options: those of `Writer`.
+    """
+
+    def __init__(self, place: str, write: Write, fetch: Fetch, **options: Any) -> None:
+        super().__init__(place, **options)
+        self._write = write
+        self._fetch = fetch
+
+    def _outgoing(self, job_id: str, log: EventLog) -> _Outgoing:
+        return _Outgoing(job_id, log)
+
+    def _round(self) -> bool:
+        """One write for each job in turn, as long as one has more to write. True if something was written."""
+        wrote = False
+        busy = True
+        while busy:
+            busy = False
+            for out in self._all():
+                now = time.monotonic()
+                if now < self._down_until:
+                    return wrote
+                if now < out.due or out.dead or out.closed:
+                    continue
+                if out.index and now >= out.head_at + self._ttl_seconds / 2:
+                    self._write_head(out)
+                elif out.pending or out.stored < 0 or now >= out.renew_at:
+                    if self._write_tail(out):
+                        wrote = True
+                        busy = busy or bool(out.rest)
+        return wrote
+
+    def _write_tail(self, out: _Outgoing) -> bool:
+        if out.stored == len(out.text) and (out.full or (not out.pending and out.size > IDLE_BYTES)):
+            out.step()
+        before = out.size
+        closed = out.fill()
+        out.beat += 1
+        chunk = Chunk(out.first, out.offset, out.text, out.beat, self._lease, closed)
+        try:
+            if not out.proven:
+                self._check_head(out, closed)
+            out.size = self._write(out.job_id, out.index, chunk, out.run, out.stored >= 0)
+        except Exception as error:
+            self._failed(out, as_fault(error))
+            return False
+        now = time.monotonic()
+        out.stored = len(out.text)
+        out.full = out.full or 2 * out.size - before > FULL_BYTES
+        out.saved = place_after(out.first, out.offset, out.text)[0] - 1
+        out.closed = closed
+        out.renew_at = now + self._lease / 3
+        if out.index == 0:
+            out.head_at = out.checked_at = now
+        out.trouble = None
+        return True
+
+    def _check_head(self, out: _Outgoing, closed: bool) -> None:
+        """Are the chunks before the tail still there? A write of the tail tells of a loss since the tail was
+        begun, but not of one before: that is looked for now and then, and always before the last write."""
+        now = time.monotonic()
+        if not closed and now < out.checked_at + CHECK_SECONDS:
+            return
+        try:
+            fetched = self._fetch([(out.job_id, 0)])
+            if fetched.unknown:
+                raise StoreFault("busy", f"the log of job {out.job_id!r} could not be looked for")
+        except StoreFault as fault:
+            if closed and fault.kind != "denied":  # perhaps this process may write, but not read
+                raise
+            return
+        if not fetched.found:
+            raise StoreFault("gone", f"the log of job {out.job_id!r} is not there any more")
+        out.checked_at = now
+        out.proven = out.stored >= 0
+
+    def _write_head(self, out: _Outgoing) -> None:
+        """Keep chunk 0, by which a job is found, from expiring; let it point past what does expire."""
+        head = _Outgoing(out.job_id, out.log)
+        head.fill()
+        # What the log no longer has may still be in the chunks that follow: no gap is to hide it.
+        text = "" if GAP.match(head.text) else head.text
+        out.beat += 1
+        chunk = Chunk(1, 0, text, out.beat, self._lease, tail=out.index)
+        try:
+            self._write(out.job_id, 0, chunk, out.run, False)
+        except Exception as error:
+            self._failed(out, as_fault(error))
+        else:
+            out.head_at = time.monotonic()
+
+    def _failed(self, out: _Outgoing, fault: StoreFault) -> None:
+        if fault.kind == "refused" and out.split():
+            return
+        if fault.kind == "gone":
+            jobs = self._all()
+            if any(other.stored >= 0 or other.index for other in jobs):
+                logger.warning("%s: %s; what is still in memory is written again", self._place, fault.reason)
+            for other in jobs:
+                other.rewind()
+        super()._failed(out, fault)

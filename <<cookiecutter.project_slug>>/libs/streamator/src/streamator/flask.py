@@ -1,0 +1,164 @@
+"""Flask: the routes, and the response that streams a job's log.
+
+Needs the ``[flask]`` extra. The response is the iterator of `streamator.wsgi` in the dress of a Flask response.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+try:
+    from flask import Blueprint, Flask, Response, jsonify, request
+    from flask.sansio.scaffold import Scaffold
+except ImportError as error:
+    raise ImportError(
+        f"streamator.flask needs Flask, which is not installed here ({error}): pip install 'streamator[flask]'"
+    ) from error
+
+from . import shutdown, wire
+from .compression import encoder_for
+from .errors import StoreError
+from .filters import DEFAULT_FILTER, Filter
+from .shutdown import end_streams
+from .store import Store
+from .stream import HEARTBEAT_SECONDS
+from .view import view_of
+from .viewer import given_store, stream_headers
+from .wsgi import EventStream, find, snapshot
+
+
+def make_stream_response(
+    job_id: str,
+    store: str | Store | None = None,
+    *,
+    heartbeat: float = HEARTBEAT_SECONDS,
+    named: bool = False,
+    filter: Filter | None = DEFAULT_FILTER,
+    batch_delay_ms: float = 0.0,
+    batch_size: int | None = None,
+    compress: bool = False,
+    **store_options: Any,
+) -> Response:
+    """The answer that streams a job's log: ``return make_stream_response(job_id)``.
+
+    Args:
+        job_id: the job.
+        store: where to look for a job that does not run in this process: a name (with its options) or a `Store`
+            (default: in every store that is open here).
+        heartbeat: seconds without an event after which a comment is sent (default 15).
+        named: put each event's name on an ``event:`` line, for an endpoint that starts a job and streams it as the
+            answer to a POST (default False).
+        filter: which events are shown (default: those that are ``user_facing`` or ``live_ui_only``); None for all. A
+            viewer's ``?visibility=`` and ``?types=``, lists with commas, can take away from it and add nothing.
+        batch_delay_ms: how long events wait for others to go out with them, in ms (default 0).
+        batch_size: so many waiting events go out at once (default: they wait for ``batch_delay_ms``); see `follow`.
+        compress: send the stream compressed to a client that takes it, as gzip or, with the ``[compress]`` extra, zstd
+            (default False); lines still arrive one by one, and a viewer costs about 30 KB more.
+        store_options: what the named store takes, ``table="my-logs"`` for instance.
+
+    It reads the cursor from the request: the ``Last-Event-ID`` header, or else ``?after=``. An unknown job is a 404,
+    an unknown visibility a 422, a store that cannot be read a 503, and a cursor at the end of a closed log a 204,
+    which tells an `EventSource` to stop. See `EventStream` for how it ends.
+    """
+    try:
+        view = view_of(filter, batch_delay_ms, batch_size).narrowed(request.query_string)
+    except ValueError as error:
+        return _error(str(error), 422)
+    try:
+        log = find(job_id, given_store(store, store_options))
+    except StoreError as error:
+        return _unavailable(error)
+    if log is None:
+        return _not_found()
+    after = _cursor()
+    if log.closed and after >= log.last and after:
+        return Response(status=204, headers=_NO_STORE)
+    headers = [(name.decode(), value.decode()) for name, value in stream_headers()]
+    encoder = encoder_for(request.headers.get("accept-encoding")) if compress else None
+    if compress:
+        headers.append(("vary", "accept-encoding"))
+    if encoder is not None:
+        headers.append(("content-encoding", encoder.name))
+    stream = EventStream(
+        log, after, heartbeat=heartbeat, named=named, filter=view.filter, batch_delay_ms=batch_delay_ms,
+        batch_size=batch_size, encoder=encoder,
+    )  # fmt: skip
+    return Response(stream, headers=headers, direct_passthrough=True)
+
+
+def add_log_routes(
+    app: Flask | Blueprint, prefix: str = "/log", store: str | Store | None = None, *,
+    filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
+    compress: bool = False, **store_options: Any,
+) -> None:  # fmt: skip
+    """Add the routes that show a job's log.
+
+    Args:
+        app: the application or blueprint. What it asks before each request (``before_request``), for authentication
+            for instance, holds for these routes too.
+        prefix: the path in front of ``/{job_id}`` (default ``"/log"``).
+        store: where to look for jobs that do not run in this process: ``"dynamo"``, or a `Store` (default: in every
+            store that is open here).
+        filter, batch_delay_ms, batch_size, compress: as for `make_stream_response`.
+        store_options: what the named store takes, ``table="my-logs"`` for instance.
+
+    ``GET {prefix}/{job_id}/stream`` is the live stream; see `make_stream_response`. ``GET {prefix}/{job_id}`` is what
+    there is now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
+    """
+    opened = given_store(store, store_options)
+    view = view_of(filter, batch_delay_ms, batch_size)
+    shutdown.watch_signals()  # here, because requests are answered in other threads than the main one
+
+    def stream(job_id: str) -> Response:
+        return make_stream_response(
+            job_id, opened, filter=filter, batch_delay_ms=batch_delay_ms, batch_size=batch_size, compress=compress
+        )
+
+    def poll(job_id: str) -> Response:
+        try:
+            shown = view.narrowed(request.query_string).filter
+        except ValueError as error:
+            return _error(str(error), 422)
+        try:
+            log = find(job_id, opened)
+        except StoreError as error:
+            return _unavailable(error)
+        if log is None:
+            return _not_found()
+        return Response(snapshot(log, _cursor(), shown), mimetype="application/json", headers=_NO_STORE)
+
+    scaffold: Scaffold = app
+    name = f"streamator{prefix}".replace("/", "_").replace(".", "_")
+    scaffold.add_url_rule(f"{prefix}/<job_id>/stream", f"{name}_stream", stream, methods=["GET"])
+    scaffold.add_url_rule(f"{prefix}/<job_id>", name, poll, methods=["GET"])
+
+
+_NO_STORE = {"cache-control": "no-store"}
+
+
+def _cursor() -> int:
+    """As `viewer.cursor`; of several headers WSGI makes one, with commas."""
+    text = request.headers.get("last-event-id")
+    if text is None:
+        return wire.parse_cursor(["", *request.args.getlist("after")][-1])
+    return wire.parse_cursor(text.rpartition(",")[2])
+
+
+def _not_found() -> Response:
+    return _error("not found", 404)
+
+
+def _unavailable(error: StoreError) -> Response:
+    answer = _error(str(error), 503)
+    answer.headers["retry-after"] = "2"
+    return answer
+
+
+def _error(text: str, status: int) -> Response:
+    answer = jsonify(error=text)
+    answer.status_code = status
+    answer.headers.update(_NO_STORE)
+    return answer
+
+
+__all__ = ["add_log_routes", "end_streams", "make_stream_response"]

@@ -1,0 +1,370 @@
+"""`RedisStore`: logs that other processes see, in Redis streams. Redis 7 or later, or what speaks as it does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from .errors import StoreError
+from .fault import FaultKind, StoreFault
+from .mirror import Mirrors
+from .record import Append, Head, Row
+from .remote import RemoteStore
+from .stream_mirror import StreamMirrors
+from .stream_writer import StreamWriter
+from .writer import Writer
+
+try:
+    import redis
+    import redis.asyncio
+    from redis.asyncio.retry import Retry as AsyncRetry
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+except ImportError as error:
+    _missing: ImportError | None = error
+else:
+    _missing = None
+
+T = TypeVar("T")
+
+DEFAULT_URL: Final = "redis://127.0.0.1:6379/0"
+CONNECT_SECONDS: Final = 2.0
+ANSWER_SECONDS: Final = 5.0
+LISTED_JOBS: Final = 1_000
+
+# Adds events to a job's stream: all of them or none, and only to the end that the writer knows. What a former try has
+# added already is left out: Redis itself would refuse an id that is not larger than the last one.
+# KEYS: stream, job, jobs. ARGV: run, after, producer, lease, ttl in ms, maxlen, status, left, jobs to list, and then
+# id and JSON of each event. Returns the last id; -1: the log of another run.
+_APPEND = """
+local last, left = 0, false
+local tail = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if tail then
+  local id, part = string.match(tail[1], '^(%d+)-(%d+)$')
+  last, left = tonumber(id), part ~= '0'
+end
+local after = tonumber(ARGV[2])
+local owner = redis.call('HGET', KEYS[2], 'run')
+if owner and owner ~= ARGV[1] or not owner and last > 0 and last ~= after then
+  return -1
+end
+if last < after then
+  return last
+end
+if not owner then
+  local now = redis.call('TIME')
+  local created = now[1] .. string.format('.%03d', math.floor(now[2] / 1000))
+  redis.call('HSET', KEYS[2], 'run', ARGV[1], 'producer', ARGV[3], 'lease', ARGV[4], 'created', created)
+  redis.call('ZADD', KEYS[3], created, string.match(KEYS[2], '([^:]*)$'))
+  redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - tonumber(ARGV[9]))
+end
+for n = 10, #ARGV - 1, 2 do
+  local id = tonumber(ARGV[n])
+  if id > last then
+    if ARGV[7] ~= '' and n == #ARGV - 1 then
+      redis.call('XADD', KEYS[1], ARGV[n] .. '-0', 'event', ARGV[n + 1], 'closed', '1')
+    else
+      redis.call('XADD', KEYS[1], ARGV[n] .. '-0', 'event', ARGV[n + 1])
+    end
+    last = id
+  end
+end
+if ARGV[8] == '1' and not left then
+  redis.call('XADD', KEYS[1], string.format('%.0f', last) .. '-1', 'left', '1')
+end
+redis.call('XTRIM', KEYS[1], 'MAXLEN', ARGV[6])
+if ARGV[7] ~= '' then
+  redis.call('HSET', KEYS[2], 'status', ARGV[7])
+end
+for n = 1, 3 do
+  redis.call('PEXPIRE', KEYS[n], ARGV[5])
+end
+return last
+"""
+
+
+class RedisStore(RemoteStore):
+    """Logs in Redis, seen by every process that uses the same server.
+
+    Args:
+        url: the server and the database: ``redis://[[user]:password@]host:port/db``, ``rediss://`` for TLS, or
+            ``unix://`` (default ``redis://127.0.0.1:6379/0``).
+        ttl_days: how long a log is kept after its last line, in days (default 7).
+        key_prefix: what all of the keys begin with (default ``"streamator"``).
+        flush_seconds: the least time between two writes (default 0.005). The first line of a quiet time is written
+            at once.
+        maxlen: how many events of one job are kept, here and in Redis (default 1,000,000).
+        options: those of `RemoteStore` and `MemoryStore`.
+
+    Raises:
+        StoreError: the ``redis`` extra is not installed.
+        ValueError: an option has no meaning.
+
+    Making one never waits and never touches the network. Guarantees: those of `RemoteStore`. A line is with the
+    viewers of another process some milliseconds after it was logged. What Redis has lost, by a restart or a failover,
+    is written again while its job runs. One process holds a connection to write and up to three to read, however many
+    viewers and jobs it has.
+
+    Not for Redis Cluster: one call reads many keys.
+    """
+
+    def __init__(
+        self, url: str = DEFAULT_URL, ttl_days: float = 7, *, key_prefix: str = "streamator",
+        flush_seconds: float = 0.005, **options: Any,
+    ) -> None:
+        if _missing is not None:
+            raise StoreError(
+                f'the redis store needs redis-py, which is not installed ({_missing}): pip install "streamator[redis]"'
+            ) from _missing
+        if not key_prefix or ":" in key_prefix:
+            raise ValueError(f"key_prefix is {key_prefix!r}: give a name without a colon, that the keys begin with")
+        try:
+            where = redis.ConnectionPool.from_url(url).connection_kwargs
+        except ValueError as error:
+            raise ValueError(f"url is not one of a Redis server: {error}; give redis://host:port/db") from error
+        at = where.get("path") or f"{where.get('host', 'localhost')}:{where.get('port', 6379)}"
+        self._at = f"Redis at {at}, database {where.get('db', 0)}"
+        self._url = url
+        self._prefix = key_prefix
+        super().__init__(ttl_days=ttl_days, flush_seconds=flush_seconds, **options)
+
+    def _reset(self) -> None:
+        # Of a log that drops what comes past `maxlen`, the last event is one more.
+        maxlen = self._maxlen + (self._overflow == "drop_newest")
+        self._calls = _Calls(self._url, self._prefix, self._lease, self._ttl_days, maxlen)
+        super()._reset()
+
+    @property
+    def _place(self) -> str:
+        return self._at
+
+    def _new_writer(self, **options: Any) -> Writer[Any]:
+        return StreamWriter(self._place, self._calls, **options)
+
+    def _new_mirrors(self, **options: Any) -> Mirrors[Any]:
+        return StreamMirrors(self._place, lambda: _Reader(self._url, self._prefix), **options)
+
+    async def jobs(self, limit: int = 50) -> list[dict[str, Any]]:
+        """The jobs that were begun last, of every process, the newest first.
+
+        Args:
+            limit: how many at the most (default 50). Redis keeps the ids of 1,000.
+
+        Returns:
+            For each ``job_id``, ``created_at`` (seconds since 1970, by the clock of Redis) and ``status``:
+            ``"running"``, ``"lost"`` where its producer gives no sign of life, or how it ended.
+
+        Raises:
+            StoreError: Redis could not be read.
+        """
+        try:
+            return await asyncio.to_thread(self._calls.jobs, limit)
+        except StoreFault as fault:
+            raise StoreError(f"{self._place} could not be read: {fault.reason}") from fault
+
+    def close(self) -> None:
+        """Write what is pending, see ``close_seconds``, and let go of the connections. See `RemoteStore.close`."""
+        super().close()
+        self._calls.close()
+
+
+class _Keys:
+    def __init__(self, prefix: str) -> None:
+        self.jobs = f"{prefix}:jobs"
+        self._prefix = prefix
+
+    def log(self, job_id: str) -> str:
+        return f"{self._prefix}:log:{job_id}"
+
+    def job(self, job_id: str) -> str:
+        return f"{self._prefix}:job:{job_id}"
+
+    def producer(self, producer: str) -> str:
+        return f"{self._prefix}:producer:{producer}"
+
+
+class _Calls:
+    """Redis, as the writer's thread uses it: see `record.Appender`."""
+
+    def __init__(self, url: str, prefix: str, lease: float, ttl_days: float, maxlen: int) -> None:
+        self._keys = _Keys(prefix)
+        self._lease = lease
+        self._ttl = max(int(ttl_days * 86_400_000), 1)
+        self._maxlen = maxlen
+        self._producer = uuid.uuid4().hex
+        self._lock = threading.Lock()
+        self._client = redis.Redis.from_url(
+            url, protocol=2, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )  # fmt: skip
+
+    def _call(self, fill: Any) -> list[Any]:
+        """Send what ``fill`` puts into a pipeline; returns the answers, errors among them."""
+        for last_try in (False, True):
+            pipe = self._client.pipeline(transaction=False)
+            fill(pipe)
+            try:
+                replies: list[Any] = pipe.execute(raise_on_error=False)
+                break
+            except redis.RedisError as error:
+                # A connection that was idle may have been closed: the first to notice tries once more.
+                again = isinstance(error, redis.ConnectionError) and not last_try
+                self._client.connection_pool.disconnect()
+                if not again:
+                    raise _fault_of(error) from error
+        if any(isinstance(reply, redis.exceptions.ReadOnlyError) for reply in replies):
+            # A failover: the name leads to another server now, or soon.
+            self._client.connection_pool.disconnect()
+        return replies
+
+    def append(self, appends: Sequence[Append]) -> list[int | StoreFault]:
+        def fill(pipe: Any) -> None:
+            for append in appends:
+                keys = self._keys.log(append.job_id), self._keys.job(append.job_id), self._keys.jobs
+                pairs = [part for event in append.events for part in event]
+                pipe.eval(
+                    _APPEND, 3, *keys, append.run, append.after, self._producer, self._lease, self._ttl, self._maxlen,
+                    append.status or "", int(append.left), LISTED_JOBS, *pairs,
+                )  # fmt: skip
+
+        answers: list[int | StoreFault] = []
+        for append, reply in zip(appends, self._call(fill), strict=True):
+            if isinstance(reply, Exception):
+                answers.append(_fault_of(reply))
+            elif reply < 0:
+                answers.append(StoreFault("conflict", f"the log of job {append.job_id!r} belongs to another run"))
+            else:
+                answers.append(reply)
+        return answers
+
+    def beat(self, beat: int) -> bool:
+        key, lives = self._keys.producer(self._producer), int(2_000 * self._lease)
+        (before,) = self._call(lambda pipe: pipe.set(key, beat, px=lives, get=True))
+        if isinstance(before, Exception):
+            raise _fault_of(before) from before
+        return before is not None and int(before) == beat - 1
+
+    def jobs(self, limit: int) -> list[dict[str, Any]]:
+        def heads(pipe: Any) -> None:
+            for job_id in job_ids:
+                pipe.hmget(self._keys.job(job_id), "created", "status", "producer")
+
+        def producers(pipe: Any) -> None:
+            pipe.mget([self._keys.producer(_text(head[2])) for head in found] or ["-"])
+
+        (job_ids,) = self._checked(lambda pipe: pipe.zrevrange(self._keys.jobs, 0, max(limit, 0) - 1))
+        job_ids = [job_id.decode() for job_id in job_ids] if limit > 0 else []
+        found = self._checked(heads) if job_ids else []
+        (beats,) = self._checked(producers)
+        return [
+            {
+                "job_id": job_id,
+                "created_at": float(created),
+                "status": _text(status) if status else "running" if beat else "lost",
+            }
+            for job_id, (created, status, _), beat in zip(job_ids, found, beats, strict=False)
+            if created is not None
+        ]
+
+    def _checked(self, fill: Any) -> list[Any]:
+        replies = self._call(fill)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise _fault_of(reply) from reply
+        return replies
+
+    def close(self) -> None:
+        self._client.close()
+        self._client.connection_pool.disconnect()
+
+
+class _Reader:
+    """Redis, as the mirrors' thread uses it: see `record.Reader`."""
+
+    def __init__(self, url: str, prefix: str) -> None:
+        self._keys = _Keys(prefix)
+        self._client = redis.asyncio.Redis.from_url(
+            url, protocol=2, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS,
+            retry=AsyncRetry(NoBackoff(), 0),
+        )  # fmt: skip
+
+    async def _done(self, call: Awaitable[T]) -> T:
+        try:
+            return await call
+        except (redis.RedisError, OSError) as error:
+            raise _fault_of(error) from error
+
+    async def look(self, job_ids: Sequence[str]) -> dict[str, Head | StoreFault]:
+        pipe = self._client.pipeline(transaction=False)
+        for job_id in job_ids:
+            pipe.hmget(self._keys.job(job_id), "producer", "lease")
+            pipe.xlen(self._keys.log(job_id))
+        replies = await self._done(pipe.execute(raise_on_error=False))
+        heads: dict[str, Head | StoreFault] = {}
+        for job_id, head, length in zip(job_ids, replies[::2], replies[1::2], strict=True):
+            error = next((reply for reply in (head, length) if isinstance(reply, Exception)), None)
+            if error is not None:
+                fault = _fault_of(error)
+                if not isinstance(error, redis.ResponseError) or fault.kind == "down":
+                    raise fault from error
+                heads[job_id] = fault
+            elif head[0] is not None or length:  # a log without a head has a producer that nobody hears of again
+                heads[job_id] = Head(_text(head[0] or b""), float(head[1] or 10))
+        return heads
+
+    async def read(
+        self, cursors: Mapping[str, tuple[int, bool]], limit: int, seconds: float | None = None
+    ) -> dict[str, list[Row]]:
+        names = {self._keys.log(job_id).encode(): job_id for job_id in cursors}
+        wait = [] if seconds is None else ["BLOCK", max(int(seconds * 1_000), 1)]
+        ids = [f"{last}-{int(left)}" for last, left in cursors.values()]
+        command: Any = self._client.execute_command  # redis-py gives it no types
+        found = await self._done(command("XREAD", "COUNT", limit, *wait, "STREAMS", *names, *ids))
+        return {names[name]: [_row(entry_id, fields) for entry_id, fields in entries] for name, entries in found or ()}
+
+    async def beats(self, producers: Sequence[str]) -> list[str | None]:
+        found = await self._done(self._client.mget([self._keys.producer(producer) for producer in producers]))
+        return [None if beat is None else _text(beat) for beat in found]
+
+    async def close(self) -> None:
+        await self._done(self._client.aclose())
+
+
+def _row(entry_id: bytes, fields: dict[bytes, bytes]) -> Row:
+    event = fields.get(b"event")
+    return Row(int(entry_id.partition(b"-")[0]), None if event is None else event.decode(), b"closed" in fields)
+
+
+def _text(value: bytes | str) -> str:
+    return value if isinstance(value, str) else value.decode()
+
+
+# What Redis says while it cannot serve anybody, for now.
+_DOWN: Final = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE")
+_DENIED: Final = ("NOAUTH", "NOPERM", "WRONGPASS", "AUTHENTICATION", "INVALID USERNAME")
+
+
+def _fault_of(error: BaseException) -> StoreFault:
+    """What an error of redis-py means to writer and mirrors."""
+    text = str(error) or type(error).__name__
+    kind: FaultKind
+    if isinstance(error, (redis.AuthenticationError, redis.exceptions.NoPermissionError)) or text.upper().startswith(
+        _DENIED
+    ):
+        return StoreFault("denied", f"{text}; give a url with the user and the password of one who may read and write")
+    if isinstance(error, redis.exceptions.OutOfMemoryError) or text.startswith("OOM"):
+        return StoreFault("down", f"out of memory ({text}); raise maxmemory, or keep less: ttl_days, maxlen")
+    if isinstance(error, redis.exceptions.ReadOnlyError):
+        return StoreFault("down", f"the server is a replica ({text})")
+    if isinstance(error, redis.TimeoutError):
+        return StoreFault("down", f"no answer within {ANSWER_SECONDS:g} s ({text})")
+    if isinstance(error, (redis.ConnectionError, OSError)) or text.startswith(_DOWN):
+        kind = "down"
+    elif text.startswith("WRONGTYPE"):
+        return StoreFault("denied", f"a key is used by something else ({text}); give a key_prefix of its own")
+    else:
+        kind = "denied"  # nothing that another try in a moment can mend
+    return StoreFault(kind, f"{type(error).__name__}: {text}")

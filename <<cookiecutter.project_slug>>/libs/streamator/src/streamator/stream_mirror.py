@@ -1,0 +1,280 @@
+"""The mirrors of stores that append: see `record`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from .fault import StoreFault, as_fault
+from .log import EventLog
+from .mirror import FIND_TRIES, FRESH_SECONDS, MIRROR_IDLE_SECONDS, Mirror, Mirrors
+from .record import Reader, Row
+
+READ_ROWS: Final = 1_000
+BLOCK_SECONDS: Final = 2.0
+BEAT_SECONDS: Final = 2.0  # between two looks at the producers' beats, at the most
+RETRY_CAP_SECONDS: Final = 1.0
+ASK_JOBS: Final = 100  # in one call
+# A job that was begun a moment ago, on another server, may not be stored yet: it is looked for once more, and again.
+GRACE_SECONDS: Final = 0.25
+GRACE_STEP: Final = 0.03
+# Between two changes of what is followed. A read that waits is given up for each.
+CHANGE_SECONDS: Final = 0.02
+
+
+class _Mirror(Mirror):
+    """A job whose records are read."""
+
+    __slots__ = ("left", "producer")
+
+    def __init__(self, log: EventLog, producer: str, lease: float) -> None:
+        super().__init__(log)
+        self.producer = producer
+        self.lease = lease
+        self.left = False
+        """Whether nothing more will come, though the job is not over."""
+
+    @property
+    def cursor(self) -> tuple[int, bool]:
+        return self.log.last, self.left
+
+    def append(self, rows: list[Row]) -> None:
+        log = self.log
+        for row in rows:
+            if row.json is None:
+                self.left = True
+                continue
+            if row.id <= log.last:
+                continue
+            log.skip(row.id - 1)  # what is missing is lost: no append leaves something out
+            if row.closed:
+                log.close(json_text=row.json)
+            else:
+                log.append_json(row.json)
+
+
+class StreamMirrors(Mirrors[_Mirror]):
+    """Reads records: one call waits for all the jobs that are followed.
+
+    Args:
+        open_reader: makes the store's calls, on the event loop of the thread that reads.
+        place, options: those of `Mirrors`.
+    """
+
+    def __init__(self, place: str, open_reader: Callable[[], Reader], **options: Any) -> None:
+        super().__init__(place, **options)
+        self._open_reader = open_reader
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._changed: asyncio.Event | None = None
+
+    def _notify(self) -> None:
+        loop, changed = self._loop, self._changed
+        if loop is not None and changed is not None:
+            with contextlib.suppress(RuntimeError):  # closed: its thread has looked for the last time
+                loop.call_soon_threadsafe(changed.set)
+
+    def _read(self) -> None:
+        asyncio.run(_Session(self).run())
+
+
+class _Session:
+    """The thread's work, from the first job that is asked for until there is none."""
+
+    def __init__(self, mirrors: StreamMirrors) -> None:
+        self._of = mirrors
+        self._reader = mirrors._open_reader()
+        self._changed = asyncio.Event()
+        self._asked_at: dict[str, float] = {}
+        self._retry_at = 0.0
+        self._beats_at = 0.0
+        self._beats_every = BEAT_SECONDS
+        self._following: asyncio.Task[None] | None = None
+        self._followed: dict[str, _Mirror] = {}
+        self._follow_at = 0.0
+
+    async def run(self) -> None:
+        of = self._of
+        me = threading.current_thread()
+        # From here on a notice is heard; what was asked before is seen by the first look.
+        of._changed, of._loop = self._changed, asyncio.get_running_loop()
+        try:
+            while of._thread is me:
+                self._changed.clear()
+                wait = await self._round()
+                with of._lock:
+                    if of._thread is not me:
+                        break
+                    if not of._mirrors and not of._finds:
+                        of._thread = of._loop = of._changed = None
+                        break
+                await self._rest(wait)
+        finally:
+            await self._follow({})
+            with contextlib.suppress(StoreFault):
+                await self._reader.close()
+
+    async def _rest(self, wait: float) -> None:
+        """Wait for something to do."""
+        if wait <= 0:
+            return
+        changed = asyncio.ensure_future(self._changed.wait())
+        tasks: set[asyncio.Future[Any]] = {changed}
+        if self._following is not None:
+            tasks.add(self._following)
+        await asyncio.wait(tasks, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        changed.cancel()
+
+    async def _round(self) -> float:
+        """Do what is due. Returns the seconds until more is."""
+        of = self._of
+        now = time.monotonic()
+        with of._lock:
+            ended = of._let_go(now)
+            mirrors = {job_id: mirror for job_id, mirror in of._mirrors.items() if not mirror.log.closed}
+            asked = [job_id for job_id in of._finds if job_id not in of._mirrors][:ASK_JOBS]
+        for log in ended:
+            log.end()
+        if self._following is not None and self._following.done():
+            task, self._following, self._followed = self._following, None, {}
+            error = task.exception()
+            if isinstance(error, Exception):
+                self._failed(as_fault(error), [], mirrors, 0.0)
+                now = time.monotonic()
+        if now < self._retry_at:
+            return self._retry_at - now
+        wait = BEAT_SECONDS
+        try:
+            if asked:
+                wait = await self._ask(asked)
+                with of._lock:
+                    mirrors = {job_id: mirror for job_id, mirror in of._mirrors.items() if not mirror.log.closed}
+            new = {job_id: mirror for job_id, mirror in mirrors.items() if not mirror.ready}
+            if new and await self._fill(new):
+                wait = 0.0
+            if mirrors and time.monotonic() >= self._beats_at:
+                await self._beats(mirrors)
+            if asked or new or mirrors:
+                of._worked()
+        except Exception as error:
+            self._failed(as_fault(error), asked, mirrors, time.monotonic() - now)
+            return self._retry_at - time.monotonic()
+        ready = {job_id: mirror for job_id, mirror in mirrors.items() if mirror.ready and not mirror.log.closed}
+        if ready.keys() != self._followed.keys():
+            if time.monotonic() < self._follow_at:
+                wait = min(wait, self._follow_at - time.monotonic())
+            else:
+                self._follow_at = time.monotonic() + CHANGE_SECONDS
+                await self._follow(ready)
+        idle = MIRROR_IDLE_SECONDS / 4
+        return min(wait, self._beats_at - time.monotonic() if ready else idle, idle)
+
+    # New jobs
+
+    async def _ask(self, asked: list[str]) -> float:
+        """Look for jobs. Returns the seconds until to look again."""
+        of = self._of
+        heads = await self._reader.look(asked)
+        now = time.monotonic()
+        again = False
+        answers: dict[str, EventLog | None] = {}
+        for job_id in asked:
+            head = heads.get(job_id)
+            began = self._asked_at.setdefault(job_id, now)
+            if head is None and now < began + GRACE_SECONDS:
+                again = True
+                continue
+            del self._asked_at[job_id]
+            if head is None:
+                of._note_missing(job_id, now)
+                answers[job_id] = None
+            elif isinstance(head, StoreFault):
+                of._refuse(f"could not be read: {head.reason}", [job_id])
+            else:
+                with of._lock:
+                    of._mirrors[job_id] = _Mirror(of._new_log(), head.producer, head.lease)
+        of._answer(answers)
+        return GRACE_STEP if again else BEAT_SECONDS
+
+    async def _fill(self, new: dict[str, _Mirror]) -> bool:
+        """Read what there is of new jobs, a part of each. Returns whether there is more."""
+        of = self._of
+        found = await self._reader.read({job_id: mirror.cursor for job_id, mirror in new.items()}, READ_ROWS)
+        done: dict[str, _Mirror] = {}
+        for job_id, mirror in new.items():
+            rows = found.get(job_id, [])
+            mirror.append(rows)
+            if mirror.log.closed or len(rows) < READ_ROWS:
+                done[job_id] = mirror
+        open_ones = {job_id: mirror for job_id, mirror in done.items() if not mirror.log.closed}
+        if open_ones:
+            await self._beats(open_ones)
+        for job_id, mirror in done.items():
+            mirror.ready = True
+            if job_id in open_ones:
+                of._was_lost(job_id, mirror)
+        of._answer({job_id: mirror.log for job_id, mirror in done.items()})
+        return len(done) < len(new)
+
+    # Jobs that are followed
+
+    async def _follow(self, mirrors: dict[str, _Mirror]) -> None:
+        """Follow these, and no others."""
+        task, self._following, self._followed = self._following, None, mirrors
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.exception()  # seen: the next read will tell if it lasts
+        if mirrors:
+            self._following = asyncio.create_task(self._read(dict(mirrors)))
+
+    async def _read(self, mirrors: dict[str, _Mirror]) -> None:
+        """Append what comes, until one of the logs is closed."""
+        pace = self._of._pace
+        while True:
+            cursors = {job_id: mirror.cursor for job_id, mirror in mirrors.items()}
+            found = await self._reader.read(cursors, READ_ROWS, BLOCK_SECONDS)
+            # Nothing is awaited between the answer and the end of the appends: the task may be cancelled anywhere else.
+            closed = False
+            for job_id, rows in found.items():
+                mirror = mirrors[job_id]
+                self._of._is_back(job_id, mirror)
+                mirror.append(rows)
+                closed = closed or mirror.log.closed
+            if closed:
+                return
+            if found and all(len(rows) < READ_ROWS for rows in found.values()):
+                await asyncio.sleep(pace)
+
+    async def _beats(self, mirrors: dict[str, _Mirror]) -> None:
+        """Look whether the producers live."""
+        of = self._of
+        producers = sorted({mirror.producer for mirror in mirrors.values()})
+        beats = dict(zip(producers, await self._reader.beats(producers), strict=True))
+        now = time.monotonic()
+        for job_id, mirror in mirrors.items():
+            value = beats[mirror.producer]
+            beat = (mirror.producer, value)
+            alive = value is not None and not mirror.left and beat != mirror.beat
+            if alive and mirror.ready:
+                of._is_back(job_id, mirror)
+            mirror.beat = beat
+            of._watch_lease(job_id, mirror, True, alive, now, 2 * self._beats_every + 0.1)
+        self._beats_every = min([BEAT_SECONDS, *(mirror.lease / 5 for mirror in mirrors.values())])
+        self._beats_at = now + self._beats_every
+
+    # Faults
+
+    def _failed(self, fault: StoreFault, asked: list[str], mirrors: dict[str, _Mirror], took: float) -> None:
+        of = self._of
+        trouble = of._note(fault, mirrors.items())
+        self._retry_at = time.monotonic() + trouble.wait(RETRY_CAP_SECONDS)
+        # One fault is no answer yet: a viewer that is turned away may not come back.
+        if trouble.tries >= FIND_TRIES or took > FRESH_SECONDS or fault.kind == "denied":
+            for job_id in asked:
+                self._asked_at.pop(job_id, None)
+            of._refuse(f"could not be read: {fault.reason}", [*asked, *mirrors])

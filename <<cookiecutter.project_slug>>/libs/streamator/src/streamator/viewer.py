@@ -1,0 +1,184 @@
+"""One viewer of a job's log on an ASGI server: what a stream of events and a WebSocket have in common.
+
+There may be thousands of them, and nothing happens on most: a viewer keeps little. It ends after the job's last
+event; when the client leaves; when the client takes nothing for 30 seconds; and when the server shuts down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qs
+
+from . import shutdown, wire
+from .errors import StoreError
+from .events import is_job_id
+from .filters import Filter
+from .log import EventLog
+from .store import Store, find_job, open_store, stores
+from .stream import Follow
+
+# As the ASGI specification has them (asgi.readthedocs.io): dicts, for which every framework has types of its own.
+Scope = Any
+Message = Any
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+RETRY_MS = 3_000
+SEND_TIMEOUT_SECONDS = 30.0
+
+logger = logging.getLogger("streamator")
+
+
+class Viewer:
+    """A client that follows a job's log. ``with viewer:`` is the time in which it does."""
+
+    __slots__ = ("ending", "follow", "job_id", "send", "sending_since", "stuck", "task")
+
+    def __init__(self, job_id: str, send: Send) -> None:
+        self.job_id = job_id
+        self.send = send
+        self.follow: Follow | None = None
+        self.task: asyncio.Task[Any] | None = None
+        self.sending_since: float | None = None
+        self.ending = False
+        self.stuck = False
+
+    def __enter__(self) -> None:
+        self.task = asyncio.current_task()
+        shutdown.add(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        task = self.task
+        shutdown.remove(self)
+        if self.follow is not None:
+            self.follow.stop()
+        self.task = self.follow = None
+        if isinstance(error, OSError):  # how an ASGI server (spec 2.4) says that the client has left
+            logger.debug("a viewer of job %s left", self.job_id)
+            return True
+        if isinstance(error, asyncio.CancelledError) and self.stuck:
+            if task is not None and hasattr(task, "uncancel"):  # Python 3.11
+                task.uncancel()
+            logger.info("a viewer of job %s took nothing for %g s: given up", self.job_id, SEND_TIMEOUT_SECONDS)
+            return True
+        return False
+
+    def following(self, batches: Follow) -> None:
+        """What `end` is to stop."""
+        self.follow = batches
+        if self.ending:
+            batches.stop()
+
+    async def put(self, message: Message) -> None:
+        """Send, with an eye on the time."""
+        self.sending_since = asyncio.get_running_loop().time()
+        await self.send(message)
+        self.sending_since = None
+
+    def end(self) -> None:
+        """End, without the job's last event: the server shuts down."""
+        self.ending = True
+        if self.follow is not None:
+            self.follow.stop()
+
+    def sweep(self, now: float) -> None:
+        """Give up on a client that takes nothing: what waits for it is memory."""
+        since = self.sending_since
+        if since is not None and now - since > SEND_TIMEOUT_SECONDS and self.task is not None:
+            self.stuck = True
+            self.task.cancel()
+
+
+async def find_log(job_id: str, store: Store | None) -> EventLog | None:
+    """The log of a job of this process, or else of the store (None: of any that is open here).
+
+    None for a job that does not exist, and for an id that no store should see. Raises `StoreError` where the job was
+    not found and a store cannot be read.
+    """
+    if not is_job_id(job_id):
+        return None
+    job = find_job(job_id)
+    if job is not None:
+        return job.log
+    unread: StoreError | None = None
+    for one in [store] if store is not None else stores():
+        try:
+            log = await one.find(job_id)
+        except StoreError as error:
+            unread = error
+        else:
+            if log is not None:
+                return log
+    if unread is not None:
+        raise unread
+    return None
+
+
+def cancel_job(job_id: str, log: EventLog) -> str | None:
+    """Ask the task of the job with this log to stop. None, also where the job is over by then; else why it cannot
+    be stopped from here."""
+    if log.closed:
+        return None
+    job = find_job(job_id)
+    if job is None:
+        return f"job {job_id} runs in another process: cancel it there"
+    if job.cancel is None:
+        return f"job {job_id} has no task to cancel: give it one with emitter.track(task)"
+    job.cancel()
+    return None
+
+
+def given_store(store: str | Store | None, options: Mapping[str, Any]) -> Store | None:
+    """The store that a route was given, by name or as it is; None for every store that is open here."""
+    if store is None and options:
+        raise StoreError(f"options {sorted(options)} without a store: name it, store='dynamo' for instance")
+    return None if store is None else open_store(store, **options)
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """A request's header; of several the last one counts."""
+    found: str | None = None
+    for key, value in scope["headers"]:
+        if key == name:
+            found = value.decode("latin-1")
+    return found
+
+
+def cursor(scope: Scope) -> int:
+    """The id of the last event that the viewer has. The header is what an `EventSource` sends of its own when it
+    reconnects, with the URL unchanged, so it wins; of several headers or parameters the last one counts."""
+    text = header(scope, b"last-event-id")
+    if text is None:
+        text = parse_qs(scope["query_string"].decode("latin-1")).get("after", [""])[-1]
+    return wire.parse_cursor(text)
+
+
+def stream_headers() -> Headers:
+    """The headers of an event stream."""
+    return [
+        (b"content-type", wire.MEDIA_TYPE.encode()),
+        # no-transform: a proxy that compresses would hold events back until its buffer is full
+        (b"cache-control", b"no-cache, no-transform"),
+        (b"x-accel-buffering", b"no"),
+    ]
+
+
+async def snapshot_json(log: EventLog, after: int, filter: Filter | None = None) -> bytes:
+    """What a poll is answered: the events after an id that are shown, as JSON. ``next`` counts the others too."""
+    after = log.start_at(after)
+    parts: list[bytes] = []
+    while batch := log.read(after):
+        parts += wire.json_parts(batch.frames if filter is None else filter.select(batch.frames))
+        after = batch.last
+        await asyncio.sleep(0)  # a long log is many reads: the others have their turn between two
+    if log.status == "lost" and not log.closed:
+        parts += wire.json_parts(wire.status_frame("lost"))
+    return wire.poll_json(parts, next_id=after, closed=log.closed and after >= log.last)

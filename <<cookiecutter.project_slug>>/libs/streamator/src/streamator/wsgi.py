@@ -1,0 +1,151 @@
+"""A job's stream for WSGI servers, where a request has a thread and no event loop.
+
+One event loop, in a thread of its own, does for all streams of a process what a server's loop does elsewhere; the
+thread of a request asks it for the next batch when the client has taken the one before. A server gives each open
+stream a thread for as long as it lasts: let it have as many as there may be viewers. It is also the server that
+notices, at the next heartbeat, that a client has left or takes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+from . import shutdown, wire
+from .compression import Encoder
+from .filters import DEFAULT_FILTER, Filter
+from .log import Batch, EventLog
+from .store import Store
+from .stream import HEARTBEAT_SECONDS, Follow
+from .view import view_of
+from .viewer import RETRY_MS, find_log, snapshot_json
+
+_Result = TypeVar("_Result")
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+class EventStream(Iterator[bytes]):
+    """A job's log as server-sent events: what a WSGI application returns.
+
+    Args:
+        log: the job's log; see `find`.
+        after: the id of the last event that the viewer has (default 0).
+        heartbeat: seconds without an event after which a comment is sent (default 15).
+        named: put each event's name on an ``event:`` line (default False).
+        filter: which events are shown (default: those that are ``user_facing`` or ``live_ui_only``); None for all.
+        batch_delay_ms: how long events wait for others to go out with them, in ms (default 0).
+        batch_size: so many waiting events go out at once (default: they wait for ``batch_delay_ms``); see `follow`.
+        encoder: what compresses the stream (default: nothing); see `encoder_for`.
+
+    Each item is all that is ready, once the one before is taken. It ends after the job's last event; and, without
+    it, when the log is no longer kept here and when the server shuts down (see `shutdown.watch_signals`).
+    A WSGI server calls `close` when it is done with it; so must everybody else.
+    """
+
+    def __init__(
+        self, log: EventLog, after: int = 0, *, heartbeat: float = HEARTBEAT_SECONDS, named: bool = False,
+        filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
+        encoder: Encoder | None = None,
+    ) -> None:  # fmt: skip
+        self._view = view_of(filter, batch_delay_ms, batch_size)
+        self._log = log
+        self._after = after
+        self._heartbeat = heartbeat
+        self._named = named
+        self._encoder = encoder
+        self._follow: Follow | None = None
+        self._closed = False
+
+    def __next__(self) -> bytes:
+        """The next piece of the stream; waits for it."""
+        if self._closed:
+            raise StopIteration
+        if self._follow is None:
+            _run(self._begin())
+            return self._encoded(wire.opening(RETRY_MS))
+        batch = _run(self._read(self._follow))
+        if batch is None:
+            self.close()
+            if self._encoder is None:
+                raise StopIteration
+            return self._encoder.finish()
+        if not batch:
+            return self._encoded(wire.heartbeat(batch.last))
+        return self._encoded(wire.named(batch.frames) if self._named else batch.frames)
+
+    def _encoded(self, data: bytes) -> bytes:
+        return data if self._encoder is None else self._encoder.encode(data)
+
+    def close(self) -> None:
+        """Be done with it, from any thread; quiet if that is known."""
+        self._closed = True
+        if self._follow is not None:
+            _private_loop().call_soon_threadsafe(self._leave, self._follow)
+
+    # On the private loop
+
+    async def _begin(self) -> None:
+        self._follow = self._view.follow(self._log, self._after, self._heartbeat)
+        shutdown.add(self)
+
+    async def _read(self, batches: Follow) -> Batch | None:
+        return await anext(batches, None)
+
+    def _leave(self, batches: Follow) -> None:
+        batches.stop()
+        shutdown.remove(self)
+
+    def end(self) -> None:
+        """End, without the job's last event: the server shuts down. On the private loop."""
+        if self._follow is not None:
+            self._follow.stop()
+
+    def sweep(self, now: float) -> None:
+        """A client that takes nothing is the server's to give up: what it has not taken is one batch."""
+
+
+def find(job_id: str, store: Store | None = None) -> EventLog | None:
+    """A job's log, wherever the job runs; None for a job that does not exist. Accepts any string.
+
+    Args:
+        job_id: the job.
+        store: where to look for a job that does not run in this process (default: in every store that is open here).
+
+    Raises:
+        StoreError: the job was not found, and a store cannot be read.
+    """
+    return _run(find_log(job_id, store))
+
+
+def snapshot(log: EventLog, after: int = 0, filter: Filter | None = DEFAULT_FILTER) -> bytes:
+    """What a poll is answered, as JSON: ``{"logs": [...events after the id], "next": 7, "closed": false}``."""
+    return _run(snapshot_json(log, after, filter))
+
+
+def _run(work: Coroutine[Any, Any, _Result]) -> _Result:
+    return asyncio.run_coroutine_threadsafe(work, _private_loop()).result()
+
+
+def _private_loop() -> asyncio.AbstractEventLoop:
+    global _loop
+    with _lock:
+        if _loop is None:
+            _loop = asyncio.new_event_loop()
+            threading.Thread(target=_loop.run_forever, name="streamator-wsgi", daemon=True).start()
+        return _loop
+
+
+def _after_fork() -> None:
+    """In the child: the loop's thread is not there."""
+    global _lock, _loop
+    _lock = threading.Lock()
+    _loop = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,83 @@
+"""A real nginx in front of a server, for the tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+CONFIG = """
+daemon off;
+master_process off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 256; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  {http}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://127.0.0.1:{backend};
+      {location}
+    }}
+  }}
+}}
+"""
+
+
+def find_nginx() -> str:
+    """The program: NGINX, else ``nginx`` on the PATH, else, for root on Debian, installed now."""
+    named = os.environ.get("NGINX")
+    if named:
+        assert shutil.which(named), f"NGINX is {named!r}, and there is no such program"
+        return named
+    found = shutil.which("nginx")
+    if found is None and shutil.which("apt-get") and os.geteuid() == 0:
+        subprocess.run(["apt-get", "install", "-y", "-q", "nginx-light"], check=False, stdout=subprocess.DEVNULL)
+        found = shutil.which("nginx")
+    assert found, "there is no nginx: install it (apt install nginx, brew install nginx), or set NGINX to where it is"
+    return found
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, backend: int, http: str = "", location: str = "") -> Iterator[int]:
+    """nginx in front of a port on this machine; gives its own port.
+
+    Args:
+        folder: what it may write to.
+        backend: the port.
+        http, location: directives beside the defaults.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    folder.mkdir(exist_ok=True)
+    config = folder / "nginx.conf"
+    config.write_text(CONFIG.format(folder=folder, port=port, backend=backend, http=http, location=location))
+    errors = folder / "stderr.log"
+    with errors.open("w") as out:
+        process = subprocess.Popen([find_nginx(), "-p", str(folder), "-c", str(config)], stderr=out)
+    try:
+        end = time.monotonic() + 20
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None and time.monotonic() < end, errors.read_text()
+            time.sleep(0.02)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)

@@ -1,0 +1,106 @@
+"""A Redis server of a test's own: a real process on this machine, that can be stopped, killed and started again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import redis
+
+LOOPBACK = "127.0.0.1"
+
+
+@cache
+def find_server() -> str:
+    """The program: REDIS_SERVER, else ``redis-server`` on the PATH, else, for root on Debian, installed now."""
+    named = os.environ.get("REDIS_SERVER")
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise RuntimeError(f"REDIS_SERVER is {named!r}, which is no program: correct it or unset it")
+        return found
+    found = shutil.which("redis-server")
+    if found is None and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "install", "-y", "-q", "redis-server"], check=False, stdout=subprocess.DEVNULL)
+        found = shutil.which("redis-server")
+    if found is None:
+        raise RuntimeError(
+            "there is no redis-server: install it (apt install redis-server, brew install redis), or set REDIS_SERVER "
+            "to where it is"
+        )
+    return found
+
+
+class RedisServer:
+    """``with RedisServer() as server: ... server.url``. Each has a directory and a port of its own.
+
+    Args:
+        options: of redis-server, ``"--maxmemory", "8mb"`` for instance.
+    """
+
+    def __init__(self, *options: str) -> None:
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"redis://{LOOPBACK}:{self.port}/0"
+        self.options = options
+        self.process: subprocess.Popen[bytes] | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="redis-")
+        self.folder = Path(self._folder.name)
+        self.client: Any = redis.Redis(port=self.port, host=LOOPBACK, protocol=2, socket_timeout=10)
+
+    def start(self, *options: str) -> None:
+        """Start it; returns when it answers."""
+        command = [
+            find_server(), "--port", str(self.port), "--bind", LOOPBACK, "--dir", str(self.folder), "--save", "",
+            "--appendonly", "no", "--loglevel", "warning", *self.options, *options,
+        ]  # fmt: skip
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 20
+        while True:
+            try:
+                if self.client.ping():
+                    return
+            except redis.RedisError:
+                pass
+            assert self.process.poll() is None and time.monotonic() < end, "redis-server did not start"
+            time.sleep(0.01)
+
+    def kill(self) -> None:
+        """End it at once, as a crash does. What it had in memory is lost."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+        self.client.connection_pool.disconnect()
+
+    def pause(self) -> None:
+        """Let it hang: it takes connections, and answers nothing."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
+
+    def __enter__(self) -> RedisServer:
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self.client.close()
+        self._folder.cleanup()
