@@ -1,4 +1,4 @@
-"""What several files of tests use: a DynamoDB and a Redis on this machine."""
+"""What several files of tests use: a DynamoDB and a Redis on this machine, and warnings as errors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -67,3 +68,11 @@ def redis_server() -> Iterator[RedisServer]:
     """One Redis server for all tests. A test that breaks it starts its own."""
     with RedisServer() as running:
         yield running
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """A warning that no test expects is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield

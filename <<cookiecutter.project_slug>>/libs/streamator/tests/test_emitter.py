@@ -7,7 +7,7 @@ import gc
 import threading
 import warnings
 import weakref
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any
 
@@ -17,18 +17,12 @@ import streamator.events
 from streamator import JobEmitter, JobLogger, MemoryStore
 from streamator.testing import collect
 
+pytestmark = pytest.mark.usefixtures("quiet")
+
 
 @pytest.fixture
 def store() -> MemoryStore:
     return MemoryStore()
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """A warning that no test expects is an error."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
 
 
 def run(job: Awaitable[Any], timeout: float = 15) -> Any:

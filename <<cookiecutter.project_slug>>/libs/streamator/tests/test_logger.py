@@ -12,8 +12,6 @@ import sys
 import threading
 import time
 import uuid
-import warnings
-from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
@@ -23,18 +21,12 @@ from streamator import InvalidJobId, JobExists, JobLogger, MemoryStore
 from streamator.events import LEVELS
 from streamator.testing import collect
 
+pytestmark = pytest.mark.usefixtures("quiet")
+
 
 @pytest.fixture
 def store() -> MemoryStore:
     return MemoryStore()
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """A warning that no test expects is an error."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
 
 
 def events(store: MemoryStore, job_id: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ Starlette response.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Collection
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -197,11 +197,7 @@ def add_log_routes(
     shows: dict[str, Any] = {"filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size}
     view = view_of(**shows)
 
-    async def stream(job_id: str) -> Response:
-        """Stream the job's log as server-sent events."""
-        return make_stream_response(job_id, opened, compress=compress, **shows)
-
-    _add_stream(app, f"{prefix}/{{job_id}}/stream", stream)
+    _add_stream(app, f"{prefix}/{{job_id}}/stream", opened, shows, compress)
     _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, shows, origins, cancel=False)
 
     @app.get(f"{prefix}/{{job_id}}", response_class=JSONResponse)
@@ -247,11 +243,7 @@ def add_job_routes(
     shows: dict[str, Any] = {"filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size}
     view_of(**shows)  # what does not fit is an error here, not in a request
 
-    async def stream(job_id: str) -> Response:
-        """Stream the job's events as server-sent events."""
-        return make_job_stream_response(job_id, opened, compress=compress, **shows)
-
-    _add_stream(app, f"{prefix}/{{job_id}}/stream", stream)
+    _add_stream(app, f"{prefix}/{{job_id}}/stream", opened, shows, compress)
     _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, shows, origins, cancel=True)
 
     @app.get(f"{prefix}/{{job_id}}/result", response_class=JSONResponse)
@@ -277,10 +269,16 @@ def add_job_routes(
         return JSONResponse({"cancelled": job_id}, headers=_NO_STORE)
 
 
-def _add_stream(app: FastAPI | APIRouter, path: str, endpoint: Callable[[str], Awaitable[Response]]) -> None:
+def _add_stream(
+    app: FastAPI | APIRouter, path: str, store: Store | None, shows: dict[str, Any], compress: bool
+) -> None:
+    async def stream(job_id: str) -> Response:
+        """Stream the job's events as server-sent events."""
+        return make_stream_response(job_id, store, compress=compress, **shows)
+
     router = app.router if isinstance(app, FastAPI) else app
     router.add_api_route(
-        path, endpoint, methods=["GET"], status_code=200, response_class=StreamResponse, openapi_extra=_DOCS,
+        path, stream, methods=["GET"], status_code=200, response_class=StreamResponse, openapi_extra=_DOCS,
         route_class_override=_StreamRoute,
     )  # fmt: skip
 
