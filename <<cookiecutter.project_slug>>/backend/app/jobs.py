@@ -12,9 +12,10 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Any, Literal
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 from streamator import JobEmitter, Store
 
+from app.auth import LOCAL_USER, User
 from app.database import Database, Migration
 
 __all__ = ["MIGRATIONS", "Job", "JobError", "JobRunner", "JobStatus", "JobTable", "TooManyJobs", "Work"]
@@ -46,6 +47,10 @@ MIGRATIONS: tuple[Migration, ...] = (
         """,
         "CREATE INDEX jobs_running ON jobs (status) WHERE status = 'running'",
     ),
+    (
+        "ALTER TABLE jobs ADD COLUMN user_id TEXT NOT NULL DEFAULT 'local'",
+        "CREATE INDEX jobs_of_user ON jobs (user_id, position)",
+    ),
 )
 
 
@@ -53,6 +58,7 @@ class Job(BaseModel):
     """A job as the API shows it. `interrupted`: the server stopped while it ran."""
 
     job_id: str
+    user_id: str = Field(default=LOCAL_USER.id, exclude=True)
     kind: str
     source: str
     status: JobStatus
@@ -81,8 +87,8 @@ class JobTable:
 
         def insert(connection: sqlite3.Connection) -> None:
             added = connection.execute(
-                "INSERT INTO jobs (job_id, kind, source, status, created_at) VALUES (?, ?, ?, ?, ?)",
-                (job.job_id, job.kind, job.source, job.status, job.created_at.isoformat()),
+                "INSERT INTO jobs (job_id, user_id, kind, source, status, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+                (job.job_id, job.user_id, job.kind, job.source, job.status, job.created_at.isoformat()),
             )
             connection.execute("DELETE FROM jobs WHERE position <= ?", ((added.lastrowid or 0) - KEPT_JOBS,))
 
@@ -107,13 +113,14 @@ class JobTable:
         statement = "UPDATE jobs SET status = ?, finished_at = ?, error = ? WHERE status = 'running'"
         return await self._database.write(lambda connection: connection.execute(statement, values).rowcount)
 
-    async def latest(self, limit: int) -> list[Job]:
-        """The newest `limit` jobs, newest first."""
-        rows = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT * FROM jobs ORDER BY position DESC LIMIT ?", (limit,)
-            ).fetchall()
+    async def latest(self, limit: int, *, user: User, kind: str | None = None) -> list[Job]:
+        """The newest `limit` jobs of a user, of one kind or of all, newest first."""
+        statement = (
+            "SELECT * FROM jobs WHERE user_id = :user AND (:kind IS NULL OR kind = :kind) "
+            "ORDER BY position DESC LIMIT :limit"
         )
+        values = {"user": user.id, "kind": kind, "limit": limit}
+        rows = await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
         return [_from_row(row) for row in rows]
 
     async def get(self, job_id: str) -> Job | None:
@@ -165,7 +172,13 @@ class JobRunner:
             )
 
     async def start(
-        self, kind: str, source: str, work: Work, *, on_end: Callable[[], None] | None = None
+        self,
+        kind: str,
+        source: str,
+        work: Work,
+        *,
+        user: User = LOCAL_USER,
+        on_end: Callable[[], None] | None = None,
     ) -> Job:
         """Starts `work` as a task and gives the job, which is running.
 
@@ -173,6 +186,7 @@ class JobRunner:
             kind: what sort of job it is, such as "ingest".
             source: what it works on, in the user's words.
             work: the job itself.
+            user: whose job it is (default: that of an app where nobody signs in).
             on_end: called once when the job is over, also when it never made its first step; to clean up.
                 It must not block or raise. Not called when this method raises.
 
@@ -181,7 +195,14 @@ class JobRunner:
         """
         self.ensure_room()
         emitter = JobEmitter(store=self._store)
-        job = Job(job_id=emitter.job_id, kind=kind, source=source, status="running", created_at=_now())
+        job = Job(
+            job_id=emitter.job_id,
+            user_id=user.id,
+            kind=kind,
+            source=source,
+            status="running",
+            created_at=_now(),
+        )
         # The place is taken before the first await, so that the cap holds for requests that come together.
         self._emitters[job.job_id] = emitter
         self._live[job.job_id] = job
@@ -202,8 +223,13 @@ class JobRunner:
         logger.info("job %s started: %s %s", job.job_id, kind, source)
         return job
 
-    async def latest(self, limit: int) -> list[Job]:
-        """The newest `limit` jobs of this and earlier runs of the server, newest first."""
+    async def latest(self, limit: int, *, user: User, kind: str | None = None) -> list[Job]:
+        """The newest `limit` jobs of a user, of this and earlier runs of the server, newest first.
+
+        Arguments:
+            user: whose jobs.
+            kind: only those of this kind (default: of all).
+        """
         # Kept as it was before the read: a row may be read just before it is written anew, and its job leave
         # `_live` before the read returns.
         before = dict(self._live)
@@ -212,11 +238,12 @@ class JobRunner:
             job = self._live.get(row.job_id)
             return job or (before.get(row.job_id, row) if row.status == "running" else row)
 
-        return [truth(row) for row in await self._table.latest(limit)]
+        return [truth(row) for row in await self._table.latest(limit, user=user, kind=kind)]
 
-    async def get(self, job_id: str) -> Job | None:
-        """One job of this or an earlier run of the server; None where there is none."""
-        return self._live.get(job_id) or await self._table.get(job_id)
+    async def get(self, job_id: str, *, user: User) -> Job | None:
+        """One job of this or an earlier run of the server; None where there is none, or it is somebody else's."""
+        job = self._live.get(job_id) or await self._table.get(job_id)
+        return job if job is not None and job.user_id == user.id else None
 
     async def shutdown(self, timeout: float = 5.0) -> None:
         """Cancels what runs and waits for it, `timeout` seconds at most. Later starts are refused.

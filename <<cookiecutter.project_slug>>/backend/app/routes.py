@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from app import project
+from app.auth import CurrentUser
 from app.errors import ApiError, error_responses
 from app.feature import SharedServices
 from app.jobs import Job
@@ -77,15 +78,20 @@ async def config(services: SharedServices) -> Config:
 
 
 @api.get("/jobs", tags=["jobs"], responses=error_responses(422))
-async def list_jobs(services: SharedServices, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> Jobs:
-    """Lists the newest jobs, of earlier runs of the server too."""
-    return Jobs(jobs=await services.jobs.latest(limit))
+async def list_jobs(
+    services: SharedServices,
+    user: CurrentUser,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    kind: Annotated[str | None, Query(max_length=40, description="such as ingest; all without it")] = None,
+) -> Jobs:
+    """Lists the user's newest jobs, of earlier runs of the server too."""
+    return Jobs(jobs=await services.jobs.latest(limit, user=user, kind=kind))
 
 
 @api.get("/jobs/{job_id}", tags=["jobs"], responses=error_responses(404))
-async def get_job(services: SharedServices, job_id: str) -> Job:
+async def get_job(services: SharedServices, user: CurrentUser, job_id: str) -> Job:
     """Gives one job."""
-    job = await services.jobs.get(job_id)
+    job = await services.jobs.get(job_id, user=user)
     if job is None:
         raise ApiError(404, "not found")
     return job

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from streamator import JobEmitter, MemoryStore, follow
 
+from app.auth import LOCAL_USER, User
 from app.database import Database
 from app.jobs import MIGRATIONS, JobError, JobRunner, JobTable, TooManyJobs
 from tests.support import eventually_async
@@ -74,7 +75,7 @@ async def test_an_exception_is_an_error_entry_and_then_done_failed(tmp_path: Pat
         found = await events(store, job.job_id)
         assert lines(found) == [("error", "Unexpected ZeroDivisionError: by nothing")]
         assert found[-1]["status"] == "failed"
-        ended = await runner.get(job.job_id)
+        ended = await runner.get(job.job_id, user=LOCAL_USER)
         assert ended is not None
         assert (ended.status, ended.error) == ("failed", "Unexpected ZeroDivisionError: by nothing")
 
@@ -103,7 +104,7 @@ async def test_a_cancelled_job_ends_at_once_and_says_so(tmp_path: Path) -> None:
         found = await events(store, job.job_id)
         assert time.monotonic() - before < 0.2
         assert (found[-1]["event"], found[-1]["status"]) == ("done", "cancelled")
-        ended = await runner.get(job.job_id)
+        ended = await runner.get(job.job_id, user=LOCAL_USER)
         assert ended is not None
         assert (ended.status, ended.error) == ("cancelled", None)
 
@@ -135,10 +136,10 @@ async def test_a_viewer_that_has_seen_done_is_never_told_running(tmp_path: Path)
         for _ in range(20):
             job = await runner.start("test", "x", work)
             await events(store, job.job_id)
-            seen = await runner.get(job.job_id)
+            seen = await runner.get(job.job_id, user=LOCAL_USER)
             assert seen is not None
             assert seen.status == "completed"
-            assert (await runner.latest(1))[0].status == "completed"
+            assert (await runner.latest(1, user=LOCAL_USER))[0].status == "completed"
 
 
 async def test_the_cap_counts_what_runs_and_frees_its_place(tmp_path: Path) -> None:
@@ -244,5 +245,21 @@ async def test_the_newest_jobs_come_first(tmp_path: Path) -> None:
     async with runner_on(tmp_path) as (runner, _, store):
         for name in ("a", "b", "c"):
             await events(store, (await runner.start("test", name, work)).job_id)
-        assert [job.source for job in await runner.latest(2)] == ["c", "b"]
-        assert await runner.get("no-such-job") is None
+        assert [job.source for job in await runner.latest(2, user=LOCAL_USER)] == ["c", "b"]
+        assert await runner.get("no-such-job", user=LOCAL_USER) is None
+
+
+async def test_a_user_sees_their_own_jobs_alone(tmp_path: Path) -> None:
+    async with runner_on(tmp_path) as (runner, _, _):
+
+        async def work(emitter: JobEmitter) -> None:
+            pass
+
+        ann, ben = User("1", "Ann"), User("2", "Ben")
+        hers = await runner.start("ingest", "hers", work, user=ann)
+        await runner.start("generation", "her text", work, user=ann)
+        await runner.start("ingest", "his", work, user=ben)
+        assert [job.source for job in await runner.latest(9, user=ann)] == ["her text", "hers"]
+        assert [job.source for job in await runner.latest(9, user=ann, kind="ingest")] == ["hers"]
+        assert await runner.get(hers.job_id, user=ben) is None
+        assert await runner.get(hers.job_id, user=ann) is not None

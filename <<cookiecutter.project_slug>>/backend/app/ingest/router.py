@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 
+from app.auth import CurrentUser
 from app.errors import ApiError, error_responses
 from app.feature import SharedServices
 from app.ingest.documents import Documents, DocumentText
@@ -68,7 +69,7 @@ Ingest = Annotated[Pipeline, Depends(_pipeline)]
     openapi_extra=_FORM,
     responses=error_responses(400, 403, 413, 415, 422, 429),
 )
-async def ingest(request: Request, services: SharedServices, pipeline: Ingest) -> Started:
+async def ingest(request: Request, services: SharedServices, user: CurrentUser, pipeline: Ingest) -> Started:
     """Starts a job that ingests an uploaded file or a URL."""
     limit = services.settings.max_upload_bytes
     try:
@@ -95,7 +96,7 @@ async def ingest(request: Request, services: SharedServices, pipeline: Ingest) -
                 else:
                     source = str(check_url(url or ""))
                     work = partial(pipeline.ingest_url, source, path)
-                job: Job = await services.jobs.start("ingest", source, work, on_end=remove)
+                job: Job = await services.jobs.start("ingest", source, work, user=user, on_end=remove)
                 undo.pop_all()  # from here on the file is the job's
         finally:
             await form.close()
