@@ -451,12 +451,19 @@ class Elsewhere(MemoryStore):
         self.log: EventLog | None = None
         self.asked: list[str] = []
         self.fault: str | None = None
+        self.cancel_fault: str | None = None
+        self.carries_requests = False
 
     async def find(self, job_id: str) -> EventLog | None:
         self.asked.append(job_id)
         if self.fault:
             raise StoreError(self.fault)
         return self.log
+
+    async def cancel(self, job_id: str) -> bool:
+        if self.cancel_fault:
+            raise StoreError(self.cancel_fault)
+        return self.carries_requests
 
 
 @run
@@ -468,7 +475,16 @@ async def test_a_job_of_another_process_is_found_in_the_store() -> None:
     answer = await get(app, "/job/a-job/cancel", "POST")
     assert answer.status_code == 409
     assert "another process" in answer.json()["error"]
+    store.carries_requests = True
+    answer = await get(app, "/job/a-job/cancel", "POST")
+    assert (answer.status_code, answer.json()) == (200, {"cancelled": "a-job"})
+    store.cancel_fault = "table 'logs' cannot be written: is DynamoDB up?"
+    answer = await get(app, "/job/a-job/cancel", "POST")
+    assert (answer.status_code, answer.json()) == (503, {"error": store.cancel_fault})
     store.log.set_status("lost")
+    answer = await get(app, "/job/a-job/cancel", "POST")
+    assert answer.status_code == 409
+    assert "died" in answer.json()["error"]
     answer = await get(app, "/log/a-job")
     assert answer.json()["logs"][-1] == {"event": "status", "status": "lost"}
     assert answer.json()["next"] == 1

@@ -122,18 +122,23 @@ async def find_log(job_id: str, store: Store | None) -> EventLog | None:
     return None
 
 
-def cancel_job(job_id: str, log: EventLog) -> str | None:
-    """Ask the task of the job with this log to stop. None, also where the job is over by then; else why it cannot
-    be stopped from here."""
+async def cancel_job(job_id: str, log: EventLog, store: Store | None) -> str | None:
+    """Ask the task of the job with this log to stop, in whichever process it runs. None, also where the job is over by
+    then; else why it cannot be stopped. Raises `StoreError` where the store cannot be reached."""
     if log.closed:
         return None
+    if log.status == "lost":
+        return f"job {job_id} gives no sign of life: the process that ran it has died, and nobody is there to cancel it"
     job = find_job(job_id)
-    if job is None:
-        return f"job {job_id} runs in another process: cancel it there"
-    if job.cancel is None:
-        return f"job {job_id} has no task to cancel: give it one with emitter.track(task)"
-    job.cancel()
-    return None
+    if job is not None:
+        if job.cancel is None:
+            return f"job {job_id} has no task to cancel: give it one with emitter.track(task)"
+        job.cancel()
+        return None
+    for one in [store] if store is not None else stores():
+        if await one.cancel(job_id):
+            return None
+    return None if log.closed else f"job {job_id} runs in another process, which cannot be asked: cancel it there"
 
 
 def given_store(store: str | Store | None, options: Mapping[str, Any]) -> Store | None:

@@ -109,14 +109,14 @@ class _Socket(Viewer):
                     self.code = UNPROCESSABLE
                     log = None
                 after = cursor(scope)
-                del scope, store  # none of it is needed again
+                del scope  # it is not needed again
                 if log is not None and log.closed and after >= log.last and after:
                     self.code = NORMAL
                 elif log is not None:
                     batches = view.follow(log, after, self.heartbeat)
                     self.following(batches)
                     await self._text(wire.websocket_text(b""))
-                    listener = asyncio.ensure_future(self._listen(receive, batches, log))
+                    listener = asyncio.ensure_future(self._listen(receive, batches, log, store))
                     last = await self._serve(batches, log.start_at(after))
                     if self.code is None:
                         self.code = NORMAL if log.closed and last >= log.last and not self.ending else RESTART
@@ -157,7 +157,7 @@ class _Socket(Viewer):
                 break
         return not (self.left or self.ending)
 
-    async def _listen(self, receive: Receive, batches: Follow, log: EventLog) -> None:
+    async def _listen(self, receive: Receive, batches: Follow, log: EventLog, store: Store | None) -> None:
         """Do what the client asks for, until it leaves."""
         try:
             while (message := await receive())["type"] == "websocket.receive":
@@ -165,7 +165,7 @@ class _Socket(Viewer):
                 if len(data) > MAX_MESSAGE:
                     self.code = TOO_BIG
                     break
-                await self._text(json.dumps(self._do(data, log), ensure_ascii=False))
+                await self._text(json.dumps(await self._do(data, log, store), ensure_ascii=False))
             else:
                 self.left = True
         except OSError:  # see `_put`
@@ -174,7 +174,7 @@ class _Socket(Viewer):
             self.going.set()
             batches.stop()
 
-    def _do(self, data: str | bytes, log: EventLog) -> dict[str, Any]:
+    async def _do(self, data: str | bytes, log: EventLog, store: Store | None) -> dict[str, Any]:
         """Do what a message asks for; returns the answer."""
         try:
             kind = json.loads(data)["type"]
@@ -190,7 +190,10 @@ class _Socket(Viewer):
             return {"error": 'not understood: send {"type": "pause"}, {"type": "resume"} or {"type": "cancel"}'}
         if not self.may_cancel:
             return {"error": "jobs are not cancelled here: this WebSocket only shows their log"}
-        reason = cancel_job(self.job_id, log)
+        try:
+            reason = await cancel_job(self.job_id, log, store)
+        except StoreError as error:
+            reason = str(error)
         return {"cancelled": self.job_id} if reason is None else {"error": reason}
 
     def end(self) -> None:
