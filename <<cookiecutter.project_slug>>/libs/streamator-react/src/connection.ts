@@ -144,9 +144,10 @@ export class Connection {
     const watchdog = makeWatchdog(timeout, () => end(failure("timeout", `nothing came from ${this.#target.url} for ${timeout / 1000} s`)));
 
     const sink: Sink = {
-      open: () => {
+      open: (response) => {
         if (signal.aborted) return;
         watchdog.alive(0);
+        if (response) this.#call(this.#options().onOpen, response);
         askedFrom = positionOf(this.#store.cursor);
         unproven = true;
         const { status } = this.#store.state;
@@ -186,13 +187,7 @@ export class Connection {
   #receive(batch: readonly Incoming[]): boolean {
     const { formatEvent, maxEntries, onEvent } = this.#options();
     for (const { id, event } of this.#store.append(batch, formatEvent, maxEntries)) {
-      if (onEvent) {
-        try {
-          onEvent(event, positionOf(id));
-        } catch (error) {
-          report(error);
-        }
-      }
+      this.#call(onEvent, event, positionOf(id));
       if (event.event === "done") {
         this.#set({ status: "ended", active: false, attempt: 0, error: null, outcome: outcomeOf(event.status) });
         return true;
@@ -202,6 +197,15 @@ export class Connection {
       if (event.status === "running" && this.#store.state.status === "lost") this.#set({ status: "open" });
     }
     return false;
+  }
+
+  /** Calls a function of the caller's. One that throws does not stop the stream. */
+  #call<Given extends unknown[]>(called: ((...given: Given) => void) | undefined, ...given: Given): void {
+    try {
+      called?.(...given);
+    } catch (error) {
+      report(error);
+    }
   }
 
   #ended(how: AttemptEnd, good: boolean): void {
@@ -219,8 +223,10 @@ export class Connection {
       return;
     }
     if (!(this.#options().retry ?? this.#target.method === "GET")) {
-      const message = `${this.#target.method} ${this.#target.url} broke off; it is not repeated by itself. Call reconnect() to ask again.`;
-      this.#set({ status: "failed", active: false, error: { ...error, kind: "interrupted", message } });
+      const began = this.#store.state.status !== "connecting";
+      const what = began ? "broke off" : error?.status ? `was answered ${error.status}` : "got no answer";
+      const message = `${this.#target.method} ${this.#target.url} ${what}; it is not repeated by itself. Call reconnect() to ask again.`;
+      this.#set({ status: "failed", active: false, error: began || !error ? { kind: "interrupted", message } : { ...error, message } });
       return;
     }
     const attempt = (good ? 0 : this.#store.state.attempt) + 1;

@@ -54,7 +54,7 @@ export type JobOutcome = "completed" | "failed" | "cancelled";
  * - `network` no answer, or the connection broke; tried again
  * - `timeout` no byte for longer than `timeout`; tried again
  * - `protocol` an answer that is neither an event stream nor a poll answer
- * - `interrupted` a stream that may not be asked for twice (a POST) broke off
+ * - `interrupted` a stream that may not be asked for twice (a POST) broke off after it had begun
  */
 export type StreamErrorKind =
   | "gone"
@@ -72,6 +72,8 @@ export interface StreamError {
   readonly kind: StreamErrorKind;
   readonly status?: number;
   readonly message: string;
+  /** The server's own sentence, where its answer was `{"error": "..."}`. Fetch only. */
+  readonly detail?: string;
 }
 
 /** How the events come in. `sse` is fetch, and EventSource where fetch cannot stream; `ws` is a WebSocket. */
@@ -91,6 +93,8 @@ export interface LogStreamOptions {
   formatEvent?: FormatEvent;
   /** Called for each event in order, also for those that make no line. `id` is null where there is none. */
   onEvent?: (event: StreamEvent, id: number | null) => void;
+  /** Called with the server's answer each time the stream opens, for its headers. Fetch only. */
+  onOpen?: (response: Response) => void;
   /** Lines kept, default 200000. The oldest go first; `dropped` counts them. */
   maxEntries?: number;
   /** Not sent by EventSource. Read at each attempt. */

@@ -23,8 +23,7 @@ export const fetchSse: Transport = async (request, sink, signal) => {
     return failure("network", `${url} cannot be reached: ${reason(error)}`);
   }
   if (response.status !== 200) {
-    void response.body?.cancel().catch(() => undefined); // already broken: nothing is left to cancel
-    return refusal(response, url);
+    return refusal(response, url, await detailOf(response));
   }
   const type = response.headers.get("content-type") ?? "no content type";
   if (!/^\s*text\/event-stream\s*(;|$)/i.test(type) || response.body === null) {
@@ -32,9 +31,20 @@ export const fetchSse: Transport = async (request, sink, signal) => {
     const message = `${url} answered ${type}, not text/event-stream: is it the stream's URL?`;
     return { kind: "error", error: { kind: "protocol", status: 200, message }, fatal: true };
   }
-  sink.open();
+  sink.open(response);
   return read(response.body.getReader(), url, sink, signal);
 };
+
+/** The sentence in an error's body, as streamator's servers write it. Any other body is not waited for. */
+async function detailOf(response: Response): Promise<string | undefined> {
+  if (!/json/i.test(response.headers.get("content-type") ?? "")) {
+    void response.body?.cancel().catch(() => undefined); // already broken: nothing is left to cancel
+    return undefined;
+  }
+  const body: unknown = await response.json().catch(() => undefined);
+  const { error } = (body ?? {}) as { error?: unknown };
+  return typeof error === "string" ? error : undefined;
+}
 
 async function read(reader: ReadableStreamDefaultReader<Uint8Array>, url: string, sink: Sink, signal: AbortSignal): Promise<AttemptEnd> {
   const parser = new SseParser();

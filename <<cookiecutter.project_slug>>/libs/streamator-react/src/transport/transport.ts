@@ -16,8 +16,8 @@ export interface StreamRequest {
 
 /** Where a transport puts what it reads. Calls after the attempt's signal was aborted are ignored. */
 export interface Sink {
-  /** The server has accepted a request that named the cursor. A poll calls it each time. */
-  open(): void;
+  /** The server has accepted a request that named the cursor. A poll calls it each time; fetch gives its answer. */
+  open(response?: Response): void;
   /** Bytes came in, or none are due for `grace` more milliseconds. Keeps the watchdog quiet. */
   alive(grace?: number): void;
   /** The server's reconnection time in milliseconds. */
@@ -53,14 +53,14 @@ export function failure(kind: StreamErrorKind, message: string): AttemptEnd {
 }
 
 /** What a status other than 200 means. */
-export function refusal(response: Response, url: string): AttemptEnd {
+export function refusal(response: Response, url: string, detail?: string): AttemptEnd {
   const { status } = response;
   if (status === 204) return { kind: "closed" };
   const kind = kindOf(status);
   const fatal = kind === "gone" || kind === "denied" || kind === "rejected";
   const words = fatal ? (kind === "gone" ? "there is no such job" : "not tried again") : "trying again";
   const retryAfter = retryAfterOf(response.headers.get("retry-after"));
-  return { kind: "error", error: { kind, status, message: `${url} answered ${status}: ${words}` }, fatal, retryAfter };
+  return { kind: "error", error: { kind, status, message: `${url} answered ${status}: ${words}`, detail }, fatal, retryAfter };
 }
 
 function kindOf(status: number): StreamErrorKind {
