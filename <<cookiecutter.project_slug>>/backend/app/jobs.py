@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from streamator import JobEmitter, Store
 
 from app.auth import LOCAL_USER, User
@@ -56,6 +56,8 @@ MIGRATIONS: tuple[Migration, ...] = (
 
 class Job(BaseModel):
     """A job as the API shows it. `interrupted`: the server stopped while it ran."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     job_id: str
     user_id: str = Field(default=LOCAL_USER.id, exclude=True)

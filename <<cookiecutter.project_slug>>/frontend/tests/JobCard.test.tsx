@@ -68,7 +68,7 @@ afterEach(() => {
 
 function show(props: Partial<JobCardProps> = {}) {
   const card = (more: Partial<JobCardProps>) => (
-    <ConfigContext value={{ project_name: "Test", store: "memory", max_upload_bytes: 1000, max_running_jobs: 8 }}>
+    <ConfigContext value={{ project_name: "Test", description: "", version: "0", store: "memory", max_upload_bytes: 1000, max_running_jobs: 8 }}>
       <JobCard
         job={running}
         delivery="stream"
