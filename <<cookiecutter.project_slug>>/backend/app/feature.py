@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from streamator import Store
 
 from app.database import Database, Migration
+from app.documents import DocumentSource
 from app.jobs import JobRunner
 from app.settings import Settings
 
@@ -25,6 +26,8 @@ class Services:
     database: Database
     store: Store
     jobs: JobRunner
+    documents: list[DocumentSource] = field(default_factory=list)
+    """Where documents are: a feature that keeps some adds itself, one that works on them reads from all."""
 
 
 def _services(request: Request) -> Services:
