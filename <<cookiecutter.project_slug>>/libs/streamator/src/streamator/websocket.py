@@ -10,7 +10,8 @@ route allows it, ``{"type": "cancel"}``. Answers: ``{"paused": true}``, ``{"paus
 ``{"cancelled": job_id}``, or ``{"error": "..."}`` that says what was wrong.
 
 How it ends: 1000 after the job's last event, and where there is nothing after the cursor in a closed log; 1012, and
-no last event, when the server stops or no longer keeps the log: connect again; 4404 for an unknown job;
+no last event, when the server stops or no longer keeps the log: connect again; 4401, and no last event, when the
+permission to look on has ended (``scope["streamator.ends_at"]``, see `StreamApp`); 4404 for an unknown job;
 4422 for an unknown visibility in the query; 1013 where a store cannot be read; 1009 for a client that sends too much. A
 page of another site gets no WebSocket but a 403.
 """
@@ -32,7 +33,7 @@ from .stream import HEARTBEAT_SECONDS, Follow
 from .view import View, view_of
 from .viewer import Receive, Scope, Send, Viewer, cancel_job, cursor, find_log, header, logger
 
-NORMAL, TOO_BIG, RESTART, TRY_LATER, NOT_FOUND, UNPROCESSABLE = 1000, 1009, 1012, 1013, 4404, 4422
+NORMAL, TOO_BIG, RESTART, TRY_LATER, EXPIRED, NOT_FOUND, UNPROCESSABLE = 1000, 1009, 1012, 1013, 4401, 4404, 4422
 # The longest message that a client has a use for is 18 characters.
 MAX_MESSAGE = 1_024
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -98,6 +99,7 @@ class _Socket(Viewer):
         """Serve the connection."""
         listener: asyncio.Task[None] | None = None
         with self:
+            self.permitted(scope)
             try:
                 await receive()  # websocket.connect
                 await self._put({"type": "websocket.accept"})
@@ -118,8 +120,10 @@ class _Socket(Viewer):
                     await self._text(wire.websocket_text(b""))
                     listener = asyncio.ensure_future(self._listen(receive, batches, log, store))
                     last = await self._serve(batches, log.start_at(after))
-                    if self.code is None:
-                        self.code = NORMAL if log.closed and last >= log.last and not self.ending else RESTART
+                    if self.code is None and self.ending:
+                        self.code = EXPIRED if self.expired else RESTART
+                    elif self.code is None:
+                        self.code = NORMAL if log.closed and last >= log.last else RESTART
                 if not self.left:
                     await self._put({"type": "websocket.close", "code": self.code})
             finally:
@@ -197,7 +201,7 @@ class _Socket(Viewer):
         return {"cancelled": self.job_id} if reason is None else {"error": reason}
 
     def end(self) -> None:
-        """End, without the job's last event: the server shuts down."""
+        """End, without the job's last event: the server shuts down, or the viewer may look on no longer."""
         super().end()
         self.going.set()
 
