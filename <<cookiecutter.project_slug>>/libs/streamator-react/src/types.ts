@@ -49,7 +49,7 @@ export type JobOutcome = "completed" | "failed" | "cancelled";
  * - `gone` 404 or 410: there is no such job (any more)
  * - `denied` 401 or 403
  * - `rejected` any other 4xx that a second try would not change
- * - `busy` 429; tried again
+ * - `busy` 429; a stream is polled instead, anything else tried again
  * - `server` 5xx or 408; tried again
  * - `network` no answer, or the connection broke; tried again
  * - `timeout` no byte for longer than `timeout`; tried again
@@ -79,10 +79,13 @@ export interface StreamError {
 /** How the events come in. `sse` is fetch, and EventSource where fetch cannot stream; `ws` is a WebSocket. */
 export type StreamMode = "sse" | "eventsource" | "poll" | "ws";
 
-/** Request headers, or a function that gives them anew for each attempt (for tokens that expire). */
+/**
+ * Request headers, or a function that gives them anew for each attempt, for tokens that expire. An answer of 401 is then
+ * tried once more, at once, with `refused` true: time for another token.
+ */
 export type StreamHeaders =
   | Readonly<Record<string, string>>
-  | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
+  | ((refused: boolean) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
 
 export interface LogStreamOptions {
   /** Default `"sse"`. A change reconnects. */
@@ -97,8 +100,13 @@ export interface LogStreamOptions {
   onOpen?: (response: Response) => void;
   /** Lines kept, default 200000. The oldest go first; `dropped` counts them. */
   maxEntries?: number;
-  /** Not sent by EventSource. Read at each attempt. */
+  /** Not sent by EventSource and WebSocket. Read at each attempt. */
   headers?: StreamHeaders;
+  /**
+   * Gives the URL of each attempt of an EventSource or a WebSocket, which send no headers: with a ticket in its query,
+   * for instance. `refused` as for `headers`.
+   */
+  signUrl?: (url: string, refused: boolean) => string | Promise<string>;
   /** Default `"GET"`. Only `mode: "sse"` sends another. A change reconnects. */
   method?: string;
   /** Sent with a method that takes one. Read at each attempt; a change of a string reconnects. */

@@ -9,6 +9,8 @@ export interface StreamRequest {
   /** The last id seen, `""` for none. A function, because a poll asks again and again. */
   readonly cursor: () => string;
   readonly headers: () => StreamHeaders | undefined;
+  /** A URL as it is to be asked for where headers cannot be sent. */
+  readonly signed: (url: string) => Promise<string>;
   readonly body: () => BodyInit | null | undefined;
   /** Milliseconds between polls. */
   readonly interval: () => number;
@@ -63,6 +65,12 @@ export function refusal(response: Response, url: string, detail?: string): Attem
   return { kind: "error", error: { kind, status, message: `${url} answered ${status}: ${words}`, detail }, fatal, retryAfter };
 }
 
+/** The sentence in an error's body, as streamator's servers write it. */
+export function sentenceOf(body: unknown): string | undefined {
+  const sentence = (body as { error?: unknown } | null | undefined)?.error;
+  return typeof sentence === "string" ? sentence : undefined;
+}
+
 function kindOf(status: number): StreamErrorKind {
   if (status === 404 || status === 410) return "gone";
   if (status === 401 || status === 403) return "denied";
@@ -78,8 +86,8 @@ function retryAfterOf(value: string | null): number | undefined {
 }
 
 /** The headers of one attempt. */
-export async function resolveHeaders(headers: StreamHeaders | undefined): Promise<Headers> {
-  return new Headers(typeof headers === "function" ? await headers() : headers);
+export async function resolveHeaders(headers: StreamHeaders | undefined, refused = false): Promise<Headers> {
+  return new Headers(typeof headers === "function" ? await headers(refused) : headers);
 }
 
 /** The event in a block's data. Anything but a JSON object becomes the message of a `log` event. */
