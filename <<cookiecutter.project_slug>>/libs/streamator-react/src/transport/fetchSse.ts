@@ -1,5 +1,5 @@
 import { SseParser } from "../sse.js";
-import { decodeEvent, failure, reason, refusal, resolveHeaders, type AttemptEnd, type Sink, type Transport } from "./transport.js";
+import { decodeEvent, failure, reason, refusal, resolveHeaders, sentenceOf, type AttemptEnd, type Sink, type Transport } from "./transport.js";
 
 /** A burst gives the page its turn after this many milliseconds of work. */
 const SLICE = 8;
@@ -35,15 +35,13 @@ export const fetchSse: Transport = async (request, sink, signal) => {
   return read(response.body.getReader(), url, sink, signal);
 };
 
-/** The sentence in an error's body, as streamator's servers write it. Any other body is not waited for. */
+/** The sentence in an error's body. What is not JSON is not waited for. */
 async function detailOf(response: Response): Promise<string | undefined> {
   if (!/json/i.test(response.headers.get("content-type") ?? "")) {
     void response.body?.cancel().catch(() => undefined); // already broken: nothing is left to cancel
     return undefined;
   }
-  const body: unknown = await response.json().catch(() => undefined);
-  const { error } = (body ?? {}) as { error?: unknown };
-  return typeof error === "string" ? error : undefined;
+  return sentenceOf(await response.json().catch(() => undefined));
 }
 
 async function read(reader: ReadableStreamDefaultReader<Uint8Array>, url: string, sink: Sink, signal: AbortSignal): Promise<AttemptEnd> {
