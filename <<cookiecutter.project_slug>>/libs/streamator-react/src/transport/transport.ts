@@ -71,12 +71,6 @@ export function sentenceOf(body: unknown): string | undefined {
   return typeof sentence === "string" ? sentence : undefined;
 }
 
-/** The sentence in an error's body, as streamator's servers write it. */
-export function sentenceOf(body: unknown): string | undefined {
-  const sentence = (body as { error?: unknown } | null | undefined)?.error;
-  return typeof sentence === "string" ? sentence : undefined;
-}
-
 function kindOf(status: number): StreamErrorKind {
   if (status === 404 || status === 410) return "gone";
   if (status === 401 || status === 403) return "denied";
