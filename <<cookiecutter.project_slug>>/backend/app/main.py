@@ -15,7 +15,7 @@ from streamator import open_store
 from streamator.emitter import start_reaper
 from streamator.fastapi import add_job_routes, add_log_routes
 
-from app import ingest, jobs, project, routes
+from app import agents, generation, ingest, jobs, project, routes
 from app.database import Database
 from app.errors import add_error_handlers
 from app.feature import Feature, Services
@@ -28,7 +28,7 @@ __all__ = ["FEATURES", "create_app"]
 
 logger = logging.getLogger(__name__)
 
-FEATURES: tuple[Feature, ...] = (ingest.FEATURE,)
+FEATURES: tuple[Feature, ...] = (ingest.FEATURE, generation.FEATURE, agents.FEATURE)
 """The app's own pages, one line each: to remove one, delete its folder, its import and its line."""
 
 _REAPER_INTERVAL = 60.0

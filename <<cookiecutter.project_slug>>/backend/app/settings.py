@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import project
@@ -74,6 +74,15 @@ class Settings(BaseSettings):
         default=3600, ge=1, description="set the seconds that a finished job stays in memory: 1 or more"
     )
     ingest_allow_private_urls: bool = Field(default=False, description="set it to true or false")
+    anthropic_api_key: SecretStr | None = None
+    anthropic_base_url: str | None = Field(default=None, description="set it to an address, or leave it unset")
+    anthropic_model: str = Field(default="claude-sonnet-5-5", min_length=1, description="set the name of a model")
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str | None = Field(default=None, description="set it to an address, or leave it unset")
+    openai_model: str = Field(default="gpt-5.4-mini", min_length=1, description="set the name of a model")
+    generation_provider: Literal["extractive", "anthropic", "openai"] | None = Field(
+        default=None, description="set it to extractive, anthropic or openai, or leave it unset"
+    )
     static_dir: Path | None = Field(
         default=None, description="set the directory of the built frontend, or leave it unset"
     )
@@ -85,6 +94,22 @@ class Settings(BaseSettings):
         if not url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("set the server as redis://[user:password@]host:port/db")
         return url
+
+    @field_validator("anthropic_base_url", "openai_base_url")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("set the address of an API, such as http://127.0.0.1:11434/v1")
+        return url
+
+    @field_validator("generation_provider")
+    @classmethod
+    def _is_configured(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name == "anthropic" and info.data.get("anthropic_api_key") is None:
+            raise ValueError("set ANTHROPIC_API_KEY as well")
+        if name == "openai" and not (info.data.get("openai_api_key") or info.data.get("openai_base_url")):
+            raise ValueError("set OPENAI_API_KEY or OPENAI_BASE_URL as well")
+        return name
 
     @field_validator("data_dir", "static_dir")
     @classmethod
