@@ -44,7 +44,7 @@ export interface JobRequest {
 export type JobStart = ((signal: AbortSignal) => Promise<{ readonly job_id: string }>) | JobRequest;
 
 export interface JobOptions
-  extends Pick<LogStreamOptions, "mode" | "interval" | "formatEvent" | "onEvent" | "maxEntries" | "headers" | "credentials" | "timeout"> {
+  extends Pick<LogStreamOptions, "mode" | "interval" | "formatEvent" | "onEvent" | "maxEntries" | "headers" | "signUrl" | "credentials" | "timeout"> {
   /** A job to follow from its first event, such as one that was started before a reload. Another id is another job. */
   jobId?: string | null;
   /** What stands before `/{job_id}/stream`, `/result` and `/cancel`. Default `"/job"`. */
@@ -343,12 +343,13 @@ export class JobRun {
   }
 
   /** One request to the job's routes. Does not reject. */
-  async #ask(url: string, init: RequestInit): Promise<Answer> {
-    const { headers, credentials = "same-origin" } = this.#options;
+  async #ask(url: string, init: RequestInit, refused = false): Promise<Answer> {
+    const { headers: given, credentials = "same-origin" } = this.#options;
     try {
-      const given = await resolveHeaders(headers);
-      if (!given.has("accept")) given.set("accept", "application/json");
-      const response = await fetch(url, { ...init, headers: given, credentials, cache: "no-store" });
+      const headers = await resolveHeaders(given, refused);
+      if (!headers.has("accept")) headers.set("accept", "application/json");
+      const response = await fetch(url, { ...init, headers, credentials, cache: "no-store" });
+      if (response.status === 401 && typeof given === "function" && !refused) return await this.#ask(url, init, true);
       const body: unknown = await response.json().catch(() => null);
       if (response.ok) return { ok: true, body };
       return { ok: false, status: response.status, message: sentenceOf(body) ?? `${url} answered ${response.status}.` };

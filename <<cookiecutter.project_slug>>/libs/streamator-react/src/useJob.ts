@@ -1,5 +1,6 @@
 import * as React from "react";
 import { followed, IDLE_JOB, JobRun, type JobOptions, type JobSnapshot, type JobStart, type RunSnapshot } from "./jobRun.js";
+import { useStreamDefaults } from "./streamDefaults.js";
 import { CONNECTING_SNAPSHOT } from "./store.js";
 import type { LogStream } from "./types.js";
 import { pick } from "./useLogStream.js";
@@ -23,7 +24,8 @@ export interface Job<Result = unknown> extends JobSnapshot<Result> {
  * answered with the job's stream; null to only follow the job of `options.jobId`. Both may change at any time.
  * Nothing starts by itself. A job goes on when the page is left; with `options.jobId` it is found again.
  */
-export function useJob<Result = unknown>(start: JobStart | null, options: JobOptions = {}): Job<Result> {
+export function useJob<Result = unknown>(start: JobStart | null, own: JobOptions = {}): Job<Result> {
+  const options = useStreamDefaults(own);
   const wanted = options.jobId ?? null;
   const [run] = React.useState(() => new JobRun(start, options));
   React.useEffect(() => run.use(start, options)); // before the effects below, which may ask for them
