@@ -1,4 +1,4 @@
-import { useMemo, useRef, type CSSProperties, type ReactElement, type ReactNode } from "react";
+import { useMemo, useRef, useState, type CSSProperties, type ReactElement, type ReactNode } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
 import { TextActions } from "./TextActions.js";
 import { useFollowing } from "./useFollowing.js";
@@ -74,8 +74,10 @@ function Panel({
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const words = useMemo(() => ({ ...WORDS, ...ownWords }), [ownWords]);
-  // A text that was there before is read from its beginning.
-  const { following, follower } = useFollowing(scroller, content, autoScroll && active, nothing);
+  // A text that was finished before is read from its beginning; of one that grew, the last piece may come with the end.
+  const [grew, setGrew] = useState(active);
+  if (active && !grew) setGrew(true);
+  const { following, follower } = useFollowing(scroller, content, autoScroll && grew, nothing);
   useEffectBeforePaint(() => {
     follower.current?.stick();
   }, [follower, text]);

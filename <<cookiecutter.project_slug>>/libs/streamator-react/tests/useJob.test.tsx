@@ -139,7 +139,7 @@ describe("a job that a function starts", () => {
     const stream = await asked("/api/log/a/stream");
     stream.open();
     stream.send(done(1));
-    await asked("/api/job/a/result");
+    expect((await asked("/api/job/a/result")).method).toBe("GET");
   });
 
   it("tells when it began and ended, by the job's own clock", async () => {
