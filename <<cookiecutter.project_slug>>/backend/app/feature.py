@@ -7,7 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp
 from streamator import Store
 
 from app.database import Database, Migration
@@ -30,8 +32,8 @@ class Services:
     """Where documents are: a feature that keeps some adds itself, one that works on them reads from all."""
 
 
-def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
+def _services(connection: HTTPConnection) -> Services:
+    services: Services = connection.app.state.services
     return services
 
 
@@ -49,9 +51,12 @@ class Feature:
         migrations: its tables.
         lifespan: what it holds open while the app runs. It is entered when `app.state.services` is there,
             and left when no job runs any more.
+        authentication: a middleware that every request goes through: it puts the `User` into `scope["user"]`, or
+            refuses. Of the feature with which people sign in; without one, AUTH has to be none.
     """
 
     name: str
     router: APIRouter
     migrations: Sequence[Migration]
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
+    authentication: Callable[[ASGIApp], ASGIApp] | None = None

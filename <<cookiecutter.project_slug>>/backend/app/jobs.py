@@ -15,8 +15,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from streamator import JobEmitter, Store
 
-from app.auth import LOCAL_USER, User
 from app.database import Database, Migration
+from app.users import LOCAL_USER, User
 
 __all__ = ["MIGRATIONS", "Job", "JobError", "JobRunner", "JobStatus", "JobTable", "TooManyJobs", "Work"]
 

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from app import project
-from app.auth import CurrentUser
 from app.errors import ApiError, error_responses
 from app.feature import SharedServices
 from app.jobs import Job
+from app.users import LOCAL_USER, CurrentUser
 
-__all__ = ["api", "root"]
+__all__ = ["api", "own_job", "root"]
 
 root = APIRouter()
 api = APIRouter()
@@ -42,6 +42,7 @@ class Config(BaseModel):
     description: str
     version: str
     store: Literal["memory", "dynamo", "redis"]
+    auth: Literal["none", "jwt"]
     max_upload_bytes: int
     max_running_jobs: int
 
@@ -72,6 +73,7 @@ async def config(services: SharedServices) -> Config:
         description=project.DESCRIPTION,
         version=version("app"),
         store=settings.streamator_store,
+        auth=settings.auth,
         max_upload_bytes=settings.max_upload_bytes,
         max_running_jobs=settings.max_running_jobs,
     )
@@ -95,3 +97,9 @@ async def get_job(services: SharedServices, user: CurrentUser, job_id: str) -> J
     if job is None:
         raise ApiError(404, "not found")
     return job
+
+
+async def own_job(services: SharedServices, user: CurrentUser, job_id: str) -> None:
+    """Lets a user at the log, the result and the end of their own jobs alone: another's is as good as none."""
+    if user is not LOCAL_USER and await services.jobs.get(job_id, user=user) is None:
+        raise ApiError(404, "not found")

@@ -10,7 +10,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import project
 
-__all__ = ["PROJECT_ROOT", "Settings", "SettingsError", "load_settings"]
+__all__ = ["MIN_SECRET", "PROJECT_ROOT", "Settings", "SettingsError", "load_settings"]
+
+
+MIN_SECRET = 32
+"""The characters of the shortest secret that signs anything: as many bytes as the signature has (RFC 7518, 3.2)."""
 
 
 def _find_root() -> Path:
@@ -72,6 +76,25 @@ class Settings(BaseSettings):
     max_running_jobs: int = Field(default=8, ge=1, le=1000, description="set a number from 1 to 1000")
     job_ttl_seconds: float = Field(
         default=3600, ge=1, description="set the seconds that a finished job stays in memory: 1 or more"
+    )
+    auth: Literal["none", "jwt"] = Field(
+        default=cast(Any, project.DEFAULT_AUTH),
+        description="set it to none, or to jwt for an app whose users sign in",
+    )
+    auth_secret: str | None = Field(
+        default=None,
+        min_length=MIN_SECRET,
+        repr=False,
+        description=f"set {MIN_SECRET} characters or more, the same for all servers, or leave it unset",
+    )
+    auth_token_seconds: int = Field(
+        default=600, ge=1, le=86_400, description="set the seconds that an access token holds: 1 to 86400"
+    )
+    auth_session_days: int = Field(
+        default=30, ge=1, le=3650, description="set the days without a visit after which a sign-in ends: 1 to 3650"
+    )
+    max_streams_per_user: int = Field(
+        default=50, ge=1, le=100_000, description="set how many streams a user may have open: 1 to 100000"
     )
     ingest_allow_private_urls: bool = Field(default=False, description="set it to true or false")
     anthropic_api_key: SecretStr | None = None
@@ -161,6 +184,6 @@ def _sentence(error: dict[str, Any]) -> str:
         fix = str(error["ctx"]["error"])
     else:
         fix = (field.description if field else None) or str(error["msg"])
-    if "redis" in name.lower():  # it may hold a password
+    if "redis" in name.lower() or "secret" in name.lower():  # it may hold a password
         return f"{name.upper()} cannot be used: {fix}."
     return f"{name.upper()}={str(error['input'])!r} cannot be used: {fix}."

@@ -1,5 +1,6 @@
-"""Who uses the app: `CurrentUser` is the type of a route's parameter that wants to know."""
+"""Sign-in: users with passwords, short access tokens, sessions that last, tickets for one job."""
 
-from app.auth.user import LOCAL_USER, CurrentUser, User
+from app.auth.feature import FEATURE
+from app.users import LOCAL_USER, CurrentUser, User
 
-__all__ = ["LOCAL_USER", "CurrentUser", "User"]
+__all__ = ["FEATURE", "LOCAL_USER", "CurrentUser", "User"]
