@@ -123,6 +123,7 @@ export class JobRun {
   #eventsChanged = false;
   #lastError: string | null = null;
   #completed: StreamEvent | null = null;
+  #asked: string | null = null; // what `follow` was asked for last
   #connection: JobConnection | null = null;
   #unsubscribe: (() => void) | null = null;
   #work: AbortController | null = null; // the start or the fetch of the result
@@ -156,13 +157,14 @@ export class JobRun {
     else this.#connect({ url: start.url, mode: "sse", method: (start.method ?? "POST").toUpperCase(), credentials: this.#options.credentials ?? "same-origin" });
   }
 
-  /** Follows a job by its id, unless it is followed already. */
+  /** Follows a job by its id, unless it is followed already. Null: leave things as they are. */
   follow(jobId: string | null): void {
-    const { asked, jobId: current } = this.#now;
-    if (jobId !== null && (jobId !== current || !this.#connection)) {
+    if (jobId === this.#asked) return; // an effect that runs anew
+    this.#asked = jobId;
+    if (jobId !== null && (jobId !== this.#now.jobId || !this.#connection)) {
       this.#begin(followed(jobId));
       this.#connect(this.#own(jobId));
-    } else if (jobId !== asked) this.#set({ asked: jobId });
+    } else this.#set({ asked: jobId });
   }
 
   /** Asks the job to stop. Whether it could be asked is told by `error`; that it stopped, by its end. */

@@ -1,6 +1,6 @@
-import { act, cleanup, renderHook, waitFor } from "@testing-library/react";
+import { act, cleanup, render as renderPage, renderHook, waitFor } from "@testing-library/react";
 import type * as React from "react";
-import { StrictMode, useEffect, type ReactNode } from "react";
+import { Activity, StrictMode, useEffect, type ReactNode } from "react";
 import { renderToString } from "react-dom/server";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { StreamDefaults, useJob, type Job, type JobOptions, type JobStart } from "../src/index.js";
@@ -376,6 +376,34 @@ describe("a job that is followed by its id", () => {
     expect(second.result.current).toMatchObject({ state: "running", jobId: "a" });
     await waitFor(() => expect(net.requests).toHaveLength(2));
     expect(stored).toBe("a");
+  });
+
+  it("another job that was started since stays when the page is hidden and shown again", async () => {
+    const seen: Job[] = [];
+    function Page() {
+      const job = useJob(byId, { jobId: "x" });
+      seen.push(job);
+      return null;
+    }
+    const shown = (mode: "visible" | "hidden") => (
+      <Activity mode={mode}>
+        <Page />
+      </Activity>
+    );
+    const { rerender } = renderPage(shown("visible"));
+    await asked("/job/x/stream");
+    act(() => seen.at(-1)?.start());
+    const stream = await asked("/job/a/stream");
+    stream.open();
+    stream.send(frame(1, log("one")));
+    await waitFor(() => expect(seen.at(-1)?.events).toHaveLength(1));
+    rerender(shown("hidden"));
+    expect(stream.signal.aborted).toBe(true);
+    rerender(shown("visible"));
+    await waitFor(() => expect(net.requests).toHaveLength(3));
+    expect(net.last()).toMatchObject({ url: "/job/a/stream" });
+    expect(net.last().headers.get("last-event-id")).toBe("1");
+    expect(seen.at(-1)).toMatchObject({ jobId: "a", state: "running" });
   });
 
   it("is lost where there is no such job", async () => {
