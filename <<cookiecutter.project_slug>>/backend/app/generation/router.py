@@ -134,6 +134,7 @@ async def get_options(pipeline: Generation, user: CurrentUser) -> RunChoices:
 
 @router.post(
     "/run/stream",
+    status_code=200,
     response_class=StreamResponse,
     responses={200: {"model": GenerationEvent, "description": "The run, as it goes"}, **error_responses(422, 429)},
 )
