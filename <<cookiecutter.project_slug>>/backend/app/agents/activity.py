@@ -8,8 +8,8 @@ from typing import Literal
 
 from streamator import JobEmitter, Store
 
-from app.agents.events import Activity, AgentEvent, AgentName, AgentStatus, EventName
-from app.auth import LOCAL_USER
+from app.agents.events import AgentActivity, AgentEvent, AgentName, AgentStatus, EventName
+from app.users import LOCAL_USER
 
 __all__ = ["ActivityHandle", "ActivityLog"]
 
@@ -83,9 +83,7 @@ class ActivityLog:
             source_id=activity.source_id,
             event=event,
             timestamp=datetime.now(timezone.utc),
-            payload=Activity(
-                agent_name=activity.agent_name, status=status, message=message, progress=progress
-            ),
+            payload=AgentActivity(agent_name=activity.agent_name, status=status, message=message, progress=progress),
             user_id=user_id,
         )
         self.events += 1

@@ -132,18 +132,15 @@ class Coordinator:
         if document is None:  # deleted while it waited for its turn
             return
         title = clip(document.title)
-        activity = log.register_activity(
-            "coordinator", document.id, f"Handing out {title}", user_id=document.user_id
-        )
+        activity = log.register_activity("coordinator", document.id, f"Handing out {title}", user_id=document.user_id)
         finished = 0
 
         async def work(name: WorkerName) -> None:
             nonlocal finished
             await self._work(name, document, log)
             finished += 1
-            log.update_activity(
-                activity, f"{finished} of {len(workers)} are done with {title}", 100 * finished / len(workers)
-            )
+            message = f"{finished} of {len(workers)} are done with {title}"
+            log.update_activity(activity, message, round(100 * finished / len(workers)))
 
         # All are waited for also when one fails: none is left behind that reports to a log which is closed.
         results = await asyncio.gather(*map(work, workers), return_exceptions=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-__all__ = ["AGENTS", "Activity", "AgentEvent", "AgentName", "AgentStatus", "EventName", "WorkerName"]
+__all__ = ["AGENTS", "AgentActivity", "AgentEvent", "AgentName", "AgentStatus", "EventName", "WorkerName"]
 
 WorkerName = Literal["tagger", "summariser", "indexer"]
 AgentName = Literal["coordinator", WorkerName]
@@ -17,7 +17,7 @@ EventName = Literal["activity_registered", "activity_updated", "activity_complet
 AGENTS: tuple[AgentName, ...] = ("coordinator", "tagger", "summariser", "indexer")
 
 
-class Activity(BaseModel):
+class AgentActivity(BaseModel):
     """What an agent is doing, in the words of its lane."""
 
     agent_name: AgentName
@@ -33,5 +33,5 @@ class AgentEvent(BaseModel):
     source_id: str = Field(description="the document that it is about; the agent's own name where it is about none")
     event: EventName
     timestamp: datetime
-    payload: Activity
+    payload: AgentActivity
     user_id: str | None = Field(default=None, description="whose document it is, where users sign in")

@@ -6,16 +6,17 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from itertools import combinations
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from app.agents.events import WorkerName
-from app.auth import User
 from app.database import Database, Migration
 from app.documents import SourceDocument
+from app.users import User
 
-__all__ = ["MIGRATIONS", "DocumentFindings", "Findings", "RelatedDocument", "Work"]
+__all__ = ["MIGRATIONS", "AgentWork", "DocumentFindings", "Findings", "RelatedDocument"]
 
 MIGRATIONS: tuple[Migration, ...] = (
     (
@@ -63,7 +64,7 @@ class RelatedDocument(BaseModel):
     title: str
 
 
-class Work(BaseModel):
+class AgentWork(BaseModel):
     """How a worker's work on a document ended."""
 
     agent_name: WorkerName
@@ -79,7 +80,7 @@ class DocumentFindings(BaseModel):
     tags: list[str]
     summary: list[str]
     related: list[RelatedDocument]
-    work: list[Work]
+    work: list[AgentWork]
 
 
 class Findings:
@@ -92,30 +93,22 @@ class Findings:
         """Makes a run the one that is shown, and forgets old ones."""
 
         def insert(connection: sqlite3.Connection) -> None:
-            added = connection.execute(
-                "INSERT INTO agent_runs (run_id, started_at) VALUES (?, ?)", (run_id, _now())
-            )
-            connection.execute(
-                "DELETE FROM agent_runs WHERE position <= ?", ((added.lastrowid or 0) - _KEPT_RUNS,)
-            )
+            added = connection.execute("INSERT INTO agent_runs (run_id, started_at) VALUES (?, ?)", (run_id, _now()))
+            connection.execute("DELETE FROM agent_runs WHERE position <= ?", ((added.lastrowid or 0) - _KEPT_RUNS,))
 
         await self._database.write(insert)
 
     async def runs(self) -> list[str]:
         """The ids of the latest runs, the one that is shown first."""
         rows = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT run_id FROM agent_runs ORDER BY position DESC"
-            ).fetchall()
+            lambda connection: connection.execute("SELECT run_id FROM agent_runs ORDER BY position DESC").fetchall()
         )
         return [row["run_id"] for row in rows]
 
     async def done(self) -> dict[str, set[str]]:
         """For each document, who has worked on it."""
         rows = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT document_id, agent_name FROM agent_findings"
-            ).fetchall()
+            lambda connection: connection.execute("SELECT document_id, agent_name FROM agent_findings").fetchall()
         )
         done: dict[str, set[str]] = {}
         for row in rows:
@@ -153,9 +146,7 @@ class Findings:
                 values,
             )
             if index is not None:
-                connection.execute(
-                    "INSERT INTO agent_index (rowid, text) VALUES (?, ?)", (added.lastrowid, index)
-                )
+                connection.execute("INSERT INTO agent_index (rowid, text) VALUES (?, ?)", (added.lastrowid, index))
 
         await self._database.write(insert)
 
@@ -202,20 +193,22 @@ def _findings(connection: sqlite3.Connection, document_id: str, user_id: str) ->
         tags=tags,
         summary=found.get("summary", []),
         related=_related(connection, document_id, user_id, tags),
-        work=[Work(**{name: row[name] for name in Work.model_fields}) for row in rows],
+        work=[AgentWork(**{name: row[name] for name in AgentWork.model_fields}) for row in rows],
     )
 
 
 def _related(
     connection: sqlite3.Connection, document_id: str, user_id: str, tags: Sequence[str]
 ) -> list[RelatedDocument]:
-    """The user's other documents in whose words the tags weigh most (BM25)."""
-    if not tags:
+    """The user's other documents that have two of the tags, those in which they weigh most first (BM25)."""
+    phrases = ['"{}"'.format(tag.replace('"', "")) for tag in tags]
+    pairs = [f"({one} AND {other})" for one, other in combinations(phrases, 2)]
+    if not pairs:
         return []
     rows = connection.execute(
         "SELECT f.document_id, f.title FROM agent_index i JOIN agent_findings f ON f.position = i.rowid "
         "WHERE agent_index MATCH ? AND f.document_id != ? AND f.user_id = ? ORDER BY i.rank LIMIT ?",
-        (" OR ".join('"{}"'.format(tag.replace('"', "")) for tag in tags), document_id, user_id, _RELATED),
+        (" OR ".join(pairs), document_id, user_id, _RELATED),
     ).fetchall()
     return [RelatedDocument(**row) for row in rows]
 

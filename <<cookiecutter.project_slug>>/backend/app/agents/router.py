@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from streamator import Filter
 from streamator.fastapi import make_stream_response
 
 from app.agents.events import AGENTS, AgentEvent, AgentName
 from app.agents.findings import DocumentFindings, Findings
-from app.auth import LOCAL_USER, CurrentUser, User
 from app.errors import ApiError, error_responses
 from app.feature import SharedServices
+from app.users import LOCAL_USER, CurrentUser, User
 
 __all__ = ["router"]
 
@@ -21,10 +22,11 @@ router = APIRouter(tags=["agents"])
 
 
 class Agents(BaseModel):
-    """Who the agents are, and the run that they report to: null before the first has begun."""
+    """Who the agents are, and the run that they report to."""
 
     agents: list[AgentName]
-    run_id: str | None
+    run_id: str | None = Field(description="null before the first has begun")
+    now: datetime = Field(description="by the clock that the reports are stamped with")
 
 
 class AgentFindings(BaseModel):
@@ -45,7 +47,7 @@ Known = Annotated[Findings, Depends(_findings)]
 async def get_agents(findings: Known, user: CurrentUser) -> Agents:
     """Names the agents, and the run to follow."""
     runs = await findings.runs()
-    return Agents(agents=list(AGENTS), run_id=runs[0] if runs else None)
+    return Agents(agents=list(AGENTS), run_id=runs[0] if runs else None, now=datetime.now(timezone.utc))
 
 
 @router.get(
@@ -71,13 +73,14 @@ async def stream_agents(
     An event's id counts in its run: without `run` a stream begins at the start, whatever the client has seen.
     """
     runs = await findings.runs()
-    if run is None and runs:
+    if run is None:
+        # Of which run the client's cursor is, nobody knows: it is not to be read.
         request.scope["headers"] = [each for each in request.scope["headers"] if each[0] != b"last-event-id"]
         request.scope["query_string"] = b""
-    run_id = run or (runs[0] if runs else None)
-    if run_id is None or run_id not in runs:
+        run = runs[0] if runs else None
+    if run is None or run not in runs:
         raise ApiError(404, "not found")
-    return make_stream_response(run_id, services.store, filter=_shown(user, kind, id))
+    return make_stream_response(run, services.store, filter=_shown(user, kind, id))
 
 
 @router.get("/agents/findings", responses=error_responses(422))

@@ -40,7 +40,7 @@ async def tag(document: SourceDocument, report: Report) -> Outcome:
     text = document.text[:MAX_CHARACTERS]
     report(f"Counting {count(len(text), 'character')} by their words", 30)
     tags = await asyncio.to_thread(_tags, text)
-    return Outcome(f"Tags: {', '.join(tags)}" if tags else "There are no words to make tags of", {"tags": tags})
+    return Outcome(", ".join(tags) or "no words to make tags of", {"tags": tags})
 
 
 async def summarise(document: SourceDocument, report: Report) -> Outcome:
@@ -49,15 +49,15 @@ async def summarise(document: SourceDocument, report: Report) -> Outcome:
     sentences = await asyncio.to_thread(_sentences, document.text[:MAX_CHARACTERS])
     report(f"Weighing {count(len(sentences), 'sentence')} against each other", 50)
     summary = await asyncio.to_thread(_summary, sentences)
-    message = f"Chose {len(summary)} of {count(len(sentences), 'sentence')}"
-    return Outcome(message if summary else "There are no sentences to choose from", {"summary": summary})
+    message = f"chose {len(summary)} of {count(len(sentences), 'sentence')}"
+    return Outcome(message if summary else "no sentences to choose from", {"summary": summary})
 
 
 async def index(document: SourceDocument, report: Report) -> Outcome:
     """Has its words ready for documents that are about the same."""
     text = document.text[:MAX_CHARACTERS]
     report("Reading the words", 50)
-    return Outcome(f"Indexed {count(len(text.split()), 'word')}", {}, index=text)
+    return Outcome(f"indexed {count(len(text.split()), 'word')}", {}, index=text)
 
 
 WORKERS: Mapping[WorkerName, Worker] = {"tagger": tag, "summariser": summarise, "indexer": index}
