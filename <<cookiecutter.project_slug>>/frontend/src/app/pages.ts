@@ -1,6 +1,7 @@
 /** The pages of the app. Each is a folder beside this one, and a line below. */
 
 import type { ComponentType } from "react";
+import { componentsPage } from "../examples";
 import { ingestPage } from "../ingest";
 
 export interface Page {
@@ -19,4 +20,5 @@ export interface PageProps {
 
 export const pages: readonly Page[] = [
   ingestPage,
+  componentsPage,
 ];

@@ -65,7 +65,7 @@ afterAll(() => rmSync(app, { recursive: true, force: true }));
 
 it("holds the modules, their types and the style sheets, and nothing of the workshop", () => {
   const packed = join(app, "node_modules/streamator-react");
-  expect(readdirSync(packed).toSorted()).toEqual(["README.md", "dist", "package.json", "src"]);
+  expect(readdirSync(packed).toSorted()).toEqual(["README.md", "dist", "examples", "package.json", "src"]);
   expect(readdirSync(join(packed, "dist"))).toEqual(expect.arrayContaining(["index.js", "index.d.ts", "log.css", "log-compat.css"]));
 });
 
