@@ -7,7 +7,7 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from streamator import JobEmitter, Store
 
 from app.database import Database, Migration
+from app.progress import ProgressReader
 from app.users import LOCAL_USER, User
 
 __all__ = ["MIGRATIONS", "Job", "JobError", "JobRunner", "JobStatus", "JobTable", "TooManyJobs", "Work"]
@@ -68,6 +69,11 @@ class Job(BaseModel):
     finished_at: datetime | None = None
     document_id: str | None = None
     error: str | None = None
+    step: str | None = None
+    """Of a job that runs: where it is, as the last progress event of its log says; with `percent` from 0 to 100."""
+    percent: float | None = None
+    age_seconds: float | None = None
+    """Of a job that runs: since its start."""
 
 
 class JobError(Exception):
@@ -115,15 +121,24 @@ class JobTable:
         statement = "UPDATE jobs SET status = ?, finished_at = ?, error = ? WHERE status = 'running'"
         return await self._database.write(lambda connection: connection.execute(statement, values).rowcount)
 
-    async def latest(self, limit: int, *, user: User, kind: str | None = None) -> list[Job]:
-        """The newest `limit` jobs of a user, of one kind or of all, newest first."""
+    async def latest(
+        self, limit: int, *, user: User, kind: str | None = None, status: JobStatus | None = None
+    ) -> list[Job]:
+        """The newest `limit` jobs of a user, of one kind and status or of all, newest first."""
         statement = (
             "SELECT * FROM jobs WHERE user_id = :user AND (:kind IS NULL OR kind = :kind) "
-            "ORDER BY position DESC LIMIT :limit"
+            "AND (:status IS NULL OR status = :status) ORDER BY position DESC LIMIT :limit"
         )
-        values = {"user": user.id, "kind": kind, "limit": limit}
+        values = {"user": user.id, "kind": kind, "status": status, "limit": limit}
         rows = await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
         return [_from_row(row) for row in rows]
+
+    async def totals(self, *, user: User, since: datetime) -> tuple[dict[str, int], int]:
+        """How many jobs a user has of each status, and how many of them have ended since a time."""
+        statement = "SELECT status, count(*), sum(finished_at >= ?) FROM jobs WHERE user_id = ? GROUP BY status"
+        values = (since.isoformat(), user.id)
+        rows = await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
+        return {row[0]: row[1] for row in rows}, sum(row[2] or 0 for row in rows)
 
     async def get(self, job_id: str) -> Job | None:
         """One job, or None where there is none of this id."""
@@ -149,6 +164,7 @@ class JobRunner:
     def __init__(self, table: JobTable, store: Store, *, limit: int) -> None:
         self._table = table
         self._store = store
+        self._progress = ProgressReader(store)
         self._limit = limit
         self._tasks: dict[str, asyncio.Task[Mapping[str, Any] | None]] = {}
         self._emitters: dict[str, JobEmitter] = {}
@@ -246,6 +262,33 @@ class JobRunner:
         """One job of this or an earlier run of the server; None where there is none, or it is somebody else's."""
         job = self._live.get(job_id) or await self._table.get(job_id)
         return job if job is not None and job.user_id == user.id else None
+
+    async def with_progress(self, jobs: Sequence[Job]) -> list[Job]:
+        """The same, those that run with their age and how far they are: also those of other server processes."""
+        running = [job.job_id for job in jobs if job.status == "running"]
+        progress, now = await self._progress.of(running), _now()
+        return [
+            job.model_copy(
+                update={
+                    "step": progress[job.job_id].step,
+                    "percent": progress[job.job_id].percent,
+                    "age_seconds": round(max((now - job.created_at).total_seconds(), 0.0), 1),
+                }
+            )
+            if job.job_id in progress
+            else job
+            for job in jobs
+        ]
+
+    async def running_of(self, user: User) -> list[Job]:
+        """The user's jobs that run, in whichever process, newest first, with how far they are."""
+        rows = await self._table.latest(KEPT_JOBS, user=user, status="running")
+        live = [self._live.get(row.job_id, row) for row in rows]
+        return await self.with_progress([job for job in live if job.status == "running"])
+
+    async def totals(self, *, user: User, since: datetime) -> tuple[dict[str, int], int]:
+        """How many jobs a user has of each status, and how many of them have ended since a time."""
+        return await self._table.totals(user=user, since=since)
 
     async def shutdown(self, timeout: float = 5.0) -> None:
         """Cancels what runs and waits for it, `timeout` seconds at most. Later starts are refused.

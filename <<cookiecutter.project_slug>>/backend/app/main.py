@@ -15,7 +15,7 @@ from streamator import open_store
 from streamator.emitter import start_reaper
 from streamator.fastapi import add_job_routes, add_log_routes
 
-from app import agents, auth, generation, ingest, jobs, project, routes
+from app import agents, auth, dashboard, generation, ingest, jobs, project, routes
 from app.database import Database
 from app.errors import add_error_handlers
 from app.feature import Feature, Services
@@ -33,6 +33,7 @@ FEATURES: tuple[Feature, ...] = (
     ingest.FEATURE,
     generation.FEATURE,
     agents.FEATURE,
+    dashboard.FEATURE,
 )
 """The app's own pages, one line each: to remove one, delete its folder, its import and its line."""
 

@@ -86,8 +86,9 @@ async def list_jobs(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     kind: Annotated[str | None, Query(max_length=40, description="such as ingest; all without it")] = None,
 ) -> Jobs:
-    """Lists the user's newest jobs, of earlier runs of the server too."""
-    return Jobs(jobs=await services.jobs.latest(limit, user=user, kind=kind))
+    """Lists the user's newest jobs, of earlier runs of the server and of other processes too."""
+    rows = await services.jobs.latest(limit, user=user, kind=kind)
+    return Jobs(jobs=await services.jobs.with_progress(rows))
 
 
 @api.get("/jobs/{job_id}", tags=["jobs"], responses=error_responses(404))
@@ -96,7 +97,7 @@ async def get_job(services: SharedServices, user: CurrentUser, job_id: str) -> J
     job = await services.jobs.get(job_id, user=user)
     if job is None:
         raise ApiError(404, "not found")
-    return job
+    return (await services.jobs.with_progress([job]))[0]
 
 
 async def own_job(services: SharedServices, user: CurrentUser, job_id: str) -> None:

@@ -88,6 +88,7 @@ async def ingest(request: Request, services: SharedServices, user: CurrentUser, 
 
 @router.post(
     "/ingest/stream",
+    status_code=200,
     response_class=StreamResponse,
     openapi_extra=_BODY,
     responses={
