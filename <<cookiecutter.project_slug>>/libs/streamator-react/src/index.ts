@@ -1,4 +1,5 @@
 export { useLogStream } from "./useLogStream.js";
+export { StreamDefaults, type SharedOptions } from "./streamDefaults.js";
 export { LogPanel } from "./LogPanel.js";
 export { streamEvents } from "./streamEvents.js";
 export { useJob } from "./useJob.js";

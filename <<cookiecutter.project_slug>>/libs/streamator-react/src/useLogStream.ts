@@ -1,6 +1,7 @@
 import * as React from "react";
 import { Connection } from "./connection.js";
 import { CONNECTING_SNAPSHOT, IDLE_SNAPSHOT, LogStore, type StoreSnapshot } from "./store.js";
+import { useStreamDefaults } from "./streamDefaults.js";
 import type { LogSnapshot, LogStream, LogStreamOptions } from "./types.js";
 import { useSnapshot } from "./useSnapshot.js";
 
@@ -11,7 +12,8 @@ import { useSnapshot } from "./useSnapshot.js";
  * or string `body` is another stream: it starts with no lines. All other options may change at any time.
  * Lines come in the server's order; none is lost or doubled over reconnects to a server that honours the cursor.
  */
-export function useLogStream(url: string | null | undefined, options: LogStreamOptions = {}): LogStream {
+export function useLogStream(url: string | null | undefined, own: LogStreamOptions = {}): LogStream {
+  const options = useStreamDefaults(own);
   const { mode = "sse", method = "GET", credentials = "same-origin", body } = options;
   const key = url ? JSON.stringify([url, mode, method.toUpperCase(), credentials, typeof body === "string" ? body : null]) : null;
 
