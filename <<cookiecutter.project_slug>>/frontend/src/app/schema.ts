@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * List Jobs
-         * @description Lists the user's newest jobs, of earlier runs of the server too.
+         * @description Lists the user's newest jobs, of earlier runs of the server and of other processes too.
          */
         readonly get: operations["list_jobs_api_jobs_get"];
         readonly put?: never;
@@ -84,6 +84,86 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/auth/sign-in": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Sign In
+         * @description Gives an access token for a name and a password, and a cookie for the tokens after it.
+         */
+        readonly post: operations["sign_in_api_auth_sign_in_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/auth/refresh": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Refresh
+         * @description Gives the next access token, and the next cookie, for the cookie.
+         */
+        readonly post: operations["refresh_api_auth_refresh_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/auth/sign-out": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Sign Out
+         * @description Ends the session of the cookie. An access token holds until it expires.
+         */
+        readonly post: operations["sign_out_api_auth_sign_out_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/auth/tickets": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Buy Ticket
+         * @description Gives a ticket for the stream of a job, for an EventSource or a WebSocket.
+         */
+        readonly post: operations["buy_ticket_api_auth_tickets_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/ingest": {
         readonly parameters: {
             readonly query?: never;
@@ -98,6 +178,27 @@ export interface paths {
          * @description Starts a job that ingests an uploaded file or a URL.
          */
         readonly post: operations["ingest_api_ingest_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/ingest/stream": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Ingest Stream
+         * @description Starts the same job and streams its events. The job goes on when the viewer leaves: its id is in the answer's
+         *     `x-job-id`, and all of its log at /api/log/{job_id}/stream.
+         */
+        readonly post: operations["ingest_stream_api_ingest_stream_post"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -160,6 +261,229 @@ export interface paths {
          * @description Gives the original, to be saved: never to be shown as a page of this site.
          */
         readonly get: operations["get_original_api_documents__document_id__file_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/run/options": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Get Options
+         * @description Gives what a run may be asked for.
+         */
+        readonly get: operations["get_options_api_run_options_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/run/stream": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Run Stream
+         * @description Starts a run and streams it, as named events. If the viewer leaves, it goes on: see /api/runs.
+         */
+        readonly post: operations["run_stream_api_run_stream_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/run": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Run
+         * @description Makes a run and gives its whole result at once. If the asker leaves, it goes on: see /api/runs.
+         */
+        readonly post: operations["run_api_run_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/runs": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List Runs
+         * @description Lists the user's newest runs.
+         */
+        readonly get: operations["list_runs_api_runs_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/runs/{job_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Get Run
+         * @description Gives one run, with its text and its output.
+         */
+        readonly get: operations["get_run_api_runs__job_id__get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/agents": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Get Agents
+         * @description Names the agents, and the run to follow.
+         */
+        readonly get: operations["get_agents_api_agents_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/agents/stream": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Stream Agents
+         * @description Streams what the agents report on the user's documents, from the start of the run and as it comes.
+         *
+         *     After some thousand events a run is over: the stream ends with `done`, and `/api/agents` names the next one.
+         *     An event's id counts in its run: without `run` a stream begins at the start, whatever the client has seen.
+         */
+        readonly get: operations["stream_agents_api_agents_stream_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/agents/findings": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List Findings
+         * @description Lists what the agents have found out about the user's documents.
+         */
+        readonly get: operations["list_findings_api_agents_findings_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/agents/findings/{document_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Forget Findings
+         * @description Forgets what was found out about a document: the agents work on it again.
+         */
+        readonly delete: operations["forget_findings_api_agents_findings__document_id__delete"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/stats": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Stats
+         * @description Gives the counts of the user's jobs once: for those who cannot hold a stream.
+         */
+        readonly get: operations["stats_api_stats_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/stats/stream": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Stats Stream
+         * @description Streams the counts of the user's jobs, at most twice a second.
+         */
+        readonly get: operations["stats_stream_api_stats_stream_get"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -273,6 +597,110 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AgentActivity
+         * @description What an agent is doing, in the words of its lane.
+         */
+        readonly AgentActivity: {
+            /**
+             * Agent Name
+             * @enum {string}
+             */
+            readonly agent_name: "coordinator" | "tagger" | "summariser" | "indexer";
+            /**
+             * Status
+             * @enum {string}
+             */
+            readonly status: "waiting" | "running" | "completed" | "failed";
+            /** Message */
+            readonly message: string;
+            /**
+             * Progress
+             * @description in percent
+             */
+            readonly progress: number;
+        };
+        /**
+         * AgentEvent
+         * @description One report of an agent. Every event of an agents' run that is not the log's own has this form.
+         */
+        readonly AgentEvent: {
+            /**
+             * Stream
+             * @default agent
+             * @constant
+             */
+            readonly stream: "agent";
+            /**
+             * Source Id
+             * @description the document that it is about; the agent's own name where it is about none
+             */
+            readonly source_id: string;
+            /**
+             * Event
+             * @enum {string}
+             */
+            readonly event: "activity_registered" | "activity_updated" | "activity_completed" | "heartbeat";
+            /**
+             * Timestamp
+             * Format: date-time
+             */
+            readonly timestamp: string;
+            readonly payload: components["schemas"]["AgentActivity"];
+            /**
+             * User Id
+             * @description whose document it is, where users sign in
+             */
+            readonly user_id?: string | null;
+        };
+        /**
+         * AgentFindings
+         * @description What the agents know of documents, the last that they worked on first.
+         */
+        readonly AgentFindings: {
+            /** Documents */
+            readonly documents: readonly components["schemas"]["DocumentFindings"][];
+        };
+        /**
+         * AgentWork
+         * @description How a worker's work on a document ended.
+         */
+        readonly AgentWork: {
+            /**
+             * Agent Name
+             * @enum {string}
+             */
+            readonly agent_name: "tagger" | "summariser" | "indexer";
+            /**
+             * Status
+             * @enum {string}
+             */
+            readonly status: "completed" | "failed";
+            /**
+             * Finished At
+             * Format: date-time
+             */
+            readonly finished_at: string;
+        };
+        /**
+         * Agents
+         * @description Who the agents are, and the run that they report to.
+         */
+        readonly Agents: {
+            /** Agents */
+            readonly agents: readonly ("coordinator" | "tagger" | "summariser" | "indexer")[];
+            /**
+             * Run Id
+             * @description null before the first has begun
+             */
+            readonly run_id: string | null;
+            /**
+             * Now
+             * Format: date-time
+             * @description by the clock that the reports are stamped with
+             */
+            readonly now: string;
+        };
+        /**
          * Config
          * @description What the page needs to know of the server.
          */
@@ -288,6 +716,11 @@ export interface components {
              * @enum {string}
              */
             readonly store: "memory" | "dynamo" | "redis";
+            /**
+             * Auth
+             * @enum {string}
+             */
+            readonly auth: "none" | "jwt";
             /** Max Upload Bytes */
             readonly max_upload_bytes: number;
             /** Max Running Jobs */
@@ -320,6 +753,24 @@ export interface components {
             readonly created_at: string;
             /** Snippet */
             readonly snippet: string;
+        };
+        /**
+         * DocumentFindings
+         * @description What is known about a document.
+         */
+        readonly DocumentFindings: {
+            /** Document Id */
+            readonly document_id: string;
+            /** Title */
+            readonly title: string;
+            /** Tags */
+            readonly tags: readonly string[];
+            /** Summary */
+            readonly summary: readonly string[];
+            /** Related */
+            readonly related: readonly components["schemas"]["RelatedDocument"][];
+            /** Work */
+            readonly work: readonly components["schemas"]["AgentWork"][];
         };
         /**
          * DocumentText
@@ -369,6 +820,86 @@ export interface components {
             /** Error */
             readonly error: string;
         };
+        /**
+         * GenerationComplete
+         * @description The end of a run that has an output. `success`: the output keeps all the rules.
+         */
+        readonly GenerationComplete: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            readonly event: "complete";
+            /** Success */
+            readonly success: boolean;
+            /** Output */
+            readonly output: string;
+            readonly metadata: components["schemas"]["RunMetadata"];
+        };
+        /**
+         * GenerationDraft
+         * @description The whole draft as it is now; it takes the place of all that came before.
+         */
+        readonly GenerationDraft: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            readonly event: "draft";
+            /** Draft */
+            readonly draft: string;
+        };
+        /**
+         * GenerationError
+         * @description The end of a run that has no output.
+         */
+        readonly GenerationError: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            readonly event: "error";
+            /** Message */
+            readonly message: string;
+        };
+        /**
+         * GenerationEvent
+         * @description One event of a run.
+         */
+        readonly GenerationEvent: components["schemas"]["GenerationProgress"] | components["schemas"]["GenerationDraft"] | components["schemas"]["GenerationToken"] | components["schemas"]["GenerationComplete"] | components["schemas"]["GenerationError"];
+        /**
+         * GenerationProgress
+         * @description Where the run is. `progress` is in percent and never goes back.
+         */
+        readonly GenerationProgress: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            readonly event: "progress";
+            /**
+             * Stage
+             * @enum {string}
+             */
+            readonly stage: "load_prompts" | "generator" | "formatter" | "validator" | "retry" | "done" | "fail";
+            /** Message */
+            readonly message: string;
+            /** Progress */
+            readonly progress: number;
+        };
+        /**
+         * GenerationToken
+         * @description Text that is added to the draft.
+         */
+        readonly GenerationToken: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            readonly event: "token";
+            /** Token */
+            readonly token: string;
+        };
         /** HTTPValidationError */
         readonly HTTPValidationError: {
             /** Detail */
@@ -387,6 +918,102 @@ export interface components {
             /** Version */
             readonly version: string;
             readonly store: components["schemas"]["StoreHealth"];
+        };
+        /**
+         * IngestComplete
+         * @description The last event: how it ended. `skipped`: all of it was in the library before.
+         */
+        readonly IngestComplete: {
+            /**
+             * Event
+             * @default complete
+             * @constant
+             */
+            readonly event: "complete";
+            /**
+             * Type
+             * @enum {string}
+             */
+            readonly type: "document" | "channel";
+            /**
+             * Status
+             * @enum {string}
+             */
+            readonly status: "success" | "error" | "skipped";
+            /** Message */
+            readonly message: string;
+            readonly details: components["schemas"]["IngestDetails"];
+        };
+        /**
+         * IngestDetails
+         * @description What came of it: of a document its id and size; of a channel how many items went which way.
+         */
+        readonly IngestDetails: {
+            /** Document Id */
+            readonly document_id?: string | null;
+            /** Title */
+            readonly title?: string | null;
+            /** Words */
+            readonly words?: number | null;
+            /** Found */
+            readonly found?: number | null;
+            /** Stored */
+            readonly stored?: number | null;
+            /** Skipped */
+            readonly skipped?: number | null;
+            /** Failed */
+            readonly failed?: number | null;
+            /** Failures */
+            readonly failures?: readonly components["schemas"]["IngestFailure"][] | null;
+        };
+        /**
+         * IngestFailure
+         * @description An item of a channel that could not be taken in, and why.
+         */
+        readonly IngestFailure: {
+            /** Url */
+            readonly url: string;
+            /** Error */
+            readonly error: string;
+        };
+        /**
+         * IngestItem
+         * @description Which of a channel's items a step is about, counted from 1.
+         */
+        readonly IngestItem: {
+            /** Number */
+            readonly number: number;
+            /** Total */
+            readonly total: number;
+            /** Url */
+            readonly url: string;
+        };
+        /**
+         * IngestProgress
+         * @description A step of the work. `id` is there from `extracted_id` on, `length` (in bytes) with `fetched`, and `item` while a
+         *     channel's items are taken in. `percent` is of the whole job, and never falls.
+         */
+        readonly IngestProgress: {
+            /**
+             * Event
+             * @default progress
+             * @constant
+             */
+            readonly event: "progress";
+            /**
+             * Step
+             * @enum {string}
+             */
+            readonly step: "extracting_id" | "extracted_id" | "checking_cache" | "fetching" | "fetched" | "archiving" | "archived" | "storing" | "stored";
+            /** Message */
+            readonly message: string;
+            /** Percent */
+            readonly percent: number;
+            /** Id */
+            readonly id?: string | null;
+            /** Length */
+            readonly length?: number | null;
+            readonly item?: components["schemas"]["IngestItem"] | null;
         };
         /**
          * Job
@@ -415,6 +1042,12 @@ export interface components {
             readonly document_id: string | null;
             /** Error */
             readonly error: string | null;
+            /** Step */
+            readonly step: string | null;
+            /** Percent */
+            readonly percent: number | null;
+            /** Age Seconds */
+            readonly age_seconds: number | null;
         };
         /**
          * Jobs
@@ -423,6 +1056,264 @@ export interface components {
         readonly Jobs: {
             /** Jobs */
             readonly jobs: readonly components["schemas"]["Job"][];
+        };
+        /**
+         * PromptChoice
+         * @description A prompt that may be asked for.
+         */
+        readonly PromptChoice: {
+            /** Name */
+            readonly name: string;
+            /** Title */
+            readonly title: string;
+            /** Description */
+            readonly description: string;
+        };
+        /**
+         * ProviderChoice
+         * @description A provider that may be asked for.
+         */
+        readonly ProviderChoice: {
+            /**
+             * Name
+             * @enum {string}
+             */
+            readonly name: "extractive" | "anthropic" | "openai";
+            /** Title */
+            readonly title: string;
+            /** Model */
+            readonly model: string;
+        };
+        /**
+         * Refresh
+         * @description A refresh. `attempt` names it: whoever gets no answer sends the same request again, and gets the same answer.
+         */
+        readonly Refresh: {
+            /**
+             * Attempt
+             * @default
+             */
+            readonly attempt: string;
+        };
+        /**
+         * RelatedDocument
+         * @description Another document about the same.
+         */
+        readonly RelatedDocument: {
+            /** Document Id */
+            readonly document_id: string;
+            /** Title */
+            readonly title: string;
+        };
+        /**
+         * Run
+         * @description A run in a list. `words`: of its output, where there is one.
+         */
+        readonly Run: {
+            /** Job Id */
+            readonly job_id: string;
+            /** Title */
+            readonly title: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            readonly status: "running" | "completed" | "failed" | "cancelled" | "interrupted";
+            /**
+             * Created At
+             * Format: date-time
+             */
+            readonly created_at: string;
+            /** Finished At */
+            readonly finished_at: string | null;
+            /** Error */
+            readonly error: string | null;
+            /** Prompt */
+            readonly prompt: string;
+            /**
+             * Provider
+             * @enum {string}
+             */
+            readonly provider: "extractive" | "anthropic" | "openai";
+            /** Words */
+            readonly words: number | null;
+        };
+        /**
+         * RunChoices
+         * @description What a run may be asked for. The first provider is the default one.
+         */
+        readonly RunChoices: {
+            /** Prompts */
+            readonly prompts: readonly components["schemas"]["PromptChoice"][];
+            /** Providers */
+            readonly providers: readonly components["schemas"]["ProviderChoice"][];
+            /** Max Text */
+            readonly max_text: number;
+        };
+        /**
+         * RunDetail
+         * @description A run with all that went in and came out.
+         */
+        readonly RunDetail: {
+            /** Job Id */
+            readonly job_id: string;
+            /** Title */
+            readonly title: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            readonly status: "running" | "completed" | "failed" | "cancelled" | "interrupted";
+            /**
+             * Created At
+             * Format: date-time
+             */
+            readonly created_at: string;
+            /** Finished At */
+            readonly finished_at: string | null;
+            /** Error */
+            readonly error: string | null;
+            /** Prompt */
+            readonly prompt: string;
+            /**
+             * Provider
+             * @enum {string}
+             */
+            readonly provider: "extractive" | "anthropic" | "openai";
+            /** Words */
+            readonly words: number | null;
+            /**
+             * Length
+             * @enum {string}
+             */
+            readonly length: "short" | "standard" | "long";
+            /** Text */
+            readonly text: string;
+            /** Output */
+            readonly output: string | null;
+            readonly metadata: components["schemas"]["RunMetadata"] | null;
+        };
+        /**
+         * RunMetadata
+         * @description How an output came about.
+         */
+        readonly RunMetadata: {
+            /** Prompt */
+            readonly prompt: string;
+            /**
+             * Provider
+             * @enum {string}
+             */
+            readonly provider: "extractive" | "anthropic" | "openai";
+            /** Model */
+            readonly model: string;
+            /** Words */
+            readonly words: number;
+            /** Source Words */
+            readonly source_words: number;
+            /**
+             * Attempts
+             * @description how many drafts were written: 1 where the first one was good
+             */
+            readonly attempts: number;
+            /**
+             * Problems
+             * @description what is still wrong with the output; empty where nothing is
+             */
+            readonly problems: readonly string[];
+            /** Seconds */
+            readonly seconds: number;
+        };
+        /**
+         * RunOptions
+         * @description How to write. `provider`: one of those that are configured (default: the first of them).
+         */
+        readonly RunOptions: {
+            /** Provider */
+            readonly provider?: ("extractive" | "anthropic" | "openai") | null;
+            /**
+             * Length
+             * @default standard
+             * @enum {string}
+             */
+            readonly length: "short" | "standard" | "long";
+        };
+        /**
+         * RunRequest
+         * @description What to write: of which text, by which prompt.
+         */
+        readonly RunRequest: {
+            /** Text */
+            readonly text: string;
+            /**
+             * Prompt
+             * @default summary
+             */
+            readonly prompt: string;
+            /**
+             * @default {
+             *       "length": "standard"
+             *     }
+             */
+            readonly options: components["schemas"]["RunOptions"];
+        };
+        /**
+         * RunResult
+         * @description A whole result. Without `success` the output breaks rules, and `metadata.problems` says which.
+         */
+        readonly RunResult: {
+            /** Job Id */
+            readonly job_id: string;
+            /** Success */
+            readonly success: boolean;
+            /** Output */
+            readonly output: string;
+            readonly metadata: components["schemas"]["RunMetadata"];
+        };
+        /**
+         * Runs
+         * @description Runs, newest first.
+         */
+        readonly Runs: {
+            /** Runs */
+            readonly runs: readonly components["schemas"]["Run"][];
+        };
+        /**
+         * SignIn
+         * @description A name and a password.
+         */
+        readonly SignIn: {
+            /**
+             * Name
+             * @default
+             */
+            readonly name: string;
+            /**
+             * Password
+             * @default
+             */
+            readonly password: string;
+        };
+        /**
+         * SignedIn
+         * @description An access token, to be sent as `Authorization: Bearer`, and for how many seconds it holds.
+         */
+        readonly SignedIn: {
+            /** Token */
+            readonly token: string;
+            /** Expires In */
+            readonly expires_in: number;
+            readonly user: components["schemas"]["SignedInUser"];
+        };
+        /**
+         * SignedInUser
+         * @description Who has signed in.
+         */
+        readonly SignedInUser: {
+            /** Id */
+            readonly id: string;
+            /** Name */
+            readonly name: string;
         };
         /**
          * Started
@@ -440,6 +1331,67 @@ export interface components {
             readonly created_at: string;
         };
         /**
+         * Stats
+         * @description A user's jobs: those that run, newest first, and how many have ended which way. A job that the server's stop
+         *     interrupted counts as failed. `rate_per_minute`: how many have ended in the last 60 seconds.
+         */
+        readonly Stats: {
+            /**
+             * Event
+             * @default stats
+             * @constant
+             */
+            readonly event: "stats";
+            /** Processing Count */
+            readonly processing_count: number;
+            /** Completed */
+            readonly completed: number;
+            /** Failed */
+            readonly failed: number;
+            /** Cancelled */
+            readonly cancelled: number;
+            /** Rate Per Minute */
+            readonly rate_per_minute: number;
+            /** Jobs */
+            readonly jobs: readonly components["schemas"]["StatsJob"][];
+        };
+        /**
+         * StatsJob
+         * @description A job that runs. Its step and how much of it is done (0 to 100) are null until its log says so.
+         */
+        readonly StatsJob: {
+            /** Job Id */
+            readonly job_id: string;
+            /** Kind */
+            readonly kind: string;
+            /** Source */
+            readonly source: string;
+            /** Step */
+            readonly step: string | null;
+            /** Percent */
+            readonly percent: number | null;
+            /** Age Seconds */
+            readonly age_seconds: number;
+        };
+        /**
+         * StatsPoll
+         * @description The counts as a poll of their stream gives them.
+         */
+        readonly StatsPoll: {
+            /** Logs */
+            readonly logs: readonly components["schemas"]["Stats"][];
+            /**
+             * Next
+             * @default 1
+             */
+            readonly next: number;
+            /**
+             * Closed
+             * @default false
+             */
+            readonly closed: boolean;
+        };
+        /**
          * StoreHealth
          * @description The log store; `degraded` is a sentence on what is wrong with it, or null.
          */
@@ -451,6 +1403,24 @@ export interface components {
             readonly name: "memory" | "dynamo" | "redis";
             /** Degraded */
             readonly degraded: string | null;
+        };
+        /**
+         * Ticket
+         * @description What to put as `?ticket=` into the URL of the job's stream or WebSocket, within `expires_in` seconds.
+         */
+        readonly Ticket: {
+            /** Ticket */
+            readonly ticket: string;
+            /** Expires In */
+            readonly expires_in: number;
+        };
+        /**
+         * TicketFor
+         * @description The job that a ticket is wanted for.
+         */
+        readonly TicketFor: {
+            /** Job Id */
+            readonly job_id: string;
         };
         /** ValidationError */
         readonly ValidationError: {
@@ -472,17 +1442,54 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type AgentActivity = components['schemas']['AgentActivity'];
+export type AgentEvent = components['schemas']['AgentEvent'];
+export type AgentFindings = components['schemas']['AgentFindings'];
+export type AgentWork = components['schemas']['AgentWork'];
+export type Agents = components['schemas']['Agents'];
 export type Config = components['schemas']['Config'];
 export type Document = components['schemas']['Document'];
+export type DocumentFindings = components['schemas']['DocumentFindings'];
 export type DocumentText = components['schemas']['DocumentText'];
 export type Documents = components['schemas']['Documents'];
 export type ErrorBody = components['schemas']['ErrorBody'];
+export type GenerationComplete = components['schemas']['GenerationComplete'];
+export type GenerationDraft = components['schemas']['GenerationDraft'];
+export type GenerationError = components['schemas']['GenerationError'];
+export type GenerationEvent = components['schemas']['GenerationEvent'];
+export type GenerationProgress = components['schemas']['GenerationProgress'];
+export type GenerationToken = components['schemas']['GenerationToken'];
 export type HttpValidationError = components['schemas']['HTTPValidationError'];
 export type Health = components['schemas']['Health'];
+export type IngestComplete = components['schemas']['IngestComplete'];
+export type IngestDetails = components['schemas']['IngestDetails'];
+export type IngestFailure = components['schemas']['IngestFailure'];
+export type IngestItem = components['schemas']['IngestItem'];
+export type IngestProgress = components['schemas']['IngestProgress'];
 export type Job = components['schemas']['Job'];
 export type Jobs = components['schemas']['Jobs'];
+export type PromptChoice = components['schemas']['PromptChoice'];
+export type ProviderChoice = components['schemas']['ProviderChoice'];
+export type Refresh = components['schemas']['Refresh'];
+export type RelatedDocument = components['schemas']['RelatedDocument'];
+export type Run = components['schemas']['Run'];
+export type RunChoices = components['schemas']['RunChoices'];
+export type RunDetail = components['schemas']['RunDetail'];
+export type RunMetadata = components['schemas']['RunMetadata'];
+export type RunOptions = components['schemas']['RunOptions'];
+export type RunRequest = components['schemas']['RunRequest'];
+export type RunResult = components['schemas']['RunResult'];
+export type Runs = components['schemas']['Runs'];
+export type SignIn = components['schemas']['SignIn'];
+export type SignedIn = components['schemas']['SignedIn'];
+export type SignedInUser = components['schemas']['SignedInUser'];
 export type Started = components['schemas']['Started'];
+export type Stats = components['schemas']['Stats'];
+export type StatsJob = components['schemas']['StatsJob'];
+export type StatsPoll = components['schemas']['StatsPoll'];
 export type StoreHealth = components['schemas']['StoreHealth'];
+export type Ticket = components['schemas']['Ticket'];
+export type TicketFor = components['schemas']['TicketFor'];
 export type ValidationError = components['schemas']['ValidationError'];
 export type $defs = Record<string, never>;
 export interface operations {
@@ -599,6 +1606,231 @@ export interface operations {
             };
         };
     };
+    readonly sign_in_api_auth_sign_in_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description Unauthorized */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Forbidden */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too Many Requests */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly refresh_api_auth_refresh_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Refresh"] | null;
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description Unauthorized */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Forbidden */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly sign_out_api_auth_sign_out_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Forbidden */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly buy_ticket_api_auth_tickets_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["TicketFor"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Ticket"];
+                };
+            };
+            /** @description Unauthorized */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Forbidden */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     readonly ingest_api_ingest_post: {
         readonly parameters: {
             readonly query?: never;
@@ -608,11 +1840,37 @@ export interface operations {
         };
         readonly requestBody: {
             readonly content: {
+                readonly "application/json": {
+                    /** Url */
+                    readonly url: string;
+                    /**
+                     * Limit
+                     * @default 50
+                     * @enum {string}
+                     */
+                    readonly limit?: "month" | "year" | "50" | "100" | "all";
+                    /**
+                     * Refresh
+                     * @default false
+                     */
+                    readonly refresh?: boolean;
+                };
                 readonly "multipart/form-data": {
                     /** Format: binary */
                     readonly file?: string;
-                    /** Format: uri */
+                    /** Url */
                     readonly url?: string;
+                    /**
+                     * Limit
+                     * @default 50
+                     * @enum {string}
+                     */
+                    readonly limit?: "month" | "year" | "50" | "100" | "all";
+                    /**
+                     * Refresh
+                     * @default false
+                     */
+                    readonly refresh?: boolean;
                 };
             };
         };
@@ -678,6 +1936,115 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly ingest_stream_api_ingest_stream_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** Url */
+                    readonly url: string;
+                    /**
+                     * Limit
+                     * @default 50
+                     * @enum {string}
+                     */
+                    readonly limit?: "month" | "year" | "50" | "100" | "all";
+                    /**
+                     * Refresh
+                     * @default false
+                     */
+                    readonly refresh?: boolean;
+                };
+                readonly "multipart/form-data": {
+                    /** Format: binary */
+                    readonly file?: string;
+                    /** Url */
+                    readonly url?: string;
+                    /**
+                     * Limit
+                     * @default 50
+                     * @enum {string}
+                     */
+                    readonly limit?: "month" | "year" | "50" | "100" | "all";
+                    /**
+                     * Refresh
+                     * @default false
+                     */
+                    readonly refresh?: boolean;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description The job's events, each under its name. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": string | components["schemas"]["IngestProgress"] | components["schemas"]["IngestComplete"];
+                };
+            };
+            /** @description Bad Request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Forbidden */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too Many Requests */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["ErrorBody"];
                 };
             };
         };
@@ -838,6 +2205,394 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    readonly get_options_api_run_options_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RunChoices"];
+                };
+            };
+        };
+    };
+    readonly run_stream_api_run_stream_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RunRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description The run, as it goes */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["GenerationEvent"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too Many Requests */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly run_api_run_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RunRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RunResult"];
+                };
+            };
+            /** @description Conflict */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too Many Requests */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Bad Gateway */
+            readonly 502: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Service Unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly list_runs_api_runs_get: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Runs"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly get_run_api_runs__job_id__get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RunDetail"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Validation Error */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    readonly get_agents_api_agents_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Agents"];
+                };
+            };
+        };
+    };
+    readonly stream_agents_api_agents_stream_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description a run; the present one without it */
+                readonly run?: string | null;
+                /** @description only this agent */
+                readonly kind?: ("coordinator" | "tagger" | "summariser" | "indexer") | null;
+                /** @description only this source, and heartbeats */
+                readonly id?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description AgentEvents, as they come */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": unknown;
+                    readonly "application/json": components["schemas"]["AgentEvent"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly list_findings_api_agents_findings_get: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: number;
+                /** @description only this document */
+                readonly document_id?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AgentFindings"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly forget_findings_api_agents_findings__document_id__delete: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly document_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Forbidden */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Validation Error */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    readonly stats_api_stats_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StatsPoll"];
+                };
+            };
+        };
+    };
+    readonly stats_stream_api_stats_stream_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The counts at once, and whenever they change. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["Stats"];
                 };
             };
         };
