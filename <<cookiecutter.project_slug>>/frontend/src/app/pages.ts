@@ -1,6 +1,7 @@
 /** The pages of the app. Each is a folder beside this one, and a line below. */
 
 import type { ComponentType } from "react";
+import { agentsPage } from "../agents";
 import { componentsPage } from "../examples";
 import { ingestPage } from "../ingest";
 
@@ -20,5 +21,6 @@ export interface PageProps {
 
 export const pages: readonly Page[] = [
   ingestPage,
+  agentsPage,
   componentsPage,
 ];
