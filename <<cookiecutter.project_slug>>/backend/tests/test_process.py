@@ -9,15 +9,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.pdf import make_pdf
-from tests.support import JsonObject, eventually
+from tests.support import JsonObject, Web, eventually
 
 
 class Process:
@@ -274,3 +276,28 @@ def test_a_store_that_is_down_degrades_the_health_and_stops_no_job(
 
 def degraded(health: JsonObject) -> JsonObject | None:
     return health if health["status"] == "degraded" else None
+
+
+def test_a_job_of_another_process_is_listed_with_its_step(
+    launch: Callable[..., Process], remote: dict[str, str], web: Web
+) -> None:
+    release = threading.Event()
+
+    def write(wfile: Any) -> None:
+        assert release.wait(30)
+
+    url = web.put("/slow.txt", write, content_type="text/plain")
+    here, there = launch(**remote), launch(INGEST_ALLOW_PRIVATE_URLS="true", **remote)
+    job_id = there.client.post("/api/ingest", data={"url": url}).json()["job_id"]
+
+    def seen() -> JsonObject:
+        (row,) = here.client.get("/api/jobs").json()["jobs"]
+        return dict(row)
+
+    eventually(lambda: seen()["step"] == "fetching")
+    assert (seen()["job_id"], seen()["percent"]) == (job_id, 3)
+    (counts,) = here.client.get("/api/stats").json()["logs"]
+    assert counts["processing_count"] == 1
+    assert (counts["jobs"][0]["job_id"], counts["jobs"][0]["step"]) == (job_id, "fetching")
+    release.set()
+    eventually(lambda: here.client.get("/api/stats").json()["logs"][0]["processing_count"] == 0)

@@ -38,6 +38,7 @@ class _StatsResponse(Response):
     """One viewer's stream of the counts. It begins with what they are: there is no place in it to go on from."""
 
     def __init__(self, feeds: StatsFeeds, user: User) -> None:
+        super().__init__()
         self._feeds = feeds
         self._user = user
 

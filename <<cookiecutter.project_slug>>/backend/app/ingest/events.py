@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, RootModel
 
-__all__ = ["IngestComplete", "IngestDetails", "IngestFailure", "IngestItem", "IngestProgress", "Step"]
+__all__ = ["IngestComplete", "IngestDetails", "IngestEvent", "IngestFailure", "IngestItem", "IngestProgress", "Step"]
 
 Step = Literal[
     "extracting_id",
@@ -72,3 +72,7 @@ class IngestComplete(BaseModel):
     status: Literal["success", "error", "skipped"]
     message: str
     details: IngestDetails
+
+
+class IngestEvent(RootModel[Annotated[IngestProgress | IngestComplete, Field(discriminator="event")]]):
+    """What the stream of an ingest job sends."""

@@ -21,7 +21,7 @@ from app.errors import ApiError, error_responses
 from app.feature import Services, SharedServices
 from app.ingest.channel import Limit
 from app.ingest.documents import Documents, DocumentText
-from app.ingest.events import IngestComplete, IngestProgress
+from app.ingest.events import IngestEvent
 from app.ingest.fetch import BadUrl, check_url
 from app.ingest.identify import HEAD_BYTES, UnsupportedType, identify
 from app.ingest.pipeline import Arrival, Pipeline, UrlRequest
@@ -92,7 +92,7 @@ async def ingest(request: Request, services: SharedServices, user: CurrentUser, 
     response_class=StreamResponse,
     openapi_extra=_BODY,
     responses={
-        200: {"model": IngestProgress | IngestComplete, "description": "The job's events, each under its name."},
+        200: {"model": IngestEvent, "description": "The job's events, each under its name."},
         **_ERRORS,
     },
 )
