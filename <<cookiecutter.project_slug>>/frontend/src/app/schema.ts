@@ -925,9 +925,8 @@ export interface components {
          */
         readonly IngestComplete: {
             /**
-             * Event
-             * @default complete
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             readonly event: "complete";
             /**
@@ -967,6 +966,11 @@ export interface components {
             readonly failures?: readonly components["schemas"]["IngestFailure"][] | null;
         };
         /**
+         * IngestEvent
+         * @description What the stream of an ingest job sends.
+         */
+        readonly IngestEvent: components["schemas"]["IngestProgress"] | components["schemas"]["IngestComplete"];
+        /**
          * IngestFailure
          * @description An item of a channel that could not be taken in, and why.
          */
@@ -995,9 +999,8 @@ export interface components {
          */
         readonly IngestProgress: {
             /**
-             * Event
-             * @default progress
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             readonly event: "progress";
             /**
@@ -1463,6 +1466,7 @@ export type HttpValidationError = components['schemas']['HTTPValidationError'];
 export type Health = components['schemas']['Health'];
 export type IngestComplete = components['schemas']['IngestComplete'];
 export type IngestDetails = components['schemas']['IngestDetails'];
+export type IngestEvent = components['schemas']['IngestEvent'];
 export type IngestFailure = components['schemas']['IngestFailure'];
 export type IngestItem = components['schemas']['IngestItem'];
 export type IngestProgress = components['schemas']['IngestProgress'];
@@ -1990,7 +1994,7 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "text/event-stream": string | components["schemas"]["IngestProgress"] | components["schemas"]["IngestComplete"];
+                    readonly "text/event-stream": components["schemas"]["IngestEvent"];
                 };
             };
             /** @description Bad Request */
