@@ -3,6 +3,7 @@
 import type { ComponentType } from "react";
 import { agentsPage } from "../agents";
 import { componentsPage } from "../examples";
+import { generatePage } from "../generation";
 import { ingestPage } from "../ingest";
 
 export interface Page {
@@ -21,6 +22,7 @@ export interface PageProps {
 
 export const pages: readonly Page[] = [
   ingestPage,
+  generatePage,
   agentsPage,
   componentsPage,
 ];
