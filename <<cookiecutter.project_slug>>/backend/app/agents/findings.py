@@ -200,15 +200,15 @@ def _findings(connection: sqlite3.Connection, document_id: str, user_id: str) ->
 def _related(
     connection: sqlite3.Connection, document_id: str, user_id: str, tags: Sequence[str]
 ) -> list[RelatedDocument]:
-    """The user's other documents that have two of the tags, those in which they weigh most first (BM25)."""
-    phrases = ['"{}"'.format(tag.replace('"', "")) for tag in tags]
-    pairs = [f"({one} AND {other})" for one, other in combinations(phrases, 2)]
-    if not pairs:
+    """The user's other documents that have half of the tags, those in which they weigh most first (BM25)."""
+    if not tags:
         return []
+    phrases = ['"{}"'.format(tag.replace('"', "")) for tag in tags]
+    halves = [f"({' AND '.join(half)})" for half in combinations(phrases, (len(tags) + 1) // 2)]
     rows = connection.execute(
         "SELECT f.document_id, f.title FROM agent_index i JOIN agent_findings f ON f.position = i.rowid "
         "WHERE agent_index MATCH ? AND f.document_id != ? AND f.user_id = ? ORDER BY i.rank LIMIT ?",
-        (" OR ".join(pairs), document_id, user_id, _RELATED),
+        (" OR ".join(halves), document_id, user_id, _RELATED),
     ).fetchall()
     return [RelatedDocument(**row) for row in rows]
 
