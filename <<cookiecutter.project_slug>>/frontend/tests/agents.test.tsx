@@ -20,8 +20,8 @@ const done = (agent: string, message: string): StreamEvent => report("activity_c
 
 describe("the lanes", () => {
   it("begin with the first heartbeat", () => {
-    const [lane] = lanesAfter([], beat("tagger"));
-    expect(lane).toMatchObject({ id: "tagger", status: "waiting", message: "Waiting for documents" });
+    const [first] = lanesAfter([], beat("tagger"));
+    expect(first).toMatchObject({ id: "tagger", status: "waiting", message: "Waiting for documents" });
   });
 
   it("keep what was done last through the heartbeats after it", () => {
