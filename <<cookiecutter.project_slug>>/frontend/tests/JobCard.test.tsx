@@ -52,6 +52,9 @@ const running: Job = {
   finished_at: null,
   document_id: null,
   error: null,
+  step: null,
+  percent: null,
+  age_seconds: null,
 };
 
 let server: Server;
@@ -68,7 +71,7 @@ afterEach(() => {
 
 function show(props: Partial<JobCardProps> = {}) {
   const card = (more: Partial<JobCardProps>) => (
-    <ConfigContext value={{ project_name: "Test", description: "", version: "0", store: "memory", max_upload_bytes: 1000, max_running_jobs: 8 }}>
+    <ConfigContext value={{ project_name: "Test", description: "", version: "0", store: "memory", auth: "none", max_upload_bytes: 1000, max_running_jobs: 8 }}>
       <JobCard
         job={running}
         delivery="stream"
@@ -180,7 +183,8 @@ it("offers to run a job again only with what it ran with", async () => {
   const job: Job = { ...running, status: "failed", finished_at: running.created_at };
   const update = show({ job, onAgain });
   expect(screen.queryByRole("button", { name: "Run again" })).toBeNull();
-  update({ source: { url: "https://example.org/" } });
+  const source = { url: "https://example.org/", limit: "50", refresh: true } as const;
+  update({ source });
   fireEvent.click(screen.getByRole("button", { name: "Run again" }));
-  expect(onAgain).toHaveBeenCalledWith({ url: "https://example.org/" });
+  expect(onAgain).toHaveBeenCalledWith(source);
 });

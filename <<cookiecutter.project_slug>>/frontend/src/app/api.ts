@@ -50,6 +50,12 @@ export async function request<T>(path: string, init?: RequestInit): Promise<T> {
   throw new ApiError(kindOf(response.status), response.status, sentence ?? fallbackSentence(response.status));
 }
 
+/** What a stream was refused or broken with, in the words of any other request. */
+export function refused({ status = 0, detail }: { readonly status?: number; readonly detail?: string }): ApiError {
+  if (status < 400) return offline(status);
+  return new ApiError(kindOf(status), status, detail === undefined ? fallbackSentence(status) : asSentence(detail));
+}
+
 /** The user's words for any error: an ApiError's message, or that of whatever else was thrown. */
 export function explain(error: unknown): string {
   if (error instanceof Error && error.message !== "") return error.message;

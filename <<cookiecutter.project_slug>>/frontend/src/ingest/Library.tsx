@@ -5,7 +5,7 @@ import { Icon } from "../app/icons";
 import { useResource } from "../app/resource";
 import { href } from "../app/router";
 import { deleteDocument, listDocuments, originalUrl } from "./api";
-import type { DocumentSummary } from "./api";
+import type { Document } from "./api";
 import { Marked } from "./marks";
 
 const PAGE = 20;
@@ -86,7 +86,7 @@ export function Library({ version }: { readonly version: string }) {
   );
 }
 
-function DocumentRow({ document, onDeleted }: { readonly document: DocumentSummary; readonly onDeleted: () => void }) {
+function DocumentRow({ document, onDeleted }: { readonly document: Document; readonly onDeleted: () => void }) {
   return (
     <li className="document">
       <h3 className="document__title">
@@ -111,7 +111,7 @@ function DocumentRow({ document, onDeleted }: { readonly document: DocumentSumma
 }
 
 /** Download and delete; deleting asks once more, in place. */
-export function DocumentActions({ document, onDeleted }: { readonly document: DocumentSummary; readonly onDeleted: () => void }) {
+export function DocumentActions({ document, onDeleted }: { readonly document: Document; readonly onDeleted: () => void }) {
   const [step, setStep] = useState<"idle" | "asked" | "deleting" | "kept">("idle");
   const [error, setError] = useState<string | null>(null);
 
