@@ -4,6 +4,7 @@ import type { ComponentType } from "react";
 import { agentsPage } from "../agents";
 import { componentsPage } from "../examples";
 import { generatePage } from "../generation";
+import { dashboardPage } from "../dashboard";
 import { ingestPage } from "../ingest";
 
 export interface Page {
@@ -26,3 +27,4 @@ export const pages: readonly Page[] = [
   agentsPage,
   componentsPage,
 ];
+  dashboardPage,
