@@ -104,7 +104,7 @@ export interface LogStreamOptions {
   headers?: StreamHeaders;
   /**
    * Gives the URL of each attempt of an EventSource or a WebSocket, which send no headers: with a ticket in its query,
-   * for instance. `refused` as for `headers`.
+   * for instance. `refused` as for `headers`. It rejects with what has a `status`: that is what the stream was refused with.
    */
   signUrl?: (url: string, refused: boolean) => string | Promise<string>;
   /** Default `"GET"`. Only `mode: "sse"` sends another. A change reconnects. */

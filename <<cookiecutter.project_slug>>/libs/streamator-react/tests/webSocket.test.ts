@@ -215,6 +215,16 @@ describe("ws", () => {
     expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "denied", status: 401 } });
   });
 
+  it("is given up where its URL is refused a signature for good, and else asked for again", async () => {
+    options.signUrl = () => Promise.reject(Object.assign(new Error("busy"), { status: 503 }));
+    await start();
+    expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", error: { kind: "server", status: 503 } });
+    options.signUrl = () => Promise.reject(Object.assign(new Error("no such job"), { status: 404 }));
+    await pass(500);
+    expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "gone", status: 404 } });
+    expect(FakeSocket.opened).toHaveLength(0);
+  });
+
   it("is polled in place of, where there are too many streams (4429)", async () => {
     await start();
     await close(4429);

@@ -1,5 +1,5 @@
 import { BASE_EVENT_LABELS } from "../formatEvent.js";
-import { decodeEvent, failure, reason, refusal, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
+import { decodeEvent, failure, reason, refusal, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
 
 /** EventSource hands out named events only to who asks for the name. */
 const NAMES = ["log", "progress", "gap", "status", "done", ...Object.keys(BASE_EVENT_LABELS)];
@@ -14,7 +14,7 @@ export const eventSource: Transport = async (request, sink, signal) => {
   try {
     url = withAfter(await request.signed(request.url), request.cursor());
   } catch (error) {
-    return failure("network", `${request.url} cannot be asked for: ${reason(error)}`);
+    return unsigned(error, request.url);
   }
   if (signal.aborted) return { kind: "end" };
   return new Promise((resolve) => {

@@ -65,6 +65,13 @@ export function refusal(response: Response, url: string, detail?: string): Attem
   return { kind: "error", error: { kind, status, message: `${url} answered ${status}: ${words}`, detail }, fatal, retryAfter };
 }
 
+/** What it means that a URL could not be signed: the status that its signer was refused with, or no answer at all. */
+export function unsigned(error: unknown, url: string): AttemptEnd {
+  const status = (error as { status?: unknown } | null)?.status;
+  if (typeof status === "number" && status >= 400 && status < 600) return refusal(new Response(null, { status }), url);
+  return failure("network", `${url} cannot be asked for: ${reason(error)}`);
+}
+
 /** The sentence in an error's body, as streamator's servers write it. */
 export function sentenceOf(body: unknown): string | undefined {
   const sentence = (body as { error?: unknown } | null | undefined)?.error;

@@ -1,5 +1,5 @@
 import type { Incoming } from "../store.js";
-import { asEvent, failure, reason, refusal, resolveHeaders, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
+import { asEvent, failure, reason, refusal, resolveHeaders, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
 
 /** The server's close codes; any other means that the connection broke. */
 const CLOSED = 1000;
@@ -19,7 +19,7 @@ export const webSocket: Transport = async (request, sink, signal) => {
   try {
     url = socketUrl(await request.signed(request.url), request.cursor());
   } catch (error) {
-    return failure("network", `${request.url} cannot be asked for: ${reason(error)}`);
+    return unsigned(error, request.url);
   }
   if (signal.aborted) return { kind: "end" };
   return new Promise((resolve) => {
