@@ -2,9 +2,10 @@
 
 import type { ComponentType } from "react";
 import { agentsPage } from "../agents";
+import { signInPage } from "../auth";
 import { componentsPage } from "../examples";
-import { generatePage } from "../generation";
 import { dashboardPage } from "../dashboard";
+import { generatePage } from "../generation";
 import { ingestPage } from "../ingest";
 
 export interface Page {
@@ -13,6 +14,10 @@ export interface Page {
   /** The routes that show it; the first is where the navigation leads. */
   readonly paths: readonly string[];
   readonly Component: ComponentType<PageProps>;
+  /** What it puts into the masthead, whatever page is shown. */
+  readonly Masthead?: ComponentType;
+  /** It is no page to go to: it stands in for all others as long as nobody has signed in. */
+  readonly gate?: boolean;
 }
 
 export interface PageProps {
@@ -22,9 +27,10 @@ export interface PageProps {
 }
 
 export const pages: readonly Page[] = [
+  signInPage,
   ingestPage,
   generatePage,
   agentsPage,
+  dashboardPage,
   componentsPage,
 ];
-  dashboardPage,

@@ -3,6 +3,7 @@
 import { draftAfter, streamEvents } from "streamator-react";
 import type { EventsHandle, JobOptions, StreamEvent } from "streamator-react";
 import { request } from "../app/api";
+import { session } from "../app/session";
 import type { GenerationComplete, GenerationProgress, Run, RunChoices, RunDetail, RunResult } from "../app/schema";
 
 export type { GenerationComplete, GenerationProgress, Run, RunChoices, RunDetail, RunMetadata } from "../app/schema";
@@ -39,6 +40,7 @@ export function generateContentStream(params: RunParams, callbacks: GenerationCa
   const { url, ...start } = startRequest(params);
   return streamEvents(url, {
     ...start,
+    headers: session.headers,
     streamUrl: followOptions.streamUrl,
     onJobId: callbacks.onJobId,
     onEvent: (event) => {

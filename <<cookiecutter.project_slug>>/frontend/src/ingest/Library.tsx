@@ -1,5 +1,6 @@
 import { useEffect, useId, useState } from "react";
 import { explain, explainHere } from "../app/api";
+import { onDownload } from "../app/download";
 import { formatBytes, formatCount, formatWhen } from "../app/format";
 import { Icon } from "../app/icons";
 import { useResource } from "../app/resource";
@@ -148,7 +149,14 @@ export function DocumentActions({ document, onDeleted }: { readonly document: Do
           {error}
         </span>
       )}
-      <a className="button button--plain button--icon" href={originalUrl(document.id)} download aria-label={`Download the original of ${document.title}`} title="Download the original">
+      <a
+        className="button button--plain button--icon"
+        href={originalUrl(document.id)}
+        download
+        onClick={onDownload((failure) => setError(explain(failure)))}
+        aria-label={`Download the original of ${document.title}`}
+        title="Download the original"
+      >
         <Icon name="download" />
       </a>
       <button

@@ -4,6 +4,7 @@ import { streamEvents } from "streamator-react";
 import type { EventsHandle } from "streamator-react";
 import { ApiError, refused, request } from "../app/api";
 import { backend } from "../app/backend";
+import { session } from "../app/session";
 import { formatBytes } from "../app/format";
 import type { Documents, DocumentText, IngestComplete, IngestProgress, Job, Started } from "../app/schema";
 import type { operations } from "../app/schema";
@@ -59,6 +60,7 @@ export function ingestUrlStream(
   let complete: IngestComplete | null = null;
   return streamEvents("/api/ingest/stream", {
     method: "POST",
+    headers: session.headers,
     body: new Blob([JSON.stringify(asked)], { type: "application/json" }), // the request takes its content type from it
     streamUrl,
     onJobId,
