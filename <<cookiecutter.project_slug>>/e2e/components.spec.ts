@@ -51,7 +51,7 @@ test("useJob follows a job that runs, over a cut network, to its end", async ({ 
   await document.write(prose(1_100_000));
   await page.goto(`${wire.url}/#/components`);
   const example = page.getByRole("region", { name: "useJob" });
-  await example.getByLabel("Job").selectOption(id);
+  await example.getByLabel("Job", { exact: true }).selectOption(id);
   const log = example.getByRole("log");
   await expect(log).toContainText("Received 1");
   await expect(example.getByText("Live", { exact: true })).toBeVisible();
@@ -79,7 +79,7 @@ test("useJob cancels a job", async ({ page, source }) => {
   await document.write(prose(1_100_000));
   await page.goto("/#/components");
   const example = page.getByRole("region", { name: "useJob" });
-  await example.getByLabel("Job").selectOption(id);
+  await example.getByLabel("Job", { exact: true }).selectOption(id);
   await expect(example.getByText("Live", { exact: true })).toBeVisible();
   await example.getByRole("button", { name: "Cancel" }).click();
   await expect(example.getByText(/^Ended: cancelled/)).toBeVisible();

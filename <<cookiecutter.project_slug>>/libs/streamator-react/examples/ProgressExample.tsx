@@ -13,7 +13,7 @@ const RECORDING: readonly StreamEvent[] = [
   { event: "progress", t: 2.4, step: "write", message: "Writing part 2 of 3", percent: 50 },
   { event: "progress", t: 3.6, step: "write", message: "Writing part 3 of 3", percent: 75 },
   { event: "progress", t: 4.8, step: "check", message: "Looking up the links", percent: 90 },
-  { event: "done", t: 6, status: "completed" },
+  { event: "progress", t: 6, message: "3 parts written, 12 links good", percent: 100 },
 ];
 
 export function ProgressExample() {

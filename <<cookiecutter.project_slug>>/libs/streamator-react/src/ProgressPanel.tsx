@@ -86,7 +86,7 @@ export function ProgressPanel({
     if (index > current) return "pending";
     return active ? "current" : "stopped";
   };
-  const text = message ?? words.state(state);
+  const stopped = !active && state !== "completed";
   const at = current === -1 ? "" : `${stages[current]?.label}: `;
 
   return (
@@ -120,7 +120,11 @@ export function ProgressPanel({
         <div style={percent === null ? undefined : { inlineSize: `${percent}%` }} />
       </div>
       <div className="streamator-progress-line">
-        <span className="streamator-progress-message">{text}</span>
+        <span className="streamator-progress-message">
+          {stopped || message === undefined || message === null ? <span className="streamator-progress-state">{words.state(state)}</span> : null}
+          {stopped && message ? " · " : null}
+          {message}
+        </span>
         {percent === null ? null : <span className="streamator-progress-percent">{words.percent(percent)}</span>}
         {startedAt === null ? null : <Elapsed startedAt={Number(startedAt)} endedAt={endedAt === null ? null : Number(endedAt)} ticking={active} words={words} />}
       </div>

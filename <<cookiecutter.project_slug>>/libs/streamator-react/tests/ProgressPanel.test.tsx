@@ -46,6 +46,16 @@ describe("ProgressPanel", () => {
     expect(bar().getAttribute("aria-valuenow")).toBe("50");
   });
 
+  it("that has stopped says so beside what it did last", () => {
+    const { container, rerender } = render(<ProgressPanel message="Writing part 2" state="failed" />);
+    const message = (): string | null | undefined => container.querySelector(".streamator-progress-message")?.textContent;
+    expect(message()).toBe("Failed · Writing part 2");
+    rerender(<ProgressPanel state="cancelled" />);
+    expect(message()).toBe("Cancelled");
+    rerender(<ProgressPanel message="All written" state="completed" />);
+    expect(message()).toBe("All written");
+  });
+
   it("that is completed has every stage behind it, and 100 percent", () => {
     render(<ProgressPanel step="write" stages={stages} state="completed" percent={50} />);
     expect(marks()).toEqual(["📄Load (done) done", "✓Write (done) done", "✓Check (done) done"]);
