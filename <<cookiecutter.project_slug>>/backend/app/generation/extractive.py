@@ -10,7 +10,7 @@ from app.generation.events import ProviderName
 from app.generation.markdown import find_links, without_links
 from app.generation.prompt import Form, factor
 from app.generation.provider import Report, Task
-from app.generation.reading import BLOCK, Language, Part, key_sentences, language_of, read
+from app.generation.reading import BLOCK, Language, Part, is_telling, key_sentences, language_of, read
 from app.generation.validate import count_words, is_full_address
 from app.jobs import JobError
 from app.wording import count
@@ -31,7 +31,7 @@ class ExtractiveProvider:
 
     name: ProviderName = "extractive"
     title = "Built in"
-    model = "sumy, Reduction"
+    model = "sumy-reduction"
 
     async def generate(self, task: Task, report: Report) -> AsyncGenerator[str, None]:
         language = await asyncio.to_thread(language_of, task.text)
@@ -150,7 +150,8 @@ def _room(task: Task) -> float:
 
 def _even(parts: Sequence[Part], number: int) -> list[Part]:
     """The text in so many parts at most, of about the same number of sentences and of two at least."""
-    sentences = [sentence for part in parts for sentence in part.sentences]
+    everything = [sentence for part in parts for sentence in part.sentences]
+    sentences = [each for each in everything if is_telling(each)] or everything
     size = max(2, math.ceil(len(sentences) / number))
     return [Part("", tuple(sentences[start : start + size])) for start in range(0, len(sentences), size)]
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import sentencex
 from markdown_it import MarkdownIt
 
-__all__ = ["BLOCK", "Language", "Part", "key_sentences", "language_of", "read"]
+__all__ = ["BLOCK", "Language", "Part", "is_telling", "key_sentences", "language_of", "read"]
 
 BLOCK = 60
 """How many sentences are compared with each other: the work grows with the square of it."""
@@ -84,6 +84,11 @@ def read(text: str, language: Language = _ENGLISH) -> list[Part]:
     return parts
 
 
+def is_telling(sentence: str) -> bool:
+    """Whether a sentence has enough words to say something by itself."""
+    return len(_WORD.findall(sentence)) >= _MIN_WORDS
+
+
 @lru_cache(maxsize=256)  # a draft that was sent back is written from the same sentences
 def key_sentences(sentences: tuple[str, ...], number: int, language: Language = _ENGLISH) -> tuple[str, ...]:
     """The `number` sentences that have most in common with the others, in their order (by sumy's Reduction).
@@ -94,7 +99,7 @@ def key_sentences(sentences: tuple[str, ...], number: int, language: Language = 
     from sumy.summarizers.reduction import ReductionSummarizer  # takes a third of a second to import
 
     known = {sentence: tuple(_WORD.findall(sentence.lower())) for sentence in sentences}
-    telling = {sentence: words for sentence, words in known.items() if len(words) >= _MIN_WORDS} or known
+    telling = {sentence: words for sentence, words in known.items() if is_telling(sentence)} or known
     if len(telling) <= number:
         return tuple(telling)
     rank = ReductionSummarizer(SnowballStemmer(language.name).stem)

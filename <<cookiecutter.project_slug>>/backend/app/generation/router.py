@@ -199,11 +199,16 @@ async def _start(
         names = ", ".join(each.name for each in await pipeline.prompts.all())
         raise ApiError(422, f"there is no prompt {asked.prompt!r}: choose one of {names}")
     work = partial(pipeline.run, asked.text, prompt.name, provider, asked.options.length, user)
-    title = f"{prompt.title} of {clip(asked.text.strip(), 60)}"
+    title = f"{prompt.title} of {clip(_first_line(asked.text), 60)}"
     try:
         return await services.jobs.start(KIND, title, work, user=user, on_end=on_end)
     except TooManyJobs as error:
         raise ApiError(429, str(error), {"retry-after": "5"}) from error
+
+
+def _first_line(text: str) -> str:
+    """What a text begins with, without the marks of a heading or a list."""
+    return (text.lstrip(" \t\r\n#>*-") or text).splitlines()[0]
 
 
 def _provider(name: ProviderName | None, pipeline: Pipeline) -> Provider:

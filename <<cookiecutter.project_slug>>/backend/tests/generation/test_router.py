@@ -185,7 +185,7 @@ def test_a_run_goes_on_when_its_viewer_leaves_and_is_found_again(modelled: Runni
         assert next(name for name, _ in named_events(response) if name == "token")
     [run] = modelled.client.get("/api/runs").json()["runs"]
     assert (run["job_id"], run["status"], run["words"]) == (job_id, "running", None)
-    assert run["title"] == "Summary of “# Lighthouses A lighthouse is a tower that sends light out…”"
+    assert run["title"] == "Summary of “Lighthouses”"
 
     model.go_on.set()
     events = modelled.events(job_id)  # from its first event, as another device would

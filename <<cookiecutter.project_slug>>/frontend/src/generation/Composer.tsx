@@ -132,8 +132,9 @@ export function Composer({ wish, onWish, streaming, onStreaming, onStart }: Comp
   );
 }
 
-/** The beginning of a text on one line, as the server shortens it. */
+/** The beginning of a text's first line, as the server has it in the run's title. */
 function clip(text: string): string {
-  const line = text.trim().slice(0, 240).split(/\s+/).join(" ");
+  const [first = ""] = text.replace(/^[\s#>*-]+/, "").split("\n", 1);
+  const line = first.slice(0, 240).trim().split(/\s+/).join(" ");
   return line.length <= 60 ? line : `${line.slice(0, 59).trimEnd()}…`;
 }
