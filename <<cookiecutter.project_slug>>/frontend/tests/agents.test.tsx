@@ -28,13 +28,18 @@ describe("the lanes", () => {
     const later = { ...beat("tagger"), timestamp: "2026-01-02T03:05:00Z" };
     const lanes = [beat("tagger"), done("tagger", "bridges"), later].reduce(lanesAfter, [] as readonly Activity[]);
     expect(lanes).toHaveLength(1);
-    expect(lanes[0]).toMatchObject({ status: "waiting", message: "bridges", progress: 100, updatedAt: "2026-01-02T03:05:00Z" });
+    expect(lanes[0]).toMatchObject({ status: "completed", message: "bridges", progress: 100, updatedAt: "2026-01-02T03:05:00Z" });
+  });
+
+  it("do not show at work whom a heartbeat says to be waiting: the server that was stopped said no end", () => {
+    const lanes = [report("activity_updated", "tagger", "d1", "running", "Counting", 30), beat("tagger")].reduce(lanesAfter, [] as readonly Activity[]);
+    expect(lanes[0]).toMatchObject({ status: "waiting", message: "Waiting for documents", progress: 0 });
   });
 
   it("leave the others alone", () => {
     const before = [beat("tagger"), beat("indexer")].reduce(lanesAfter, [] as readonly Activity[]);
     expect(lanesAfter(before, done("tagger", "bridges"))[1]).toBe(before[1]);
-    expect(lanesAfter(before, beat("tagger"))[1]).toBe(before[1]);
+    expect(lanesAfter(before, beat("tagger"))[1]).toEqual(before[1]);
   });
 
   it("are named as people name them", () => {
@@ -128,7 +133,7 @@ it("goes by the server's clock when it says that an agent is silent", async () =
   const silent = new Date(Date.now() + hour - 90_000).toISOString();
   backend.streams.set("/api/agents/stream?run=r1", [
     { ...beat("tagger"), timestamp: ahead },
-    { ...beat("indexer"), timestamp: silent },
+    { ...done("indexer", "bridges"), timestamp: silent },
   ]);
   render(<Lanes kind={null} documentId={null} onWorked={() => {}} />);
   await waitFor(() => expect(lane("Indexer").textContent).toContain("silent for 1 min"));

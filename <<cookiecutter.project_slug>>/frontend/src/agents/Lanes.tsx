@@ -13,6 +13,8 @@ import { laneWords, lanesAfter, shownLanes } from "./reports";
 const LOOK_MS = 1_000;
 /** Three heartbeats. */
 const STALE_SECONDS = 30;
+/** Agents show that they are there whatever they have finished. */
+const NEVER: readonly string[] = [];
 
 export interface LanesProps {
   /** Only this agent; null: all of them. */
@@ -63,6 +65,7 @@ export function Lanes({ kind, documentId, onWorked }: LanesProps) {
       <ActivityPanel
         activities={shown}
         staleSeconds={STALE_SECONDS}
+        resting={NEVER}
         clockSkew={data?.clockSkew ?? 0}
         words={laneWords}
         aria-label="Agents"

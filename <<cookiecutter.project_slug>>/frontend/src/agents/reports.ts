@@ -12,14 +12,14 @@ export const agentTitles: Readonly<Record<AgentName, string>> = {
   indexer: "Indexer",
 };
 
-/** The lanes after a report. A heartbeat says that an agent is there: what it did last stays in its lane. */
+/** The lanes after a report. A heartbeat says that an agent is there: what it finished last stays in its lane. */
 export function lanesAfter(before: readonly Activity[], event: StreamEvent): readonly Activity[] {
   const after = activitiesAfter(before, event);
   if (event.event !== "heartbeat") return after;
   return after.map((lane, index) => {
     const earlier = before[index];
-    const worked = earlier !== undefined && earlier.source !== earlier.name;
-    return worked && earlier !== lane ? { ...earlier, status: lane.status, updatedAt: lane.updatedAt ?? null } : lane;
+    const finished = earlier?.status === "completed" || earlier?.status === "failed";
+    return finished ? { ...earlier, updatedAt: lane.updatedAt ?? null } : lane;
   });
 }
 

@@ -15,8 +15,10 @@ export interface ActivityWords {
 export interface ActivityPanelProps<Item extends Activity = Activity> {
   /** One lane each, in this order. */
   activities: readonly Item[];
-  /** Seconds without a sign of life after which one that is at work is greyed out. Default 30. */
+  /** Seconds without a sign of life after which one that owes them is greyed out. Default 30. */
   staleSeconds?: number;
+  /** Statuses in which no signs of life are due. Default `idle`, `completed`, `failed`, `cancelled`. */
+  resting?: readonly string[];
   /** Milliseconds by which this browser's clock is ahead of the one that `updatedAt` was read from. Default 0. */
   clockSkew?: number;
   /** Shown below a lane. */
@@ -36,14 +38,14 @@ const WORDS: ActivityWords = {
   empty: "Nobody is at work.",
 };
 
-/** Statuses in which no more signs of life are due. */
-const AT_REST = new Set(["idle", "completed", "failed", "cancelled"]);
+const AT_REST: readonly string[] = ["idle", "completed", "failed", "cancelled"];
 const COLOURS = new Set(["running", "completed", "failed"]);
 
 /** A lane for each of those at work: what it does, how far it is, when it was heard of last. */
 export function ActivityPanel<Item extends Activity = Activity>({
   activities,
   staleSeconds = 30,
+  resting = AT_REST,
   clockSkew = 0,
   renderDetails,
   className,
@@ -60,7 +62,7 @@ export function ActivityPanel<Item extends Activity = Activity>({
         const { id, name, status, message, progress, updatedAt, source } = activity;
         const heard = timeOf(updatedAt);
         const age = heard === null ? null : Math.max(0, now - heard) / 1000;
-        const stale = age !== null && age > staleSeconds && !AT_REST.has(status);
+        const stale = age !== null && age > staleSeconds && !resting.includes(status);
         const percent = percentOf(progress);
         return (
           <li key={id} className={`streamator-lane${COLOURS.has(status) ? ` streamator-lane--${status}` : ""}${stale ? " streamator-lane--stale" : ""}`}>

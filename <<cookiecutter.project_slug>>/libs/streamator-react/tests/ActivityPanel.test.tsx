@@ -52,6 +52,12 @@ describe("ActivityPanel", () => {
     expect(is("stale")).toEqual([false, false, false, false, true]);
   });
 
+  it("who sends heartbeats when done owes them too", () => {
+    render(<ActivityPanel activities={[activity("tagger", { status: "completed" })]} resting={[]} />);
+    act(() => void vi.advanceTimersByTime(60_000));
+    expect(is("stale")).toEqual([true]);
+  });
+
   it("reads dates, ISO dates and milliseconds, and goes without", () => {
     const at = Date.now() - 5_000;
     render(
