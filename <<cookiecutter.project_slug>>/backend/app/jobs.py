@@ -16,6 +16,8 @@ from pydantic import BaseModel, TypeAdapter
 from streamator import JobEmitter, Store
 
 from app.database import Database, Migration
+from app.servers import Server
+from app.wording import count
 
 __all__ = ["MIGRATIONS", "Job", "JobError", "JobRunner", "JobStatus", "JobTable", "TooManyJobs", "Work"]
 
@@ -46,7 +48,16 @@ MIGRATIONS: tuple[Migration, ...] = (
         """,
         "CREATE INDEX jobs_running ON jobs (status) WHERE status = 'running'",
     ),
+    (
+        "ALTER TABLE jobs ADD COLUMN server TEXT",  # the one that runs it, by its `Server.name`
+        "ALTER TABLE jobs ADD COLUMN cancel_asked INTEGER NOT NULL DEFAULT 0",
+    ),
 )
+
+WATCH_SECONDS = 1.0
+"""How often a server looks for what other servers have left behind or ask of it."""
+
+_INTERRUPTED = "The server stopped while this job was running."
 
 
 class Job(BaseModel):
@@ -71,18 +82,24 @@ class TooManyJobs(Exception):
 
 
 class JobTable:
-    """The jobs in the database, across restarts."""
+    """The jobs in the database, across restarts, of every server that uses it.
 
-    def __init__(self, database: Database) -> None:
+    Arguments:
+        database: where they are.
+        server: this server, which the jobs that are added here run on.
+    """
+
+    def __init__(self, database: Database, server: Server) -> None:
         self._database = database
+        self._server = server
 
     async def add(self, job: Job) -> None:
         """Remembers a new job, and forgets the oldest past KEPT_JOBS."""
 
         def insert(connection: sqlite3.Connection) -> None:
             added = connection.execute(
-                "INSERT INTO jobs (job_id, kind, source, status, created_at) VALUES (?, ?, ?, ?, ?)",
-                (job.job_id, job.kind, job.source, job.status, job.created_at.isoformat()),
+                "INSERT INTO jobs (job_id, kind, source, status, created_at, server) VALUES (?, ?, ?, ?, ?, ?)",
+                (job.job_id, job.kind, job.source, job.status, job.created_at.isoformat(), self._server.name),
             )
             connection.execute("DELETE FROM jobs WHERE position <= ?", ((added.lastrowid or 0) - KEPT_JOBS,))
 
@@ -100,12 +117,38 @@ class JobTable:
         statement = "UPDATE jobs SET status = ?, finished_at = ?, result = ?, error = ? WHERE job_id = ?"
         await self._database.write(lambda connection: connection.execute(statement, values))
 
-    async def interrupt_running(self) -> int:
-        """Marks what still counts as running as interrupted; gives how many. For the start of the server,
-        when no job runs yet: those are the jobs of a server that was killed."""
-        values = ("interrupted", _now().isoformat(), "The server stopped while this job was running.")
-        statement = "UPDATE jobs SET status = ?, finished_at = ?, error = ? WHERE status = 'running'"
-        return await self._database.write(lambda connection: connection.execute(statement, values).rowcount)
+    async def interrupt_abandoned(self) -> int:
+        """Marks the jobs of servers that live no more as interrupted; gives how many. Those of a server that lives,
+        this one's among them, are left alone."""
+
+        def abandoned(connection: sqlite3.Connection) -> list[str | None]:
+            rows = connection.execute("SELECT DISTINCT server FROM jobs WHERE status = 'running'").fetchall()
+            # A row without a server is of an earlier version of the app, which had to be stopped for this one.
+            return [row["server"] for row in rows if row["server"] is None or not self._server.lives(row["server"])]
+
+        def interrupt(connection: sqlite3.Connection) -> int:
+            statement = (
+                "UPDATE jobs SET status = 'interrupted', finished_at = ?, error = ? "
+                "WHERE status = 'running' AND server IS ?"
+            )
+            now = _now().isoformat()
+            return sum(connection.execute(statement, (now, _INTERRUPTED, name)).rowcount for name in gone)
+
+        gone = await self._database.read(abandoned)
+        return await self._database.write(interrupt) if gone else 0
+
+    async def ask_cancel(self, job_id: str) -> None:
+        """Asks the server that runs a job to cancel it; without effect where none does."""
+        statement = "UPDATE jobs SET cancel_asked = 1 WHERE job_id = ? AND status = 'running'"
+        await self._database.write(lambda connection: connection.execute(statement, (job_id,)))
+
+    async def cancels_asked(self) -> list[str]:
+        """The running jobs of this server that were asked to stop, here or on another one."""
+        statement = "SELECT job_id FROM jobs WHERE status = 'running' AND server = ? AND cancel_asked"
+        rows = await self._database.read(
+            lambda connection: connection.execute(statement, (self._server.name,)).fetchall()
+        )
+        return [row["job_id"] for row in rows]
 
     async def latest(self, limit: int) -> list[Job]:
         """The newest `limit` jobs, newest first."""
@@ -147,6 +190,7 @@ class JobRunner:
         # must not be told "running".
         self._live: dict[str, Job] = {}
         self._endings: set[asyncio.Task[None]] = set()
+        self._asked: set[str] = set()  # cancelled at the request of another server: once, they may clean up
         self._stopping = False
 
     @property
@@ -218,6 +262,38 @@ class JobRunner:
         """One job of this or an earlier run of the server; None where there is none."""
         return self._live.get(job_id) or await self._table.get(job_id)
 
+    async def cancel(self, job_id: str) -> bool:
+        """Asks a job to stop, on whichever server it runs: another one does so within about a second. Gives whether
+        there is such a job; one that is over stays as it is."""
+        task = self._tasks.get(job_id)
+        if task is not None:
+            task.cancel()
+            return True
+        if job_id not in self._live:
+            await self._table.ask_cancel(job_id)
+        return await self.get(job_id) is not None
+
+    async def watch(self) -> None:
+        """Sees to what other servers on the same database leave to this one, for ever: marks the jobs of those that
+        were killed as interrupted, and cancels jobs that run here when another server was asked to."""
+        while True:
+            try:
+                await self.interrupt_abandoned()
+                for job_id in await self._table.cancels_asked() if self._tasks else ():
+                    task = self._tasks.get(job_id)
+                    if task is not None and job_id not in self._asked:
+                        self._asked.add(job_id)
+                        task.cancel()
+            except Exception:
+                logger.exception("the jobs of other servers could not be looked at; the next look is in a moment")
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def interrupt_abandoned(self) -> None:
+        """Marks the jobs of servers that live no more as interrupted, and says so in the server's log."""
+        interrupted = await self._table.interrupt_abandoned()
+        if interrupted:
+            logger.warning("%s left running by a server that is gone: interrupted", count(interrupted, "job"))
+
     async def shutdown(self, timeout: float = 5.0) -> None:
         """Cancels what runs and waits for it, `timeout` seconds at most. Later starts are refused.
 
@@ -249,6 +325,7 @@ class JobRunner:
         task: asyncio.Task[Mapping[str, Any] | None],
     ) -> None:
         self._tasks.pop(job.job_id, None)
+        self._asked.discard(job.job_id)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if job.job_id in self._emitters:  # else shutdown() has given up on it and closed its log
             self._end(job, emitter, on_end, task.result() if error is None else None, error)
@@ -270,7 +347,7 @@ class JobRunner:
             status, reason = "completed", None
         elif isinstance(error, asyncio.CancelledError):
             status = "interrupted" if self._stopping else "cancelled"
-            reason = "The server stopped while this job was running." if self._stopping else None
+            reason = _INTERRUPTED if self._stopping else None
         else:
             status, reason = "failed", _reason(error)
         document_id = result.get("document_id") if result else None
@@ -337,6 +414,6 @@ _RESULT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
 def _from_row(row: sqlite3.Row) -> Job:
-    fields = {name: row[name] for name in row.keys() if name not in ("position", "result")}  # noqa: SIM118
+    fields = {name: row[name] for name in row.keys() if name in Job.model_fields}  # noqa: SIM118
     result = _RESULT.validate_json(row["result"]) if row["result"] else {}
     return Job(**fields, document_id=result.get("document_id"))

@@ -51,6 +51,12 @@ class Jobs(BaseModel):
     jobs: list[Job]
 
 
+class Cancelled(BaseModel):
+    """The job that was asked to stop."""
+
+    cancelled: str
+
+
 @root.get("/healthz", tags=["health"])
 async def health(services: SharedServices) -> Health:
     """Says whether the server and its store are well."""
@@ -89,3 +95,11 @@ async def get_job(services: SharedServices, job_id: str) -> Job:
     if job is None:
         raise ApiError(404, "not found")
     return job
+
+
+@api.post("/jobs/{job_id}/cancel", tags=["jobs"], responses=error_responses(403, 404))
+async def cancel_job(services: SharedServices, job_id: str) -> Cancelled:
+    """Asks a job to stop, whichever server runs it; one that is over stays as it is."""
+    if not await services.jobs.cancel(job_id):
+        raise ApiError(404, "not found")
+    return Cancelled(cancelled=job_id)

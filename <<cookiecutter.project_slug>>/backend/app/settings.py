@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     streamator_ttl_days: int = Field(
         default=7, ge=1, le=3650, description="set the days that DynamoDB or Redis keeps a log: 1 to 3650"
     )
+    streamator_lease_seconds: float = Field(
+        default=10,
+        ge=1,
+        le=3600,
+        description="set the seconds without a sign of life after which a job's server counts as dead: 1 to 3600",
+    )
     streamator_redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
         validation_alias=AliasChoices("STREAMATOR_REDIS_URL", "REDIS_URL"),
@@ -109,11 +115,11 @@ class Settings(BaseSettings):
         """What `streamator.open_store` wants to know beside the store's name."""
         if self.streamator_store == "memory":
             return {}
+        shared = {"ttl_days": self.streamator_ttl_days, "lease_seconds": self.streamator_lease_seconds}
         if self.streamator_store == "redis":
             # The keys begin with the project's name: several projects may share a server.
-            days = self.streamator_ttl_days
-            return {"url": self.streamator_redis_url, "ttl_days": days, "key_prefix": project.PROJECT_SLUG}
-        return {"table": self.streamator_table, "ttl_days": self.streamator_ttl_days}
+            return {"url": self.streamator_redis_url, "key_prefix": project.PROJECT_SLUG, **shared}
+        return {"table": self.streamator_table, **shared}
 
 
 def load_settings(**values: Any) -> Settings:

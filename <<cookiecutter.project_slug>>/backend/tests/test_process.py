@@ -213,9 +213,26 @@ def test_a_killed_server_leaves_no_process_and_its_jobs_interrupted(launch: Call
     eventually(lambda: not alive(extraction))
     server.start()
     assert server.client.get(f"/api/jobs/{job_id}").json()["status"] == "interrupted"
-    assert "1 job left running by the last server: interrupted" in server.said()
+    assert "1 job left running by a server that is gone: interrupted" in server.said()
     again = server.ingest(b"It works again.", "x.txt")
     assert list(server.lines(again))[-1]["status"] == "completed"
+
+
+def test_servers_on_one_directory_know_which_of_them_live(
+    launch: Callable[..., Process], remote: dict[str, str]
+) -> None:
+    first = launch(**remote, STREAMATOR_LEASE_SECONDS="1")
+    job_id = first.ingest(slow_pdf(), "slow.pdf")
+    second = launch(**remote, STREAMATOR_LEASE_SECONDS="1")
+    stream = second.lines(job_id)
+    while "of 400" not in next(stream).get("message", ""):
+        pass
+    # A start beside it, and a look or two at who lives, do a running job no harm.
+    assert second.client.get(f"/api/jobs/{job_id}").json()["status"] == "running"
+    first.stop(signal.SIGKILL)
+    eventually(lambda: second.client.get(f"/api/jobs/{job_id}").json()["status"] == "interrupted", 5)
+    assert list(stream)[-1] == {"event": "status", "status": "lost"}
+    assert "1 job left running by a server that is gone: interrupted" in second.said()
 
 
 def test_a_log_outlives_its_server(launch: Callable[..., Process], remote: dict[str, str]) -> None:

@@ -153,7 +153,7 @@ describe("an open card", () => {
     server.missing = true;
     fireEvent.click(screen.getByRole("button", { name: "Cancel notes.md" }));
     expect((await screen.findByRole("alert")).textContent).toContain("It cannot be cancelled");
-    expect(server.requests.filter((request) => request.startsWith("POST"))).toEqual(["POST /api/job/a1/cancel"]);
+    expect(server.requests.filter((request) => request.startsWith("POST"))).toEqual(["POST /api/jobs/a1/cancel"]);
   });
 });
 

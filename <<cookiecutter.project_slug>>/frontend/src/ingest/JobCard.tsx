@@ -164,8 +164,8 @@ function CancelButton({ job, onChange }: { readonly job: Job; readonly onChange:
           setError(null);
           cancelJob(job.job_id).then(onChange, (failure: unknown) => {
             setAsked(false);
-            const over = failure instanceof ApiError && failure.kind === "not-found";
-            setError(over ? "It cannot be cancelled: it has ended already, or another server runs it." : explain(failure));
+            const gone = failure instanceof ApiError && failure.kind === "not-found";
+            setError(gone ? "It cannot be cancelled: the server no longer knows it." : explain(failure));
             onChange();
           });
         }}

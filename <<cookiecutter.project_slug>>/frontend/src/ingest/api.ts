@@ -74,7 +74,7 @@ export function getJob(id: string, signal?: AbortSignal): Promise<Job> {
 }
 
 export function cancelJob(id: string): Promise<unknown> {
-  return request(`/api/job/${encodeURIComponent(id)}/cancel`, { method: "POST" });
+  return request(`/api/jobs/${encodeURIComponent(id)}/cancel`, { method: "POST" });
 }
 
 /** Where a job's log streams from; without its last part, where it is polled. */
