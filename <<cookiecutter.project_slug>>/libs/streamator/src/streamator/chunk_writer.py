@@ -157,6 +157,7 @@ class ChunkWriter(Writer[_Outgoing]):
         before = out.size
         closed = out.fill()
         out.beat += 1
+        self._totals.retries += out.trouble is not None
         chunk = Chunk(out.first, out.offset, out.text, out.beat, self._lease, closed)
         try:
             if not out.proven:
@@ -165,6 +166,9 @@ class ChunkWriter(Writer[_Outgoing]):
         except Exception as error:
             self._failed(out, as_fault(error))
             return False
+        first, end, _ = out.text[max(out.stored, 0) :].partition("\n")
+        if end and not (out.offset and out.stored <= 0):  # else it is a part of an event that is longer than a chunk
+            self._note_stored(out, first)
         now = time.monotonic()
         out.stored = len(out.text)
         out.full = out.full or 2 * out.size - before > FULL_BYTES
@@ -202,6 +206,7 @@ class ChunkWriter(Writer[_Outgoing]):
         # What the log no longer has may still be in the chunks that follow: no gap is to hide it.
         text = "" if GAP.match(head.text) else head.text
         out.beat += 1
+        self._totals.retries += out.trouble is not None
         chunk = Chunk(1, 0, text, out.beat, self._lease, tail=out.index)
         try:
             self._write(out.job_id, 0, chunk, out.run, False)
@@ -211,6 +216,7 @@ class ChunkWriter(Writer[_Outgoing]):
             out.head_at = time.monotonic()
 
     def _failed(self, out: _Outgoing, fault: StoreFault) -> None:
+        self._totals.failures[fault.kind] += 1
         if fault.kind == "refused" and out.split():
             return
         if fault.kind == "gone":

@@ -23,6 +23,7 @@ from typing import Any, Final, Literal, Protocol
 from weakref import WeakSet
 
 from . import wire
+from .counts import LogCounts
 from .events import Event, encode_event, encode_run
 
 # 256 entries of 120 characters are about 50 KiB on the wire: one block is one send.
@@ -247,7 +248,7 @@ class EventLog:
     """
 
     __slots__ = (
-        "_account", "_armed", "_block_seconds", "_blocks", "_cap", "_closed", "_closed_at", "_disowned",
+        "_account", "_armed", "_block_seconds", "_blocks", "_cap", "_closed", "_closed_at", "_counts", "_disowned",
         "_ended", "_followers", "_kept", "_last", "_lock", "_maxlen", "_memo", "_pace", "_passed", "_raw", "_refused",
         "_room", "_run", "_signals", "_size", "_status", "_t", "behind", "charged", "read_at", "start",
     )  # fmt: skip
@@ -299,6 +300,7 @@ class EventLog:
         self._armed: list[Alarm] = []
         self._signals: dict[asyncio.AbstractEventLoop, _Signal] = {}
         self._memo: tuple[int, int, int, Batch] | None = None
+        self._counts: LogCounts | None = None
 
     # State
 
@@ -319,8 +321,7 @@ class EventLog:
         """How many events the log had no room for, or has let go of: a reader that begins at the start misses them."""
         with self._lock:
             self._settle()
-            hidden = max(self._floor() - self._blocks[0].first + 1, 0) if self._blocks else 0
-            return self._last - self._kept + hidden + self._refused
+            return self._dropped()
 
     @property
     def lag(self) -> int:
@@ -328,6 +329,26 @@ class EventLog:
         with self._lock:
             self._settle()
             return max(self._last - self._seen(stalled=True), 0)
+
+    @property
+    def newest_at(self) -> float:
+        """The `time.monotonic` reading of the newest event that has been put into a block."""
+        return self._t
+
+    def counts(self, *, final: bool = False) -> LogCounts:
+        """How many events there are. It moves nothing and waits for little, also where many logs are looked at.
+
+        Args:
+            final: keep the answer, and give it to all who ask later: what comes from now on is not counted.
+        """
+        with self._lock:
+            if self._counts is not None:
+                return self._counts
+            waiting = 0 if self._closed else len(self._raw) // 3
+            counts = LogCounts(self._last + waiting, self._refused, self._dropped())
+            if final:
+                self._counts = counts
+            return counts
 
     @property
     def maxlen(self) -> int:
@@ -649,6 +670,10 @@ class EventLog:
         if self._block_seconds is not None:
             floor = self._passed = min(floor, max(self._seen(), self._passed))
         return floor
+
+    def _dropped(self) -> int:
+        hidden = max(self._floor() - self._blocks[0].first + 1, 0) if self._blocks else 0
+        return self._last - self._kept + hidden + self._refused
 
     def _lag(self) -> int:
         """How many events the slowest follower lacks, of those that the log still has for it."""

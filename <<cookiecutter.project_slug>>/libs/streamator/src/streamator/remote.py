@@ -10,6 +10,7 @@ from typing import Any
 from .chunk import Chunk, Fetched, Key
 from .chunk_mirror import ChunkMirrors
 from .chunk_writer import ChunkWriter
+from .counts import Counts
 from .errors import JobExists
 from .events import is_job_id
 from .fault import StoreFault
@@ -44,6 +45,8 @@ class RemoteStore(MemoryStore):
     thread writes, one reads; both start when there is something to do and end when there is not. `get` knows
     the jobs made here alone; `find` those of every process.
     """
+
+    _is_remote = True
 
     def __init__(
         self, *, ttl_days: float = 7, lease_seconds: float = 10, flush_seconds: float = 0.2,
@@ -129,6 +132,13 @@ class RemoteStore(MemoryStore):
         if log is not None and not log.ended:
             return log
         return await self._mirrors.find(job_id)
+
+    def counts(self) -> Counts:
+        """As `MemoryStore.counts`, and what has come of the writes: see `Writer.totals`."""
+        counts = super().counts()
+        counts.totals.add(self._writer.totals)
+        counts.pending = self._writer.pending
+        return counts
 
     @property
     def degraded(self) -> str | None:

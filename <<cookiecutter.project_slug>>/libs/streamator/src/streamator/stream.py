@@ -88,6 +88,11 @@ class Follow:
         self._heart: _Heart | None = None
         log.add_follower(self)
 
+    @property
+    def lag(self) -> int:
+        """How many events it has still to be done with."""
+        return max(self._log.counts().last - self.seen, 0)
+
     def __aiter__(self) -> Follow:
         return self
 

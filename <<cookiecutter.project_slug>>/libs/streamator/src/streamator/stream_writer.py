@@ -166,6 +166,7 @@ class StreamWriter(Writer[_Outgoing]):
         if now < self._beat_at and not self._was_down:
             return
         self._beat += 1
+        self._totals.retries += self._was_down
         had = self._appender.beat(self._beat)
         self._beat_at = now + self._lease / 3
         if self._was_down or (not had and self._beat > 1):  # is what the store had still there?
@@ -201,6 +202,7 @@ class StreamWriter(Writer[_Outgoing]):
 
     def _append(self, appends: list[tuple[_Outgoing, Append, int]]) -> bool:
         """Write; False if nothing more is to be tried now."""
+        self._totals.retries += any(out.trouble is not None for out, _, _ in appends)
         try:
             replies = self._appender.append([append for _, append, _ in appends])
         except Exception as error:
@@ -212,6 +214,7 @@ class StreamWriter(Writer[_Outgoing]):
         for (out, append, last), reply in zip(appends, replies, strict=True):
             if isinstance(reply, StoreFault):
                 self._failing = True
+                self._totals.failures[reply.kind] += 1
                 good = good and reply.kind in ("conflict", "busy", "refused")
                 self._failed(out, reply)
                 continue
@@ -221,6 +224,8 @@ class StreamWriter(Writer[_Outgoing]):
                 lost += append.after - reply
                 out.rewind(reply)
                 continue
+            if append.events:
+                self._note_stored(out, append.events[0][1].decode())
             out.begun = True
             out.stored = expected
             out.saved = last
@@ -234,6 +239,7 @@ class StreamWriter(Writer[_Outgoing]):
 
     def _all_failed(self, outs: list[_Outgoing], fault: StoreFault) -> None:
         self._failing = self._was_down = True
+        self._totals.failures[fault.kind] += 1
         for out in outs:
             if not out.dead:
                 self._failed(out, fault)

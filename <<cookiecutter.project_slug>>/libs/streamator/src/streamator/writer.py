@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -9,6 +10,7 @@ from collections import OrderedDict
 from sys import maxsize
 from typing import Final, Generic, TypeVar
 
+from .counts import Totals
 from .fault import StoreFault, Trouble, count, logger
 from .log import EventLog
 
@@ -16,17 +18,21 @@ CLOSE_TIMEOUTS: Final = 6
 RETRY_CAP_SECONDS: Final = 5.0
 RETRY_DENIED_SECONDS: Final = 30.0
 
+_T = re.compile(r'.*"t":([0-9]+\.[0-9]+)', re.DOTALL)  # the last one: an event of a job's own may hold others
+
 
 class Outgoing(ABC):
     """A job that runs here, and a follower of its log. Only the writer's thread touches it, but for `unsaved`, `seen`,
     `stalled` and `due`."""
 
-    __slots__ = ("__weakref__", "_saved", "closed", "dead", "due", "job_id", "log", "stalled", "trouble")
+    __slots__ = ("__weakref__", "_saved", "closed", "dead", "due", "job_id", "log", "reached", "stalled", "trouble")
 
     def __init__(self, job_id: str, log: EventLog) -> None:
         self.job_id = job_id
         self.log = log
         self._saved = 0
+        self.reached = 0
+        """The largest that `saved` has been: what comes up to there is written again."""
         self.stalled = -1
         self.closed = False
         """Whether the last event is known to be stored."""
@@ -43,6 +49,7 @@ class Outgoing(ABC):
     @saved.setter
     def saved(self, value: int) -> None:
         self._saved = value
+        self.reached = max(self.reached, value)
         self.log.has_read()
 
     @property
@@ -110,6 +117,7 @@ class Writer(ABC, Generic[Out]):
         self._down_until = 0.0
         self._warned = False
         self._given_up = 0
+        self._totals = Totals()
 
     # What a writer gives
 
@@ -134,7 +142,9 @@ class Writer(ABC, Generic[Out]):
             log.add_follower(out)
             if len(self._jobs) > self._max_jobs:  # the store fails for long, and what waits must be bounded
                 _, gone = self._jobs.popitem(last=False)
-                self._given_up += gone.unsaved
+                unsaved = gone.unsaved
+                self._given_up += unsaved
+                self._totals.unstored += unsaved
             self._start()
 
     def get(self, job_id: str) -> EventLog | None:
@@ -151,6 +161,25 @@ class Writer(ABC, Generic[Out]):
         """The jobs, as they are now: others may come at any time."""
         with self._lock:
             return list(self._jobs.values())
+
+    # What is counted; but for `pending`, in the writer's thread
+
+    @property
+    def totals(self) -> Totals:
+        """What has come of the writes: ``failures``, ``retries``, ``unstored``; and ``publish``, for the first event of
+        each write that brought new ones: from the call that logged it (to the millisecond) until it was stored."""
+        return self._totals
+
+    @property
+    def pending(self) -> int:
+        """How many events are not known to be stored."""
+        return sum(max(out.log.counts().last - out.saved, 0) for out in self._all() if not out.dead)
+
+    def _note_stored(self, out: Out, event: str) -> None:
+        """A write was good that began with this event, in JSON."""
+        found = _T.match(event)
+        if found and out.saved >= out.reached:  # a gap has no t
+            self._totals.publish.note(max(time.monotonic() - out.log.start - float(found[1]), 0.0))
 
     # The thread
 
