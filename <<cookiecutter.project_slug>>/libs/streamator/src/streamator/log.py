@@ -250,7 +250,8 @@ class EventLog:
     __slots__ = (
         "_account", "_armed", "_block_seconds", "_blocks", "_cap", "_closed", "_closed_at", "_counts", "_disowned",
         "_ended", "_followers", "_kept", "_last", "_lock", "_maxlen", "_memo", "_pace", "_passed", "_raw", "_refused",
-        "_room", "_run", "_signals", "_size", "_status", "_t", "behind", "charged", "read_at", "start",
+        "_room", "_run", "_signals", "_size", "_status", "_t", "behind", "charged", "lag_seconds",
+        "read_at", "start",
     )  # fmt: skip
 
     def __init__(
@@ -267,6 +268,9 @@ class EventLog:
         """The `time.monotonic` reading when a reader last read here or waited here."""
         self.charged = 0
         """What the one who accounts for this log has counted of its size."""
+        self.lag_seconds = 0.0
+        """For how long an event may be missing here that a viewer elsewhere has seen already; 0 where the job runs
+        here. What another process has logged is with its own viewers before it is in the store."""
         self._account = account
         self._maxlen = maxlen
         # The id past which nothing is taken.
@@ -706,9 +710,13 @@ class EventLog:
     # Reading
 
     def start_at(self, after: int) -> int:
-        """The cursor for a reader that says it has seen ``after``: an id that does not exist (yet) is from
-        another log, and reads from the beginning of what there is."""
-        return after if 0 <= after <= self.last else 0
+        """The cursor for a reader that says it has seen ``after``: an id that does not exist is from another log, and
+        reads from the beginning of what there is. In a log that may lag (`lag_seconds`) it may be one that is still on
+        its way, and stays."""
+        last = self.last
+        if last < after <= last + self._maxlen and self.lag_seconds and not self._closed:
+            return after
+        return after if 0 <= after <= last else 0
 
     def read(self, after: int = 0, limit: int = 65_536) -> Batch:
         """The events that follow the id ``after``: as many as fit ``limit`` bytes, at least one if there is one.
