@@ -60,6 +60,8 @@ class Totals:
     """Those of them that a log had no room for, or has let go of."""
     unstored: int = 0
     """Those that a remote store will not get, because too many jobs wait for it."""
+    refused: int = 0
+    """Those that it does not take, whatever it is asked: the dead letters."""
     failures: Counter[str] = field(default_factory=Counter)
     """Writes to a remote store that failed, by their kind: see `StoreFault`."""
     retries: int = 0
@@ -72,6 +74,7 @@ class Totals:
         self.published += other.published
         self.dropped += other.dropped
         self.unstored += other.unstored
+        self.refused += other.refused
         self.failures.update(other.failures)
         self.retries += other.retries
         self.publish.add(other.publish)
