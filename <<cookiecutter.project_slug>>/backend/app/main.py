@@ -11,9 +11,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from prometheus_client import ProcessCollector
 from streamator import open_store
 from streamator.emitter import start_reaper
 from streamator.fastapi import add_job_routes, add_log_routes
+from streamator.metrics import add_metrics_route
 
 from app import ingest, jobs, project, routes
 from app.database import Database
@@ -94,6 +96,8 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
         app.include_router(feature.router, prefix="/api")
     add_log_routes(app, prefix="/api/log", store=store)
     add_job_routes(app, prefix="/api/job", store=store)
+    if settings.metrics:
+        ProcessCollector(registry=add_metrics_route(app, store=store).registry)  # and what the process takes
     if settings.static_dir is not None:
         app.mount("/", SinglePageApp(directory=settings.static_dir, html=True))
     app.add_middleware(CrossSiteGuard)

@@ -80,6 +80,7 @@ class Settings(BaseSettings):
         default=3600, ge=1, description="set the seconds that a finished job stays in memory: 1 or more"
     )
     ingest_allow_private_urls: bool = Field(default=False, description="set it to true or false")
+    metrics: bool = Field(default=False, description="set it to true or false")
     static_dir: Path | None = Field(
         default=None, description="set the directory of the built frontend, or leave it unset"
     )
