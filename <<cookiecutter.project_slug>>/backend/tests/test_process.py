@@ -247,7 +247,8 @@ def test_the_configuration_for_nginx_is_right(tmp_path: Path) -> None:
 @pytest.fixture
 def behind_nginx(launch: Callable[..., Process], tmp_path: Path) -> Iterator[tuple[httpx.Client, Process, Process]]:
     """The project's own nginx.conf in front of two servers: a client of it, and the servers."""
-    servers = launch(STREAMATOR_STORE="memory"), launch(STREAMATOR_STORE="memory")
+    environment = {"STREAMATOR_STORE": "memory", "METRICS": "true"}
+    servers = launch(**environment), launch(**environment)
     port = free_port()
     ports = [str(server.client.base_url.port) for server in servers]
     changes = [f"listen 8080=listen 127.0.0.1:{port}", f":8000 =:{ports[0]} ", f":8001 =:{ports[1]} "]
@@ -270,6 +271,14 @@ def test_requests_go_to_the_servers_in_turn(behind_nginx: tuple[httpx.Client, Pr
     client, first, second = behind_nginx
     served = [client.get("/healthz").headers["x-served-by"] for _ in range(10)]
     assert {served.count(server.client.base_url.netloc.decode()) for server in (first, second)} == {5}
+
+
+def test_each_server_tells_its_metrics_but_not_to_the_world(
+    behind_nginx: tuple[httpx.Client, Process, Process],
+) -> None:
+    client, *servers = behind_nginx
+    assert client.get("/metrics").status_code == 404
+    assert [server.client.get("/metrics").status_code for server in servers] == [200, 200]
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
