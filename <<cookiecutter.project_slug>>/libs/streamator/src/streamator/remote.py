@@ -184,7 +184,8 @@ class ChunkStore(RemoteStore):
         return ChunkWriter(self._place, self._write, self._fetch, **options)
 
     def _new_mirrors(self, **options: Any) -> Mirrors[Any]:
-        return ChunkMirrors(self._place, self._fetch, **options)
+        # What began elsewhere is stored with the next flush there, and a moment for the write itself.
+        return ChunkMirrors(self._place, self._fetch, grace=2 * self._flush_seconds + 0.3, **options)
 
     def _write(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
         """Store a chunk: see `chunk.Write`."""
