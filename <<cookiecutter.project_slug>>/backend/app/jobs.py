@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
 from streamator import JobEmitter, Store
+from streamator.tracing import Headers
 
 from app.database import Database, Migration
 from app.servers import Server
@@ -209,8 +210,9 @@ class JobRunner:
             )
 
     async def start(
-        self, kind: str, source: str, work: Work, *, on_end: Callable[[], None] | None = None
-    ) -> Job:
+        self, kind: str, source: str, work: Work, *, on_end: Callable[[], None] | None = None,
+        trace: Headers | None = None,
+    ) -> Job:  # fmt: skip
         """Starts `work` as a task and gives the job, which is running.
 
         Arguments:
@@ -219,12 +221,14 @@ class JobRunner:
             work: the job itself.
             on_end: called once when the job is over, also when it never made its first step; to clean up.
                 It must not block or raise. Not called when this method raises.
+            trace: the headers of the request that asks for it; the job belongs to the trace that their `traceparent`
+                names (default: the trace of OpenTelemetry's current span, if there is one).
 
         Raises:
             TooManyJobs: `limit` jobs are running, or the server is stopping.
         """
         self.ensure_room()
-        emitter = JobEmitter(store=self._store)
+        emitter = JobEmitter(store=self._store, trace=trace)
         job = Job(job_id=emitter.job_id, kind=kind, source=source, status="running", created_at=_now())
         # The place is taken before the first await, so that the cap holds for requests that come together.
         self._emitters[job.job_id] = emitter
@@ -315,7 +319,8 @@ class JobRunner:
             await asyncio.wait(self._endings)
 
     async def _run(self, work: Work, emitter: JobEmitter) -> Mapping[str, Any] | None:
-        return await work(emitter)
+        with emitter.in_trace():
+            return await work(emitter)
 
     def _task_done(
         self,

@@ -62,6 +62,10 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("STREAMATOR_REDIS_URL", "REDIS_URL"),
         repr=False,  # it may hold a password
     )
+    streamator_dead_letters: Path | None = Field(
+        default=None,
+        description="set the file for events that DynamoDB or Redis refuses for good, or leave it unset",
+    )
     backend_host: str = Field(
         default="127.0.0.1", min_length=1, description="set an address to listen on, such as 127.0.0.1"
     )
@@ -93,7 +97,7 @@ class Settings(BaseSettings):
             raise ValueError("set the server as redis://[user:password@]host:port/db")
         return url
 
-    @field_validator("data_dir", "static_dir")
+    @field_validator("data_dir", "static_dir", "streamator_dead_letters")
     @classmethod
     def _from_the_root(cls, path: Path | None) -> Path | None:
         # The same data whatever directory the server is started from.
@@ -116,7 +120,11 @@ class Settings(BaseSettings):
         """What `streamator.open_store` wants to know beside the store's name."""
         if self.streamator_store == "memory":
             return {}
-        shared = {"ttl_days": self.streamator_ttl_days, "lease_seconds": self.streamator_lease_seconds}
+        shared = {
+            "ttl_days": self.streamator_ttl_days,
+            "lease_seconds": self.streamator_lease_seconds,
+            "dead_letters": self.streamator_dead_letters or self.data_dir / "dead-letters.jsonl",
+        }
         if self.streamator_store == "redis":
             # The keys begin with the project's name: several projects may share a server.
             return {"url": self.streamator_redis_url, "key_prefix": project.PROJECT_SLUG, **shared}

@@ -95,7 +95,9 @@ async def ingest(request: Request, services: SharedServices, pipeline: Ingest) -
                 else:
                     source = str(check_url(url or ""))
                     work = partial(pipeline.ingest_url, source, path)
-                job: Job = await services.jobs.start("ingest", source, work, on_end=remove)
+                job: Job = await services.jobs.start(
+                    "ingest", source, work, on_end=remove, trace=request.headers
+                )
                 undo.pop_all()  # from here on the file is the job's
         finally:
             await form.close()

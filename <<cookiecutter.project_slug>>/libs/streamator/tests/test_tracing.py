@@ -145,6 +145,29 @@ def test_an_exception_is_the_spans_error(spans: InMemorySpanExporter, store: Mem
     assert (error["message"], error["trace_id"], done["status"]) == ("ValueError: broken", TRACE, "failed")
 
 
+@pytest.mark.parametrize("caught", [True, False])
+def test_an_exception_that_leaves_a_trace_is_recorded_once(
+    spans: InMemorySpanExporter, store: MemoryStore, caught: bool
+) -> None:
+    async def work(job: JobEmitter) -> None:
+        with job.in_trace():
+            raise ValueError("broken")
+
+    async def main() -> None:
+        job = JobEmitter(store, trace=TRACEPARENT)
+        task = asyncio.create_task(work(job))
+        if not caught:
+            job.track(task)
+        await asyncio.wait([task])
+        assert isinstance(task.exception(), ValueError)
+        job.close()  # what is caught is no failure
+
+    asyncio.run(main())
+    span = only(spans)
+    assert [event.name for event in span.events] == ["exception"]
+    assert span.status.status_code is (StatusCode.UNSET if caught else StatusCode.ERROR)
+
+
 def test_a_task_that_is_cancelled_is_no_error(spans: InMemorySpanExporter, store: MemoryStore) -> None:
     async def main() -> None:
         job = JobEmitter(store, trace=TRACEPARENT)

@@ -72,8 +72,8 @@ class JobLogger:
         return None if self._span is None else self._span.trace_id
 
     def in_trace(self) -> AbstractContextManager[Any]:
-        """A context in which OpenTelemetry's current span is the job's: ``with job.in_trace(): ...``. The job does not
-        end with it. Without a trace it does nothing."""
+        """A context in which OpenTelemetry's current span is the job's: ``with job.in_trace(): ...``. An exception that
+        leaves it is recorded in the span. The job does not end with it, and without a trace it does nothing."""
         return nullcontext() if self._span is None else self._span.current()
 
     def log(self, message: str, level: str = "info", visibility: str | None = None) -> None:

@@ -7,8 +7,9 @@ without it.
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
 
 from .events import text_of
 
@@ -31,24 +32,37 @@ class JobSpan:
         self._span = span
         self.trace_id = f"{span.get_span_context().trace_id:032x}"
         """32 hexadecimal digits, as in ``traceparent``."""
+        self._error: BaseException | None = None
 
-    def current(self) -> AbstractContextManager[Any]:
-        """Within it, new spans are children of this one."""
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Within it, new spans are children of this one. An exception that leaves it is recorded; whether it is the end
+        of the job, `end` says."""
         from opentelemetry.trace import use_span
 
-        # An exception that passes is not the job's end: `end` says how that came.
-        return use_span(self._span, end_on_exit=False, record_exception=False, set_status_on_exception=False)
+        with use_span(self._span, end_on_exit=False, record_exception=False, set_status_on_exception=False):
+            try:
+                yield
+            except Exception as error:
+                self._record(error)
+                raise
 
     def end(self, status: str, error: BaseException | None = None) -> None:
-        """End it. ``failed`` is an error; what ended the job goes with it."""
+        """End it. ``failed`` is an error: ``error``, or else the last one that was recorded."""
         from opentelemetry.trace import StatusCode
 
+        if error is not None:
+            self._record(error)
         self._span.set_attribute("streamator.status", status)
         if status == "failed":
-            self._span.set_status(StatusCode.ERROR, None if error is None else text_of(error))
-        if error is not None:
-            self._span.record_exception(error)
+            self._span.set_status(StatusCode.ERROR, None if self._error is None else text_of(self._error))
         self._span.end()
+        self._error = None  # with its traceback, it holds all that the job held
+
+    def _record(self, error: BaseException) -> None:
+        if error is not self._error:  # it may come by twice: out of `current`, and to `end`
+            self._error = error
+            self._span.record_exception(error)
 
 
 def start_span(trace: str | Headers | None, job_id: str, store: Store) -> JobSpan | None:
