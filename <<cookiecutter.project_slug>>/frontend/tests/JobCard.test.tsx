@@ -140,6 +140,21 @@ describe("an open card", () => {
     expect(screen.getByRole("article").textContent).toContain("keeps logs in memory. Start it again or use the DynamoDB store.");
   });
 
+  it("looks again for the log of a job that another server has just begun", async () => {
+    server.missing = true;
+    render(
+      <ConfigContext value={{ project_name: "Test", store: "redis", max_upload_bytes: 1000, max_running_jobs: 8 }}>
+        <JobCard job={running} delivery="stream" open onToggle={ignore} onChange={ignore} source={null} onAgain={ignore} />
+      </ConfigContext>,
+    );
+    await waitFor(() => expect(server.requests).toContain("GET /api/log/a1/stream"));
+    await screen.findByText("Connecting", { selector: ".badge" });
+    server.missing = false;
+    server.log({ event: "log", message: "Here it is", level: "info", t: 0.1 });
+    await screen.findByText("Here it is", undefined, { timeout: 3_000 });
+    screen.getByText("Live");
+  });
+
   it("shows hostile messages as letters", async () => {
     server.log({ event: "log", message: "<img src=x onerror=boom()>", level: "info", t: 0.1 });
     show();

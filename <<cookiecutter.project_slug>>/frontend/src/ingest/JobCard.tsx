@@ -9,7 +9,7 @@ import { Icon } from "../app/icons";
 import { href } from "../app/router";
 import { cancelJob, streamUrl } from "./api";
 import type { Job, Source } from "./api";
-import { jobState } from "./jobState";
+import { isOnItsWay, jobState } from "./jobState";
 import type { JobState } from "./jobState";
 import { useLane } from "./lanes";
 import type { Delivery, Lane } from "./lanes";
@@ -27,6 +27,9 @@ export interface JobCardProps {
   readonly source: Source | null;
   readonly onAgain: (source: Source) => void;
 }
+
+/** Between two looks for a log that is not in the store yet. */
+const EARLY_MS = 1_000;
 
 export const JobCard = memo(function JobCard(props: JobCardProps) {
   const { job, delivery, open, onToggle, onChange, source, onAgain } = props;
@@ -54,6 +57,14 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
   useEffect(() => {
     if (complete) close();
   }, [complete, close]);
+
+  const { reconnect } = stream;
+  const early = isOnItsWay(job, view, store);
+  useEffect(() => {
+    if (!early) return;
+    const timer = setTimeout(reconnect, EARLY_MS);
+    return () => clearTimeout(timer);
+  }, [early, reconnect]);
 
   useAnnouncedOutcome(job, state);
 
