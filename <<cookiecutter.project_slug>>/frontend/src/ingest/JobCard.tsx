@@ -28,6 +28,8 @@ export interface JobCardProps {
   readonly onAgain: (source: Source) => void;
 }
 
+/** No store takes longer to show what was logged last. */
+const LAST_LINES_MS = 5_000;
 /** Between two looks for a log that is not in the store yet. */
 const EARLY_MS = 1_000;
 
@@ -51,12 +53,16 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
     if (stream.status === "reconnecting") void backend.check();
   }, [stream.status]);
 
-  // Nobody will end the log of an interrupted job: what it holds has come with the first poll.
+  // Nobody may end the log of an interrupted job, but its last lines may still be on their way from the store: polls end
+  // when there was nothing new for a while.
   const { close } = stream;
-  const complete = job.status === "interrupted" && lane === "poll" && stream.status === "open";
+  const abandoned = job.status === "interrupted" && lane === "poll" && stream.active;
+  const lines = stream.logs.length;
   useEffect(() => {
-    if (complete) close();
-  }, [complete, close]);
+    if (!abandoned) return;
+    const timer = setTimeout(close, LAST_LINES_MS);
+    return () => clearTimeout(timer);
+  }, [abandoned, lines, close]);
 
   const { reconnect } = stream;
   const early = isOnItsWay(job, view, store);
