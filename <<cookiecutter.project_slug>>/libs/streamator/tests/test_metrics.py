@@ -272,7 +272,7 @@ def test_streams_are_counted_by_their_transport_while_they_are_open_and_when_the
 
     opened, resumed = state("streams_opened_total"), state("stream_reconnects_total")
     with serving(app) as at, httpx.Client(base_url=f"http://{at}", timeout=20) as client:
-        assert client.get("/log/none/stream").status_code == 404  # is no stream
+        assert client.get(f"/log/{uuid.uuid4()}/stream").status_code == 404  # is no stream
         stream = f"/log/{job.job_id}/stream"
         with client.stream("GET", stream), client.stream("GET", stream, headers={"last-event-id": "2"}):
             with connect(f"ws://{at}/log/{job.job_id}/ws?after=1"):
@@ -463,15 +463,21 @@ def test_an_outage_of_redis_is_seen_in_what_waits_what_fails_and_how_long_it_too
             store.close()
 
 
-def test_throttled_writes_to_dynamodb_are_counted_by_their_kind(
-    server: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def proxy(server: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """In front of a DynamoDB."""
     proxy = Proxy(server[0])
     for name, setting in {
         "AWS_ENDPOINT_URL_DYNAMODB": proxy.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "eu-west-1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, setting)
+    yield proxy
+    proxy.server.shutdown()
+    proxy.server.server_close()
+
+
+def test_throttled_writes_to_dynamodb_are_counted_by_their_kind(proxy: Proxy) -> None:
     throttled = iter([True, True, True])
     store = DynamoStore(f"metrics-{uuid.uuid4().hex[:8]}", flush_seconds=0.05)
     metrics = Metrics(store)
@@ -499,8 +505,27 @@ def test_throttled_writes_to_dynamodb_are_counted_by_their_kind(
         assert value(found, "events_published_total", store="dynamo") == 3
     finally:
         store.close()
-        proxy.server.shutdown()
-        proxy.server.server_close()
+
+
+def test_an_event_that_a_store_refuses_for_good_is_dropped(proxy: Proxy) -> None:
+    proxy.on_call = lambda name, body: (
+        error("ValidationException") if name == "PutItem" and "poison" in json.dumps(body) else None
+    )
+    letters: list[Any] = []
+    store = DynamoStore(f"metrics-{uuid.uuid4().hex[:8]}", flush_seconds=0.05, dead_letters=letters.append)
+    metrics = Metrics(store)
+    try:
+        with JobLogger(store) as job:
+            job.log("one")
+            job.log("poison")
+            job.log("two")
+        assert store.flush(20) == 0
+        found = scrape(metrics)
+        assert value(found, "events_dropped_total", store="dynamo", reason="refused") == len(letters) == 1
+        assert value(found, "store_write_failures_total", store="dynamo", kind="refused") >= 1
+        assert value(found, "store_pending_events", store="dynamo") == 0
+    finally:
+        store.close()
 
 
 def test_what_a_store_that_is_away_will_never_get_is_dropped() -> None:
