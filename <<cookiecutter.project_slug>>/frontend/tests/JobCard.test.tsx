@@ -147,7 +147,7 @@ describe("an open card", () => {
       server.log({ event: "log", message: "First", level: "info", t: 0.1 });
       show({ job: { ...running, status: "interrupted" } });
       await screen.findByText("First");
-      await act(() => vi.advanceTimersByTimeAsync(4_000));
+      await act(() => vi.advanceTimersByTimeAsync(2_500));
       server.log({ event: "log", message: "Late", level: "info", t: 0.2 });
       await act(() => vi.advanceTimersByTimeAsync(1_500));
       screen.getByText("Late");

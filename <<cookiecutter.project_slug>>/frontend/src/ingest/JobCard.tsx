@@ -53,16 +53,14 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
     if (stream.status === "reconnecting") void backend.check();
   }, [stream.status]);
 
-  // Nobody may end the log of an interrupted job, but its last lines may still be on their way from the store: polls end
-  // when there was nothing new for a while.
+  // Nobody may end the log of an interrupted job, and its last lines may still be on their way from the store.
   const { close } = stream;
   const abandoned = job.status === "interrupted" && lane === "poll" && stream.active;
-  const lines = stream.logs.length;
   useEffect(() => {
     if (!abandoned) return;
     const timer = setTimeout(close, LAST_LINES_MS);
     return () => clearTimeout(timer);
-  }, [abandoned, lines, close]);
+  }, [abandoned, close]);
 
   const { reconnect } = stream;
   const early = isOnItsWay(job, view, store);
