@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shlex
-import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -208,7 +208,7 @@ def test_the_page_snippets_have_the_right_types(template: Path, tmp_path: Path) 
 def test_the_production_command_serves_the_built_page(template: Path, tmp_path: Path) -> None:
     project = bake(template, tmp_path, project_name="In Production")
     install_packages(project)
-    build_line, serve_line = shell((project / "README.md").read_text(encoding="utf-8"), "STATIC_DIR")
+    build_line, serve_line = shell((project / "README.md").read_text(encoding="utf-8"), "make build")
     assert build_line == "make build"  # stands in: what that target runs, without its installation
     run("npm run build -w streamator-react && npm run build -w frontend", project)
     with socket.socket() as probe:
@@ -239,16 +239,37 @@ def test_the_production_command_serves_the_built_page(template: Path, tmp_path: 
         server.wait(30)
 
 
-@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
-def test_nginx_takes_the_configuration(default_project: Path, tmp_path: Path) -> None:
-    (snippet,) = snippets((default_project / "README.md").read_text(encoding="utf-8"), "nginx")
-    config = tmp_path / "nginx.conf"
-    config.write_text(
-        f"pid {tmp_path}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n"
-        f"server {{\nlisten 127.0.0.1:1;\n{snippet}}}\n}}\n"
+def test_several_servers_run_on_one_folder_at_the_ports_that_nginx_has(default_project: Path, tmp_path: Path) -> None:
+    text = "\n".join(shell((default_project / "README.md").read_text(encoding="utf-8"), "BACKEND_PORT=8001"))
+    assert re.findall(r"BACKEND_PORT=(\d+)", text) == re.findall(
+        r"^    server 127\.0\.0\.1:(\d+) ", (default_project / "ops" / "nginx.conf").read_text(), re.MULTILINE
     )
-    result = subprocess.run(["nginx", "-t", "-c", str(config)], capture_output=True, text=True, timeout=30)
-    assert "syntax is ok" in result.stderr, result.stderr
+    ports = []
+    for port in ("8000", "8001"):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            ports.append(str(probe.getsockname()[1]))
+        text = text.replace(f"BACKEND_PORT={port}", f"BACKEND_PORT={ports[-1]}")
+    # Without the page, which is not built here. Redis need not be there: then the servers say that it is not.
+    text = text.replace("STATIC_DIR=frontend/dist", "").replace("/var/lib/app", shlex.quote(str(tmp_path / "data")))
+    text = text.replace(".venv/bin/python", shlex.quote(sys.executable))
+    path = f"{default_project / 'backend'}:{default_project / 'libs' / 'streamator' / 'src'}"
+    environment = {**os.environ, "PYTHONPATH": path}
+    servers = subprocess.Popen(
+        ["sh", "-c", f"{text}\nwait"], cwd=default_project, env=environment, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while ports and servers.poll() is None and time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/healthz", timeout=5):
+                    ports.pop(0)
+            except OSError:
+                time.sleep(0.1)
+        assert not ports
+    finally:
+        os.killpg(servers.pid, signal.SIGTERM)
+        servers.wait(30)
 
 
 def test_the_python_library_installs_alone(template: Path, tmp_path: Path) -> None:

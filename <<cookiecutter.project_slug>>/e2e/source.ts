@@ -1,5 +1,6 @@
 /** A web server of the test's own, whose documents arrive when the test says so. */
 
+import { once } from "node:events";
 import { createServer } from "node:http";
 import type { Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,7 +9,7 @@ export interface Served {
   readonly url: string;
   /** The path as the page names it. */
   readonly name: string;
-  /** Sends some of the document to whoever asked, once somebody has. */
+  /** Sends some of the document to whoever asked, once somebody has; to nobody, if that one is gone. */
   write(chunk: string | Buffer): Promise<void>;
   /** Sends the last of it. */
   end(chunk?: string | Buffer): Promise<void>;
@@ -46,12 +47,15 @@ export class Source {
     const path = `/${name}`;
     this.#types.set(path, type);
     const asked = new Promise<ServerResponse>((resolve) => this.#waiting.set(path, resolve));
+    // Whoever asked may be killed: what is written then goes nowhere, and nothing tells of it but the close.
+    const gone = asked.then((response) => once(response.on("error", () => {}), "close"));
     const send = async (chunk: string | Buffer, last: boolean): Promise<void> => {
       const response = await asked;
-      await new Promise<void>((resolve) => {
+      const sent = new Promise<void>((resolve) => {
         if (last) response.end(chunk, resolve);
         else response.write(chunk, () => resolve());
       });
+      await Promise.race([sent, gone]);
     };
     return {
       url: this.origin + path,

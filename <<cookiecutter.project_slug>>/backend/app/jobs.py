@@ -14,10 +14,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from streamator import JobEmitter, Store
+from streamator.tracing import Headers
 
 from app.database import Database, Migration
 from app.progress import ProgressReader
+from app.servers import Server
 from app.users import LOCAL_USER, User
+from app.wording import count
 
 __all__ = ["MIGRATIONS", "Job", "JobError", "JobRunner", "JobStatus", "JobTable", "TooManyJobs", "Work"]
 
@@ -51,8 +54,14 @@ MIGRATIONS: tuple[Migration, ...] = (
     (
         "ALTER TABLE jobs ADD COLUMN user_id TEXT NOT NULL DEFAULT 'local'",
         "CREATE INDEX jobs_of_user ON jobs (user_id, position)",
+        "ALTER TABLE jobs ADD COLUMN server TEXT",  # the one that runs it, by its `Server.name`
     ),
 )
+
+WATCH_SECONDS = 1.0
+"""How often a server looks for what other servers have left behind."""
+
+_INTERRUPTED = "The server stopped while this job was running."
 
 
 class Job(BaseModel):
@@ -85,18 +94,33 @@ class TooManyJobs(Exception):
 
 
 class JobTable:
-    """The jobs in the database, across restarts."""
+    """The jobs in the database, across restarts, of every server that uses it.
 
-    def __init__(self, database: Database) -> None:
+    Arguments:
+        database: where they are.
+        server: this server, which the jobs that are added here run on.
+    """
+
+    def __init__(self, database: Database, server: Server) -> None:
         self._database = database
+        self._server = server
 
     async def add(self, job: Job) -> None:
         """Remembers a new job, and forgets the oldest past KEPT_JOBS."""
 
         def insert(connection: sqlite3.Connection) -> None:
             added = connection.execute(
-                "INSERT INTO jobs (job_id, user_id, kind, source, status, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-                (job.job_id, job.user_id, job.kind, job.source, job.status, job.created_at.isoformat()),
+                "INSERT INTO jobs (job_id, user_id, kind, source, status, created_at, server) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    job.job_id,
+                    job.user_id,
+                    job.kind,
+                    job.source,
+                    job.status,
+                    job.created_at.isoformat(),
+                    self._server.name,
+                ),
             )
             connection.execute("DELETE FROM jobs WHERE position <= ?", ((added.lastrowid or 0) - KEPT_JOBS,))
 
@@ -114,12 +138,25 @@ class JobTable:
         statement = "UPDATE jobs SET status = ?, finished_at = ?, result = ?, error = ? WHERE job_id = ?"
         await self._database.write(lambda connection: connection.execute(statement, values))
 
-    async def interrupt_running(self) -> int:
-        """Marks what still counts as running as interrupted; gives how many. For the start of the server,
-        when no job runs yet: those are the jobs of a server that was killed."""
-        values = ("interrupted", _now().isoformat(), "The server stopped while this job was running.")
-        statement = "UPDATE jobs SET status = ?, finished_at = ?, error = ? WHERE status = 'running'"
-        return await self._database.write(lambda connection: connection.execute(statement, values).rowcount)
+    async def interrupt_abandoned(self) -> int:
+        """Marks the jobs of servers that live no more as interrupted; gives how many. Those of a server that lives,
+        this one's among them, are left alone."""
+
+        def abandoned(connection: sqlite3.Connection) -> list[str | None]:
+            rows = connection.execute("SELECT DISTINCT server FROM jobs WHERE status = 'running'").fetchall()
+            # A row without a server is of an earlier version of the app, which had to be stopped for this one.
+            return [row["server"] for row in rows if row["server"] is None or not self._server.lives(row["server"])]
+
+        def interrupt(connection: sqlite3.Connection) -> int:
+            statement = (
+                "UPDATE jobs SET status = 'interrupted', finished_at = ?, error = ? "
+                "WHERE status = 'running' AND server IS ?"
+            )
+            now = _now().isoformat()
+            return sum(connection.execute(statement, (now, _INTERRUPTED, name)).rowcount for name in gone)
+
+        gone = await self._database.read(abandoned)
+        return await self._database.write(interrupt) if gone else 0
 
     async def latest(
         self, limit: int, *, user: User, kind: str | None = None, status: JobStatus | None = None
@@ -197,6 +234,7 @@ class JobRunner:
         *,
         user: User = LOCAL_USER,
         on_end: Callable[[], None] | None = None,
+        trace: Headers | None = None,
     ) -> Job:
         """Starts `work` as a task and gives the job, which is running.
 
@@ -207,12 +245,14 @@ class JobRunner:
             user: whose job it is (default: that of an app where nobody signs in).
             on_end: called once when the job is over, also when it never made its first step; to clean up.
                 It must not block or raise. Not called when this method raises.
+            trace: the headers of the request that asks for it; the job belongs to the trace that their `traceparent`
+                names (default: the trace of OpenTelemetry's current span, if there is one).
 
         Raises:
             TooManyJobs: `limit` jobs are running, or the server is stopping.
         """
         self.ensure_room()
-        emitter = JobEmitter(store=self._store)
+        emitter = JobEmitter(store=self._store, trace=trace)
         job = Job(
             job_id=emitter.job_id,
             user_id=user.id,
@@ -290,6 +330,21 @@ class JobRunner:
         """How many jobs a user has of each status, and how many of them have ended since a time."""
         return await self._table.totals(user=user, since=since)
 
+    async def watch(self) -> None:
+        """Marks the jobs of other servers on the same database as interrupted once those were killed, for ever."""
+        while True:
+            try:
+                await self.interrupt_abandoned()
+            except Exception:
+                logger.exception("the jobs of other servers could not be looked at; the next look is in a moment")
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def interrupt_abandoned(self) -> None:
+        """Marks the jobs of servers that live no more as interrupted, and says so in the server's log."""
+        interrupted = await self._table.interrupt_abandoned()
+        if interrupted:
+            logger.warning("%s left running by a server that is gone: interrupted", count(interrupted, "job"))
+
     async def shutdown(self, timeout: float = 5.0) -> None:
         """Cancels what runs and waits for it, `timeout` seconds at most. Later starts are refused.
 
@@ -311,7 +366,8 @@ class JobRunner:
             await asyncio.wait(self._endings)
 
     async def _run(self, work: Work, emitter: JobEmitter) -> Mapping[str, Any] | None:
-        return await work(emitter)
+        with emitter.in_trace():
+            return await work(emitter)
 
     def _task_done(
         self,
@@ -342,7 +398,7 @@ class JobRunner:
             status, reason = "completed", None
         elif isinstance(error, asyncio.CancelledError):
             status = "interrupted" if self._stopping else "cancelled"
-            reason = "The server stopped while this job was running." if self._stopping else None
+            reason = _INTERRUPTED if self._stopping else None
         else:
             status, reason = "failed", _reason(error)
         document_id = result.get("document_id") if result else None
@@ -409,6 +465,6 @@ _RESULT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
 def _from_row(row: sqlite3.Row) -> Job:
-    fields = {name: row[name] for name in row.keys() if name not in ("position", "result")}  # noqa: SIM118
+    fields = {name: row[name] for name in row.keys() if name in Job.model_fields}  # noqa: SIM118
     result = _RESULT.validate_json(row["result"]) if row["result"] else {}
     return Job(**fields, document_id=result.get("document_id"))

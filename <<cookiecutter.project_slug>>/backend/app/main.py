@@ -11,22 +11,22 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Depends, FastAPI
+from prometheus_client import ProcessCollector
 from streamator import open_store
 from streamator.emitter import start_reaper
 from streamator.fastapi import add_job_routes, add_log_routes
+from streamator.metrics import add_metrics_route
 
 from app import agents, auth, dashboard, generation, ingest, jobs, project, routes
 from app.database import Database
 from app.errors import add_error_handlers
 from app.feature import Feature, Services
 from app.security import CrossSiteGuard, SecurityHeaders
+from app.servers import Server
 from app.settings import Settings, SettingsError, load_settings
 from app.static import SinglePageApp
-from app.wording import count
 
 __all__ = ["FEATURES", "create_app"]
-
-logger = logging.getLogger(__name__)
 
 FEATURES: tuple[Feature, ...] = (
     auth.FEATURE,
@@ -63,20 +63,23 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         migrations = {"jobs": jobs.MIGRATIONS, **{each.name: each.migrations for each in features}}
         async with contextlib.AsyncExitStack() as stack:
-            # Left in the opposite order: no job runs when its feature, the store and the database go.
+            # Left in the opposite order: no job runs when its feature, the store and the database go, and to the other
+            # servers this one lives until all of that is done.
+            server = Server(settings.data_dir / "servers")
+            stack.callback(server.close)
+            await asyncio.to_thread(server.open)
             database = Database(settings.data_dir / "app.db", migrations)
             stack.push_async_callback(database.close)
             await database.open()
             stack.push_async_callback(asyncio.to_thread, store.close)
-            table = jobs.JobTable(database)
-            interrupted = await table.interrupt_running()
-            if interrupted:
-                logger.warning("%s left running by the last server: interrupted", count(interrupted, "job"))
-            runner = jobs.JobRunner(table, store, limit=settings.max_running_jobs)
+            runner = jobs.JobRunner(jobs.JobTable(database, server), store, limit=settings.max_running_jobs)
+            await runner.interrupt_abandoned()
             app.state.services = Services(settings, database, store, runner)
             for feature in features:
                 await stack.enter_async_context(feature.lifespan(app))
             stack.push_async_callback(runner.shutdown)
+            watch = asyncio.create_task(runner.watch())
+            stack.callback(watch.cancel)
             reaper = asyncio.create_task(
                 start_reaper(
                     ttl_seconds=settings.job_ttl_seconds,
@@ -104,6 +107,8 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
     add_log_routes(own_jobs, prefix="/log", store=store)
     add_job_routes(own_jobs, prefix="/job", store=store)
     app.include_router(own_jobs, prefix="/api")
+    if settings.metrics:
+        ProcessCollector(registry=add_metrics_route(app, store=store).registry)  # and what the process takes
     if settings.static_dir is not None:
         app.mount("/", SinglePageApp(directory=settings.static_dir, html=True))
     for authentication in authentications:

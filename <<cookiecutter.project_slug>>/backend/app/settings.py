@@ -55,10 +55,20 @@ class Settings(BaseSettings):
     streamator_ttl_days: int = Field(
         default=7, ge=1, le=3650, description="set the days that DynamoDB or Redis keeps a log: 1 to 3650"
     )
+    streamator_lease_seconds: float = Field(
+        default=10,
+        ge=1,
+        le=3600,
+        description="set the seconds without a sign of life after which a job's server counts as dead: 1 to 3600",
+    )
     streamator_redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
         validation_alias=AliasChoices("STREAMATOR_REDIS_URL", "REDIS_URL"),
         repr=False,  # it may hold a password
+    )
+    streamator_dead_letters: Path | None = Field(
+        default=None,
+        description="set the file for events that DynamoDB or Redis refuses for good, or leave it unset",
     )
     backend_host: str = Field(
         default="127.0.0.1", min_length=1, description="set an address to listen on, such as 127.0.0.1"
@@ -106,6 +116,7 @@ class Settings(BaseSettings):
     generation_provider: Literal["extractive", "anthropic", "openai"] | None = Field(
         default=None, description="set it to extractive, anthropic or openai, or leave it unset"
     )
+    metrics: bool = Field(default=False, description="set it to true or false")
     static_dir: Path | None = Field(
         default=None, description="set the directory of the built frontend, or leave it unset"
     )
@@ -134,7 +145,7 @@ class Settings(BaseSettings):
             raise ValueError("set OPENAI_API_KEY or OPENAI_BASE_URL as well")
         return name
 
-    @field_validator("data_dir", "static_dir")
+    @field_validator("data_dir", "static_dir", "streamator_dead_letters")
     @classmethod
     def _from_the_root(cls, path: Path | None) -> Path | None:
         # The same data whatever directory the server is started from.
@@ -157,11 +168,15 @@ class Settings(BaseSettings):
         """What `streamator.open_store` wants to know beside the store's name."""
         if self.streamator_store == "memory":
             return {}
+        shared = {
+            "ttl_days": self.streamator_ttl_days,
+            "lease_seconds": self.streamator_lease_seconds,
+            "dead_letters": self.streamator_dead_letters or self.data_dir / "dead-letters.jsonl",
+        }
         if self.streamator_store == "redis":
             # The keys begin with the project's name: several projects may share a server.
-            days = self.streamator_ttl_days
-            return {"url": self.streamator_redis_url, "ttl_days": days, "key_prefix": project.PROJECT_SLUG}
-        return {"table": self.streamator_table, "ttl_days": self.streamator_ttl_days}
+            return {"url": self.streamator_redis_url, "key_prefix": project.PROJECT_SLUG, **shared}
+        return {"table": self.streamator_table, **shared}
 
 
 def load_settings(**values: Any) -> Settings:

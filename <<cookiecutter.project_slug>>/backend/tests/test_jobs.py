@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from streamator import JobEmitter, MemoryStore, follow
 from app.auth import LOCAL_USER, User
 from app.database import Database
 from app.jobs import MIGRATIONS, JobError, JobRunner, JobTable, TooManyJobs
+from app.servers import Server
 from tests.support import eventually_async
 
 pytestmark = pytest.mark.anyio
@@ -21,15 +23,19 @@ pytestmark = pytest.mark.anyio
 
 @asynccontextmanager
 async def runner_on(path: Path, limit: int = 4) -> AsyncIterator[tuple[JobRunner, JobTable, MemoryStore]]:
+    """The jobs of a server; several may be on the same path."""
+    server = Server(path / "servers")
+    server.open()
     database = Database(path / "app.db", {"jobs": MIGRATIONS})
     await database.open()
-    table, store = JobTable(database), MemoryStore()
+    table, store = JobTable(database, server), MemoryStore()
     runner = JobRunner(table, store, limit=limit)
     try:
         yield runner, table, store
     finally:
         await runner.shutdown(timeout=0.5)
         await database.close()
+        server.close()
 
 
 async def events(store: MemoryStore, job_id: str) -> list[dict[str, Any]]:
@@ -220,22 +226,40 @@ async def test_shutdown_does_not_wait_for_ever_for_a_job_that_clings(tmp_path: P
         release.set()
 
 
-async def test_a_restart_marks_what_a_killed_server_left_running(tmp_path: Path) -> None:
-    async def work(emitter: JobEmitter) -> None:
-        await asyncio.sleep(60)
+async def wait(emitter: JobEmitter) -> None:
+    emitter.log("waiting")
+    await asyncio.sleep(60)
 
-    async with runner_on(tmp_path) as (runner, _, _store):
-        job = await runner.start("test", "x", work)
-        # What a restarted server sees in the file while this one has told it nothing.
-        database = Database(tmp_path / "app.db", {"jobs": MIGRATIONS})
-        await database.open()
-        table = JobTable(database)
-        assert await table.interrupt_running() == 1
-        assert await table.interrupt_running() == 0
-        row = await table.get(job.job_id)
-        assert row is not None
-        assert row.status == "interrupted"
-        await database.close()
+
+async def test_the_jobs_of_a_server_that_lives_are_left_alone(tmp_path: Path) -> None:
+    async with runner_on(tmp_path) as (first, _, _), runner_on(tmp_path) as (second, table, _):
+        job_id = (await first.start("test", "x", wait)).job_id
+        own = (await second.start("test", "y", wait)).job_id
+        assert await table.interrupt_abandoned() == 0
+        for one in (job_id, own):
+            row = await table.get(one)
+            assert row is not None
+            assert row.status == "running"
+
+
+async def test_the_jobs_of_a_dead_server_are_interrupted_once(tmp_path: Path) -> None:
+    async with runner_on(tmp_path) as (first, _, _):
+        ended = (await first.start("test", "x", wait)).job_id
+    # What a server leaves that was killed: its rows, and nobody who holds its lock.
+    with sqlite3.connect(tmp_path / "app.db") as connection:
+        connection.execute("UPDATE jobs SET status = 'running', finished_at = NULL, error = NULL")
+        connection.execute(
+            "INSERT INTO jobs (job_id, kind, source, status, created_at) "
+            "SELECT 'of-an-older-version', kind, source, status, created_at FROM jobs"
+        )
+    connection.close()
+    async with runner_on(tmp_path) as (_, one, _), runner_on(tmp_path) as (_, other, _):
+        assert sum(await asyncio.gather(one.interrupt_abandoned(), other.interrupt_abandoned())) == 2
+        assert await one.interrupt_abandoned() == 0
+        for job_id in (ended, "of-an-older-version"):
+            row = await other.get(job_id)
+            assert row is not None
+            assert (row.status, row.error) == ("interrupted", "The server stopped while this job was running.")
 
 
 async def test_the_newest_jobs_come_first(tmp_path: Path) -> None:

@@ -215,9 +215,97 @@ def test_a_killed_server_leaves_no_process_and_its_jobs_interrupted(launch: Call
     eventually(lambda: not alive(extraction))
     server.start()
     assert server.client.get(f"/api/jobs/{job_id}").json()["status"] == "interrupted"
-    assert "1 job left running by the last server: interrupted" in server.said()
+    assert "1 job left running by a server that is gone: interrupted" in server.said()
     again = server.ingest(b"It works again.", "x.txt")
     assert list(server.lines(again))[-1]["status"] == "completed"
+
+
+def test_servers_on_one_directory_know_which_of_them_live(
+    launch: Callable[..., Process], remote: dict[str, str]
+) -> None:
+    first = launch(**remote, STREAMATOR_LEASE_SECONDS="1")
+    job_id = first.ingest(slow_pdf(), "slow.pdf")
+    second = launch(**remote, STREAMATOR_LEASE_SECONDS="1")
+    stream = second.lines(job_id)
+    while "of 400" not in next(stream).get("message", ""):
+        pass
+    # A start beside it, and a look or two at who lives, do a running job no harm.
+    assert second.client.get(f"/api/jobs/{job_id}").json()["status"] == "running"
+    first.stop(signal.SIGKILL)
+    eventually(lambda: second.client.get(f"/api/jobs/{job_id}").json()["status"] == "interrupted", 5)
+    assert list(stream)[-1] == {"event": "status", "status": "lost"}
+    assert "1 job left running by a server that is gone: interrupted" in second.said()
+
+
+ROOT = Path(__file__).parents[2]
+NGINX = (sys.executable, str(ROOT / "libs" / "streamator" / "tests" / "nginx.py"))
+SITE = str(ROOT / "ops" / "nginx.conf")
+
+
+def test_the_configuration_for_nginx_is_right(tmp_path: Path) -> None:
+    subprocess.run([*NGINX, "-t", str(tmp_path / "nginx"), SITE], check=True)
+
+
+@pytest.fixture
+def behind_nginx(launch: Callable[..., Process], tmp_path: Path) -> Iterator[tuple[httpx.Client, Process, Process]]:
+    """The project's own nginx.conf in front of two servers: a client of it, and the servers."""
+    environment = {"STREAMATOR_STORE": "memory", "METRICS": "true"}
+    servers = launch(**environment), launch(**environment)
+    port = free_port()
+    ports = [str(server.client.base_url.port) for server in servers]
+    changes = [f"listen 8080=listen 127.0.0.1:{port}", f":8000 =:{ports[0]} ", f":8001 =:{ports[1]} "]
+    process = subprocess.Popen([*NGINX, str(tmp_path / "nginx"), SITE, *changes])
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+
+        def answers() -> bool:
+            assert process.poll() is None
+            with contextlib.suppress(httpx.TransportError):
+                return client.get("/healthz").status_code == 200
+            return False
+
+        eventually(answers, 30)
+        yield client, *servers
+    process.terminate()
+    process.wait(30)
+
+
+def test_requests_go_to_the_servers_in_turn(behind_nginx: tuple[httpx.Client, Process, Process]) -> None:
+    client, first, second = behind_nginx
+    served = [client.get("/healthz").headers["x-served-by"] for _ in range(10)]
+    assert {served.count(server.client.base_url.netloc.decode()) for server in (first, second)} == {5}
+
+
+def test_each_server_tells_its_metrics_but_not_to_the_world(
+    behind_nginx: tuple[httpx.Client, Process, Process],
+) -> None:
+    client, *servers = behind_nginx
+    assert client.get("/metrics").status_code == 404
+    assert [server.client.get("/metrics").status_code for server in servers] == [200, 200]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_no_request_meets_a_server_that_is_gone(
+    behind_nginx: tuple[httpx.Client, Process, Process], how: signal.Signals
+) -> None:
+    client, first, second = behind_nginx
+    for _ in range(10):
+        assert client.get("/api/jobs").status_code == 200
+    first.process.send_signal(how)
+    for n in range(100):  # some of them while it goes, and on connections that it had
+        assert client.get("/api/jobs").status_code == 200, n
+    first.process.wait(30)
+    answer = client.post("/api/ingest", files={"file": ("notes.txt", b"Some words.")})
+    assert answer.status_code == 202
+    assert answer.headers["x-served-by"].endswith(second.client.base_url.netloc.decode())
+
+
+def test_a_document_that_is_too_large_is_refused_by_the_app_and_not_by_nginx(
+    behind_nginx: tuple[httpx.Client, Process, Process],
+) -> None:
+    client, *_ = behind_nginx
+    answer = client.post("/api/ingest", files={"file": ("x.txt", b"x" * 20_000_001)})
+    assert answer.status_code == 413
+    assert "MAX_UPLOAD_MB" in answer.json()["error"]
 
 
 def test_a_log_outlives_its_server(launch: Callable[..., Process], remote: dict[str, str]) -> None:

@@ -32,9 +32,14 @@ def test_the_store_options_are_those_of_the_store(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("STREAMATOR_TABLE", "my-logs")
     monkeypatch.setenv("STREAMATOR_TTL_DAYS", "2")
     options = load_settings(_env_file=None, streamator_store="dynamo").store_options
-    assert options == {"table": "my-logs", "ttl_days": 2}
+    letters = {"dead_letters": PROJECT_ROOT / "data" / "dead-letters.jsonl"}
+    assert options == {"table": "my-logs", "ttl_days": 2, "lease_seconds": 10, **letters}
+    monkeypatch.setenv("STREAMATOR_DEAD_LETTERS", "letters.jsonl")
+    monkeypatch.setenv("STREAMATOR_LEASE_SECONDS", "2.5")
     options = load_settings(_env_file=None, streamator_store="redis").store_options
-    assert options == {"url": "redis://127.0.0.1:6379/0", "ttl_days": 2, "key_prefix": "streamator-app"}
+    url = "redis://127.0.0.1:6379/0"
+    letters = {"dead_letters": PROJECT_ROOT / "letters.jsonl"}
+    assert options == {"url": url, "ttl_days": 2, "lease_seconds": 2.5, "key_prefix": "streamator-app", **letters}
 
 
 @pytest.mark.parametrize("name", ["REDIS_URL", "STREAMATOR_REDIS_URL"])

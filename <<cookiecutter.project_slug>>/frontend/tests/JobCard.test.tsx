@@ -1,4 +1,4 @@
-import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ConfigContext } from "../src/app/config";
 import type { Job } from "../src/ingest/api";
@@ -141,6 +141,41 @@ describe("an open card", () => {
     show();
     await screen.findByText("Gone");
     expect(screen.getByRole("article").textContent).toContain("keeps logs in memory. Start it again or use the DynamoDB store.");
+  });
+
+  it("polls the last lines of an interrupted job, and then no more", async () => {
+    vi.useFakeTimers({ shouldAdvanceTime: true });
+    const polls = (): number => server.requests.filter((request) => request === "GET /api/log/a1").length;
+    try {
+      server.log({ event: "log", message: "First", level: "info", t: 0.1 });
+      show({ job: { ...running, status: "interrupted" } });
+      await screen.findByText("First");
+      await act(() => vi.advanceTimersByTimeAsync(2_500));
+      server.log({ event: "log", message: "Late", level: "info", t: 0.2 });
+      await act(() => vi.advanceTimersByTimeAsync(1_500));
+      screen.getByText("Late");
+      await act(() => vi.advanceTimersByTimeAsync(6_000));
+      const asked = polls();
+      await act(() => vi.advanceTimersByTimeAsync(10_000));
+      expect(polls()).toBe(asked);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("looks again for the log of a job that another server has just begun", async () => {
+    server.missing = true;
+    render(
+      <ConfigContext value={{ project_name: "Test", store: "redis", max_upload_bytes: 1000, max_running_jobs: 8 }}>
+        <JobCard job={running} delivery="stream" open onToggle={ignore} onChange={ignore} source={null} onAgain={ignore} />
+      </ConfigContext>,
+    );
+    await waitFor(() => expect(server.requests).toContain("GET /api/log/a1/stream"));
+    await screen.findByText("Connecting", { selector: ".badge" });
+    server.missing = false;
+    server.log({ event: "log", message: "Here it is", level: "info", t: 0.1 });
+    await screen.findByText("Here it is", undefined, { timeout: 3_000 });
+    screen.getByText("Live");
   });
 
   it("shows hostile messages as letters", async () => {

@@ -69,9 +69,14 @@ describe("a job whose log is gone", () => {
     });
   });
 
+  it.each(["dynamo", "redis"] as const)("is on its way where the job runs, on whichever server, and the store is %s", (store) => {
+    expect(jobState(running, notFound, store)).toMatchObject({ badge: "Connecting", running: true });
+    expect(jobState({ ...running, status: "interrupted" }, notFound, store)).toMatchObject({ badge: "Gone", running: false });
+  });
+
   it("does not blame a restart on DynamoDB", () => {
-    expect(jobState(running, notFound, "dynamo").note).toContain("expired");
-    expect(jobState(running, notFound, "redis").note).toContain("expired in Redis");
+    expect(jobState({ ...running, status: "interrupted" }, notFound, "dynamo").note).toContain("expired");
+    expect(jobState({ ...running, status: "interrupted" }, notFound, "redis").note).toContain("expired in Redis");
   });
 });
 

@@ -121,7 +121,9 @@ async def _start(request: Request, services: Services, user: User, pipeline: Pip
                 work, source = partial(pipeline.ingest_upload, what, user), what.source
             else:
                 work, source = partial(pipeline.ingest_url, what, path, user), what.url
-            job = await services.jobs.start("ingest", source, work, user=user, on_end=remove)
+            job = await services.jobs.start(
+                "ingest", source, work, user=user, on_end=remove, trace=request.headers
+            )
             undo.pop_all()  # from here on the file is the job's
     except TooManyJobs as error:
         raise ApiError(429, str(error), {"retry-after": "5"}) from error

@@ -16,6 +16,7 @@ from streamator import JobEmitter, MemoryStore
 from app.dashboard.stats import StatsFeeds, current_stats
 from app.database import Database
 from app.jobs import MIGRATIONS, JobRunner, JobTable
+from app.servers import Server
 from app.users import User
 from tests.support import JsonObject, RunningApp, Web, eventually, eventually_async
 
@@ -119,7 +120,7 @@ def anyio_backend() -> str:
 async def runner_on(path: Path) -> tuple[JobRunner, Database]:
     database = Database(path / "app.db", {"jobs": MIGRATIONS})
     await database.open()
-    return JobRunner(JobTable(database), MemoryStore(), limit=100), database
+    return JobRunner(JobTable(database, Server(path / "servers")), MemoryStore(), limit=100), database
 
 
 @pytest.mark.anyio

@@ -11,7 +11,7 @@ import { href } from "../app/router";
 import { cancelJob, streamUrl } from "./api";
 import type { Job, Source } from "./api";
 import { stageOf, stages, useProgress } from "./progress";
-import { jobState } from "./jobState";
+import { isOnItsWay, jobState } from "./jobState";
 import type { JobState } from "./jobState";
 import { useLane } from "./lanes";
 import type { Delivery, Lane } from "./lanes";
@@ -29,6 +29,11 @@ export interface JobCardProps {
   readonly source: Source | null;
   readonly onAgain: (source: Source) => void;
 }
+
+/** No store takes longer to show what was logged last. */
+const LAST_LINES_MS = 5_000;
+/** Between two looks for a log that is not in the store yet. */
+const EARLY_MS = 1_000;
 
 export const JobCard = memo(function JobCard(props: JobCardProps) {
   const { job, delivery, open, onToggle, onChange, source, onAgain } = props;
@@ -51,12 +56,22 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
     if (stream.status === "reconnecting") void backend.check();
   }, [stream.status]);
 
-  // Nobody will end the log of an interrupted job: what it holds has come with the first poll.
+  // Nobody may end the log of an interrupted job, and its last lines may still be on their way from the store.
   const { close } = stream;
-  const complete = job.status === "interrupted" && lane === "poll" && stream.status === "open";
+  const abandoned = job.status === "interrupted" && lane === "poll" && stream.active;
   useEffect(() => {
-    if (complete) close();
-  }, [complete, close]);
+    if (!abandoned) return;
+    const timer = setTimeout(close, LAST_LINES_MS);
+    return () => clearTimeout(timer);
+  }, [abandoned, close]);
+
+  const { reconnect } = stream;
+  const early = isOnItsWay(job, view, store);
+  useEffect(() => {
+    if (!early) return;
+    const timer = setTimeout(reconnect, EARLY_MS);
+    return () => clearTimeout(timer);
+  }, [early, reconnect]);
 
   useAnnouncedOutcome(job, state);
 
@@ -189,8 +204,8 @@ function CancelButton({ job, onChange }: { readonly job: Job; readonly onChange:
           setError(null);
           cancelJob(job.job_id).then(onChange, (failure: unknown) => {
             setAsked(false);
-            const over = failure instanceof ApiError && failure.kind === "not-found";
-            setError(over ? "It cannot be cancelled: it has ended already, or another server runs it." : explain(failure));
+            const gone = failure instanceof ApiError && failure.kind === "not-found";
+            setError(gone ? "It cannot be cancelled: the server no longer knows it." : explain(failure));
             onChange();
           });
         }}

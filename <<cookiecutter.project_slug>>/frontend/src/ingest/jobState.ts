@@ -23,6 +23,12 @@ export interface JobState {
   readonly reason: string | null;
 }
 
+/** Is the log of a job that another server runs not in their store yet? A job that runs on none is not called running. */
+export function isOnItsWay(job: Job, view: LogView | null, store: StoreName | null): boolean {
+  const shared = store === "dynamo" || store === "redis";
+  return shared && job.status === "running" && view?.status === "failed" && view.error?.kind === "gone";
+}
+
 export function jobState(job: Job, view: LogView | null, store: StoreName | null): JobState {
   const gone = view?.status === "failed" && view.error?.kind === "gone";
   // What the job came to, first by what the server keeps, then by the last line of the log.
@@ -34,6 +40,7 @@ export function jobState(job: Job, view: LogView | null, store: StoreName | null
     return { badge: "Failed", tone: "bad", running: false, note, reason: job.error };
   }
 
+  if (isOnItsWay(job, view, store)) return { badge: "Connecting", tone: "busy", running: true, note: null, reason: null };
   if (gone) return { badge: "Gone", tone: "bad", running: false, note: goneJob(store), reason: null };
 
   if (job.status === "interrupted") {

@@ -1,4 +1,9 @@
-"""A real nginx in front of a server, for the tests."""
+"""A real nginx in front of servers, for the tests.
+
+    python nginx.py [-t] FOLDER SITE [OLD=NEW ...]
+
+runs it with a file for its http block, in which each OLD is NEW; with -t it only says whether the file is right.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +12,12 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-CONFIG = """
+MAIN = """
 daemon off;
 master_process off;
 worker_processes 1;
@@ -25,6 +31,11 @@ http {{
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
+  {site}
+}}
+"""
+
+SITE = """
   {http}
   server {{
     listen 127.0.0.1:{port};
@@ -33,7 +44,6 @@ http {{
       {location}
     }}
   }}
-}}
 """
 
 
@@ -45,10 +55,24 @@ def find_nginx() -> str:
         return named
     found = shutil.which("nginx")
     if found is None and shutil.which("apt-get") and os.geteuid() == 0:
-        subprocess.run(["apt-get", "install", "-y", "-q", "nginx-light"], check=False, stdout=subprocess.DEVNULL)
+        for arguments in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", "nginx-light"]):
+            subprocess.run(["apt-get", *arguments], check=False, stdout=subprocess.DEVNULL)
         found = shutil.which("nginx")
     assert found, "there is no nginx: install it (apt install nginx, brew install nginx), or set NGINX to where it is"
     return found
+
+
+def command(folder: Path, site: str) -> list[str]:
+    """The command that runs nginx; it writes its configuration.
+
+    Args:
+        folder: what it may write to; it is made when needed.
+        site: what its http block holds beside what every nginx in a test needs.
+    """
+    folder.mkdir(exist_ok=True)
+    config = folder / "nginx.conf"
+    config.write_text(MAIN.format(folder=folder, site=site))
+    return [find_nginx(), "-p", str(folder), "-c", str(config)]
 
 
 @contextlib.contextmanager
@@ -63,12 +87,10 @@ def nginx(folder: Path, backend: int, http: str = "", location: str = "") -> Ite
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    folder.mkdir(exist_ok=True)
-    config = folder / "nginx.conf"
-    config.write_text(CONFIG.format(folder=folder, port=port, backend=backend, http=http, location=location))
+    run = command(folder, SITE.format(port=port, backend=backend, http=http, location=location))
     errors = folder / "stderr.log"
     with errors.open("w") as out:
-        process = subprocess.Popen([find_nginx(), "-p", str(folder), "-c", str(config)], stderr=out)
+        process = subprocess.Popen(run, stderr=out)
     try:
         end = time.monotonic() + 20
         while True:
@@ -81,3 +103,23 @@ def nginx(folder: Path, backend: int, http: str = "", location: str = "") -> Ite
     finally:
         process.terminate()
         process.wait(20)
+
+
+def main(arguments: list[str]) -> int:
+    """Becomes nginx; 1 when a file is not as expected."""
+    options = [argument for argument in arguments if argument == "-t"]
+    folder, site, *changes = [argument for argument in arguments if argument != "-t"]
+    text = Path(site).read_text()
+    for change in changes:
+        old, _, new = change.partition("=")
+        if text.count(old) != 1:
+            print(f"nginx: {old!r} is {text.count(old)} times in {site}, not once", file=sys.stderr)
+            return 1
+        text = text.replace(old, new)
+    run = command(Path(folder).resolve(), text)
+    sys.stdout.flush()
+    os.execv(run[0], [*run, *options])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

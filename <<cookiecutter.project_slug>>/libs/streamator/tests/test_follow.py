@@ -80,6 +80,61 @@ def test_after_the_end_every_reader_gets_what_it_has_not_seen() -> None:
     run(main())
 
 
+def mirrored(count: int, lag_seconds: float) -> EventLog:
+    """A log of a job that runs elsewhere: it may lag behind what viewers there have seen."""
+    log = EventLog()
+    log.lag_seconds = lag_seconds
+    for n in range(1, count + 1):
+        log.append_log(str(n), "info")
+    return log
+
+
+async def gathered(log: EventLog, after: int) -> list[dict[str, Any]]:
+    """All events that a reader with frequent heartbeats gets."""
+    return [event async for batch in follow(log, after=after, heartbeat=0.02) for event in batch]
+
+
+def test_a_reader_that_is_ahead_of_a_log_that_lags_waits_for_what_follows() -> None:
+    async def main() -> None:
+        log = mirrored(3, lag_seconds=10)
+        reader = asyncio.create_task(gathered(log, after=5))
+        for n in range(4, 9):
+            await settled(log)
+            log.append_log(str(n), "info")
+        log.close()
+        assert texts(await reader) == ["6", "7", "8"]
+
+    run(main())
+
+
+def test_a_reader_with_an_id_from_another_log_reads_from_the_beginning_when_the_lag_is_over() -> None:
+    async def main() -> None:
+        log = mirrored(3, lag_seconds=0.1)
+        before = time.monotonic()
+        async for batch in follow(log, after=5, heartbeat=0.02):
+            if batch:
+                assert texts(list(batch)) == ["1", "2", "3"]
+                break
+        assert time.monotonic() - before >= 0.1
+        async for batch in follow(log, after=10**9, heartbeat=10):  # further ahead than any log can be: at once
+            assert texts(list(batch)) == ["1", "2", "3"]
+            break
+
+    run(main())
+
+
+def test_a_reader_that_has_seen_more_than_a_lost_job_left_is_shown_nothing_twice() -> None:
+    async def main() -> None:
+        log = mirrored(3, lag_seconds=0.05)
+        log.set_status("lost")
+        reader = asyncio.create_task(gathered(log, after=5))
+        await asyncio.sleep(0.2)
+        log.end()
+        assert await reader == [{"event": "status", "status": "lost"}]
+
+    run(main())
+
+
 def test_all_that_is_ready_comes_in_one_batch() -> None:
     async def main() -> None:
         log = EventLog()

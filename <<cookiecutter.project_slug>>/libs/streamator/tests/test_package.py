@@ -14,7 +14,7 @@ import streamator
 
 FOLDER = Path(__file__).parents[1]
 MODULES = sorted(path.stem for path in (FOLDER / "src" / "streamator").glob("*.py"))
-NEED_AN_EXTRA = {"fastapi", "flask"}  # `dynamo` imports without its own, and says so when it is used
+NEED_AN_EXTRA = {"fastapi", "flask", "metrics"}  # `dynamo` imports without its own, and says so when it is used
 
 BLOCK = """
 import importlib.abc, sys
@@ -76,7 +76,7 @@ from streamator import JobEmitter, JobLogger
 with JobLogger() as job:
     job.log("x")
 assert [t.name for t in threading.enumerate()] == ["MainThread"]
-extras = {"fastapi", "starlette", "dynamorator", "boto3", "botocore", "pytest"} & set(sys.modules)
+extras = {"fastapi", "starlette", "dynamorator", "boto3", "botocore", "pytest", "prometheus_client"} & set(sys.modules)
 assert not extras, extras
 """
     python(code, "-W", "error")
@@ -119,9 +119,13 @@ for make in (lambda: streamator.JobLogger(store="dynamo", table="t"), lambda: Dy
 
 
 @pytest.mark.parametrize(
-    ("module", "missing"), [("fastapi", "fastapi"), ("fastapi", "starlette"), ("flask", "flask"), ("flask", "werkzeug")]
-)
-def test_without_a_framework_s_extra_its_routes_name_what_to_install(module: str, missing: str) -> None:
+    ("module", "missing"),
+    [
+        ("fastapi", "fastapi"), ("fastapi", "starlette"), ("flask", "flask"), ("flask", "werkzeug"),
+        ("metrics", "prometheus_client"),
+    ],
+)  # fmt: skip
+def test_without_its_extra_a_module_names_what_to_install(module: str, missing: str) -> None:
     code = f"""
 {without(missing)}
 try:

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from streamator import MemoryStore, events, viewer, websocket, wire
+from streamator import MemoryStore, deadletter, events, viewer, websocket, wire
 from streamator.dynamo import DynamoStore
 from streamator.redis import DEFAULT_URL, RedisStore
 
@@ -167,7 +167,7 @@ def test_the_stream_it_shows_is_one() -> None:
 def test_what_it_installs_is_there() -> None:
     project = (FOLDER / "pyproject.toml").read_text(encoding="utf-8")
     extras = set(re.findall(r"libs/streamator\[([a-z,]+)\]", README))
-    assert extras == {"fastapi", "dynamo", "redis", "fastapi,dynamo,redis", "flask", "compress"}
+    assert extras == {"fastapi", "dynamo", "redis", "fastapi,dynamo,redis", "flask", "compress", "metrics", "otel"}
     for name in {name for group in extras for name in group.split(",")}:
         assert re.search(rf"^{name} = \[", project, re.MULTILINE), name
 
@@ -192,6 +192,8 @@ def test_its_numbers_are_the_codes() -> None:
     assert f"returns within {dynamo['close_seconds']:g} seconds" in README
     assert f"within {2 * dynamo['lease_seconds']:g} seconds; if it was only asleep" in README
     assert f"| {dynamo['max_mirrors']:,} | `max_mirrors` |" in README
+    assert f"past {deadletter.MAX_BYTES / 2**20:g} MiB no more are taken" in README
+    assert f"`--timeout`, {deadletter.REPLAY_SECONDS:g} seconds a job" in README
     assert f"| `url` | `{DEFAULT_URL}` |" in README
     for name, default in (RedisStore.__init__.__kwdefaults__ or {}).items():
         assert f"| `{name}` | {f'`{default}`' if isinstance(default, str) else f'{default:g}'} |" in README

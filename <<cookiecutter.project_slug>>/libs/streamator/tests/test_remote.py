@@ -614,7 +614,20 @@ def test_what_is_missing_between_two_chunks_is_shown_as_a_gap(cloud: Cloud, make
 # Unknown jobs
 
 
-def test_an_unknown_job_is_missing_and_costs_one_read_a_second(cloud: Cloud, make: Make) -> None:
+def test_a_job_that_is_stored_a_moment_later_is_found(cloud: Cloud, make: Make) -> None:
+    writer, reader = make(), make()
+
+    async def ask() -> EventLog | None:
+        asked = asyncio.create_task(reader.find("job"))
+        while not cloud.fetches:  # it was looked for in vain
+            await asyncio.sleep(0.01)
+        JobLogger(writer, job_id="job")
+        return await asked
+
+    assert run(ask()) is not None
+
+
+def test_an_unknown_job_is_missing_and_costs_few_reads_a_second(cloud: Cloud, make: Make) -> None:
     reader = make()
 
     async def ask() -> None:
@@ -622,7 +635,7 @@ def test_an_unknown_job_is_missing_and_costs_one_read_a_second(cloud: Cloud, mak
             assert await asyncio.gather(*(reader.find("nobody") for _ in range(20))) == [None] * 20
 
     run(ask())
-    assert len(cloud.fetches) <= 2
+    assert len(cloud.fetches) <= 4  # within a third of a second, in which it may be on its way
 
 
 def test_a_flood_of_unknown_ids_is_few_reads(cloud: Cloud, make: Make) -> None:
@@ -632,7 +645,7 @@ def test_a_flood_of_unknown_ids_is_few_reads(cloud: Cloud, make: Make) -> None:
         assert not any(await asyncio.gather(*(reader.find(f"id{n}") for n in range(900))))
 
     run(ask())
-    assert len(cloud.fetches) <= 40
+    assert len(cloud.fetches) <= 60
 
 
 def test_too_many_searches_at_once_are_turned_away(cloud: Cloud, make: Make) -> None:

@@ -156,9 +156,9 @@ class Task(Job):
 class Viewer:
     """A viewer of a stream that goes on, in a thread of its own."""
 
-    def __init__(self, web: Web, job_id: str) -> None:
+    def __init__(self, web: Web, job_id: str, after: int = 0) -> None:
         self.text = ""
-        self._at = web.client.base_url, f"/log/{job_id}/stream"
+        self._at = web.client.base_url, f"/log/{job_id}/stream?after={after}"
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -278,7 +278,7 @@ def test_a_viewer_goes_on_exactly_where_it_was_when_its_server_was_killed(start:
 def test_an_id_that_the_log_does_not_have_is_no_error(start: Start) -> None:
     web, job = start(Web), start(Job)
     job.tell(20)
-    for cursor in ("-1", "x", "9" * 400, "21"):
+    for cursor in ("-1", "x", "9" * 400, "9" * 18):
         answer = web.client.get(f"/log/{job.id}", params={"after": cursor})
         assert answer.status_code == 200 and len(answer.json()["logs"]) == 20
     job.tell("close")
@@ -287,6 +287,22 @@ def test_an_id_that_the_log_does_not_have_is_no_error(start: Start) -> None:
     for cursor in ("21", "22", "9" * 400):  # the end of a closed log, and past it
         answer = web.client.get(f"/log/{job.id}/stream", headers={"Last-Event-ID": cursor})
         assert answer.status_code == 204
+
+
+def test_a_viewer_that_comes_from_a_server_that_knew_more_gets_each_line_once(start: Start) -> None:
+    # Who runs a job shows a line before it is stored: a viewer that leaves it is ahead of all other processes.
+    web, job = start(Web), start(Job, lease_seconds=LEASE)
+    job.tell(20)
+    viewer = Viewer(web, job.id, after=23)
+    snapshot = web.client.get(f"/log/{job.id}", params={"after": "23"}).json()
+    assert snapshot == {"logs": [], "next": 23, "closed": False}
+    job.tell(2)
+    until(lambda: web.snapshot(job.id)["next"] == 22)
+    assert viewer.events() == []
+    job.tell(5)
+    until(lambda: [event_id for event_id, _ in viewer.events()] == [24, 25, 26, 27])
+    job.tell("close")
+    is_whole(viewer.join(), 27, after=23)
 
 
 def test_a_snapshot_is_complete_while_the_job_runs_and_after_its_end(start: Start) -> None:

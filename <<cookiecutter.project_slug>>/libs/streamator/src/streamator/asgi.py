@@ -100,6 +100,8 @@ class _Stream(Viewer):
 
     __slots__ = ("background", "encoder", "heartbeat", "named")
 
+    transport = "sse"
+
     def __init__(
         self, job_id: str, heartbeat: float, named: bool, send: Send, background: Callable[[], Awaitable[None]] | None
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from math import inf
 from typing import Any, Final
 
 from .chunk import GAP, Chunk, Fetch, Fetched, Key
@@ -88,12 +89,17 @@ class ChunkMirrors(Mirrors[_Mirror]):
 
     Args:
         fetch: the store's read; it is made from the poller's thread alone.
+        grace: for so many seconds a job that is not there is looked for again: one that was begun a moment ago, on
+            another server, may not be stored yet.
         place, options: those of `Mirrors`.
     """
 
-    def __init__(self, place: str, fetch: Fetch, **options: Any) -> None:
+    def __init__(self, place: str, fetch: Fetch, *, grace: float, **options: Any) -> None:
         super().__init__(place, **options)
         self._fetch = fetch
+        self._grace = grace
+        self._missed: dict[str, tuple[float, float]] = {}
+        """Jobs that were not there and are asked for: since when, and when to look again."""
         self._wake = threading.Event()
 
     def _notify(self) -> None:
@@ -106,6 +112,7 @@ class ChunkMirrors(Mirrors[_Mirror]):
         return False
 
     def _read(self) -> None:
+        self._missed = {}
         me = threading.current_thread()
         while self._thread is me:
             self._wake.clear()
@@ -124,7 +131,7 @@ class ChunkMirrors(Mirrors[_Mirror]):
         now = time.monotonic()
         with self._lock:
             ended = self._let_go(now)
-            asked = [job_id for job_id in self._finds if job_id not in self._mirrors][: FETCH_KEYS // 2]
+            asked = [job_id for job_id in self._finds if self._look_at(job_id) <= now][: FETCH_KEYS // 2]
             keys = [(job_id, 0) for job_id in asked]
             polled: list[tuple[str, _Mirror]] = []
             for job_id, mirror in sorted(self._mirrors.items(), key=lambda item: item[1].due):
@@ -143,12 +150,15 @@ class ChunkMirrors(Mirrors[_Mirror]):
         with self._lock:
             if self._trouble is not None and self._finds:
                 return self._trouble.wait(1.0)
-            if any(job_id not in self._mirrors for job_id in self._finds):
-                return 0.0
-            return min(
-                (m.due - now for m in self._mirrors.values() if not m.log.closed),
-                default=MIRROR_IDLE_SECONDS / 4,
-            )
+            due = [mirror.due for mirror in self._mirrors.values() if not mirror.log.closed]
+            due += [self._look_at(job_id) for job_id in self._finds]
+            return min(min(due, default=inf) - now, MIRROR_IDLE_SECONDS / 4)
+
+    def _look_at(self, job_id: str) -> float:
+        """When to look for a job that is asked for; one that is followed already is read as such."""
+        if job_id in self._mirrors:
+            return inf
+        return self._missed.get(job_id, (0.0, 0.0))[1]
 
     def _poll(self, keys: list[Key], asked: list[str], polled: list[tuple[str, _Mirror]]) -> None:
         began = time.monotonic()
@@ -167,8 +177,13 @@ class ChunkMirrors(Mirrors[_Mirror]):
                     self._mirrors[job_id] = mirror
                 polled.append((job_id, mirror))
             elif (job_id, 0) not in fetched.unknown:
+                since = self._missed.setdefault(job_id, (now, now))[0]
+                if now < since + self._grace:
+                    self._missed[job_id] = since, min(now + POLL_SECONDS, since + self._grace)
+                    continue
                 self._note_missing(job_id, now)
                 answers[job_id] = None
+            self._missed.pop(job_id, None)
         for job_id, mirror in polled:
             if self._take(job_id, mirror, fetched, now) and mirror.ready:
                 answers[job_id] = mirror.log
@@ -272,4 +287,6 @@ class ChunkMirrors(Mirrors[_Mirror]):
             mirror.due = due
         # To the others one fault is no answer yet: a viewer that is turned away may not come back.
         if trouble.tries >= FIND_TRIES or took > FRESH_SECONDS or fault.kind == "denied":
+            for job_id in asked:
+                self._missed.pop(job_id, None)
             self._refuse(f"could not be read: {fault.reason}", [*asked, *(job_id for job_id, _ in polled)])

@@ -10,7 +10,7 @@ from . import wire
 from .chunk import GAP, Chunk, Fetch, Write, place_after
 from .fault import StoreFault, as_fault, logger
 from .log import EventLog
-from .writer import Outgoing, Writer
+from .writer import MISSING, Outgoing, Refusal, Writer
 
 # Characters in one chunk. JSON in ASCII takes 12 bytes for the costliest of them, so that a chunk of any
 # content is within 393,216 bytes, and fits a store's limit of 400 KB even where nothing can be compressed.
@@ -23,14 +23,16 @@ FULL_BYTES: Final = 2_304
 IDLE_BYTES: Final = 900
 
 CHECK_SECONDS: Final = 2.0
+# What is refused is written in ever smaller chunks, down to this; after that event by event.
+LEAST_CHARS: Final = 1_024
 
 
 class _Outgoing(Outgoing):
     """A job's tail, and what is known of the chunks before it."""
 
     __slots__ = (
-        "beat", "checked_at", "first", "full", "head_at", "index", "limit", "offset", "proven", "read", "renew_at",
-        "rest", "run", "size", "stored", "text",
+        "beat", "checked_at", "doubt", "first", "full", "head_at", "index", "limit", "offset", "proven", "read",
+        "renew_at", "rest", "run", "size", "stored", "text", "trial",
     )  # fmt: skip
 
     def __init__(self, job_id: str, log: EventLog) -> None:
@@ -38,6 +40,8 @@ class _Outgoing(Outgoing):
         self.run = uuid.uuid4().hex
         self.beat = 0
         self.limit = CHUNK_CHARS
+        self.doubt = 0
+        """The id up to which each event is written by itself, because one of them was refused."""
         self.rewind()
 
     def rewind(self) -> None:
@@ -57,6 +61,9 @@ class _Outgoing(Outgoing):
         self.checked_at = 0.0
         self.proven = True
         """Whether the chunks before this one are known to have been there when it was begun, or later."""
+        self.trial: tuple[Refusal, int, str] | None = None
+        """While the tail is a gap in the place of an event that was refused: the event, how many of its characters are
+        stored, and those that are not."""
 
     @property
     def settled(self) -> bool:
@@ -72,15 +79,18 @@ class _Outgoing(Outgoing):
     def fill(self) -> bool:
         """Move what is new in the log into the tail, as far as it has room. True if the last event is in."""
         closed = self.log.closed  # before reading: what is read after it was true is all there will be
-        while not self.full:
+        while not self.full and not self.trial:
+            single = self.doubt > 0 and place_after(self.first, self.offset, self.text)[0] <= self.doubt
+            if single and len(self.text) > max(self.stored, 0):
+                break
             if not self.rest:
                 batch = self.log.read(self.read)
                 if not batch:
                     return closed
-                self.rest = b"\n".join([*wire.json_parts(batch.frames), b""]).decode()
+                self.rest = self._lines(wire.json_parts(batch.frames))
                 self.read = batch.last
             room = self.limit - len(self.text)
-            cut = len(self.rest)
+            cut = self.rest.index("\n") + 1 if single else len(self.rest)
             if cut > room:
                 cut = self.rest.rfind("\n", 0, max(room, 0)) + 1
                 if not cut and not self.text:
@@ -100,18 +110,56 @@ class _Outgoing(Outgoing):
         self.full = False
         self.proven = False
 
+    def _lines(self, parts: list[bytes]) -> str:
+        """What was read, as lines; a gap in the place of each event that is a dead letter."""
+        text = b"\n".join([*parts, b""]).decode()
+        if not self.refused:
+            return text
+        lines = text.split("\n")
+        event_id = self.read
+        for n, line in enumerate(lines[:-1]):
+            gap = GAP.fullmatch(line)
+            event_id += int(gap[1]) if gap else 1
+            if not gap and event_id in self.refused:
+                lines[n] = MISSING
+        return "\n".join(lines)
+
     def split(self) -> bool:
-        """Make the chunk that was refused smaller; False if it cannot be."""
-        if self.stored < 0 and len(self.text) <= 1_024:
-            return False
+        """Make the chunk that was refused smaller; False if there is but one event in it, or a part of one."""
         kept = max(self.stored, 0)
+        refused = self.text[kept:]
         if not kept:
-            self.limit = max(min(self.limit, len(self.text)) // 2, 1_024)
-        self.rest = self.text[kept:] + self.rest
+            if len(refused) > LEAST_CHARS:
+                self.limit = max(min(self.limit, len(refused)) // 2, LEAST_CHARS)
+            elif "\n" in refused[:-1]:
+                self.doubt = place_after(self.first, self.offset, refused[:-1])[0]
+            else:
+                return False
+        self.rest = refused + self.rest
         self.text = self.text[:kept]
         self.full = False
         if kept:
             self.step()
+        return True
+
+    def try_without(self, fault: StoreFault) -> bool:
+        """Put a gap in the place of the one event that was refused; False if it is not the event that is refused, or
+        if it is the last one of a log that is closed."""
+        if self.trial is not None:  # nor is the gap taken
+            _, self.offset, part = self.trial
+            self.trial = None
+            self.text, self.rest = "", f"{part}\n{self.rest}"
+            return False
+        part, _, rest = (self.text + self.rest).partition("\n")
+        if not part or GAP.fullmatch(part) or (self.log.closed and self.first == self.log.last):
+            return False
+        event: str | None = part
+        if self.offset:
+            event = wire.json_parts(self.log.read(self.first - 1, 1).frames)[0].decode()
+            event = None if GAP.fullmatch(event) else event
+        self.trial = Refusal(self.first, event, fault.reason), self.offset, part
+        self.offset = 0
+        self.text, self.rest = f"{MISSING}\n", rest
         return True
 
 
@@ -149,6 +197,8 @@ class ChunkWriter(Writer[_Outgoing]):
                     if self._write_tail(out):
                         wrote = True
                         busy = busy or bool(out.rest)
+                    else:  # what was refused is made smaller, and tried at once
+                        busy = busy or out.due <= now
         return wrote
 
     def _write_tail(self, out: _Outgoing) -> bool:
@@ -157,6 +207,7 @@ class ChunkWriter(Writer[_Outgoing]):
         before = out.size
         closed = out.fill()
         out.beat += 1
+        self._totals.retries += out.trouble is not None
         chunk = Chunk(out.first, out.offset, out.text, out.beat, self._lease, closed)
         try:
             if not out.proven:
@@ -165,8 +216,17 @@ class ChunkWriter(Writer[_Outgoing]):
         except Exception as error:
             self._failed(out, as_fault(error))
             return False
+        known = out.reached - out.saved  # events that are written again
+        lines = out.text[max(out.stored, 0) :].split("\n", known + 1)
+        # The last is no whole line, nor is the first one of a chunk that begins in the middle of a long event.
+        if len(lines) > known + 1 and not (out.offset and out.stored <= 0):
+            self._note_stored(out, lines[known])
         now = time.monotonic()
         out.stored = len(out.text)
+        if out.trial is not None:
+            self._bury(out, out.trial[0])
+            out.trial = None
+            out.limit = CHUNK_CHARS  # it was not the size
         out.full = out.full or 2 * out.size - before > FULL_BYTES
         out.saved = place_after(out.first, out.offset, out.text)[0] - 1
         out.closed = closed
@@ -198,20 +258,27 @@ class ChunkWriter(Writer[_Outgoing]):
     def _write_head(self, out: _Outgoing) -> None:
         """Keep chunk 0, by which a job is found, from expiring; let it point past what does expire."""
         head = _Outgoing(out.job_id, out.log)
+        head.limit, head.refused = out.limit, out.refused
         head.fill()
         # What the log no longer has may still be in the chunks that follow: no gap is to hide it.
         text = "" if GAP.match(head.text) else head.text
         out.beat += 1
+        self._totals.retries += out.trouble is not None
         chunk = Chunk(1, 0, text, out.beat, self._lease, tail=out.index)
         try:
             self._write(out.job_id, 0, chunk, out.run, False)
         except Exception as error:
-            self._failed(out, as_fault(error))
-        else:
-            out.head_at = time.monotonic()
+            fault = as_fault(error)
+            if fault.kind != "refused":
+                self._failed(out, fault)
+                return
+            # Though it was taken once. It is tried again later: the tail is not to wait for it.
+            logger.warning("%s: the first chunk of job %r may expire: %s", self._place, out.job_id, fault.reason)
+        out.head_at = time.monotonic()
 
     def _failed(self, out: _Outgoing, fault: StoreFault) -> None:
-        if fault.kind == "refused" and out.split():
+        self._totals.failures[fault.kind] += 1
+        if fault.kind == "refused" and (out.split() or out.try_without(fault)):
             return
         if fault.kind == "gone":
             jobs = self._all()

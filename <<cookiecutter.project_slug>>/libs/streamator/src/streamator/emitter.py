@@ -47,7 +47,7 @@ class JobEmitter(JobLogger):
             warnings.warn(f"emit() takes a mapping, not {type(event).__name__}: sent as a log entry", stacklevel=2)
         if visibility is not None:
             visibility = known_visibility(visibility, stacklevel=3)
-        text, name = free_name(encode_event(event, visibility))
+        text, name = free_name(encode_event(event, visibility, self.trace_id))
         if name is not None:
             warnings.warn(
                 f"the event name {name!r} is reserved, sent as 'user_{name}': rename it"
@@ -94,7 +94,7 @@ class JobEmitter(JobLogger):
         event["event"] = name  # also where the fields have one
         if visibility is not None:
             visibility = known_visibility(visibility, stacklevel=4)
-        text, _ = free_name(encode_event(event, visibility))
+        text, _ = free_name(encode_event(event, visibility, self.trace_id))
         if not self._log.append_json(text, add_time=True):
             self._warn_closed(f"{name}()", stacklevel=4)
 

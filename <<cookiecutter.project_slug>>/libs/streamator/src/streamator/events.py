@@ -134,32 +134,34 @@ def is_mapping(value: object) -> bool:
     return issubclass(type(value), Mapping)
 
 
-def encode_event(event: Any, visibility: str | None = None) -> str:
+def encode_event(event: Any, visibility: str | None = None, trace_id: str | None = None) -> str:
     """The JSON object of ``event``, its ``event`` key first (so that a name can be read without parsing), and
-    without a ``t``: the one on the wire is the log's. With ``visibility``, that is the event's.
+    without a ``t``: the one on the wire is the log's. With ``visibility``, that is the event's; with
+    ``trace_id`` too, unless it has one.
 
     Never raises. Values that JSON cannot hold become their string; strings over ``MAX_TEXT`` characters are cut
-    with a marker, and an event still over ``MAX_EVENT`` is replaced by its name, its visibility and a note of its size.
+    with a marker, and an event still over ``MAX_EVENT`` is replaced by its name, its visibility, its trace and a note
+    of its size.
     """
     if not is_mapping(event):
         event = {"event": "log", "message": clip(text_of(event)), "level": "info"}
     try:
-        fields = _ordered(dict(event), visibility)
+        fields = _ordered(dict(event), visibility, trace_id)
         text = _strict.encode(fields)
         if len(text) > MAX_TEXT:
             text = _strict.encode(_plain(fields, ()))
     except Exception:  # NaN, a cycle, keys that are no strings, a dict changed by another thread, ...
         try:
-            fields = _ordered({clip(text_of(k)): _plain(v, ()) for k, v in dict(event).items()}, visibility)
+            plain = {clip(text_of(k)): _plain(v, ()) for k, v in dict(event).items()}
+            fields = _ordered(plain, visibility, trace_id)
             text = _strict.encode(fields)
         except Exception as error:  # a mapping that cannot even be listed
-            text = _strict.encode({"event": "log", "level": "warning",
-                                   "message": f"an event could not be read: {type(error).__name__}",
-                                   **({} if visibility is None else {"visibility": visibility})})
-            fields = {}
+            message = f"an event could not be read: {type(error).__name__}"
+            fields = _ordered({"event": "log", "level": "warning", "message": message}, visibility, trace_id)
+            text = _strict.encode(fields)
     if len(text) > MAX_EVENT:
         note = {"truncated": f"the event was {len(text):,} characters of JSON; the limit is {MAX_EVENT:,}"}
-        kept = {key: clip(text_of(fields[key]), 200) for key in ("event", "visibility") if key in fields}
+        kept = {key: clip(text_of(fields[key]), 200) for key in ("event", "visibility", "trace_id") if key in fields}
         text = _strict.encode({**kept, **note})
     return text
 
@@ -191,11 +193,14 @@ def to_utf8(text: str) -> bytes:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-def _ordered(fields: Event, visibility: str | None) -> Event:
-    """``fields`` with ``event`` first, without ``t``, and with ``visibility`` if it is given. May change ``fields``."""
+def _ordered(fields: Event, visibility: str | None, trace_id: str | None) -> Event:
+    """``fields`` with ``event`` first, without ``t``, and with ``visibility`` and ``trace_id`` where they are given.
+    May change ``fields``."""
     fields.pop("t", None)
     if visibility is not None:
         fields["visibility"] = visibility
+    if trace_id is not None:
+        fields.setdefault("trace_id", trace_id)
     if "event" in fields and next(iter(fields)) != "event":
         return {"event": fields["event"], **fields}
     return fields

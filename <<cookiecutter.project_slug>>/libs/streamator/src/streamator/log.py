@@ -23,6 +23,7 @@ from typing import Any, Final, Literal, Protocol
 from weakref import WeakSet
 
 from . import wire
+from .counts import LogCounts
 from .events import Event, encode_event, encode_run
 
 # 256 entries of 120 characters are about 50 KiB on the wire: one block is one send.
@@ -247,9 +248,10 @@ class EventLog:
     """
 
     __slots__ = (
-        "_account", "_armed", "_block_seconds", "_blocks", "_cap", "_closed", "_closed_at", "_disowned",
+        "_account", "_armed", "_block_seconds", "_blocks", "_cap", "_closed", "_closed_at", "_counts", "_disowned",
         "_ended", "_followers", "_kept", "_last", "_lock", "_maxlen", "_memo", "_pace", "_passed", "_raw", "_refused",
-        "_room", "_run", "_signals", "_size", "_status", "_t", "behind", "charged", "read_at", "start",
+        "_room", "_run", "_signals", "_size", "_status", "_t", "behind", "charged", "lag_seconds",
+        "read_at", "start",
     )  # fmt: skip
 
     def __init__(
@@ -266,6 +268,9 @@ class EventLog:
         """The `time.monotonic` reading when a reader last read here or waited here."""
         self.charged = 0
         """What the one who accounts for this log has counted of its size."""
+        self.lag_seconds = 0.0
+        """For how long an event may be missing here that a viewer elsewhere has seen already; 0 where the job runs
+        here. What another process has logged is with its own viewers before it is in the store."""
         self._account = account
         self._maxlen = maxlen
         # The id past which nothing is taken.
@@ -299,6 +304,7 @@ class EventLog:
         self._armed: list[Alarm] = []
         self._signals: dict[asyncio.AbstractEventLoop, _Signal] = {}
         self._memo: tuple[int, int, int, Batch] | None = None
+        self._counts: LogCounts | None = None
 
     # State
 
@@ -319,8 +325,7 @@ class EventLog:
         """How many events the log had no room for, or has let go of: a reader that begins at the start misses them."""
         with self._lock:
             self._settle()
-            hidden = max(self._floor() - self._blocks[0].first + 1, 0) if self._blocks else 0
-            return self._last - self._kept + hidden + self._refused
+            return self._dropped()
 
     @property
     def lag(self) -> int:
@@ -328,6 +333,26 @@ class EventLog:
         with self._lock:
             self._settle()
             return max(self._last - self._seen(stalled=True), 0)
+
+    @property
+    def newest_at(self) -> float:
+        """The `time.monotonic` reading of the newest event that has been put into a block."""
+        return self._t
+
+    def counts(self, *, final: bool = False) -> LogCounts:
+        """How many events there are. It moves nothing and waits for little, also where many logs are looked at.
+
+        Args:
+            final: keep the answer, and give it to all who ask later: what comes from now on is not counted.
+        """
+        with self._lock:
+            if self._counts is not None:
+                return self._counts
+            waiting = 0 if self._closed else len(self._raw) // 3
+            counts = LogCounts(self._last + waiting, self._refused, self._dropped())
+            if final:
+                self._counts = counts
+            return counts
 
     @property
     def maxlen(self) -> int:
@@ -650,6 +675,10 @@ class EventLog:
             floor = self._passed = min(floor, max(self._seen(), self._passed))
         return floor
 
+    def _dropped(self) -> int:
+        hidden = max(self._floor() - self._blocks[0].first + 1, 0) if self._blocks else 0
+        return self._last - self._kept + hidden + self._refused
+
     def _lag(self) -> int:
         """How many events the slowest follower lacks, of those that the log still has for it."""
         return max(self._last - max(self._seen(), self._passed), 0)
@@ -681,9 +710,13 @@ class EventLog:
     # Reading
 
     def start_at(self, after: int) -> int:
-        """The cursor for a reader that says it has seen ``after``: an id that does not exist (yet) is from
-        another log, and reads from the beginning of what there is."""
-        return after if 0 <= after <= self.last else 0
+        """The cursor for a reader that says it has seen ``after``: an id that does not exist is from another log, and
+        reads from the beginning of what there is. In a log that may lag (`lag_seconds`) it may be one that is still on
+        its way, and stays."""
+        last = self.last
+        if last < after <= last + self._maxlen and self.lag_seconds and not self._closed:
+            return after
+        return after if 0 <= after <= last else 0
 
     def read(self, after: int = 0, limit: int = 65_536) -> Batch:
         """The events that follow the id ``after``: as many as fit ``limit`` bytes, at least one if there is one.

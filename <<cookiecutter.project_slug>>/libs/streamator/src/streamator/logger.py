@@ -6,12 +6,15 @@ import asyncio
 import time
 import uuid
 import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any
 
 from .events import INTERNAL_ONLY, LEVELS, STATUSES, VISIBILITIES, clip, encode_event, text_of
 from .log import LONG_TEXT, EventLog
 from .store import Job, Store, open_store
+from .tracing import Headers, JobSpan, start_span
 
 _LEVELS = {level: level for level in LEVELS}
 _INFO = _LEVELS["info"]
@@ -23,6 +26,9 @@ class JobLogger:
     Args:
         store: ``"memory"`` (default), ``"dynamo"``, ``"redis"``, or any `Store`.
         job_id: the job's id (default: a new UUID). 1 to 128 letters, digits, ``_`` or ``-``, new for each run.
+        trace: the ``traceparent`` of the request that started the job, or all of its headers (default: the current span
+            of OpenTelemetry, if there is one). The job is then a span of that trace, and each entry has its
+            ``trace_id``. What is malformed is ignored, and without OpenTelemetry all of it.
         options: what the store takes: ``table="my-logs", ttl_days=1`` for ``"dynamo"``, ``url=`` for ``"redis"``.
 
     Raises:
@@ -31,24 +37,44 @@ class JobLogger:
 
     As a context manager, plain or ``async``, it closes the log at the end: ``completed``, or ``cancelled`` when the
     job was cancelled, or ``failed``, after an error entry, when an exception leaves the block. The exception goes on.
+    In the block, spans are children of the job's, see `in_trace`.
 
     Guarantees: `log` and `close` may be called from any thread, with or without an event loop. They never block on
     a store and never raise for what they are given.
     """
 
-    def __init__(self, store: str | Store = "memory", *, job_id: str | None = None, **options: Any) -> None:
+    def __init__(
+        self, store: str | Store = "memory", *, job_id: str | None = None, trace: str | Headers | None = None,
+        **options: Any,
+    ) -> None:  # fmt: skip
         self._store = open_store(store, **options)
         self._job_id = str(uuid.uuid4()) if job_id is None else job_id
         self.start_t = time.monotonic()
         """The `time.monotonic` reading that every ``t`` counts from, in seconds."""
         self._job: Job = self._store.create(self._job_id, self.start_t)
         self._log: EventLog = self._job.log
-        self._append = self._log.append_short
+        self._span: JobSpan | None = start_span(trace, self._job_id, self._store)
+        self._entered: list[AbstractContextManager[Any]] = []
+        # Bound here, so that `log` asks nothing of a job without a trace.
+        self._append: Callable[[str, str], bool] = self._log.append_short
+        self._append_any: Callable[[object, str], bool] = self._append_clipped
+        if self._span is not None:
+            self._append = self._append_any = self._append_traced
 
     @property
     def job_id(self) -> str:
         """The job's id, for its viewers."""
         return self._job_id
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace that the job belongs to, as 32 hexadecimal digits; None where there is none."""
+        return None if self._span is None else self._span.trace_id
+
+    def in_trace(self) -> AbstractContextManager[Any]:
+        """A context in which OpenTelemetry's current span is the job's: ``with job.in_trace(): ...``. An exception that
+        leaves it is recorded in the span. The job does not end with it, and without a trace it does nothing."""
+        return nullcontext() if self._span is None else self._span.current()
 
     def log(self, message: str, level: str = "info", visibility: str | None = None) -> None:
         """Append ``{"event": "log", "message", "level", "t"}``.
@@ -69,13 +95,21 @@ class JobLogger:
         elif type(message) is str and len(message) <= LONG_TEXT:
             taken = self._append(message, level)
         else:
-            taken = self._log.append_log(clip(text_of(message)), level)
+            taken = self._append_any(message, level)
         if not taken:
             self._warn_closed("log()")
 
     def _append_visible(self, message: str, level: str, visibility: str) -> bool:
-        entry = {"event": "log", "message": clip(text_of(message)), "level": level}
-        text = encode_event(entry, known_visibility(visibility, stacklevel=4))
+        entry = {"event": "log", "message": text_of(message), "level": level}
+        text = encode_event(entry, known_visibility(visibility, stacklevel=4), self.trace_id)
+        return self._log.append_json(text, add_time=True)
+
+    def _append_clipped(self, message: object, level: str) -> bool:
+        return self._log.append_log(clip(text_of(message)), level)
+
+    def _append_traced(self, message: object, level: str) -> bool:
+        entry = {"event": "log", "message": text_of(message), "level": level}
+        text = encode_event(entry, trace_id=self.trace_id)
         return self._log.append_json(text, add_time=True)
 
     def _known(self, level: str) -> str:
@@ -109,17 +143,21 @@ class JobLogger:
         """
         if status not in STATUSES:
             raise ValueError(f"unknown status {text_of(status)[:80]!r}: close with one of {STATUSES}")
-        self._log.close({"event": "done", "status": status})
+        self._close(status)
+
+    def _close(self, status: str, error: BaseException | None = None) -> None:
+        if self._log.close({"event": "done", "status": status}) and self._span is not None:
+            self._span.end(status, error)
 
     def _fail(self, error: BaseException) -> None:
         """End the log of a job that did not come to its end."""
         if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-            self.close("cancelled")
+            self._close("cancelled")
         else:
             detail = text_of(error)
             text = f"{type(error).__name__}: {detail}" if detail else type(error).__name__
-            self._log.append_log(clip(text), "error")
-            self.close("failed")
+            self._append_any(text, "error")
+            self._close("failed", error)
 
     def _warn_closed(self, call: str, stacklevel: int = 3) -> None:
         if self._log.disowned:
@@ -128,13 +166,21 @@ class JobLogger:
             return
         warnings.warn(f"{call} after close() on job {self._job_id!r}: dropped", stacklevel=stacklevel)
 
+    def _enter(self) -> None:
+        if self._span is not None:
+            self._entered.append(self.in_trace())
+            self._entered[-1].__enter__()
+
     def _exit(self, error: BaseException | None) -> None:
+        if self._entered:
+            self._entered.pop().__exit__(None, None, None)
         if error is None:
             self.close()
         else:
             self._fail(error)
 
     def __enter__(self) -> Any:
+        self._enter()
         return self
 
     def __exit__(
@@ -143,6 +189,7 @@ class JobLogger:
         self._exit(error)
 
     async def __aenter__(self) -> Any:
+        self._enter()
         return self
 
     async def __aexit__(

@@ -23,6 +23,8 @@ MISSING_SECONDS: Final = 0.5
 MISSING_KEPT: Final = 10_000
 # A producer is lost when its beat stood still for so many leases: reads at both ends included, within two.
 LOST_LEASES: Final = 1.25
+# By then what a producer has logged is stored, or it is known to be lost.
+LAG_LEASES: Final = 2.0
 
 
 class Mirror:
@@ -241,6 +243,7 @@ class Mirrors(ABC, Generic[Followed]):
         Only time between two good reads counts, and of that no more than ``longest``: an outage of the store, a
         reader that was stopped, or a clock that jumps, make no producer look dead.
         """
+        mirror.log.lag_seconds = LAG_LEASES * mirror.lease
         if alive:
             mirror.quiet = 0.0
         elif known and mirror.ok_at is not None:

@@ -38,6 +38,8 @@ LISTED_JOBS: Final = 1_000
 # So long a request to cancel a job is kept, in seconds, and so many of them.
 CANCEL_KEPT_SECONDS: Final = 60
 CANCELS_KEPT: Final = 10_000
+# A server that answers a PING each time has hung up on an append so often because of what is in it.
+HANGUPS: Final = 3
 
 # Adds events to a job's stream: all of them or none, and only to the end that the writer knows. What a former try has
 # added already is left out: Redis itself would refuse an id that is not larger than the last one.
@@ -233,6 +235,34 @@ class _Calls:
         return replies
 
     def append(self, appends: Sequence[Append]) -> list[int | StoreFault]:
+        try:
+            return self._append(appends)
+        except StoreFault as fault:
+            if not self._hung_up(fault):
+                raise
+        return [self._append_alone(append) for append in appends]
+
+    def _append_alone(self, append: Append) -> int | StoreFault:
+        for _ in range(HANGUPS):
+            try:
+                return self._append([append])[0]
+            except StoreFault as fault:
+                if not self._hung_up(fault):
+                    raise
+                reason = fault.reason
+        return StoreFault("refused", f"the server closes the connection that it comes by ({reason})")
+
+    def _hung_up(self, fault: StoreFault) -> bool:
+        """Whether the server is well, though it has closed the connection: so it does on what it does not take."""
+        if fault.kind != "down" or not isinstance(fault.__cause__, redis.ConnectionError):
+            return False
+        try:
+            self._call(lambda pipe: pipe.ping())
+        except StoreFault:
+            return False
+        return True
+
+    def _append(self, appends: Sequence[Append]) -> list[int | StoreFault]:
         def fill(pipe: Any) -> None:
             for append in appends:
                 keys = self._keys.log(append.job_id), self._keys.job(append.job_id), self._keys.jobs
@@ -245,7 +275,7 @@ class _Calls:
         answers: list[int | StoreFault] = []
         for append, reply in zip(appends, self._call(fill), strict=True):
             if isinstance(reply, Exception):
-                answers.append(_fault_of(reply))
+                answers.append(_fault_of(reply, other="refused"))
             elif reply < 0:
                 answers.append(StoreFault("conflict", f"the log of job {append.job_id!r} belongs to another run"))
             else:
@@ -374,8 +404,9 @@ _DOWN: Final = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MISCONF", "
 _DENIED: Final = ("NOAUTH", "NOPERM", "WRONGPASS", "AUTHENTICATION", "INVALID USERNAME")
 
 
-def _fault_of(error: BaseException) -> StoreFault:
-    """What an error of redis-py means to writer and mirrors."""
+def _fault_of(error: BaseException, other: FaultKind = "denied") -> StoreFault:
+    """What an error of redis-py means to writer and mirrors; ``other``: one of those that have no meaning of their
+    own, by default nothing that another try in a moment can mend."""
     text = str(error) or type(error).__name__
     kind: FaultKind
     if isinstance(error, (redis.AuthenticationError, redis.exceptions.NoPermissionError)) or text.upper().startswith(
@@ -393,5 +424,5 @@ def _fault_of(error: BaseException) -> StoreFault:
     elif text.startswith("WRONGTYPE"):
         return StoreFault("denied", f"a key is used by something else ({text}); give a key_prefix of its own")
     else:
-        kind = "denied"  # nothing that another try in a moment can mend
+        kind = other
     return StoreFault(kind, f"{type(error).__name__}: {text}")

@@ -14,6 +14,8 @@ from .cancel import CancelRequests
 from .chunk import Chunk, Fetched, Key
 from .chunk_mirror import ChunkMirrors
 from .chunk_writer import ChunkWriter
+from .counts import Counts
+from .deadletter import DeadLetterFile, DeadLetters
 from .errors import JobExists, StoreError
 from .events import is_job_id
 from .fault import StoreFault
@@ -42,20 +44,26 @@ class RemoteStore(MemoryStore):
             Redis 0.1). It looks while there is a job with a task, see `JobEmitter.track`.
         max_mirrors: how many jobs of other processes are held here (default 1,000). Past it the one that was
             not looked for for the longest time goes first.
+        dead_letters: where events go that the store refuses for good, because they are too large for it or of a form
+            that it does not take: the path of a file that `streamator.deadletter` prints and replays (default: see
+            `deadletter.default_path`), or a function that is given each as a dict, in the thread that writes.
         max_jobs, maxlen, max_bytes, pace, overflow, block_seconds: those of `MemoryStore`; what is mirrored here is
             not counted. With ``overflow="block"`` a job waits for the writer as for any viewer.
 
     Guarantees: logging never waits for the store. Events are stored in order, each once; while the store
-    fails they wait in the job's log, and those that fall out of it (``maxlen``) are a gap to readers. One
+    fails they wait in the job's log, and those that fall out of it (``maxlen``) are a gap to readers. An
+    event that the store refuses for good is a gap of one to viewers in other processes, and a dead letter. One
     thread writes, one reads; both start when there is something to do and end when there is not. `get` knows
     the jobs made here alone; `find` those of every process.
     """
+
+    _is_remote = True
 
     def __init__(
         self, *, ttl_days: float = 7, lease_seconds: float = 10, flush_seconds: float = 0.2,
         close_seconds: float = 5, cancel_seconds: float = 1.0, max_mirrors: int = 1_000, max_jobs: int = 10_000,
         maxlen: int = 1_000_000, max_bytes: int = 268_435_456, pace: float = 0.005, overflow: Overflow = "drop_oldest",
-        block_seconds: float = BLOCK_SECONDS,
+        block_seconds: float = BLOCK_SECONDS, dead_letters: str | os.PathLike[str] | DeadLetters | None = None,
     ) -> None:  # fmt: skip
         for name, value in {
             "ttl_days": ttl_days, "lease_seconds": lease_seconds, "flush_seconds": flush_seconds,
@@ -73,6 +81,7 @@ class RemoteStore(MemoryStore):
         self._close_seconds = close_seconds
         self._cancel_seconds = cancel_seconds
         self._max_mirrors = max_mirrors
+        self._dead_letters = dead_letters if callable(dead_letters) else DeadLetterFile(dead_letters)
         self._reset()
 
     def _after_fork(self) -> None:
@@ -83,7 +92,7 @@ class RemoteStore(MemoryStore):
         """The state of a store whose threads have not run yet."""
         self._writer = self._new_writer(
             lease=self._lease, flush_seconds=self._flush_seconds, ttl_seconds=self._ttl_days * 86_400,
-            max_jobs=2 * self._max_jobs,
+            max_jobs=2 * self._max_jobs, dead_letters=self._dead_letters,
         )  # fmt: skip
         # Of a log that drops what comes past `maxlen`, the last event is one more.
         maxlen = self._maxlen + (self._overflow == "drop_newest")
@@ -168,6 +177,13 @@ class RemoteStore(MemoryStore):
             raise StoreError(f"{self._place}: the request to cancel was not stored: {fault.reason}") from fault
         return True
 
+    def counts(self) -> Counts:
+        """As `MemoryStore.counts`, and what has come of the writes: see `Writer.totals`."""
+        counts = super().counts()
+        counts.totals.add(self._writer.totals)
+        counts.pending = self._writer.pending
+        return counts
+
     @property
     def degraded(self) -> str | None:
         """None while all is well; else what is wrong, since when, and how many events wait to be written."""
@@ -207,7 +223,8 @@ class ChunkStore(RemoteStore):
         return ChunkWriter(self._place, self._write, self._fetch, **options)
 
     def _new_mirrors(self, **options: Any) -> Mirrors[Any]:
-        return ChunkMirrors(self._place, self._fetch, **options)
+        # What began elsewhere is stored with the next flush there, and a moment for the write itself.
+        return ChunkMirrors(self._place, self._fetch, grace=2 * self._flush_seconds + 0.3, **options)
 
     def _write(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
         """Store a chunk: see `chunk.Write`."""

@@ -8,22 +8,33 @@ server finds nothing left to wait for. Nothing else that handles these signals i
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 import time
+from collections import Counter
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # A viewer reconnects at once, and the server listens for a moment longer: what it opens then must not hold it up.
 # Not for ever: the signal may have meant something else to the program.
 ENDING_SECONDS = 10.0
+TRANSPORTS: Final = ("sse", "ws")
 # How often an event loop looks for stuck streams. They go at most this much later than their timeout says.
 SWEEP_SECONDS = 1.0
 
 
 class Stream(Protocol):
     """What is registered here. Both methods are called on the stream's own event loop."""
+
+    @property
+    def transport(self) -> str:
+        """One of `TRANSPORTS`."""
+
+    @property
+    def lag(self) -> int | None:
+        """How many events its viewer has still to take; None while it follows no log. From any thread."""
 
     def end(self) -> None:
         """The server stops: come to a clean end."""
@@ -71,6 +82,41 @@ def add(stream: Stream) -> None:
     watch_signals()
     if time.monotonic() < _ending_until:
         stream.end()
+
+
+def open_streams() -> list[Stream]:
+    """The streams that are registered in this process, on whichever event loop. From any thread."""
+    return [stream for opened in list(_loops.values()) for stream in list(opened.streams)]
+
+
+_counts_lock = threading.Lock()
+_opened: Counter[str] = Counter()
+_resumed: Counter[str] = Counter()
+
+
+def count_opened(transport: str, resumed: bool) -> None:
+    """Count a stream that has begun to follow a log, and whether its viewer has seen some of it before."""
+    with _counts_lock:
+        _opened[transport] += 1
+        _resumed[transport] += resumed
+
+
+def opened() -> tuple[Counter[str], Counter[str]]:
+    """How many streams were opened in this process, and how many of them after an event, by their transport."""
+    with _counts_lock:
+        return _opened.copy(), _resumed.copy()
+
+
+def _after_fork() -> None:
+    """In the child: the counts are the parent's, and the lock may be held by a thread that is not there."""
+    global _counts_lock
+    _counts_lock = threading.Lock()
+    _opened.clear()
+    _resumed.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def remove(stream: Stream) -> None:

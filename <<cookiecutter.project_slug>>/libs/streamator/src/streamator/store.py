@@ -13,6 +13,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from .counts import Counts, Totals
 from .errors import JobExists, StoreError
 from .events import check_job_id, is_job_id
 from .log import BLOCK_SECONDS, EventLog, Overflow, check_overflow
@@ -93,6 +94,9 @@ class MemoryStore:
     to 1,024 characters that are not counted yet. Results (`JobEmitter.set_result`) are not counted.
     """
 
+    _is_remote = False
+    """Whether an event is with all its readers only when a writer has stored it."""
+
     def __init__(
         self, *, max_jobs: int = 10_000, maxlen: int = 1_000_000, max_bytes: int = 268_435_456, pace: float = 0.005,
         overflow: Overflow = "drop_oldest", block_seconds: float = BLOCK_SECONDS,
@@ -114,6 +118,7 @@ class MemoryStore:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._jobs_lock = threading.Lock()
         self._in_vain = 0
+        self._totals = Totals()  # of the logs that are forgotten, and what a log does not know
         register(self)
 
     def create(self, job_id: str, start: float | None = None) -> Job:
@@ -157,6 +162,9 @@ class MemoryStore:
         job = self._jobs.pop(job_id)
         self._bytes -= job.log.charged
         job.log.charged = NOT_CHARGED
+        counts = job.log.counts(final=True)
+        self._totals.published += counts.last + counts.refused
+        self._totals.dropped += counts.dropped
         return job
 
     @property
@@ -164,11 +172,31 @@ class MemoryStore:
         """About how many bytes of memory the events take; see ``max_bytes``."""
         return self._bytes
 
+    def counts(self) -> Counts:
+        """What the jobs have logged, and what has become of it, since the process began: for metrics.
+
+        The totals never fall, also where jobs are forgotten. A job that is forgotten while it is open counts up to
+        then. ``publish`` is sampled: about one event in 100 and the last one of each job, from the call that logged
+        it until it is there for readers and room is made for it; those are the calls that take longest.
+        """
+        with self._jobs_lock:
+            logs = [job.log for job in self._jobs.values()]
+            totals = self._totals.copy()
+        active = 0
+        for log in logs:  # without the lock: one that is forgotten meanwhile says what was counted then
+            counts = log.counts()
+            totals.published += counts.last + counts.refused
+            totals.dropped += counts.dropped
+            active += not log.closed
+        return Counts(totals, active, self._bytes)
+
     def _charge(self, log: EventLog) -> None:
         """Count what a log has grown by, and make room where it is too much."""
         with self._jobs_lock:
             if log.charged == NOT_CHARGED:
                 return
+            if not self._is_remote:
+                self._totals.publish.note(time.monotonic() - log.newest_at)
             self._count(log)
             if self._bytes > self._max_bytes:
                 # More than needed, because looking through all jobs is worth it only now and then.
@@ -228,6 +256,7 @@ class MemoryStore:
         self._jobs_lock = threading.Lock()
         jobs, self._jobs = self._jobs, OrderedDict()
         self._bytes = 0
+        self._totals = Totals()
         for job in jobs.values():
             job.log.disown()
 

@@ -62,7 +62,7 @@ class Follow:
     """An asynchronous iterator over a log's batches: see `follow`."""
 
     __slots__ = (
-        "__weakref__", "_batch_delay", "_batch_size", "_cursor", "_filter", "_handed", "_heart", "_heartbeat",
+        "__weakref__", "_asked", "_batch_delay", "_batch_size", "_cursor", "_filter", "_handed", "_heart", "_heartbeat",
         "_hidden", "_limit", "_log", "_more", "_served", "_status", "_stopped", "_waiter", "seen", "stalled",
     )  # fmt: skip
 
@@ -75,7 +75,7 @@ class Follow:
         self._cursor = self.seen = log.start_at(after)
         self.stalled = -1
         self._heartbeat = heartbeat
-        self._handed = time.monotonic()
+        self._asked = self._handed = time.monotonic()
         self._limit = limit
         self._batch_delay = batch_delay
         self._batch_size = batch_size
@@ -87,6 +87,11 @@ class Follow:
         self._waiter: asyncio.Future[bool] | None = None
         self._heart: _Heart | None = None
         log.add_follower(self)
+
+    @property
+    def lag(self) -> int:
+        """How many events it has still to be done with."""
+        return max(self._log.counts().last - self.seen, 0)
 
     def __aiter__(self) -> Follow:
         return self
@@ -149,7 +154,10 @@ class Follow:
 
     def _beat(self) -> Batch:
         """An empty batch, which moves the cursor where the last events were not shown."""
-        self._handed = time.monotonic()
+        self._handed = now = time.monotonic()
+        log, waited = self._log, now - self._asked
+        if 0 < log.lag_seconds <= waited and log.status != "lost" and self._cursor > log.last:
+            self._cursor = 0  # the event is not on its way any more: the id is from another log
         hidden, self._hidden = self._hidden, False
         return Batch(last=self._cursor) if hidden else Batch()
 
@@ -222,7 +230,8 @@ def follow(
     Args:
         log: the log to read.
         after: the id of the last event already seen (default 0: from the beginning). An id that the log does not
-            have reads from the beginning.
+            have reads from the beginning; where the job runs in another process, only after two of its leases, since
+            the store may lag behind what that process has shown its own viewers.
         filter: which events to give (default: all); see `Filter`.
         heartbeat: after so many seconds without an event an empty batch comes (default 15). Where events were not
             given because of the filter, its ``last`` is the id of the last of them, else 0.

@@ -24,6 +24,7 @@ GRACE_SECONDS: Final = 0.25
 GRACE_STEP: Final = 0.03
 # Between two changes of what is followed. A read that waits is given up for each.
 CHANGE_SECONDS: Final = 0.02
+CANCEL_SECONDS: Final = 0.1
 
 
 class _Mirror(Mirror):
@@ -225,8 +226,11 @@ class _Session:
         """Follow these, and no others."""
         task, self._following, self._followed = self._following, None, mirrors
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            while not task.done():
+                # Once is not enough: up to Python 3.11 `asyncio.wait_for`, which redis-py sends with, loses a
+                # cancellation that comes together with what it waits for.
+                task.cancel()
+                await asyncio.wait([task], timeout=CANCEL_SECONDS)
             if not task.cancelled():
                 task.exception()  # seen: the next read will tell if it lasts
         if mirrors:

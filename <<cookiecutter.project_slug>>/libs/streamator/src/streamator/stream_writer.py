@@ -13,11 +13,13 @@ from . import wire
 from .fault import StoreFault, as_fault, count, logger
 from .log import EventLog
 from .record import Append, Appender
-from .writer import Outgoing, Writer
+from .writer import MISSING, Outgoing, Refusal, Writer
 
 # In one append: as much as one socket takes without a long wait.
 APPEND_BYTES: Final = 262_144
 CALL_BYTES: Final = 1_048_576
+# So many events are in any append of so many bytes.
+APPEND_EVENTS: Final = 8_192
 
 _GAP = re.compile(rb'\{"event":"gap","missed":([0-9]{1,18})\}')  # no user's event has this form: each has a t
 
@@ -25,7 +27,7 @@ _GAP = re.compile(rb'\{"event":"gap","missed":([0-9]{1,18})\}')  # no user's eve
 class _Outgoing(Outgoing):
     """How far a job is stored."""
 
-    __slots__ = ("_writer", "begun", "left", "renew_at", "run", "stored")
+    __slots__ = ("_writer", "begun", "doubt", "left", "limit", "renew_at", "run", "stored", "trial")
 
     def __init__(self, job_id: str, log: EventLog, writer: StreamWriter) -> None:
         super().__init__(job_id, log)
@@ -33,6 +35,10 @@ class _Outgoing(Outgoing):
         self.run = uuid.uuid4().hex
         self.left = False
         """Whether the store knows that nothing more will come."""
+        self.limit = APPEND_EVENTS
+        """How many events an append may have: fewer after one that was refused."""
+        self.doubt = 0
+        """The id up to which it is not made larger again."""
         self.rewind()
 
     def rewind(self, to: int = 0) -> None:
@@ -41,6 +47,8 @@ class _Outgoing(Outgoing):
         self.begun = False
         """Whether the store is known to have the job, up to ``stored``."""
         self.renew_at = 0.0
+        self.trial: Refusal | None = None
+        """An event that was refused by itself, while a gap is tried in its place."""
 
     def notify(self) -> None:
         """From the thread that logs: there is something to write."""
@@ -58,6 +66,27 @@ class _Outgoing(Outgoing):
     @property
     def settled(self) -> bool:
         return not self.pending
+
+    def narrow(self, append: Append, fault: StoreFault) -> bool:
+        """After an append was refused: the next one has fewer events, and after a single one a gap in its place. False
+        if it is not the event that is refused, or if it is the last one of a log that is closed."""
+        count = len(append.events)
+        if self.trial is not None or not count:  # nor is the gap taken
+            self.trial = None
+            return False
+        last, text = append.events[-1]
+        if count == 1:
+            if append.status is not None or last in self.refused:
+                return False
+            self.trial = Refusal(last, text.decode(), fault.reason)
+        self.limit = max(count // 2, 1)
+        self.doubt = max(self.doubt, last)
+        return True
+
+    def widen(self) -> None:
+        """After an append was good."""
+        if self.limit < APPEND_EVENTS and self.saved >= self.doubt:
+            self.limit *= 2
 
 
 class StreamWriter(Writer[_Outgoing]):
@@ -166,6 +195,7 @@ class StreamWriter(Writer[_Outgoing]):
         if now < self._beat_at and not self._was_down:
             return
         self._beat += 1
+        self._totals.retries += self._was_down
         had = self._appender.beat(self._beat)
         self._beat_at = now + self._lease / 3
         if self._was_down or (not had and self._beat > 1):  # is what the store had still there?
@@ -186,7 +216,10 @@ class StreamWriter(Writer[_Outgoing]):
                 last += int(gap[1])
             else:
                 last += 1
-                append.events.append((last, part))
+                lost = last in out.refused or (out.trial is not None and out.trial.id == last)
+                append.events.append((last, MISSING.encode() if lost else part))
+                if len(append.events) >= out.limit:
+                    break
         # Looked at after reading: once closed, a log does not grow, so that its last event is known by its id.
         closed = log.closed
         if closed and append.events and last == log.last:
@@ -201,6 +234,7 @@ class StreamWriter(Writer[_Outgoing]):
 
     def _append(self, appends: list[tuple[_Outgoing, Append, int]]) -> bool:
         """Write; False if nothing more is to be tried now."""
+        self._totals.retries += any(out.trouble is not None for out, _, _ in appends)
         try:
             replies = self._appender.append([append for _, append, _ in appends])
         except Exception as error:
@@ -211,6 +245,9 @@ class StreamWriter(Writer[_Outgoing]):
         lost = 0
         for (out, append, last), reply in zip(appends, replies, strict=True):
             if isinstance(reply, StoreFault):
+                self._totals.failures[reply.kind] += 1
+                if reply.kind == "refused" and out.narrow(append, reply):
+                    continue
                 self._failing = True
                 good = good and reply.kind in ("conflict", "busy", "refused")
                 self._failed(out, reply)
@@ -221,9 +258,16 @@ class StreamWriter(Writer[_Outgoing]):
                 lost += append.after - reply
                 out.rewind(reply)
                 continue
+            new = next((text for event_id, text in append.events if event_id > out.reached), None)
+            if new is not None:
+                self._note_stored(out, new.decode())
             out.begun = True
             out.stored = expected
             out.saved = last
+            if out.trial is not None:
+                self._bury(out, out.trial)
+                out.trial, out.limit = None, APPEND_EVENTS
+            out.widen()
             out.left = append.left
             out.closed = append.status is not None or (append.left and out.log.closed)
             out.renew_at = now + min(self._ttl_seconds / 3, 86_400)
@@ -234,6 +278,7 @@ class StreamWriter(Writer[_Outgoing]):
 
     def _all_failed(self, outs: list[_Outgoing], fault: StoreFault) -> None:
         self._failing = self._was_down = True
+        self._totals.failures[fault.kind] += 1
         for out in outs:
             if not out.dead:
                 self._failed(out, fault)

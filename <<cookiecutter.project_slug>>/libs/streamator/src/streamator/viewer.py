@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 from . import shutdown, wire
@@ -43,6 +43,9 @@ class Viewer:
     """A client that follows a job's log. ``with viewer:`` is the time in which it does."""
 
     __slots__ = ("ending", "ends_at", "expired", "follow", "job_id", "send", "sending_since", "stuck", "task")
+
+    transport: ClassVar[str]
+    """One of `shutdown.TRANSPORTS`."""
 
     def __init__(self, job_id: str, send: Send) -> None:
         self.job_id = job_id
@@ -80,6 +83,7 @@ class Viewer:
     def following(self, batches: Follow) -> None:
         """What `end` is to stop."""
         self.follow = batches
+        shutdown.count_opened(self.transport, resumed=batches.seen > 0)
         if self.ending:
             batches.stop()
 
@@ -89,6 +93,12 @@ class Viewer:
         ends_at = scope.get(ENDS_AT)
         if ends_at is not None:
             self.ends_at = asyncio.get_running_loop().time() + ends_at - time.time()
+
+    @property
+    def lag(self) -> int | None:
+        """How many events the client has still to take; None while it follows no log."""
+        follow = self.follow
+        return None if follow is None else follow.lag
 
     async def put(self, message: Message) -> None:
         """Send, with an eye on the time."""

@@ -86,6 +86,8 @@ class _Socket(Viewer):
 
     __slots__ = ("code", "going", "heartbeat", "left", "may_cancel")
 
+    transport = "ws"
+
     def __init__(self, job_id: str, heartbeat: float, may_cancel: bool, send: Send) -> None:
         super().__init__(job_id, send)
         self.heartbeat = heartbeat

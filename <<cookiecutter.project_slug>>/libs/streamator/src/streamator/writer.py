@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from sys import maxsize
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
+from .counts import Totals
+from .deadletter import DeadLetters, make_letter
 from .fault import StoreFault, Trouble, count, logger
 from .log import EventLog
 
 CLOSE_TIMEOUTS: Final = 6
 RETRY_CAP_SECONDS: Final = 5.0
 RETRY_DENIED_SECONDS: Final = 30.0
+# What is stored in the place of an event that the store refuses: to readers it is lost.
+MISSING: Final = '{"event":"gap","missed":1}'
+_T = re.compile(r'.*"t":([0-9]+\.[0-9]+)', re.DOTALL)  # the last one: an event of a job's own may hold others
+
+
+class Refusal(NamedTuple):
+    """An event that the store did not take, even by itself."""
+
+    id: int
+    event: str | None
+    """Its JSON; None where the log has let go of it."""
+    reason: str
 
 
 class Outgoing(ABC):
     """A job that runs here, and a follower of its log. Only the writer's thread touches it, but for `unsaved`, `seen`,
     `stalled` and `due`."""
 
-    __slots__ = ("__weakref__", "_saved", "closed", "dead", "due", "job_id", "log", "stalled", "trouble")
+    __slots__ = (
+        "__weakref__", "_saved", "closed", "dead", "due", "job_id", "log", "reached", "refused", "stalled", "trouble",
+    )  # fmt: skip
 
     def __init__(self, job_id: str, log: EventLog) -> None:
         self.job_id = job_id
         self.log = log
         self._saved = 0
+        self.reached = 0
+        """The largest that `saved` has been: what comes up to there is written again."""
         self.stalled = -1
         self.closed = False
         """Whether the last event is known to be stored."""
@@ -34,6 +53,8 @@ class Outgoing(ABC):
         """Whether the id belongs to another run: nothing is written any more."""
         self.due = 0.0
         self.trouble: Trouble | None = None
+        self.refused: set[int] = set()
+        """The ids of the events that are dead letters."""
 
     @property
     def saved(self) -> int:
@@ -43,6 +64,7 @@ class Outgoing(ABC):
     @saved.setter
     def saved(self, value: int) -> None:
         self._saved = value
+        self.reached = max(self.reached, value)
         self.log.has_read()
 
     @property
@@ -87,17 +109,25 @@ class Writer(ABC, Generic[Out]):
         flush_seconds: how often what is new is written.
         ttl_seconds: how long the store keeps what is written.
         max_jobs: how many jobs may wait. Past it the oldest is given up.
+        dead_letters: takes the events that the store refuses for good.
 
     Guarantees: `add` never waits for the store. What could not be written is tried again, for as long as its
-    log keeps it. The thread runs while there is a job to write.
+    log keeps it. An event counts as refused for good when the store does not take it by itself, but takes a gap in its
+    place: then the rest of the log goes on. A store that takes neither is out of order, and is tried again. The last
+    event of a log is never given up. The thread runs while there is a job to write.
     """
 
-    def __init__(self, place: str, *, lease: float, flush_seconds: float, ttl_seconds: float, max_jobs: int) -> None:
+    def __init__(
+        self, place: str, *, lease: float, flush_seconds: float, ttl_seconds: float, max_jobs: int,
+        dead_letters: DeadLetters,
+    ) -> None:  # fmt: skip
         self._place = place
         self._lease = lease
         self._flush_seconds = flush_seconds
         self._ttl_seconds = ttl_seconds
         self._max_jobs = max_jobs
+        self._dead_letters = dead_letters
+        self._letters_fail = False
         # The longest wait before another try: short enough that a lease outlives an outage of the store.
         self._retry_cap = min(RETRY_CAP_SECONDS, lease / 2)
         self._lock = threading.Lock()
@@ -110,6 +140,7 @@ class Writer(ABC, Generic[Out]):
         self._down_until = 0.0
         self._warned = False
         self._given_up = 0
+        self._totals = Totals()
 
     # What a writer gives
 
@@ -134,7 +165,9 @@ class Writer(ABC, Generic[Out]):
             log.add_follower(out)
             if len(self._jobs) > self._max_jobs:  # the store fails for long, and what waits must be bounded
                 _, gone = self._jobs.popitem(last=False)
-                self._given_up += gone.unsaved
+                unsaved = gone.unsaved
+                self._given_up += unsaved
+                self._totals.unstored += unsaved
             self._start()
 
     def get(self, job_id: str) -> EventLog | None:
@@ -151,6 +184,26 @@ class Writer(ABC, Generic[Out]):
         """The jobs, as they are now: others may come at any time."""
         with self._lock:
             return list(self._jobs.values())
+
+    # What is counted; but for `pending`, in the writer's thread
+
+    @property
+    def totals(self) -> Totals:
+        """What has come of the writes: ``failures``, ``retries``, ``unstored``, ``refused``; and ``publish``, for the
+        first event of each write that brought new ones: from the call that logged it, to the millisecond, until it was
+        stored."""
+        return self._totals
+
+    @property
+    def pending(self) -> int:
+        """How many events are not known to be stored."""
+        return sum(max(out.log.counts().last - out.saved, 0) for out in self._all() if not out.dead)
+
+    def _note_stored(self, out: Out, event: str) -> None:
+        """A write was good, and this event, in JSON, is the first that it brought."""
+        found = _T.match(event)
+        if found:  # a gap has no t
+            self._totals.publish.note(max(time.monotonic() - out.log.start - float(found[1]), 0.0))
 
     # The thread
 
@@ -207,6 +260,27 @@ class Writer(ABC, Generic[Out]):
             out.due = time.monotonic() + wait
         else:
             self._down_until = time.monotonic() + wait
+
+    def _bury(self, out: Out, refusal: Refusal) -> None:
+        """A gap is stored in the place of an event: let it be a dead letter."""
+        if not out.refused:  # one warning a job; the letters tell the rest
+            logger.warning(
+                "%s: event %d of job %r is refused for good, and goes to the dead letters: %s",
+                self._place, refusal.id, out.job_id, refusal.reason,
+            )  # fmt: skip
+        out.refused.add(refusal.id)
+        self._totals.refused += 1
+        try:
+            if refusal.event is None:
+                raise LookupError(f"event {refusal.id} of job {out.job_id!r} is no longer in memory")
+            self._dead_letters(make_letter(self._place, out.job_id, refusal.id, refusal.reason, refusal.event))
+        except Exception as error:  # also a function of the application: the job is not to end for it
+            if not self._letters_fail:
+                text = "%s: a dead letter could not be kept, and is lost: %s: %s"
+                logger.warning(text, self._place, type(error).__name__, error, exc_info=error)
+            self._letters_fail = True
+        else:
+            self._letters_fail = False
 
     # What is told
 

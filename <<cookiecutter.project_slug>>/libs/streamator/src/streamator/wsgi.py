@@ -47,6 +47,8 @@ class EventStream(Iterator[bytes]):
     A WSGI server calls `close` when it is done with it; so must everybody else.
     """
 
+    transport = "sse"
+
     def __init__(
         self, log: EventLog, after: int = 0, *, heartbeat: float = HEARTBEAT_SECONDS, named: bool = False,
         filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
@@ -91,6 +93,7 @@ class EventStream(Iterator[bytes]):
 
     async def _begin(self) -> None:
         self._follow = self._view.follow(self._log, self._after, self._heartbeat)
+        shutdown.count_opened(self.transport, resumed=self._follow.seen > 0)
         shutdown.add(self)
 
     async def _read(self, batches: Follow) -> Batch | None:
@@ -99,6 +102,11 @@ class EventStream(Iterator[bytes]):
     def _leave(self, batches: Follow) -> None:
         batches.stop()
         shutdown.remove(self)
+
+    @property
+    def lag(self) -> int | None:
+        """How many events the client has still to take; None while it follows no log. From any thread."""
+        return None if self._follow is None or self._closed else self._follow.lag
 
     def end(self) -> None:
         """End, without the job's last event: the server shuts down. On the private loop."""

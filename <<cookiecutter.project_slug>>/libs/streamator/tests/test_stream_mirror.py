@@ -1,0 +1,60 @@
+"""The mirrors of stores that append, on a reader that does what a real one does only now and then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from streamator.fault import StoreFault
+from streamator.record import Head, Row
+from streamator.stream_mirror import StreamMirrors
+
+
+class Forgetful:
+    """A reader that knows every job, has nothing of it, and loses the first cancellation of a read that waits, as
+    `asyncio.wait_for` may before Python 3.12."""
+
+    def __init__(self) -> None:
+        self.lost = 0
+
+    async def look(self, job_ids: Sequence[str]) -> dict[str, Head | StoreFault]:
+        return {job_id: Head("producer", 10.0) for job_id in job_ids}
+
+    async def read(
+        self, cursors: Mapping[str, tuple[int, bool]], limit: int, seconds: float | None = None
+    ) -> dict[str, list[Row]]:
+        if seconds is None:
+            return {}
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.lost += 1
+            if self.lost > 1:
+                raise
+        return {}
+
+    async def beats(self, producers: Sequence[str]) -> list[str | None]:
+        return ["1" for _ in producers]
+
+    async def close(self) -> None:
+        pass
+
+
+def test_a_cancellation_that_gets_lost_holds_up_nobody() -> None:
+    reader: list[Forgetful] = []
+
+    def open_reader() -> Forgetful:
+        reader.append(Forgetful())
+        return reader[-1]
+
+    async def main() -> None:
+        mirrors = StreamMirrors("a store", open_reader, max_mirrors=10, maxlen=100, pace=0.0)
+        assert await mirrors.find("first") is not None
+        await asyncio.sleep(0.1)  # it waits for news of that one
+        # Another one is to be followed: the read that waits is given up for it.
+        assert await asyncio.wait_for(mirrors.find("second"), 5) is not None
+        assert await asyncio.wait_for(mirrors.find("third"), 5) is not None
+        mirrors.stop()
+        assert reader[0].lost
+
+    asyncio.run(main())
