@@ -7,8 +7,12 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.support import eventually
 from tests.test_process import Process
+
+pytest.importorskip("app.ingest", reason="needs a feature that takes documents in")
 
 TEXT = b"A suspension bridge hangs from cables. The cables of a suspension bridge run over towers of steel and stone."
 
