@@ -40,6 +40,7 @@ class Process:
                     **os.environ,
                     "BACKEND_PORT": str(port),
                     "DATA_DIR": str(self._directory / "data"),
+                    "AUTH": "none",
                     **self._environment,
                 },
                 stdout=output,
