@@ -4,6 +4,7 @@ import type { ApiError } from "../src/app/api";
 import { ingestUrlStream } from "../src/ingest/api";
 import type { IngestComplete, IngestProgress, Job } from "../src/ingest/api";
 import { stageOf, stages, useProgress } from "../src/ingest/progress";
+import type { Delivery } from "../src/ingest/lanes";
 import { useStarts } from "../src/ingest/starts";
 import { Backend } from "./streams";
 
@@ -79,9 +80,9 @@ describe("ingestUrlStream", () => {
 });
 
 describe("the starts", () => {
-  function begin() {
+  function begin(delivery: Delivery = "stream") {
     const jobs: Job[] = [];
-    const { result } = renderHook(() => useStarts((job) => jobs.push(job)));
+    const { result } = renderHook(() => useStarts((job) => jobs.push(job), delivery));
     return { jobs, starts: () => result.current };
   }
 
@@ -105,6 +106,16 @@ describe("the starts", () => {
     await waitFor(() => expect(jobs).toHaveLength(2));
     await waitFor(() => expect(opened[0]?.closed).toBe(true));
     expect(opened[1]?.closed).toBe(false);
+  });
+
+  it("hold no stream where the user prefers to poll", async () => {
+    const started = { job_id: "a1", source: address.url, created_at: "2026-01-01T10:00:00Z" };
+    backend.answers.set("/api/ingest", () => Response.json(started, { status: 202 }));
+    const { jobs, starts } = begin("poll");
+    act(() => starts().start([address]));
+    await waitFor(() => expect(jobs[0]).toMatchObject(started));
+    await waitFor(() => expect(starts().items).toEqual([]));
+    expect(backend.asked).toEqual([{ method: "POST", path: "/api/ingest", body: JSON.stringify(address) }]);
   });
 
   it("keep what was skipped, with a way to fetch it all the same", async () => {
