@@ -286,6 +286,7 @@ def test_a_job_of_another_process_is_listed_with_its_step(
 
     def write(wfile: Any) -> None:
         assert release.wait(30)
+        wfile.write(b"some words")
 
     url = web.put("/slow.txt", write, content_type="text/plain")
     here, there = launch(**remote), launch(INGEST_ALLOW_PRIVATE_URLS="true", **remote)
