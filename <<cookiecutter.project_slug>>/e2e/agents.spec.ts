@@ -2,6 +2,7 @@
 
 import { Card, banner, expect, restartBackend, test, upload } from "./fixtures";
 import type { Page } from "./fixtures";
+import { enter, signsIn } from "./people";
 import type { Locator } from "@playwright/test";
 
 const names = ["Coordinator", "Tagger", "Summariser", "Indexer"] as const;
@@ -139,6 +140,24 @@ test("agents that fall silent are greyed out, and are back with the network", as
 
   await context.setOffline(false);
   await expect(liveBadge(page)).toHaveText("Live");
+});
+
+test("what the agents do with a document is seen by its user alone", async ({ page, context, browser }) => {
+  test.skip(!signsIn, "where nobody signs in there is one user");
+  const title = await ingest(page);
+  const hers = await browser.newContext();
+  await enter(hers, "grace");
+  const other = await hers.newPage();
+  await page.goto("/#/agents");
+  await other.goto("/#/agents");
+  const second = await ingest(await context.newPage());
+  await expect(lane(page, "Tagger")).toContainText(second);
+  const own = await ingest(await hers.newPage()); // reported after those, in the same run
+  await expect(lane(other, "Tagger")).toContainText(own);
+  await expect(finding(other, own)).toBeVisible();
+  for (const not of [title, second]) await expect(other.getByText(not)).toHaveCount(0);
+  await expect(page.getByText(own)).toHaveCount(0);
+  await hers.close();
 });
 
 for (const how of ["term", "kill"] as const) {

@@ -77,6 +77,17 @@ test("a walk through the app", async ({ browser, source }) => {
   await small.getByRole("link", { name: "Library" }).click();
   await picture(small, "7-phone-library-dark");
 
+  // A draft by a prompt, checked before it is the output.
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.goto("/#/generate");
+  await page.getByLabel("Text").fill(notes);
+  await page.getByLabel("Prompt").selectOption("Briefing");
+  await page.getByRole("button", { name: "Generate", exact: true }).click();
+  const run = page.getByRole("article", { name: "Briefing of “On waiting”" });
+  await expect(run.locator(".badge")).toHaveText("Completed");
+  await expect(run.getByRole("region", { name: /^Output/ }).getByRole("heading", { name: "In short" })).toBeVisible();
+  await picture(page, "8-generate");
+
   await visitor.close();
   await finish();
 });

@@ -154,7 +154,7 @@ test("without streaming the result comes as a whole, and the choice is remembere
   const asked: string[] = [];
   page.on("request", (request) => {
     const { pathname } = new URL(request.url());
-    if (request.method() === "POST" || pathname.endsWith("/stream")) asked.push(pathname);
+    if (/^\/api\/(run|log|job)\b/.test(pathname) && (request.method() === "POST" || pathname.endsWith("/stream"))) asked.push(pathname);
   });
   await page.goto("/#/generate");
   await page.getByRole("switch", { name: "Show it while it is written" }).uncheck();

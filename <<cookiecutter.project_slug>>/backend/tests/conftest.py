@@ -34,7 +34,7 @@ def settings(tmp_path: Path) -> Callable[..., Settings]:
     """Makes settings on a directory of the test's own; takes those that differ from the defaults."""
 
     def make(**values: Any) -> Settings:
-        return load_settings(_env_file=None, **{"data_dir": tmp_path / "data", **values})
+        return load_settings(_env_file=None, **{"data_dir": tmp_path / "data", "auth": "none", **values})
 
     return make
 

@@ -136,6 +136,19 @@ describe("an open card", () => {
     expect(server.requests.filter((request) => request.includes("/log/"))).toEqual(["GET /api/log/a1/stream"]);
   });
 
+  it("shows how far the job is, and at its end what came of it, apart from its lines", async () => {
+    show();
+    server.log({ event: "progress", step: "fetching", message: "Fetching it", percent: 12, t: 0.1 });
+    const bar = await screen.findByRole("progressbar", { name: "Progress of notes.md" });
+    expect(bar.getAttribute("aria-valuenow")).toBe("12");
+    expect(screen.getByRole("list", { name: "Stages" }).querySelector('[aria-current="step"]')?.textContent).toContain("Fetch");
+    server.log({ event: "complete", type: "document", status: "success", message: "Stored it", details: {}, t: 0.2 });
+    server.log({ event: "done", status: "completed", t: 0.3 });
+    await screen.findByText("Stored it");
+    expect(bar.getAttribute("aria-valuenow")).toBe("100");
+    expect(document.querySelectorAll(".streamator-log-entry")).toHaveLength(0);
+  });
+
   it("says in plain words that a job is gone", async () => {
     server.missing = true;
     show();
@@ -200,6 +213,11 @@ describe("a closed card", () => {
     show({ open: false });
     screen.getByText("Running");
     expect(server.requests.filter((request) => request.includes("/log/"))).toEqual([]);
+  });
+
+  it("says how far the job is, as the list knows it", () => {
+    show({ open: false, job: { ...running, step: "fetching", percent: 12.7, age_seconds: 3 } });
+    expect(screen.getByText("12 %")).toBeTruthy();
   });
 
   it("shows why a job failed, and opens by its name", () => {

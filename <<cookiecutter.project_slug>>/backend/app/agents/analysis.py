@@ -28,6 +28,7 @@ _LANGUAGES = {
     "sv": "swedish",
 }  # fmt: skip
 _WORD = re.compile(r"[^\W\d_][\w’'-]*[^\W_]")
+_DIGIT = re.compile(r"\d")
 _CODE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 
 
@@ -39,7 +40,7 @@ def tags(text: str, limit: int = 6) -> list[str]:
     code = _language(text)
     stem, stop = _stemmer(code), _stop_words(code)
     words = [word.lower() for word in _WORD.findall(_CODE.sub("", text))]
-    forms = Counter(word for word in words if word not in stop and len(word) > 2)
+    forms = Counter(word for word in words if word not in stop and len(word) > 2 and not _DIGIT.search(word))
     weights: Counter[str] = Counter()
     shown: dict[str, str] = {}
     for form, times in forms.most_common():

@@ -26,7 +26,8 @@ _MOST_LINKS = 30
 class ExtractiveProvider:
     """Drafts of sentences of the text itself. It makes nothing up, in any language, and calls nobody.
 
-    The work is done in threads, in pieces of some 50 ms: the server goes on, and a run that is cancelled ends at once.
+    The work is done in threads, a block of sentences at a time: the server goes on, and a run that is cancelled ends
+    at once.
     """
 
     name: ProviderName = "extractive"

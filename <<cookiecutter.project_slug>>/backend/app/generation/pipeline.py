@@ -12,7 +12,6 @@ from typing import Any
 from pydantic import BaseModel
 from streamator import JobEmitter
 
-from app.auth import User
 from app.generation.events import (
     GenerationComplete,
     GenerationDraft,
@@ -29,6 +28,7 @@ from app.generation.provider import Attempt, Provider, Task
 from app.generation.runs import RunRow, RunTable
 from app.generation.validate import Problem, count_words, validate
 from app.jobs import JobError
+from app.users import User
 from app.wording import count, duration
 
 __all__ = ["MAX_RETRIES", "Pipeline"]

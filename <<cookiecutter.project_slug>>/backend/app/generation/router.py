@@ -12,7 +12,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 from streamator.fastapi import StreamResponse, make_stream_response
 
-from app.auth import CurrentUser, User
 from app.errors import ApiError, error_responses
 from app.feature import Services, SharedServices
 from app.generation.events import GenerationEvent, ProviderName, RunMetadata
@@ -21,6 +20,7 @@ from app.generation.prompt import Length, PromptError
 from app.generation.provider import Provider
 from app.generation.runs import RunRow
 from app.jobs import Job, JobStatus, TooManyJobs
+from app.users import CurrentUser, User
 from app.wording import clip
 
 __all__ = ["router"]

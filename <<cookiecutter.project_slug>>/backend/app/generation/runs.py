@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.auth import User
 from app.database import Database, Migration
 from app.generation.events import ProviderName, RunMetadata
 from app.generation.prompt import Length
+from app.users import User
 
 __all__ = ["MIGRATIONS", "RunRow", "RunTable"]
 

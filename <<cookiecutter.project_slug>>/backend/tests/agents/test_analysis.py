@@ -39,6 +39,10 @@ def test_words_of_another_language_that_mean_nothing_are_no_tags() -> None:
     assert not {"die", "ist", "und", "der", "das", "mit", "dem"} & set(" ".join(found).split())
 
 
+def test_numbers_and_what_holds_them_are_no_tags() -> None:
+    assert tags("Order b06e6a36-7fe0 of 2024. Order b06e6a36-7fe0 of v2.") == ["order"]
+
+
 @pytest.mark.parametrize("text", ["", "   \n\n ", "1234 5678 -- !!", "\x00\x01", "\U0001f600" * 50])
 def test_a_text_without_words_has_neither_tags_nor_a_summary(text: str) -> None:
     assert tags(text) == []

@@ -19,13 +19,12 @@ from app.agents.workers import Outcome, Report
 from app.database import Database
 from app.documents import SourceDocument
 from app.users import LOCAL_USER, User
+from tests.agents.shelf import BRIDGES, CATS, Shelf
 from tests.support import eventually_async
 
 pytestmark = pytest.mark.anyio
 
 T = TypeVar("T")
-
-TEXT = "A suspension bridge hangs from cables. The cables of a suspension bridge run over towers of steel and stone."
 
 
 async def until(condition: Callable[[], Awaitable[T]], seconds: float = 10.0) -> T:
@@ -35,22 +34,6 @@ async def until(condition: Callable[[], Awaitable[T]], seconds: float = 10.0) ->
         assert time.monotonic() < deadline, f"still false after {seconds} s"
         await asyncio.sleep(0.01)
     return result
-
-
-class Shelf:
-    """Documents in memory."""
-
-    def __init__(self, *documents: SourceDocument) -> None:
-        self.documents = {each.id: each for each in documents}
-
-    async def document_ids(self) -> Sequence[str]:
-        return list(self.documents)
-
-    async def document(self, identifier: str) -> SourceDocument | None:
-        return self.documents.get(identifier)
-
-    def put(self, identifier: str, text: str = TEXT, *, user: User = LOCAL_USER) -> None:
-        self.documents[identifier] = SourceDocument(identifier, user.id, f"Title of {identifier}", text)
 
 
 class World:
@@ -122,7 +105,7 @@ async def test_each_new_document_is_tagged_summed_up_and_indexed(world: World) -
     known = await world.known("d1")
     assert known.title == "Title of d1"
     assert known.tags[0] == "suspension bridge"
-    assert known.summary == TEXT.replace(". ", ".\n").split("\n")
+    assert known.summary == BRIDGES.replace(". ", ".\n").split("\n")
     assert {(each.agent_name, each.status) for each in known.work} == {
         ("tagger", "completed"), ("summariser", "completed"), ("indexer", "completed"),
     }  # fmt: skip
@@ -277,7 +260,7 @@ async def test_what_is_known_of_a_deleted_document_is_forgotten(world: World) ->
 
 async def test_documents_about_something_else_are_not_related(world: World) -> None:
     world.shelf.put("d1")
-    world.shelf.put("d2", "The cat sat on the mat. The cat on the mat was a cat of cats, and the mat was red.")
+    world.shelf.put("d2", CATS)
     world.begin()
     await world.known("d1")
     assert (await world.known("d2")).related == []

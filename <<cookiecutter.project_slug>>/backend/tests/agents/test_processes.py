@@ -7,8 +7,15 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from app.main import FEATURES
 from tests.support import eventually
 from tests.test_process import Process
+
+pytestmark = pytest.mark.skipif(
+    all(feature.name != "ingest" for feature in FEATURES), reason="needs a feature that takes documents in"
+)
 
 TEXT = b"A suspension bridge hangs from cables. The cables of a suspension bridge run over towers of steel and stone."
 

@@ -7,38 +7,39 @@ from typing import cast
 
 import pytest
 from fastapi import FastAPI
+from streamator import JobLogger
 
-from app import agents, ingest
+from app import agents
 from app.agents.events import AGENTS, AgentEvent
 from app.main import create_app
 from app.settings import Settings
 from app.users import User, current_user
+from tests.agents.shelf import CATS, Shelf
 from tests.support import JsonObject, RunningApp, eventually
-
-TEXT = b"""A suspension bridge hangs its deck from cables. The cables of a suspension bridge run over towers of steel.
-Wind is what a suspension bridge has to fear."""
 
 
 @pytest.fixture
-def app(run_app: Callable[..., RunningApp]) -> RunningApp:
-    return run_app(features=[ingest.FEATURE, agents.FEATURE])
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def app(run_app: Callable[..., RunningApp], shelf: Shelf) -> RunningApp:
+    return run_app(features=[shelf.feature(), agents.FEATURE])
 
 
 def run_id(app: RunningApp) -> str:
     return str(eventually(lambda: app.client.get("/api/agents").json()["run_id"]))
 
 
-def findings(app: RunningApp, job_id: str) -> JsonObject:
-    """What the agents know of a job's document, once all three have worked on it."""
-    document = app.result(job_id)["id"]
+def known(app: RunningApp, document: str) -> JsonObject:
+    """What the agents know of a document, once all three have worked on it."""
 
-    def known() -> JsonObject | None:
-        (found,) = app.client.get("/api/agents/findings", params={"document_id": document}).json()["documents"] or [
-            None
-        ]
-        return found if found and len(found["work"]) == 3 else None
+    def all_worked() -> JsonObject | None:
+        found = app.client.get("/api/agents/findings", params={"document_id": document}).json()["documents"]
+        return found[0] if found and len(found[0]["work"]) == 3 else None
 
-    return dict(eventually(known))
+    return dict(eventually(all_worked))
 
 
 @contextmanager
@@ -62,41 +63,43 @@ def until_done_with(document: str, stream: Iterator[JsonObject]) -> list[AgentEv
     raise AssertionError("the stream ended")
 
 
-def test_what_is_ingested_is_worked_on_and_seen_live(app: RunningApp) -> None:
+def test_a_new_document_is_worked_on_and_seen_live(app: RunningApp, shelf: Shelf) -> None:
     run_id(app)
     with events(app) as stream:
         assert [next(stream)["payload"]["agent_name"] for _ in AGENTS] == list(AGENTS)
-        known = findings(app, app.ingest(TEXT, "bridges.txt"))
-        seen = until_done_with(known["document_id"], stream)
-    assert known["title"].startswith("A suspension bridge hangs")
-    assert known["tags"][0] == "suspension bridge"
-    assert len(known["summary"]) == 3
+        shelf.put("d1")
+        seen = until_done_with("d1", stream)
     assert {each.payload.agent_name for each in seen} == set(AGENTS)
-    assert app.client.get("/api/agents/findings").json() == {"documents": [known]}
+    found = known(app, "d1")
+    assert (found["title"], found["tags"][0], len(found["summary"])) == ("Title of d1", "suspension bridge", 2)
+    assert app.client.get("/api/agents/findings").json() == {"documents": [found]}
 
 
-def test_a_late_viewer_sees_the_run_from_its_start(app: RunningApp) -> None:
-    document = findings(app, app.ingest(TEXT, "bridges.txt"))["document_id"]
+def test_a_late_viewer_sees_the_run_from_its_start(app: RunningApp, shelf: Shelf) -> None:
+    shelf.put("d1")
+    known(app, "d1")
     with events(app) as stream:
-        seen = until_done_with(document, stream)
+        seen = until_done_with("d1", stream)
     assert [each.event for each in seen[: len(AGENTS)]] == ["heartbeat"] * len(AGENTS)
     with events(app, run=run_id(app)) as stream:
-        assert until_done_with(document, stream) == seen
+        assert until_done_with("d1", stream) == seen
 
 
-def test_a_reconnect_to_a_run_goes_on_where_it_was_and_one_without_begins_anew(app: RunningApp) -> None:
-    document = findings(app, app.ingest(TEXT, "bridges.txt"))["document_id"]
+def test_a_reconnect_to_a_run_goes_on_where_it_was_and_one_without_begins_anew(app: RunningApp, shelf: Shelf) -> None:
+    shelf.put("d1")
+    run = run_id(app)
     with events(app) as stream:
-        seen = until_done_with(document, stream)
+        seen = until_done_with("d1", stream)
     cursor = {"last-event-id": "3"}
-    with events(app, cursor, run=run_id(app)) as stream:
-        assert until_done_with(document, stream) == seen[3:]
-    with events(app, cursor) as stream:  # of which run the cursor is, nobody knows
-        assert until_done_with(document, stream) == seen
+    with events(app, cursor, run=run) as stream:
+        assert until_done_with("d1", stream) == seen[3:]
+    with events(app, cursor, after="3") as stream:  # of which run the cursor is, nobody knows
+        assert until_done_with("d1", stream) == seen
 
 
-def test_the_stream_can_be_of_one_agent(app: RunningApp) -> None:
-    findings(app, app.ingest(TEXT, "bridges.txt"))
+def test_the_stream_can_be_of_one_agent(app: RunningApp, shelf: Shelf) -> None:
+    shelf.put("d1")
+    run_id(app)
     with events(app, kind="tagger") as stream:
         seen = [AgentEvent.model_validate(next(stream)) for _ in range(4)]
     assert {each.payload.agent_name for each in seen} == {"tagger"}
@@ -105,14 +108,15 @@ def test_the_stream_can_be_of_one_agent(app: RunningApp) -> None:
     ]  # fmt: skip
 
 
-def test_the_stream_can_be_of_one_document_with_the_heartbeats(app: RunningApp) -> None:
-    findings(app, app.ingest(TEXT, "bridges.txt"))
-    document = findings(app, app.ingest(b"Cats sit on mats. The mats of cats are red.", "cats.txt"))["document_id"]
-    with events(app, id=document) as stream:
-        seen = until_done_with(document, stream)
-    assert {each.source_id for each in seen} == {document, *AGENTS}
-    with events(app, id=document, kind="indexer") as stream:
-        assert [next(stream)["source_id"] for _ in range(3)] == ["indexer", document, document]
+def test_the_stream_can_be_of_one_document_with_the_heartbeats(app: RunningApp, shelf: Shelf) -> None:
+    shelf.put("d1")
+    shelf.put("d2", CATS)
+    run_id(app)
+    with events(app, id="d2") as stream:
+        seen = until_done_with("d2", stream)
+    assert {each.source_id for each in seen} == {"d2", *AGENTS}
+    with events(app, id="d2", kind="indexer") as stream:
+        assert [next(stream)["source_id"] for _ in range(3)] == ["indexer", "d2", "d2"]
 
 
 @pytest.mark.parametrize(
@@ -126,27 +130,27 @@ def test_what_there_is_not_is_refused(app: RunningApp, query: dict[str, str], st
 
 
 def test_a_job_of_another_kind_is_no_run(app: RunningApp) -> None:
-    job_id = app.ingest(TEXT, "bridges.txt")
-    app.events(job_id)
-    assert app.client.get("/api/agents/stream", params={"run": job_id}).json() == {"error": "not found"}
+    run_id(app)
+    with JobLogger() as job:
+        job.log("not for the agents' viewers")
+    assert app.client.get("/api/agents/stream", params={"run": job.job_id}).json() == {"error": "not found"}
 
 
-def test_forgotten_findings_are_made_again(app: RunningApp) -> None:
-    job_id = app.ingest(TEXT, "bridges.txt")
-    before = findings(app, job_id)
-    url = f"/api/agents/findings/{before['document_id']}"
-    assert app.client.delete(url).status_code == 204
-    again = findings(app, job_id)
+def test_forgotten_findings_are_made_again(app: RunningApp, shelf: Shelf) -> None:
+    shelf.put("d1")
+    before = known(app, "d1")
+    assert app.client.delete("/api/agents/findings/d1").status_code == 204
+    again = known(app, "d1")
     assert (again["tags"], again["summary"]) == (before["tags"], before["summary"])
-    assert again["work"][-1]["finished_at"] > before["work"][-1]["finished_at"]
+    assert min(each["finished_at"] for each in again["work"]) > max(each["finished_at"] for each in before["work"])
     assert app.client.delete("/api/agents/findings/none").json() == {"error": "not found"}
 
 
-def test_agents_hold_no_place_of_a_job(run_app: Callable[..., RunningApp]) -> None:
-    app = run_app(features=[ingest.FEATURE, agents.FEATURE], max_running_jobs=1)
-    run_id(app)
+def test_agents_hold_no_place_of_a_job(run_app: Callable[..., RunningApp], shelf: Shelf) -> None:
+    app = run_app(features=[shelf.feature(), agents.FEATURE], max_running_jobs=1)
+    shelf.put("d1")
+    known(app, "d1")
     assert app.client.get("/api/jobs").json() == {"jobs": []}
-    findings(app, app.ingest(TEXT, "bridges.txt"))
 
 
 def test_without_documents_they_work_on_nothing_and_say_so(run_app: Callable[..., RunningApp]) -> None:
@@ -156,19 +160,19 @@ def test_without_documents_they_work_on_nothing_and_say_so(run_app: Callable[...
         assert next(stream)["payload"]["message"] == "No part of this app keeps documents: nothing to do"
 
 
-def test_another_users_documents_are_nobody_elses_business(
-    app: RunningApp,
-) -> None:
-    document = findings(app, app.ingest(TEXT, "bridges.txt"))["document_id"]
-    cast(FastAPI, app.server.config.app).dependency_overrides[current_user] = lambda: User("b", "Bob")
-    assert app.client.get("/api/agents/findings").json() == {"documents": []}
-    assert app.client.delete(f"/api/agents/findings/{document}").json() == {"error": "not found"}
-    ours = app.ingest(b"Cats sit on mats. The mats of cats are red.", "cats.txt")
-    mine = findings(app, ours)["document_id"]
+def test_another_users_documents_are_nobody_elses_business(app: RunningApp, shelf: Shelf) -> None:
+    bob = User("b", "Bob")
+    shelf.put("d1")
+    shelf.put("d2", CATS, user=bob)
+    known(app, "d1")
+    cast(FastAPI, app.server.config.app).dependency_overrides[current_user] = lambda: bob
+    known(app, "d2")
+    assert [each["document_id"] for each in app.client.get("/api/agents/findings").json()["documents"]] == ["d2"]
+    assert app.client.delete("/api/agents/findings/d1").json() == {"error": "not found"}
     with events(app) as stream:
-        seen = until_done_with(mine, stream)
-    assert {each.source_id for each in seen} == {mine, *AGENTS}
-    assert "suspension" not in " ".join(each.payload.message for each in seen)
+        seen = until_done_with("d2", stream)
+    assert {each.source_id for each in seen} == {"d2", *AGENTS}
+    assert "Title of d1" not in " ".join(each.payload.message for each in seen)
 
 
 def test_the_form_of_the_events_is_in_the_schema(settings: Callable[..., Settings]) -> None:

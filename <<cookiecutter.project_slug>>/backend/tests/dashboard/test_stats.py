@@ -117,10 +117,11 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def runner_on(path: Path) -> tuple[JobRunner, Database]:
+async def runner_on(path: Path, store: MemoryStore | None = None) -> tuple[JobRunner, Database]:
     database = Database(path / "app.db", {"jobs": MIGRATIONS})
     await database.open()
-    return JobRunner(JobTable(database, Server(path / "servers")), MemoryStore(), limit=100), database
+    jobs = JobTable(database, Server(path / "servers"))
+    return JobRunner(jobs, store or MemoryStore(), limit=100), database
 
 
 @pytest.mark.anyio
@@ -138,6 +139,29 @@ async def test_a_user_is_told_of_their_own_jobs_alone(tmp_path: Path) -> None:
     await eventually_async(lambda: jobs.running == 0)
     await jobs.shutdown()
     assert (await current_stats(jobs, BEN)).completed == 1
+    await database.close()
+
+
+@pytest.mark.anyio
+async def test_the_jobs_of_another_process_are_counted_with_their_steps(tmp_path: Path) -> None:
+    store = MemoryStore()
+    there, database = await runner_on(tmp_path, store)
+    here = JobRunner(JobTable(database), store, limit=1)  # it has started none of them
+    release = asyncio.Event()
+
+    async def work(emitter: JobEmitter) -> None:
+        emitter.emit({"event": "progress", "stage": "generator", "progress": 40})
+        await release.wait()
+
+    job = await there.start("generation", "a text", work, user=ANN)
+    await asyncio.sleep(0)
+    stats = await current_stats(here, ANN)
+    assert (stats.processing_count, stats.jobs[0].job_id) == (1, job.job_id)
+    assert (stats.jobs[0].step, stats.jobs[0].percent) == ("generator", 40)
+    release.set()
+    await eventually_async(lambda: there.running == 0)
+    await there.shutdown()
+    assert (await current_stats(here, ANN)).completed == 1
     await database.close()
 
 

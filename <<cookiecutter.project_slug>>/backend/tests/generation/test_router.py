@@ -10,7 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from app.users import User, current_user
 from tests.generation.model_server import ModelServer, Refusal
 from tests.generation.texts import GOOD_DRAFT, LIGHTHOUSES
 from tests.support import JsonObject, RunningApp, eventually
@@ -291,6 +293,16 @@ def test_a_run_outlives_a_restart(run_app: RunApp) -> None:
     [run] = again.client.get("/api/runs").json()["runs"]
     assert (run["job_id"], run["status"]) == (result["job_id"], "completed")
     assert again.client.get(f"/api/runs/{result['job_id']}").json()["output"] == result["output"]
+
+
+def test_a_run_is_its_users_alone(running: RunningApp) -> None:
+    result = running.client.post("/api/run", json={"text": LIGHTHOUSES}).json()
+    app = running.server.config.app
+    assert isinstance(app, FastAPI)
+    app.dependency_overrides[current_user] = lambda: User("ann", "Ann")
+    assert running.client.get("/api/runs").json() == {"runs": []}
+    answer = running.client.get(f"/api/runs/{result['job_id']}")
+    assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
 
 
 def test_the_events_are_in_the_openapi_schema(running: RunningApp) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from app.auth import LOCAL_USER, User
 from app.database import Database
 from app.generation import runs
 from app.generation.events import RunMetadata
 from app.generation.runs import MIGRATIONS, RunRow, RunTable
+from app.users import LOCAL_USER, User
 
 pytestmark = pytest.mark.anyio
 

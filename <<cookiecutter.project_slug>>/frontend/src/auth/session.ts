@@ -49,14 +49,14 @@ class SignInSession implements Session {
 
   /** Signs in; rejects with an ApiError where the server refuses. */
   readonly enter = async (name: string, password: string): Promise<void> => {
-    const signedIn = await requestOpenly<SignedIn>("/api/auth/sign-in", post({ name, password }));
+    const signedIn = await alone(() => requestOpenly<SignedIn>("/api/auth/sign-in", post({ name, password })));
     this.#accept(signedIn);
     this.#tabs?.postMessage(signedIn.user.id);
   };
 
   /** Signs out, here and in all tabs; rejects where the server was not reached, and the session lives on. */
   readonly leave = async (): Promise<void> => {
-    await requestOpenly("/api/auth/sign-out", { method: "POST" });
+    await alone(() => requestOpenly("/api/auth/sign-out", { method: "POST" }));
     this.#accept(null);
     this.#tabs?.postMessage(null);
   };
@@ -80,7 +80,10 @@ class SignInSession implements Session {
   /** Gets the next token, once for all who want it. Rejects where there was no answer. */
   #renew(): Promise<void> {
     this.#refreshing ??= alone(refresh)
-      .then((signedIn) => this.#accept(signedIn))
+      .then((signedIn) => {
+        this.#lost = signedIn === null && Boolean(this.#user);
+        this.#accept(signedIn);
+      })
       .finally(() => {
         this.#refreshing = null;
       });
@@ -89,7 +92,6 @@ class SignInSession implements Session {
 
   #accept(signedIn: SignedIn | null): void {
     const now = Date.now();
-    this.#lost = signedIn === null && Boolean(this.#user);
     if (signedIn === null) {
       this.#user = this.#token = null;
     } else {
@@ -146,7 +148,7 @@ function rememberAttempt(attempt: string | null): void {
   }
 }
 
-/** One tab after another: each comes with the cookie that the one before it has got. */
+/** One request after another, over all tabs: each comes with the cookie that the one before it has got. */
 function alone<T>(work: () => Promise<T>): Promise<T> {
   return navigator.locks ? navigator.locks.request("sign-in", work) : work();
 }

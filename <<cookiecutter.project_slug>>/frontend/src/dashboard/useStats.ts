@@ -1,7 +1,7 @@
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { useLogStream } from "streamator-react";
 import type { StreamEvent, StreamStatus } from "streamator-react";
-import { backend } from "../app/backend";
+import { backend, useBackend } from "../app/backend";
 import { STATS_URL } from "./api";
 import type { Stats, StatsJob } from "./api";
 
@@ -26,12 +26,21 @@ export function useStats(): LiveStats {
     const at = Date.now();
     setNow((before) => ({ stats, jobs: stats.jobs.map((job) => running(job, at, before.jobs)) }));
   }, []);
-  const { status } = useLogStream(STATS_URL, { onEvent, formatEvent: noLine, maxEntries: 1, interval: 2_000 });
+  const { status, reconnect } = useLogStream(STATS_URL, { onEvent, formatEvent: noLine, maxEntries: 1, interval: 2_000 });
 
   // A broken stream is the first to know that the backend is away.
   useEffect(() => {
     if (status === "reconnecting") void backend.check();
   }, [status]);
+
+  // And when it is back, nobody has to wait for the next attempt.
+  const { returns } = useBackend();
+  const seen = useRef(returns);
+  useEffect(() => {
+    if (seen.current === returns) return;
+    seen.current = returns;
+    if (status === "reconnecting") reconnect();
+  }, [returns, status, reconnect]);
 
   return { ...now, status };
 }

@@ -27,15 +27,15 @@ export interface Address {
 
 export type Source = { readonly file: File } | Address;
 
-export async function startUpload(file: File): Promise<Started> {
-  const body = new FormData();
-  body.append("file", file);
+/** Starts the job for a file or an address, without following it. */
+export async function startIngest(source: Source): Promise<Started> {
+  const body = "file" in source ? form(source.file) : json(source);
   try {
     return await request("/api/ingest", { method: "POST", body });
   } catch (failure) {
     // A server that refuses a large file early closes the connection, and its reason is lost with it.
-    if (failure instanceof ApiError && failure.kind === "offline" && (await backend.check())) {
-      const size = formatBytes(file.size);
+    if (failure instanceof ApiError && failure.kind === "offline" && "file" in source && (await backend.check())) {
+      const size = formatBytes(source.file.size);
       throw new ApiError("offline", 0, `The upload broke off. If it does so again, ${size} may be more than the server takes.`);
     }
     throw failure;
@@ -56,12 +56,11 @@ export function ingestUrlStream(
   onError: (error: ApiError) => void,
   { refresh = false, onJobId }: { readonly refresh?: boolean; readonly onJobId?: (jobId: string) => void } = {},
 ): EventsHandle {
-  const asked: IngestRequest = { url, limit, refresh };
   let complete: IngestComplete | null = null;
   return streamEvents("/api/ingest/stream", {
     method: "POST",
     headers: session.headers,
-    body: new Blob([JSON.stringify(asked)], { type: "application/json" }), // the request takes its content type from it
+    body: json({ url, limit, refresh }),
     streamUrl,
     onJobId,
     onEvent: (event) => {
@@ -74,6 +73,16 @@ export function ingestUrlStream(
     },
     onError: (error) => onError(refused(error)),
   });
+}
+
+function form(file: File): FormData {
+  const body = new FormData();
+  body.append("file", file);
+  return body;
+}
+
+function json(asked: IngestRequest): Blob {
+  return new Blob([JSON.stringify(asked)], { type: "application/json" }); // the request takes its content type from it
 }
 
 export async function listJobs(signal?: AbortSignal): Promise<readonly Job[]> {

@@ -7,10 +7,10 @@ import type { IngestProgress } from "./api";
 
 type Step = IngestProgress["step"];
 
-/** Two steps begin and end each part of the work: one sign for both. */
+/** The steps begin and end the parts of the work: one sign for each part. */
 const stageOfStep: Record<Step, string> = {
-  extracting_id: "identify",
-  extracted_id: "identify",
+  extracting_id: "check",
+  extracted_id: "check",
   checking_cache: "check",
   fetching: "fetch",
   fetched: "fetch",
@@ -21,7 +21,6 @@ const stageOfStep: Record<Step, string> = {
 };
 
 export const stages: readonly ProgressStage[] = [
-  { id: "identify", label: "Identify", icon: "🔖" },
   { id: "check", label: "Check", icon: "🔍" },
   { id: "fetch", label: "Fetch", icon: "🌐" },
   { id: "archive", label: "Archive", icon: "📦" },

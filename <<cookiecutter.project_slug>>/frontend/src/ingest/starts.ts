@@ -3,8 +3,9 @@ import type { EventsHandle } from "streamator-react";
 import { ApiError, explain } from "../app/api";
 import { useConfig } from "../app/config";
 import { formatBytes } from "../app/format";
-import { ingestUrlStream, startUpload } from "./api";
+import { ingestUrlStream, startIngest } from "./api";
 import type { IngestProgress, Job, Source } from "./api";
+import type { Delivery } from "./lanes";
 
 /** A start under way, what the newest address is at, or what there is to say about one. */
 export interface Start {
@@ -33,7 +34,8 @@ export interface Starts {
 
 const FRESH = { doing: null, skipped: null, error: null, retry: false } as const;
 
-export function useStarts(onStarted: (job: Job) => void): Starts {
+/** `delivery`: what the user prefers. An address is followed from its start on only where that is a stream. */
+export function useStarts(onStarted: (job: Job) => void, delivery: Delivery): Starts {
   const config = useConfig();
   const limit = config?.max_upload_bytes ?? null;
   const [items, setItems] = useState<readonly Start[]>([]);
@@ -106,16 +108,16 @@ export function useStarts(onStarted: (job: Job) => void): Starts {
     (item: Start) => {
       const { source } = item;
       queue.current = queue.current.then(async () => {
-        if ("url" in source) return follow(item, source.url, source);
+        if ("url" in source && delivery === "stream") return follow(item, source.url, source);
         try {
-          begun(item, await startUpload(source.file));
+          begun(item, await startIngest(source));
           remove(item.key);
         } catch (failure) {
           failed(item, failure);
         }
       });
     },
-    [begun, follow, failed, remove],
+    [begun, delivery, follow, failed, remove],
   );
 
   const start = useCallback(
