@@ -248,6 +248,29 @@ def test_no_chunk_is_larger_than_a_store_may_take(cloud: Cloud, make: Make) -> N
     assert len(cloud.chunks) > 30
 
 
+def test_a_mistake_in_the_reader_is_told_and_its_viewers_come_back(
+    make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, reader = make(), make()
+    job = JobLogger(writer)
+    job.log("line 0")
+    writer.flush()
+
+    async def view() -> list[str]:
+        log = await found(reader, job.job_id)
+        with monkeypatch.context() as mistake:
+            mistake.setattr(mirror, "MIRROR_IDLE_SECONDS", "a minute")
+            before = [event async for batch in follow(log) for event in batch]  # it ends, without a `done`
+        assert messages(before) == ["line 0"] and not log.closed
+        job.log("line 1")
+        job.close()
+        return messages(await transcript(reader, job.job_id))
+
+    assert run(view()) == lines(2)
+    (told,) = caplog.records
+    assert "the reader failed; it begins anew" in told.getMessage() and told.exc_info
+
+
 def test_a_mistake_in_the_writer_is_told_and_loses_nothing(
     make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
