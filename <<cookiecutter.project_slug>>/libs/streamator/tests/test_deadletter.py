@@ -142,8 +142,8 @@ def test_whatever_is_refused_and_however_writes_fail_all_else_arrives() -> None:
 
     cloud.on_write = check
     store, other = CloudStore(cloud, dead_letters=letters.append), CloudStore(cloud)
-    texts = [f"line {n} " + "x" * chance.choice([0, 0, 0, 200, 3_000]) for n in range(600)]
-    for n in chance.sample(range(600), 20):
+    texts = [f"line {n} " + "x" * chance.choice([0, 0, 0, 200, 3_000]) for n in range(300)]
+    for n in chance.sample(range(300), 10):
         texts[n] += "poison" + "y" * chance.choice([0, 3_000, 40_000])
     with closing(store, other):
         with JobLogger(store, job_id="job") as job:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from streamator import EventLog, JobExists, JobLogger, StoreError, chunk_mirror, chunk_writer, follow, mirror
+from streamator import EventLog, JobExists, JobLogger, StoreError, chunk, chunk_mirror, chunk_writer, follow, mirror
 from streamator.remote import Chunk, ChunkStore, Fetched, Key, StoreFault
 
 PATIENCE = 30.0  # seconds, where it does not matter how long it takes
@@ -246,6 +246,54 @@ def test_no_chunk_is_larger_than_a_store_may_take(cloud: Cloud, make: Make) -> N
     assert writer.flush(PATIENCE) == 0
     assert max(len(v[-1][0].text) for v in cloud.chunks.values()) <= chunk_writer.CHUNK_CHARS
     assert len(cloud.chunks) > 30
+
+
+def test_a_mistake_in_the_reader_is_told_and_its_viewers_come_back(
+    make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, reader = make(), make()
+    job = JobLogger(writer)
+    job.log("line 0")
+    writer.flush()
+
+    async def view() -> list[str]:
+        log = await found(reader, job.job_id)
+        with monkeypatch.context() as mistake:
+            mistake.setattr(mirror, "MIRROR_IDLE_SECONDS", "a minute")
+            before = [event async for batch in follow(log) for event in batch]  # it ends, without a `done`
+        assert messages(before) == ["line 0"] and not log.closed
+        job.log("line 1")
+        job.close()
+        return messages(await transcript(reader, job.job_id))
+
+    assert run(view()) == lines(2)
+    (told,) = caplog.records
+    assert "the reader failed; it begins anew" in told.getMessage() and told.exc_info
+
+
+def test_a_mistake_in_the_writer_is_told_and_loses_nothing(
+    make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mistakes = 0
+
+    def place_after(*place: Any) -> Any:
+        nonlocal mistakes
+        mistakes += 1
+        if mistakes == 1:
+            raise ZeroDivisionError("nobody had thought of that")
+        return chunk.place_after(*place)
+
+    monkeypatch.setattr("streamator.chunk_writer.place_after", place_after)
+    writer, reader = make(lease_seconds=0.4), make()
+    job = JobLogger(writer)
+    for text in lines(10):
+        job.log(text)
+    until(lambda: mistakes > 1)
+    job.close()
+    assert messages(run(transcript(reader, job.job_id))) == lines(10)
+    assert [(r.getMessage(), bool(r.exc_info)) for r in caplog.records] == [
+        ("cloud: the writer failed; it tries again in 0.2 s", True)
+    ]
 
 
 def test_a_log_that_is_full_while_the_store_is_down_leaves_gaps_of_the_right_size(

@@ -182,7 +182,12 @@ class Mirrors(ABC, Generic[Followed]):
     def _begin(self) -> None:
         with self._lock:  # held until _thread is set
             pass
-        self._read()
+        try:
+            self._read()
+        except Exception:  # a mistake: whoever waits for a thread that is gone would wait for ever
+            logger.exception("%s: the reader failed; it begins anew when it is asked again", self._place)
+            if self._thread is threading.current_thread():
+                self.stop()
 
     def _let_go(self, now: float) -> list[EventLog]:
         """Under the lock: forget what nobody reads any more, and what is too much. The logs are for the caller to

@@ -223,7 +223,12 @@ class Writer(ABC, Generic[Out]):
             if not self._hurry:
                 self._pause()
             self._wake.clear()
-            wrote = self._round()
+            try:
+                wrote = self._round()
+            except Exception:  # a mistake: without a thread, its jobs would wait for ever, and so would all later ones
+                logger.exception("%s: the writer failed; it tries again in %g s", self._place, self._retry_cap)
+                self._down_until = time.monotonic() + self._retry_cap
+                wrote = False
             self._tell()
             with self._lock:
                 for job_id in self._finished():
