@@ -43,7 +43,7 @@ SharedServices = Annotated[Services, Depends(_services)]
 
 @dataclass(frozen=True)
 class Feature:
-    """A part of the app that can be deleted: one folder, and its line in `app.main.FEATURES`.
+    """A part of the app that can be deleted: one folder, and its lines in `app.features`.
 
     Arguments:
         name: names its steps in the database's schema; never change it.

@@ -17,25 +17,17 @@ from streamator.emitter import start_reaper
 from streamator.fastapi import add_job_routes, add_log_routes
 from streamator.metrics import add_metrics_route
 
-from app import agents, auth, dashboard, generation, ingest, jobs, project, routes
+from app import jobs, project, routes
 from app.database import Database
 from app.errors import add_error_handlers
 from app.feature import Feature, Services
+from app.features import FEATURES
 from app.security import CrossSiteGuard, SecurityHeaders
 from app.servers import Server
 from app.settings import Settings, SettingsError, load_settings
 from app.static import SinglePageApp
 
-__all__ = ["FEATURES", "create_app"]
-
-FEATURES: tuple[Feature, ...] = (
-    auth.FEATURE,
-    ingest.FEATURE,
-    generation.FEATURE,
-    agents.FEATURE,
-    dashboard.FEATURE,
-)
-"""The app's own pages, one line each: to remove one, delete its folder, its import and its line."""
+__all__ = ["create_app"]
 
 _REAPER_INTERVAL = 60.0
 

@@ -21,6 +21,8 @@ import pytest
 from tests.pdf import make_pdf
 from tests.support import JsonObject, Web, eventually
 
+pytest.importorskip("app.ingest", reason="the jobs of these tests are those of ingest")
+
 
 class Process:
     """`python -m app` on a port of its own."""

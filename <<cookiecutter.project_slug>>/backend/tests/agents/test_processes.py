@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.main import FEATURES
+from app.features import FEATURES
 from tests.support import eventually
 from tests.test_process import Process
 

@@ -146,7 +146,7 @@ async def test_a_user_is_told_of_their_own_jobs_alone(tmp_path: Path) -> None:
 async def test_the_jobs_of_another_process_are_counted_with_their_steps(tmp_path: Path) -> None:
     store = MemoryStore()
     there, database = await runner_on(tmp_path, store)
-    here = JobRunner(JobTable(database), store, limit=1)  # it has started none of them
+    here = JobRunner(JobTable(database, Server(tmp_path / "servers")), store, limit=1)  # it has started none of them
     release = asyncio.Event()
 
     async def work(emitter: JobEmitter) -> None:

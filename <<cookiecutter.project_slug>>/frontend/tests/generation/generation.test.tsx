@@ -1,11 +1,11 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { generateContentStream } from "../src/generation/api";
-import type { Run, RunParams } from "../src/generation/api";
-import { GeneratePage } from "../src/generation/GeneratePage";
-import { fileName } from "../src/generation/RunCard";
-import { readEvents, runBadge } from "../src/generation/runView";
-import { merge } from "../src/generation/useRuns";
+import { generateContentStream } from "../../src/generation/api";
+import type { Run, RunParams } from "../../src/generation/api";
+import { GeneratePage } from "../../src/generation/GeneratePage";
+import { fileName } from "../../src/generation/RunCard";
+import { readEvents, runBadge } from "../../src/generation/runView";
+import { merge } from "../../src/generation/useRuns";
 
 const PARAMS: RunParams = { text: "The text.", prompt: "summary", options: { provider: null, length: "standard" } };
 const METADATA = { prompt: "summary", provider: "extractive", model: "m", words: 2, source_words: 9, attempts: 1, problems: [], seconds: 0.1 };

@@ -1,9 +1,10 @@
 import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ConfigContext } from "../src/app/config";
-import type { Job } from "../src/ingest/api";
-import { JobCard } from "../src/ingest/JobCard";
-import type { JobCardProps } from "../src/ingest/JobCard";
+import { ConfigContext } from "../../src/app/config";
+import type { Config } from "../../src/app/config";
+import type { Job } from "../../src/ingest/api";
+import { JobCard } from "../../src/ingest/JobCard";
+import type { JobCardProps } from "../../src/ingest/JobCard";
 
 /** A server with one job: its log grows by `log`, and whoever streams it gets that at once. */
 class Server {
@@ -57,6 +58,16 @@ const running: Job = {
   age_seconds: null,
 };
 
+const config: Config = {
+  project_name: "Test",
+  description: "",
+  version: "0",
+  store: "memory",
+  auth: "none",
+  max_upload_bytes: 1000,
+  max_running_jobs: 8,
+};
+
 let server: Server;
 const ignore = (): void => {};
 
@@ -71,7 +82,7 @@ afterEach(() => {
 
 function show(props: Partial<JobCardProps> = {}) {
   const card = (more: Partial<JobCardProps>) => (
-    <ConfigContext value={{ project_name: "Test", description: "", version: "0", store: "memory", auth: "none", max_upload_bytes: 1000, max_running_jobs: 8 }}>
+    <ConfigContext value={config}>
       <JobCard
         job={running}
         delivery="stream"
@@ -145,7 +156,7 @@ describe("an open card", () => {
     server.log({ event: "complete", type: "document", status: "success", message: "Stored it", details: {}, t: 0.2 });
     server.log({ event: "done", status: "completed", t: 0.3 });
     await screen.findByText("Stored it");
-    expect(bar.getAttribute("aria-valuenow")).toBe("100");
+    await waitFor(() => expect(bar.getAttribute("aria-valuenow")).toBe("100"));
     expect(document.querySelectorAll(".streamator-log-entry")).toHaveLength(0);
   });
 
@@ -179,7 +190,7 @@ describe("an open card", () => {
   it("looks again for the log of a job that another server has just begun", async () => {
     server.missing = true;
     render(
-      <ConfigContext value={{ project_name: "Test", store: "redis", max_upload_bytes: 1000, max_running_jobs: 8 }}>
+      <ConfigContext value={{ ...config, store: "redis" }}>
         <JobCard job={running} delivery="stream" open onToggle={ignore} onChange={ignore} source={null} onAgain={ignore} />
       </ConfigContext>,
     );

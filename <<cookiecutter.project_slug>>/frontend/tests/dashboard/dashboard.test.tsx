@@ -1,8 +1,8 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { DashboardPage } from "../src/dashboard/DashboardPage";
-import { Backend } from "./streams";
-import type { OpenStream } from "./streams";
+import { DashboardPage } from "../../src/dashboard/DashboardPage";
+import { Backend } from "../streams";
+import type { OpenStream } from "../streams";
 
 const quiet = { event: "stats", processing_count: 0, completed: 4, failed: 1, cancelled: 2, rate_per_minute: 3, jobs: [], t: 0 };
 const running = { job_id: "a1", kind: "ingest", source: "notes.md", step: "checking_cache", percent: 12.5, age_seconds: 61 };

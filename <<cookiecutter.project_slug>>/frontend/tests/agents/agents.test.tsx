@@ -1,9 +1,9 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Activity, StreamEvent } from "streamator-react";
-import { FindingsList } from "../src/agents/FindingsList";
-import { Lanes } from "../src/agents/Lanes";
-import { lanesAfter, shownLanes } from "../src/agents/reports";
+import { FindingsList } from "../../src/agents/FindingsList";
+import { Lanes } from "../../src/agents/Lanes";
+import { lanesAfter, shownLanes } from "../../src/agents/reports";
 
 function report(event: string, agent: string, source: string, status: string, message: string, progress = 0): StreamEvent {
   return {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Job } from "../src/ingest/api";
-import { jobState } from "../src/ingest/jobState";
-import type { LogView } from "../src/ingest/jobState";
+import type { Job } from "../../src/ingest/api";
+import { jobState } from "../../src/ingest/jobState";
+import type { LogView } from "../../src/ingest/jobState";
 
 const running: Job = {
   job_id: "a1",

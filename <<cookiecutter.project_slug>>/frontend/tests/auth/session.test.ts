@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type * as Api from "../src/app/api";
-import type { signIn } from "../src/auth/session";
+import type * as Api from "../../src/app/api";
+import type { signIn } from "../../src/auth/session";
 
 /** A server that signs people in: one session, whose tokens hold for a while and whose cookie is the browser's affair. */
 class Server {
@@ -43,9 +43,9 @@ let session: typeof signIn;
 /** The page is loaded: all that it kept in memory is gone. */
 async function load(): Promise<void> {
   vi.resetModules();
-  api = await import("../src/app/api");
-  session = (await import("../src/auth/session")).signIn;
-  (await import("../src/app/session")).provideSession(session);
+  api = await import("../../src/app/api");
+  session = (await import("../../src/auth/session")).signIn;
+  (await import("../../src/app/session")).provideSession(session);
 }
 
 async function begun(): Promise<void> {
@@ -222,7 +222,7 @@ describe("the session", () => {
 describe("without sign-in", () => {
   it("requests go out as they are, once", async () => {
     vi.resetModules();
-    api = await import("../src/app/api");
+    api = await import("../../src/app/api");
     await expect(api.request("/api/jobs")).rejects.toMatchObject({ kind: "signed-out" });
     expect(server.asked).toEqual([{ path: "/api/jobs", authorization: null, body: {} }]);
   });

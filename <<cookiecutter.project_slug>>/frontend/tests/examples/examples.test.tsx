@@ -1,6 +1,6 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { ComponentsPage } from "../src/examples/ComponentsPage";
+import { ComponentsPage } from "../../src/examples/ComponentsPage";
 
 const job = { job_id: "a", kind: "generate", source: "A report", status: "completed", created_at: "2030-01-01T00:00:00Z", finished_at: null, document_id: null, error: null };
 

@@ -1,12 +1,12 @@
 import { act, cleanup, renderHook, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { ApiError } from "../src/app/api";
-import { ingestUrlStream } from "../src/ingest/api";
-import type { IngestComplete, IngestProgress, Job } from "../src/ingest/api";
-import { stageOf, stages, useProgress } from "../src/ingest/progress";
-import type { Delivery } from "../src/ingest/lanes";
-import { useStarts } from "../src/ingest/starts";
-import { Backend } from "./streams";
+import type { ApiError } from "../../src/app/api";
+import { ingestUrlStream } from "../../src/ingest/api";
+import type { IngestComplete, IngestProgress, Job } from "../../src/ingest/api";
+import { stageOf, stages, useProgress } from "../../src/ingest/progress";
+import type { Delivery } from "../../src/ingest/lanes";
+import { useStarts } from "../../src/ingest/starts";
+import { Backend } from "../streams";
 
 const URL_STREAM = "/api/ingest/stream";
 const fetching = { event: "progress", step: "fetching", message: "Fetching it", percent: 3, t: 0.1 };
