@@ -145,7 +145,7 @@ describe("an open card", () => {
     server.log({ event: "complete", type: "document", status: "success", message: "Stored it", details: {}, t: 0.2 });
     server.log({ event: "done", status: "completed", t: 0.3 });
     await screen.findByText("Stored it");
-    expect(bar.getAttribute("aria-valuenow")).toBe("100");
+    await waitFor(() => expect(bar.getAttribute("aria-valuenow")).toBe("100"));
     expect(document.querySelectorAll(".streamator-log-entry")).toHaveLength(0);
   });
 
