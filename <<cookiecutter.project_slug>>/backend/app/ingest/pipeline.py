@@ -268,7 +268,8 @@ async def _to_its_end(emitter: JobEmitter, work: Callable[[Progress], Awaitable[
     try:
         outcome = await work(progress)
     except asyncio.CancelledError:
-        progress.complete("error", "Cancelled.", IngestDetails())
+        # By the user or by the server's stop: the `done` event and the job's row say which.
+        progress.complete("error", "Stopped before it was done.", IngestDetails())
         raise
     except JobError as error:
         progress.complete("error", str(error), IngestDetails())

@@ -170,7 +170,11 @@ def test_cancelling_completes_the_stream(running: RunningApp, web: Web) -> None:
             if event.get("step") == "fetching":
                 running.client.post(f"/api/job/{job_id}/cancel")
     release.set()
-    assert (seen[-2]["event"], seen[-2]["status"], seen[-2]["message"]) == ("complete", "error", "Cancelled.")
+    assert (seen[-2]["event"], seen[-2]["status"], seen[-2]["message"]) == (
+        "complete",
+        "error",
+        "Stopped before it was done.",
+    )
     assert (seen[-1]["event"], seen[-1]["status"]) == ("done", "cancelled")
 
 
