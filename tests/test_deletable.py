@@ -73,7 +73,7 @@ def project(default_project: Path, tmp_path: Path, page: str) -> Path:
 
 def test_nothing_else_names_a_deleted_page(project: Path, page: str) -> None:
     for folder, patterns in {
-        "backend": (rf"\bapp\.{page}\b", rf"from app import .*\b{page}\b"),
+        "backend": (rf"(from|import) app\.{page}\b", rf"from app import .*\b{page}\b"),
         "frontend": (rf"""["'](\.\./)+(src/)?{page}(/|["'])""",),
     }.items():
         for path in (project / folder).rglob("*"):

@@ -26,6 +26,7 @@ QUIET = {"event": "stats", "processing_count": 0, "completed": 0, "failed": 0, "
 
 @pytest.fixture
 def running(run_app: Callable[..., RunningApp]) -> RunningApp:
+    pytest.importorskip("app.ingest", reason="the jobs of these tests are those of ingest")
     return run_app(ingest_allow_private_urls=True)
 
 
