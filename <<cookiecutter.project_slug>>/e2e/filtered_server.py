@@ -79,6 +79,7 @@ async def answer(send: Any, body: bytes, kind: bytes = b"application/json") -> N
 if __name__ == "__main__":
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # whoever reads the port connects at once
         print(listener.getsockname()[1], flush=True)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
         sys.exit(server.run(sockets=[listener]))

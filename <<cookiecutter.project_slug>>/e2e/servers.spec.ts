@@ -85,6 +85,7 @@ class Viewer {
     await fetchUrl(this.#page, document.url);
     this.runner = servedBy((await started).headers());
     await Card.named(this.#page, document.name).link("on a page of its own").click();
+    await expect(this.card.root).toHaveCount(1); // while the list is shown, there are several
     await expect(this.card.root).toHaveAttribute("data-job", /./);
     await expect(this.card.badge).toHaveText(delivery === "Poll" ? "Polling" : "Live");
   }

@@ -241,28 +241,14 @@ def test_in_memory_the_publish_duration_is_sampled_and_each_job_has_a_sample() -
     assert value(found, "publish_duration_seconds_bucket", store="memory", le="+Inf") == count
 
 
-def test_a_scrape_of_ten_thousand_jobs_is_short() -> None:
-    store = MemoryStore()
-    metrics = Metrics(store)
-    jobs = [JobLogger(store) for _ in range(10_000)]
-    for job in jobs:
-        job.log("x")
-    took = []
-    for _ in range(3):
-        start = time.perf_counter()
-        assert value(metrics, "jobs_active", store="memory") == 10_000
-        took.append(time.perf_counter() - start)
-    assert min(took) < 0.15  # on one core of 2024 it is 0.01
-
-
 # Streams
 
 
 def test_streams_are_counted_by_their_transport_while_they_are_open_and_when_they_resume() -> None:
-    app = FastAPI()
-    add_log_routes(app)
+    app, store = FastAPI(), MemoryStore()
+    add_log_routes(app, store=store)
     metrics = add_metrics_route(app)
-    job = JobEmitter()
+    job = JobEmitter(store)
     for n in range(3):
         job.log(f"line {n}")
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from .chunk import GAP, Chunk, Fetch, Fetched, Key
 from .fault import StoreFault, as_fault
 from .log import EventLog
-from .mirror import FIND_TRIES, FRESH_SECONDS, MIRROR_IDLE_SECONDS, Mirror, Mirrors
+from .mirror import FIND_TRIES, FRESH_SECONDS, GRACE_JOBS, MIRROR_IDLE_SECONDS, Mirror, Mirrors
 
 POLL_SECONDS: Final = 0.25  # between two reads of a job whose lines are coming
 POLL_IDLE_SECONDS: Final = 2.0  # between two reads of a quiet one, at the most
@@ -178,7 +178,8 @@ class ChunkMirrors(Mirrors[_Mirror]):
                 polled.append((job_id, mirror))
             elif (job_id, 0) not in fetched.unknown:
                 since = self._missed.setdefault(job_id, (now, now))[0]
-                if now < since + self._grace:
+                # A flood of ids that were never given out gets no second look.
+                if now < since + self._grace and len(self._finds) <= GRACE_JOBS:
                     self._missed[job_id] = since, min(now + POLL_SECONDS, since + self._grace)
                     continue
                 self._note_missing(job_id, now)

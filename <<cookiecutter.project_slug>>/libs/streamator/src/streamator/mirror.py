@@ -19,6 +19,8 @@ MIRROR_IDLE_SECONDS: Final = 60.0  # a follower shows itself every 15 s
 FRESH_SECONDS: Final = 1.0  # the wait for news of a job that is here already
 FIND_TRIES: Final = 3  # reads that fail, before whoever asks is told
 MAX_FINDS: Final = 1_000  # waiting at once
+# So many jobs that are not there are looked for again, in case they were begun a moment ago.
+GRACE_JOBS: Final = 50
 MISSING_SECONDS: Final = 0.5
 MISSING_KEPT: Final = 10_000
 # A producer is lost when its beat stood still for so many leases: reads at both ends included, within two.

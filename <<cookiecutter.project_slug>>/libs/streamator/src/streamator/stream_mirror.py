@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from .fault import StoreFault, as_fault
 from .log import EventLog
-from .mirror import FIND_TRIES, FRESH_SECONDS, MIRROR_IDLE_SECONDS, Mirror, Mirrors
+from .mirror import FIND_TRIES, FRESH_SECONDS, GRACE_JOBS, MIRROR_IDLE_SECONDS, Mirror, Mirrors
 from .record import Reader, Row
 
 READ_ROWS: Final = 1_000
@@ -185,7 +185,8 @@ class _Session:
         for job_id in asked:
             head = heads.get(job_id)
             began = self._asked_at.setdefault(job_id, now)
-            if head is None and now < began + GRACE_SECONDS:
+            # A flood of ids that were never given out gets no second look.
+            if head is None and now < began + GRACE_SECONDS and len(of._finds) <= GRACE_JOBS:
                 again = True
                 continue
             del self._asked_at[job_id]
