@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from streamator import JobEmitter, MemoryStore, follow
 
-from app.auth import LOCAL_USER, User
 from app.database import Database
 from app.jobs import MIGRATIONS, JobError, JobRunner, JobTable, TooManyJobs
+from app.users import LOCAL_USER, User
 from tests.support import eventually_async
 
 pytestmark = pytest.mark.anyio
