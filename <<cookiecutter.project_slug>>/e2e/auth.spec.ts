@@ -160,6 +160,31 @@ test("reloads in the midst of getting the next token sign nobody out", async ({ 
   await expect(form(page)).toHaveCount(0);
 });
 
+test("an EventSource, which sends no headers, takes a ticket", async ({ page, source }) => {
+  const document = source.serve("ticket.txt");
+  await page.goto("/#/library");
+  const id = await startFetch(page, document.url);
+  const bought = await page.request.post("/api/auth/tickets", { data: { job_id: id } });
+  const { ticket } = (await bought.json()) as { ticket: string };
+  const follow = (url: string) =>
+    page.evaluate(
+      (from) =>
+        new Promise<string>((resolve) => {
+          const stream = new EventSource(from);
+          stream.addEventListener("message", ({ data }: MessageEvent<string>) => {
+            stream.close();
+            resolve((JSON.parse(data) as { message: string }).message);
+          });
+          stream.addEventListener("error", () => resolve("refused"));
+        }),
+      url,
+    );
+  expect(await follow(`/api/log/${id}/stream?ticket=${ticket}`)).toContain(document.url);
+  expect(await follow(`/api/log/${id}/stream`)).toBe("refused");
+  expect(await follow(`/api/log/another/stream?ticket=${ticket}`)).toBe("refused");
+  await document.end();
+});
+
 test("a session that has ended asks to sign in again, and goes on where it was", async ({ page, context, source }) => {
   const document = source.serve("ended.txt");
   await page.goto("/");

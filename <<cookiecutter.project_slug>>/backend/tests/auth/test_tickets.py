@@ -74,6 +74,7 @@ def test_a_ticket_holds_for_a_minute_and_never_longer_than_the_token_it_was_boug
 
 
 def test_a_ticket_is_absent_from_the_access_log(tmp_path: Path, settings: Callable[..., Settings]) -> None:
+    pytest.importorskip("app.ingest", reason="the job of this test is one of ingest's")
     add_users(settings(), "Ada")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
