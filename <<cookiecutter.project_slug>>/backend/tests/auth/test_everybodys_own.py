@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 import httpx
 
-from app.main import FEATURES, create_app
+from app.features import FEATURES
+from app.main import create_app
 from app.settings import Settings
 from tests.auth.people import FEATURES as JOBS_OF_TESTS
 from tests.auth.people import Person, add_users

@@ -1,88 +1,33 @@
-"""Jobs: the runner that owns their tasks, and the table that remembers them."""
+"""The runner that owns the tasks of jobs."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from streamator import JobEmitter, Store
 from streamator.tracing import Headers
 
-from app.database import Database, Migration
+from app.jobs.job import INTERRUPTED, Job, JobStatus, utc_now
+from app.jobs.table import KEPT_JOBS, JobTable
 from app.progress import ProgressReader
-from app.servers import Server
 from app.users import LOCAL_USER, User
 from app.wording import count
 
-__all__ = ["MIGRATIONS", "Job", "JobError", "JobRunner", "JobStatus", "JobTable", "TooManyJobs", "Work"]
+__all__ = ["JobError", "JobRunner", "TooManyJobs", "Work"]
 
 logger = logging.getLogger(__name__)
-
-JobStatus = Literal["running", "completed", "failed", "cancelled", "interrupted"]
 
 Work = Callable[[JobEmitter], Awaitable[Mapping[str, Any] | None]]
 """A job: it logs to the emitter it is given, and returns its result or raises."""
 
-KEPT_JOBS = 10_000
-"""How many jobs the table remembers; the oldest are forgotten first."""
-
-MIGRATIONS: tuple[Migration, ...] = (
-    (
-        """
-        CREATE TABLE jobs (
-            position INTEGER PRIMARY KEY,
-            job_id TEXT NOT NULL UNIQUE,
-            kind TEXT NOT NULL,
-            source TEXT NOT NULL,
-            status TEXT NOT NULL,
-            created_at TEXT NOT NULL,
-            finished_at TEXT,
-            result TEXT,
-            error TEXT
-        )
-        """,
-        "CREATE INDEX jobs_running ON jobs (status) WHERE status = 'running'",
-    ),
-    (
-        "ALTER TABLE jobs ADD COLUMN user_id TEXT NOT NULL DEFAULT 'local'",
-        "CREATE INDEX jobs_of_user ON jobs (user_id, position)",
-        "ALTER TABLE jobs ADD COLUMN server TEXT",  # the one that runs it, by its `Server.name`
-    ),
-)
-
 WATCH_SECONDS = 1.0
 """How often a server looks for what other servers have left behind."""
-
-_INTERRUPTED = "The server stopped while this job was running."
-
-
-class Job(BaseModel):
-    """A job as the API shows it. `interrupted`: the server stopped while it ran."""
-
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
-
-    job_id: str
-    user_id: str = Field(default=LOCAL_USER.id, exclude=True)
-    kind: str
-    source: str
-    status: JobStatus
-    created_at: datetime
-    finished_at: datetime | None = None
-    document_id: str | None = None
-    error: str | None = None
-    step: str | None = None
-    """Of a job that runs: where it is, as the last progress event of its log says; with `percent` from 0 to 100."""
-    percent: float | None = None
-    age_seconds: float | None = None
-    """Of a job that runs: since its start."""
 
 
 class JobError(Exception):
@@ -91,98 +36,6 @@ class JobError(Exception):
 
 class TooManyJobs(Exception):
     """As many jobs as may run at once are running."""
-
-
-class JobTable:
-    """The jobs in the database, across restarts, of every server that uses it.
-
-    Arguments:
-        database: where they are.
-        server: this server, which the jobs that are added here run on.
-    """
-
-    def __init__(self, database: Database, server: Server) -> None:
-        self._database = database
-        self._server = server
-
-    async def add(self, job: Job) -> None:
-        """Remembers a new job, and forgets the oldest past KEPT_JOBS."""
-
-        def insert(connection: sqlite3.Connection) -> None:
-            added = connection.execute(
-                "INSERT INTO jobs (job_id, user_id, kind, source, status, created_at, server) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    job.job_id,
-                    job.user_id,
-                    job.kind,
-                    job.source,
-                    job.status,
-                    job.created_at.isoformat(),
-                    self._server.name,
-                ),
-            )
-            connection.execute("DELETE FROM jobs WHERE position <= ?", ((added.lastrowid or 0) - KEPT_JOBS,))
-
-        await self._database.write(insert)
-
-    async def finish(self, job: Job, result: Mapping[str, Any] | None) -> None:
-        """Stores how `job` ended."""
-        values = (
-            job.status,
-            job.finished_at.isoformat() if job.finished_at else None,
-            None if result is None else json.dumps(result),
-            job.error,
-            job.job_id,
-        )
-        statement = "UPDATE jobs SET status = ?, finished_at = ?, result = ?, error = ? WHERE job_id = ?"
-        await self._database.write(lambda connection: connection.execute(statement, values))
-
-    async def interrupt_abandoned(self) -> int:
-        """Marks the jobs of servers that live no more as interrupted; gives how many. Those of a server that lives,
-        this one's among them, are left alone."""
-
-        def abandoned(connection: sqlite3.Connection) -> list[str | None]:
-            rows = connection.execute("SELECT DISTINCT server FROM jobs WHERE status = 'running'").fetchall()
-            # A row without a server is of an earlier version of the app, which had to be stopped for this one.
-            return [row["server"] for row in rows if row["server"] is None or not self._server.lives(row["server"])]
-
-        def interrupt(connection: sqlite3.Connection) -> int:
-            statement = (
-                "UPDATE jobs SET status = 'interrupted', finished_at = ?, error = ? "
-                "WHERE status = 'running' AND server IS ?"
-            )
-            now = _now().isoformat()
-            return sum(connection.execute(statement, (now, _INTERRUPTED, name)).rowcount for name in gone)
-
-        gone = await self._database.read(abandoned)
-        return await self._database.write(interrupt) if gone else 0
-
-    async def latest(
-        self, limit: int, *, user: User, kind: str | None = None, status: JobStatus | None = None
-    ) -> list[Job]:
-        """The newest `limit` jobs of a user, of one kind and status or of all, newest first."""
-        statement = (
-            "SELECT * FROM jobs WHERE user_id = :user AND (:kind IS NULL OR kind = :kind) "
-            "AND (:status IS NULL OR status = :status) ORDER BY position DESC LIMIT :limit"
-        )
-        values = {"user": user.id, "kind": kind, "status": status, "limit": limit}
-        rows = await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
-        return [_from_row(row) for row in rows]
-
-    async def totals(self, *, user: User, since: datetime) -> tuple[dict[str, int], int]:
-        """How many jobs a user has of each status, and how many of them have ended since a time."""
-        statement = "SELECT status, count(*), sum(finished_at >= ?) FROM jobs WHERE user_id = ? GROUP BY status"
-        values = (since.isoformat(), user.id)
-        rows = await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
-        return {row[0]: row[1] for row in rows}, sum(row[2] or 0 for row in rows)
-
-    async def get(self, job_id: str) -> Job | None:
-        """One job, or None where there is none of this id."""
-        row = await self._database.read(
-            lambda connection: connection.execute("SELECT * FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
-        )
-        return None if row is None else _from_row(row)
 
 
 class JobRunner:
@@ -259,7 +112,7 @@ class JobRunner:
             kind=kind,
             source=source,
             status="running",
-            created_at=_now(),
+            created_at=utc_now(),
         )
         # The place is taken before the first await, so that the cap holds for requests that come together.
         self._emitters[job.job_id] = emitter
@@ -306,7 +159,7 @@ class JobRunner:
     async def with_progress(self, jobs: Sequence[Job]) -> list[Job]:
         """The same, those that run with their age and how far they are: also those of other server processes."""
         running = [job.job_id for job in jobs if job.status == "running"]
-        progress, now = await self._progress.of(running), _now()
+        progress, now = await self._progress.of(running), utc_now()
         return [
             job.model_copy(
                 update={
@@ -398,14 +251,14 @@ class JobRunner:
             status, reason = "completed", None
         elif isinstance(error, asyncio.CancelledError):
             status = "interrupted" if self._stopping else "cancelled"
-            reason = _INTERRUPTED if self._stopping else None
+            reason = INTERRUPTED if self._stopping else None
         else:
             status, reason = "failed", _reason(error)
         document_id = result.get("document_id") if result else None
         ended = job.model_copy(
             update={
                 "status": status,
-                "finished_at": _now(),
+                "finished_at": utc_now(),
                 "error": reason,
                 "document_id": document_id if isinstance(document_id, str) else None,
             }
@@ -449,22 +302,9 @@ class JobRunner:
             del self._live[job.job_id]
 
 
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
-
-
 def _reason(error: BaseException) -> str:
     """What a failed job says: the sentence of a `JobError`, the name and text of anything else."""
     text = str(error).strip()
     if isinstance(error, JobError) and text:
         return text
     return f"Unexpected {type(error).__name__}: {text}" if text else f"Unexpected {type(error).__name__}"
-
-
-_RESULT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
-
-
-def _from_row(row: sqlite3.Row) -> Job:
-    fields = {name: row[name] for name in row.keys() if name in Job.model_fields}  # noqa: SIM118
-    result = _RESULT.validate_json(row["result"]) if row["result"] else {}
-    return Job(**fields, document_id=result.get("document_id"))
