@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -76,21 +76,13 @@ def answers(person: Person, paths: JsonObject, ids: list[str]) -> Iterator[httpx
 
 @contextmanager
 def beginning(person: Person, path: str) -> Iterator[httpx.Response]:
-    """An answer; of a stream what comes in its first second."""
-    with person.client.stream("GET", path, headers=person.headers) as response:
-        if not response.headers.get("content-type", "").startswith("text/event-stream"):
-            response.read()
-            yield response
-            return
-        timer = threading.Timer(1.0, response.close)
-        timer.start()
+    """An answer; of a stream what comes before it is quiet for two seconds."""
+    read = 2.0 if path.endswith("/stream") else 30.0
+    with person.client.stream("GET", path, headers=person.headers, timeout=httpx.Timeout(30, read=read)) as response:
         content = b""
-        try:
+        with contextlib.suppress(httpx.ReadTimeout):
             for chunk in response.iter_raw():
                 content += chunk
-        except (httpx.StreamError, httpx.TransportError):
-            pass
-        timer.cancel()
         yield httpx.Response(response.status_code, content=content, request=response.request)
 
 
