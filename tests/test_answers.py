@@ -251,7 +251,9 @@ def test_a_bad_answer_is_refused_in_one_line_and_leaves_nothing(
     assert [path for path in tmp_path.rglob("*") if path not in (output, output.parent)] == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("store", "sqlite"), ("license", "WTFPL"), ("store", "MEMORY"), ("auth", "oauth")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("store", "sqlite"), ("license", "WTFPL"), ("store", "MEMORY"), ("auth", "oauth")]
+)
 def test_a_choice_that_is_not_offered_is_refused_and_leaves_nothing(
     template: Path, tmp_path: Path, name: str, value: str
 ) -> None:
