@@ -51,8 +51,8 @@ class Feature:
         migrations: its tables.
         lifespan: what it holds open while the app runs. It is entered when `app.state.services` is there,
             and left when no job runs any more.
-        authentication: a middleware that every request goes through: it puts the `User` into `scope["user"]`, or
-            refuses. Of the feature with which people sign in; without one, AUTH has to be none.
+        authentication: a middleware that every request goes through, unless AUTH is none: it puts the `User` into
+            `scope["user"]`, or refuses. Of the feature with which people sign in; without one, AUTH has to be none.
     """
 
     name: str

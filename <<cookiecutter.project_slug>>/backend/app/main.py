@@ -46,8 +46,9 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
         SettingsError: the environment holds a value that cannot be used.
     """
     settings = settings or load_settings()
-    authentications = [each.authentication for each in features if each.authentication is not None]
-    if settings.auth != "none" and not authentications:
+    signs_in = settings.auth != "none"
+    authentications = [each.authentication for each in features if each.authentication is not None and signs_in]
+    if signs_in and not authentications:
         raise SettingsError(f"AUTH={settings.auth!r} cannot be used: nothing here signs people in; set it to none.")
     store = open_store(settings.streamator_store, **settings.store_options)
 

@@ -34,10 +34,10 @@ class Gate:
         self._streams: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        auth: Auth | None = scope["app"].state.auth if scope["type"] in ("http", "websocket") else None
-        if auth is None:  # AUTH=none, or the server's own start and end
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        auth: Auth = scope["app"].state.auth
         ticket = _take_ticket(scope)
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path in _OPEN_TO_ALL or not f"{path}/".startswith("/api/"):
