@@ -3,8 +3,8 @@ import { ActivityPanel, useLogStream } from "streamator-react";
 import type { LogStream } from "streamator-react";
 import "streamator-react/panels.css";
 import { explainHere } from "../app/api";
-import { backend } from "../app/backend";
 import { useResource } from "../app/resource";
+import { useBackAtOnce } from "../app/useBackAtOnce";
 import { agentsUrl, getAgents } from "./api";
 import type { AgentName } from "./api";
 import { laneWords, lanesAfter, shownLanes } from "./reports";
@@ -41,11 +41,11 @@ export function Lanes({ kind, documentId, onWorked }: LanesProps) {
     },
   });
 
+  useBackAtOnce(stream);
   const { status } = stream;
   useEffect(() => {
     over.current = status === "ended" || status === "lost" || status === "failed";
     if (over.current) refresh();
-    if (status === "reconnecting") void backend.check(); // a broken stream is the first to know
   }, [status, refresh]);
 
   const shown = useMemo(() => shownLanes(lanes), [lanes]);

@@ -1,7 +1,7 @@
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useState } from "react";
 import { useLogStream } from "streamator-react";
 import type { StreamEvent, StreamStatus } from "streamator-react";
-import { backend, useBackend } from "../app/backend";
+import { useBackAtOnce } from "../app/useBackAtOnce";
 import { STATS_URL } from "./api";
 import type { Stats, StatsJob } from "./api";
 
@@ -26,23 +26,9 @@ export function useStats(): LiveStats {
     const at = Date.now();
     setNow((before) => ({ stats, jobs: stats.jobs.map((job) => running(job, at, before.jobs)) }));
   }, []);
-  const { status, reconnect } = useLogStream(STATS_URL, { onEvent, formatEvent: noLine, maxEntries: 1, interval: 2_000 });
-
-  // A broken stream is the first to know that the backend is away.
-  useEffect(() => {
-    if (status === "reconnecting") void backend.check();
-  }, [status]);
-
-  // And when it is back, nobody has to wait for the next attempt.
-  const { returns } = useBackend();
-  const seen = useRef(returns);
-  useEffect(() => {
-    if (seen.current === returns) return;
-    seen.current = returns;
-    if (status === "reconnecting") reconnect();
-  }, [returns, status, reconnect]);
-
-  return { ...now, status };
+  const stream = useLogStream(STATS_URL, { onEvent, formatEvent: noLine, maxEntries: 1, interval: 2_000 });
+  useBackAtOnce(stream);
+  return { ...now, status: stream.status };
 }
 
 const noLine = (): null => null;

@@ -5,10 +5,10 @@ import { DraftPanel, ProgressPanel, useJob } from "streamator-react";
 import type { Job } from "streamator-react";
 import { announce } from "../app/announce";
 import { explain, explainHere } from "../app/api";
-import { backend } from "../app/backend";
 import { formatCount, formatDuration, formatWhen } from "../app/format";
 import { Icon } from "../app/icons";
 import { useResource } from "../app/resource";
+import { useBackAtOnce } from "../app/useBackAtOnce";
 import { cancelRun, debugEvent, followOptions, getRun, startRequest } from "./api";
 import type { RunMetadata, RunParams } from "./api";
 import { readEvents, runBadge } from "./runView";
@@ -59,10 +59,7 @@ export const RunCard = memo(function RunCard(props: RunCardProps) {
     if (ended) onChange();
   }, [ended, onChange]);
 
-  // A broken stream is the first to know that the backend is away.
-  useEffect(() => {
-    if (stream.status === "reconnecting") void backend.check();
-  }, [stream.status]);
+  useBackAtOnce(stream);
 
   const { running } = badge;
   useAnnouncedEnd(title, badge.text, running);

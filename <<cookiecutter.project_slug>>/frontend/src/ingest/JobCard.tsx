@@ -3,11 +3,11 @@ import { LogPanel, ProgressPanel, makeFormatEvent, useLogStream } from "streamat
 import type { JobState as PanelState } from "streamator-react";
 import { announce } from "../app/announce";
 import { ApiError, explain } from "../app/api";
-import { backend } from "../app/backend";
 import { useConfig } from "../app/config";
 import { formatCount, formatDuration, formatWhen } from "../app/format";
 import { Icon } from "../app/icons";
 import { href } from "../app/router";
+import { useBackAtOnce } from "../app/useBackAtOnce";
 import { cancelJob, streamUrl } from "./api";
 import type { Job, Source } from "./api";
 import { stageOf, stages, useProgress } from "./progress";
@@ -51,10 +51,7 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
     if (ended && job.status === "running") onChange();
   }, [ended, job.status, onChange]);
 
-  // A broken stream is the first to know that the backend is away.
-  useEffect(() => {
-    if (stream.status === "reconnecting") void backend.check();
-  }, [stream.status]);
+  useBackAtOnce(stream);
 
   // Nobody may end the log of an interrupted job, and its last lines may still be on their way from the store.
   const { close } = stream;
