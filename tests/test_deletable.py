@@ -28,8 +28,14 @@ PYTEST = """
 import sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in getattr(finder, "__module__", "")]
 import pytest
-sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider"]))
+sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *sys.argv[1:]]))
 """
+# What takes long and is about processes, or about the inside of one page.
+SLOW = (
+    "test_process.py", "test_metrics.py", "auth/test_everybodys_own.py", "agents/test_processes.py",
+    "generation/test_runs.py",
+    "ingest/test_stream.py", "ingest/test_extract.py", "ingest/test_extractor.py", "ingest/test_fetch.py",
+)  # fmt: skip
 
 
 def remove_line(path: Path, line: str) -> None:
@@ -83,8 +89,8 @@ def test_nothing_else_names_a_deleted_page(project: Path, page: str) -> None:
 
 
 def test_the_backend_runs_without_a_page(project: Path, page: str) -> None:
-    libraries = os.pathsep.join([str(project / "libs/streamator/src")])
-    run(project / "backend", sys.executable, "-c", PYTEST, PYTHONPATH=libraries)
+    quick = [f"--ignore=tests/{name}" for name in SLOW]
+    run(project / "backend", sys.executable, "-c", PYTEST, *quick, PYTHONPATH=str(project / "libs/streamator/src"))
 
 
 def test_the_frontend_runs_without_a_page(project: Path, page: str) -> None:
