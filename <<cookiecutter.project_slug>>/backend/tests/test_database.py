@@ -126,3 +126,11 @@ async def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> No
     with pytest.raises(DatabaseError, match="move the file away"):
         await database.open()
     await database.close()
+
+
+async def test_many_that_open_a_new_database_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    # SQLite refuses at once, whatever time it is given, where two make a new file a WAL.
+    for attempt in range(20):
+        databases = [Database(tmp_path / str(attempt) / "app.db", {"notes": NOTES}) for _ in range(8)]
+        await asyncio.gather(*(database.open() for database in databases))
+        await asyncio.gather(*(database.close() for database in databases))
