@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -119,12 +120,18 @@ class Database:
 
     def _prepare(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = self._connection()
+        # One process after another: where two make a new file a WAL at once, SQLite refuses one of them, and does not
+        # wait as it does elsewhere.
+        with self._path.with_name(f"{self._path.name}.lock").open("a") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            self._migrate(self._connection())
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
         connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_versions (part TEXT PRIMARY KEY, version INTEGER NOT NULL)"
         )
         for part, steps in self._migrations.items():
-            # The version is read inside the transaction: two processes that start at once do not both step.
+            # The version is read inside the transaction: no step is made twice.
             connection.execute("BEGIN IMMEDIATE")
             try:
                 row = connection.execute(

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -126,3 +129,26 @@ async def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> No
     with pytest.raises(DatabaseError, match="move the file away"):
         await database.open()
     await database.close()
+
+
+OPEN = """
+import asyncio, sys, time
+from pathlib import Path
+from app.database import Database
+
+async def main(folder, start):
+    for attempt in range(20):
+        await asyncio.sleep(max(start + attempt * 0.05 - time.time(), 0))
+        database = Database(Path(folder, str(attempt), "app.db"), {"notes": [["CREATE TABLE notes (text TEXT)"]]})
+        await database.open()
+        await database.close()
+
+asyncio.run(main(sys.argv[1], float(sys.argv[2])))
+"""
+
+
+def test_processes_that_open_a_new_database_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    # SQLite refuses at once, whatever time it is given, where two make a new file a WAL.
+    command = [sys.executable, "-c", OPEN, str(tmp_path), str(time.time() + 1)]
+    processes = [subprocess.Popen(command, cwd=Path(__file__).parents[1]) for _ in range(6)]
+    assert [process.wait(60) for process in processes] == [0] * 6
