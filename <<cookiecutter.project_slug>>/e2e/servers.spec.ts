@@ -81,7 +81,7 @@ class Viewer {
     this.server = null;
     await this.#page.goto("/");
     await this.#page.getByRole("radio", { name: delivery }).check();
-    const started = this.#page.waitForResponse((response: Response) => response.url().endsWith("/api/ingest"));
+    const started = this.#page.waitForResponse((response: Response) => /\/api\/ingest(\/stream)?$/.test(response.url()));
     await fetchUrl(this.#page, document.url);
     this.runner = servedBy((await started).headers());
     await Card.named(this.#page, document.name).link("on a page of its own").click();
