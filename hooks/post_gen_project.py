@@ -13,9 +13,12 @@ def main() -> None:
     answers = json.loads(ANSWERS.strip())
     slug = answers["project_slug"]
     store = answers["store"]
+    # Where people sign in, there has to be one who can.
+    user = "    make user NAME=you      # makes a user, asks for a password\n" if answers["auth"] == "jwt" else ""
     print(
         f"\nCreated {slug}/ (Streamator template {answers['_template_version']}). Next:\n\n"
         f"    cd {slug}\n"
+        f"{user}"
         f"    make dev        # installs, starts everything on the {store} store, prints the address\n\n"
         f"`make` alone lists the other commands; README.md has the rest.\n"
     )

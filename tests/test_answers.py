@@ -15,6 +15,7 @@ from bake import REPOSITORY, bake
 from conftest import run_cli
 
 STORES = ["memory", "dynamo", "redis"]
+AUTHS = ["none", "jwt"]
 LICENSES = {
     "MIT": "MIT License",
     "Apache-2.0": "Apache License",
@@ -97,10 +98,15 @@ def assert_whole(project: Path) -> None:
 
 @pytest.mark.parametrize("store", STORES)
 @pytest.mark.parametrize("license", LICENSES)
-def test_every_choice_gives_a_whole_project(template: Path, tmp_path: Path, store: str, license: str) -> None:
-    project = bake(template, tmp_path, store=store, license=license, author="Ada Lovelace")
+@pytest.mark.parametrize("auth", AUTHS)
+def test_every_choice_gives_a_whole_project(
+    template: Path, tmp_path: Path, store: str, license: str, auth: str
+) -> None:
+    project = bake(template, tmp_path, store=store, license=license, auth=auth, author="Ada Lovelace")
     assert_whole(project)
     assert load_answers(project).DEFAULT_STORE == store
+    assert load_answers(project).DEFAULT_AUTH == auth
+    assert f"# AUTH={auth}\n" in (project / ".env.example").read_text(encoding="utf-8")
     text = (project / "LICENSE").read_text(encoding="utf-8")
     assert LICENSES[license] in text
     assert "Ada Lovelace" in text
@@ -115,6 +121,7 @@ def test_the_defaults_reach_the_project(default_project: Path) -> None:
     assert answers.PROJECT_SLUG == "streamator-app"
     assert answers.DEFAULT_STORE == "memory"
     assert answers.DEFAULT_TABLE == "streamator-app-logs"
+    assert answers.DEFAULT_AUTH == "none"
     assert (answers.BACKEND_PORT, answers.FRONTEND_PORT) == (8000, 5173)
     assert page_of(default_project).title == "Streamator App"
     assert_whole(default_project)
@@ -244,7 +251,9 @@ def test_a_bad_answer_is_refused_in_one_line_and_leaves_nothing(
     assert [path for path in tmp_path.rglob("*") if path not in (output, output.parent)] == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("store", "sqlite"), ("license", "WTFPL"), ("store", "MEMORY")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("store", "sqlite"), ("license", "WTFPL"), ("store", "MEMORY"), ("auth", "oauth")]
+)
 def test_a_choice_that_is_not_offered_is_refused_and_leaves_nothing(
     template: Path, tmp_path: Path, name: str, value: str
 ) -> None:

@@ -18,6 +18,7 @@ ANSWERS = {
     "description": "Does things.",
     "store": "dynamo",
     "dynamodb_table": "my-logs",
+    "auth": "jwt",
     "backend_port": "8123",
     "frontend_port": "5234",
     "_template_version": "1.2.3",
@@ -49,6 +50,7 @@ def test_the_unrendered_module_falls_back_to_usable_defaults() -> None:
     names = runpy.run_path(str(SOURCE))
     assert names["PROJECT_NAME"] == "Streamator App"
     assert names["DEFAULT_STORE"] == "memory"
+    assert names["DEFAULT_AUTH"] == "none"
     assert (names["BACKEND_PORT"], names["FRONTEND_PORT"]) == (8000, 5173)
 
 
@@ -58,6 +60,7 @@ def test_answers_become_values() -> None:
     assert names["PROJECT_SLUG"] == "my-project"
     assert names["DEFAULT_STORE"] == "dynamo"
     assert names["DEFAULT_TABLE"] == "my-logs"
+    assert names["DEFAULT_AUTH"] == "jwt"
     assert (names["BACKEND_PORT"], names["FRONTEND_PORT"]) == (8123, 5234)
     assert names["TEMPLATE_VERSION"] == "1.2.3"
 

@@ -88,7 +88,7 @@ def test_the_questions_are_those_that_are_asked() -> None:
     assert set(answers["__prompts__"]) == set(asked)
     for name in ("project_name", "author", "backend_port", "frontend_port"):
         assert table(README, "question")[name][0] == answers[name]
-    for name in ("store", "license"):
+    for name in ("store", "auth", "license"):
         assert table(README, "question")[name][0] == answers[name][0]
         assert all(f"`{choice}`" in table(README, "question")[name][1] for choice in answers[name])
 

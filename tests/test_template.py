@@ -200,6 +200,18 @@ def test_the_next_steps_are_printed(template: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "cd my-thing" in result.stdout
     assert "make dev" in result.stdout
+    assert "make user" not in result.stdout
+
+
+def test_where_people_sign_in_the_first_of_them_is_a_step(template: Path, tmp_path: Path) -> None:
+    result = run_cli(template, tmp_path, auth="jwt")
+    assert result.returncode == 0, result.stderr
+    steps = re.findall(r"^ {4}(.+?)(?: {2,}|$)", result.stdout, re.MULTILINE)
+    assert steps == ["cd streamator-app", "make user NAME=you", "make dev"]
+    dry = subprocess.run(
+        ["make", "--dry-run", "user", "NAME=you"], cwd=tmp_path / "streamator-app", capture_output=True, text=True
+    )
+    assert "-m app.auth add-user" in dry.stdout
 
 
 def test_hooks_leave_nothing_in_the_project(template: Path, tmp_path: Path, default_project: Path) -> None:
@@ -282,7 +294,7 @@ def test_make_alone_lists_every_command(default_project: Path) -> None:
     assert listing.returncode == 0, listing.stderr
     commands = {line.split()[0] for line in listing.stdout.splitlines() if line.startswith("  ")}
     everyday = {"help", "setup", "dev", "test", "e2e", "demo", "build", "clean", "update"}
-    assert commands == everyday | {"lint", "typecheck", "check"}
+    assert commands == everyday | {"user", "lint", "typecheck", "check", "schema"}
 
 
 @pytest.mark.parametrize(

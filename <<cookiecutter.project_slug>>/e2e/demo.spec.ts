@@ -77,6 +77,36 @@ test("a walk through the app", async ({ browser, source }) => {
   await small.getByRole("link", { name: "Library" }).click();
   await picture(small, "7-phone-library-dark");
 
+  // A draft by a prompt, checked before it is the output.
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.goto("/#/generate");
+  await page.getByLabel("Text").fill(notes);
+  await page.getByLabel("Prompt").selectOption("Briefing");
+  await page.getByRole("button", { name: "Generate", exact: true }).click();
+  const run = page.getByRole("article", { name: "Briefing of “On waiting”" });
+  await expect(run.locator(".badge")).toHaveText("Completed");
+  await expect(run.getByRole("region", { name: /^Output/ }).getByRole("heading", { name: "In short" })).toBeVisible();
+  await picture(page, "8-generate");
+
+  // What the agents have found out about the documents meanwhile, and what runs now.
+  const pages = page.getByRole("navigation", { name: "Pages" });
+  await pages.getByRole("link", { name: "Agents" }).click();
+  await expect(page.getByRole("article", { name: "On waiting" }).getByRole("list", { name: "Tags" })).toBeVisible();
+  await expect(page.getByRole("region", { name: "At work" }).locator(".badge")).toHaveText("Live");
+  await picture(page, "9-agents");
+  await pages.getByRole("link", { name: "Ingest" }).click();
+  const another = source.serve("another-long-read.txt");
+  await fetchUrl(page, another.url);
+  await another.write("A line of a long text. ".repeat(90_000));
+  await pages.getByRole("link", { name: "Dashboard" }).click();
+  await expect(page.getByRole("region", { name: "Running now" })).toContainText("another-long-read.txt");
+  await picture(page, "10-dashboard");
+  await another.end("The end.\n");
+  await expect(page.getByRole("region", { name: "Ended" })).toContainText("another-long-read.txt");
+  await pages.getByRole("link", { name: "Components" }).click();
+  await expect(page.getByRole("heading", { name: "ActivityPanel" })).toBeVisible();
+  await picture(page, "11-components");
+
   await visitor.close();
   await finish();
 });

@@ -86,7 +86,7 @@ test("a job, a document, a page that does not exist", async ({ page }) => {
 function uploadsOf(page: Page): string[] {
   const uploads: string[] = [];
   page.on("request", (request) => {
-    if (request.method() === "POST") uploads.push(request.url());
+    if (request.method() === "POST" && request.url().includes("/api/ingest")) uploads.push(request.url());
   });
   return uploads;
 }

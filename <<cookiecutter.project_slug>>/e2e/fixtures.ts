@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { test as base, expect } from "@playwright/test";
 import type { APIRequestContext, Locator, Page } from "@playwright/test";
+import { authorise, enter, signsIn, tokenOf } from "./people";
 import { Source } from "./source";
 
 export { expect };
@@ -14,7 +15,24 @@ export type { Page } from "@playwright/test";
 /** Which store this run is about. */
 export const store = (["dynamo", "redis"] as const).find((name) => name === process.env.E2E_STORE) ?? "memory";
 
-export const test = base.extend<{ source: Source }>({
+/** Where people sign in, every browser of a test has: see people.ts. */
+export const test = base.extend<{ source: Source }, { signedInBrowser: undefined }>({
+  signedInBrowser: [
+    async ({ browser }, provide) => {
+      const newContext = browser.newContext.bind(browser);
+      browser.newContext = async (options) => {
+        const context = await newContext(options);
+        if (signsIn) await enter(context);
+        return context;
+      };
+      await provide(undefined);
+    },
+    { scope: "worker", auto: true },
+  ],
+  request: async ({ request }, provide) => {
+    if (signsIn) authorise(request, "ada", await tokenOf("ada"));
+    await provide(request);
+  },
   // oxlint-disable-next-line no-empty-pattern -- Playwright reads a fixture's needs from this very pattern
   source: async ({}, provide) => {
     const source = await Source.start();

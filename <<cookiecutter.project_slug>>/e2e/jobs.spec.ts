@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { Card, expect, fetchUrl, pdf, prose, test, upload } from "./fixtures";
+import { signsIn } from "./people";
 
 test("several files are several jobs, by choice or by drop", async ({ page }) => {
   const [first, second, dropped] = ["one.txt", "two.md", "three.html"].map((name) => `${crypto.randomUUID()}-${name}`) as [string, string, string];
@@ -84,7 +85,7 @@ test("a WebSocket shows the same lines as they come, and is remembered", async (
   const streams: string[] = [];
   const sockets: string[] = [];
   page.on("request", (request) => {
-    if (request.url().endsWith("/stream")) streams.push(request.url());
+    if (request.method() === "GET" && request.url().endsWith("/stream")) streams.push(request.url());
   });
   page.on("websocket", (socket) => {
     if (socket.url().includes("/api/log/")) sockets.push(socket.url());
@@ -106,14 +107,14 @@ test("a WebSocket shows the same lines as they come, and is remembered", async (
   await card.ended("Completed");
   await card.expectWhole();
   expect(sockets).toHaveLength(2);
-  for (const url of sockets) expect(url).toMatch(/^ws:.*\/ws$/);
+  for (const url of sockets) expect(url).toMatch(signsIn ? /^ws:.*\/ws\?ticket=[\w.-]+$/ : /^ws:.*\/ws$/);
   expect(streams).toEqual([]);
 });
 
 test("polling shows the same lines without a stream, and is remembered", async ({ page, source }) => {
   const streams: string[] = [];
   page.on("request", (request) => {
-    if (request.url().endsWith("/stream")) streams.push(request.url());
+    if (request.method() === "GET" && request.url().endsWith("/stream")) streams.push(request.url());
   });
   const document = source.serve("polled.txt");
   await page.goto("/");

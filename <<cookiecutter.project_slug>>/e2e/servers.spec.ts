@@ -81,7 +81,7 @@ class Viewer {
     this.server = null;
     await this.#page.goto("/");
     await this.#page.getByRole("radio", { name: delivery }).check();
-    const started = this.#page.waitForResponse((response: Response) => response.url().endsWith("/api/ingest"));
+    const started = this.#page.waitForResponse((response: Response) => /\/api\/ingest(\/stream)?$/.test(response.url()));
     await fetchUrl(this.#page, document.url);
     this.runner = servedBy((await started).headers());
     await Card.named(this.#page, document.name).link("on a page of its own").click();
@@ -232,7 +232,7 @@ test("a job is cancelled through the server that does not run it", async ({ page
   await viewer.begin(document);
   await writeParts(viewer, document, 1, 1);
   // Straight to the other one, as the page would with nginx's next turn.
-  const answer = await page.request.post(`http://${servers.other(viewer.runner)}/api/jobs/${await viewer.card.id()}/cancel`);
+  const answer = await page.request.post(`http://${servers.other(viewer.runner)}/api/job/${await viewer.card.id()}/cancel`);
   expect(answer.status()).toBe(200);
   await viewer.card.ended("Cancelled");
   await viewer.card.expectWhole();

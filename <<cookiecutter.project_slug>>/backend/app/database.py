@@ -61,8 +61,18 @@ class Database:
             ) from error
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Gives what `work(connection)` returns. `work` must not write."""
-        return await self._run(self._readers, lambda: work(self._connection()))
+        """Gives what `work(connection)` returns, which sees the database as it is at its first statement, whatever is
+        written meanwhile. `work` must not write."""
+
+        def snapshot() -> T:
+            connection = self._connection()
+            connection.execute("BEGIN")
+            try:
+                return work(connection)
+            finally:
+                connection.execute("ROLLBACK")
+
+        return await self._run(self._readers, snapshot)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Gives what `work(connection)` returns, run in a transaction of its own.

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
-__all__ = ["ApiError", "ErrorBody", "add_error_handlers", "error_responses"]
+__all__ = ["ApiError", "ErrorBody", "add_error_handlers", "error_responses", "refuse"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +26,7 @@ class ErrorBody(BaseModel):
 
 
 class ApiError(Exception):
-    """Answers the request with `status` and `{"error": message}`."""
+    """Answers the request with `status` and `{"error": message}`, or closes the WebSocket with 4000 + `status`."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -36,9 +39,17 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, object]]:
     return {status: {"model": ErrorBody} for status in statuses}
 
 
+async def refuse(scope: Scope, receive: Receive, send: Send, error: ApiError) -> None:
+    """Answers a request or a WebSocket with an error: what a middleware does in place of raising it."""
+    if scope["type"] == "websocket":
+        await _close(WebSocket(scope, receive, send), error)
+    else:
+        await _answer(error.status, str(error), error.headers)(scope, receive, send)
+
+
 def add_error_handlers(app: FastAPI) -> None:
     """Gives every error of `app`, its own and the framework's, the one shape of body."""
-    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(ApiError, cast(Any, _api_error))
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(Exception, _crash)
@@ -48,9 +59,17 @@ def _answer(status: int, message: str, headers: Mapping[str, str] | None = None)
     return JSONResponse({"error": message}, status, headers)
 
 
-async def _api_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ApiError)
+async def _api_error(connection: Request | WebSocket, error: ApiError) -> JSONResponse | None:
+    if isinstance(connection, WebSocket):
+        await _close(connection, error)
+        return None
     return _answer(error.status, str(error), error.headers)
+
+
+async def _close(websocket: WebSocket, error: ApiError) -> None:
+    # Accepted before: a page sees how a WebSocket was closed, and not why one was refused.
+    await websocket.accept()
+    await websocket.close(4000 + error.status)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

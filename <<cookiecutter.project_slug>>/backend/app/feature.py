@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp
 from streamator import Store
 
 from app.database import Database, Migration
+from app.documents import DocumentSource
 from app.jobs import JobRunner
 from app.settings import Settings
 
@@ -25,10 +28,12 @@ class Services:
     database: Database
     store: Store
     jobs: JobRunner
+    documents: list[DocumentSource] = field(default_factory=list)
+    """Where documents are: a feature that keeps some adds itself, one that works on them reads from all."""
 
 
-def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
+def _services(connection: HTTPConnection) -> Services:
+    services: Services = connection.app.state.services
     return services
 
 
@@ -38,7 +43,7 @@ SharedServices = Annotated[Services, Depends(_services)]
 
 @dataclass(frozen=True)
 class Feature:
-    """A part of the app that can be deleted: one folder, and its line in `app.main.FEATURES`.
+    """A part of the app that can be deleted: one folder, and its lines in `app.features`.
 
     Arguments:
         name: names its steps in the database's schema; never change it.
@@ -46,9 +51,12 @@ class Feature:
         migrations: its tables.
         lifespan: what it holds open while the app runs. It is entered when `app.state.services` is there,
             and left when no job runs any more.
+        authentication: a middleware that every request goes through, unless AUTH is none: it puts the `User` into
+            `scope["user"]`, or refuses. Of the feature with which people sign in; without one, AUTH has to be none.
     """
 
     name: str
     router: APIRouter
     migrations: Sequence[Migration]
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
+    authentication: Callable[[ASGIApp], ASGIApp] | None = None

@@ -10,26 +10,24 @@ from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from prometheus_client import ProcessCollector
 from streamator import open_store
 from streamator.emitter import start_reaper
 from streamator.fastapi import add_job_routes, add_log_routes
 from streamator.metrics import add_metrics_route
 
-from app import ingest, jobs, project, routes
+from app import jobs, project, routes
 from app.database import Database
 from app.errors import add_error_handlers
 from app.feature import Feature, Services
+from app.features import FEATURES
 from app.security import CrossSiteGuard, SecurityHeaders
 from app.servers import Server
 from app.settings import Settings, SettingsError, load_settings
 from app.static import SinglePageApp
 
-__all__ = ["FEATURES", "create_app"]
-
-FEATURES: tuple[Feature, ...] = (ingest.FEATURE,)
-"""The app's own pages, one line each: to remove one, delete its folder, its import and its line."""
+__all__ = ["create_app"]
 
 _REAPER_INTERVAL = 60.0
 
@@ -48,6 +46,10 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
         SettingsError: the environment holds a value that cannot be used.
     """
     settings = settings or load_settings()
+    signs_in = settings.auth != "none"
+    authentications = [each.authentication for each in features if each.authentication is not None and signs_in]
+    if signs_in and not authentications:
+        raise SettingsError(f"AUTH={settings.auth!r} cannot be used: nothing here signs people in; set it to none.")
     store = open_store(settings.streamator_store, **settings.store_options)
 
     @contextlib.asynccontextmanager
@@ -94,12 +96,16 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
     app.include_router(routes.api, prefix="/api")
     for feature in features:
         app.include_router(feature.router, prefix="/api")
-    add_log_routes(app, prefix="/api/log", store=store)
-    add_job_routes(app, prefix="/api/job", store=store)
+    own_jobs = APIRouter(dependencies=[Depends(routes.own_job)])
+    add_log_routes(own_jobs, prefix="/log", store=store)
+    add_job_routes(own_jobs, prefix="/job", store=store)
+    app.include_router(own_jobs, prefix="/api")
     if settings.metrics:
         ProcessCollector(registry=add_metrics_route(app, store=store).registry)  # and what the process takes
     if settings.static_dir is not None:
         app.mount("/", SinglePageApp(directory=settings.static_dir, html=True))
+    for authentication in authentications:
+        app.add_middleware(authentication)
     app.add_middleware(CrossSiteGuard)
     app.add_middleware(SecurityHeaders)
     return app

@@ -11,6 +11,7 @@ import json
 
 __all__ = [
     "BACKEND_PORT",
+    "DEFAULT_AUTH",
     "DEFAULT_STORE",
     "DEFAULT_TABLE",
     "DESCRIPTION",
@@ -50,6 +51,12 @@ DEFAULT_STORE = _answer(
 << cookiecutter.store | tojson >>
 """,
     "memory",
+)
+DEFAULT_AUTH = _answer(
+    r"""
+<< cookiecutter.auth | tojson >>
+""",
+    "none",
 )
 DEFAULT_TABLE = _answer(
     r"""

@@ -12,8 +12,9 @@ from app import project
 from app.errors import ApiError, error_responses
 from app.feature import SharedServices
 from app.jobs import Job
+from app.users import LOCAL_USER, CurrentUser
 
-__all__ = ["api", "root"]
+__all__ = ["api", "own_job", "root"]
 
 root = APIRouter()
 api = APIRouter()
@@ -41,6 +42,7 @@ class Config(BaseModel):
     description: str
     version: str
     store: Literal["memory", "dynamo", "redis"]
+    auth: Literal["none", "jwt"]
     max_upload_bytes: int
     max_running_jobs: int
 
@@ -49,12 +51,6 @@ class Jobs(BaseModel):
     """Jobs, newest first."""
 
     jobs: list[Job]
-
-
-class Cancelled(BaseModel):
-    """The job that was asked to stop."""
-
-    cancelled: str
 
 
 @root.get("/healthz", tags=["health"])
@@ -77,29 +73,34 @@ async def config(services: SharedServices) -> Config:
         description=project.DESCRIPTION,
         version=version("app"),
         store=settings.streamator_store,
+        auth=settings.auth,
         max_upload_bytes=settings.max_upload_bytes,
         max_running_jobs=settings.max_running_jobs,
     )
 
 
 @api.get("/jobs", tags=["jobs"], responses=error_responses(422))
-async def list_jobs(services: SharedServices, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> Jobs:
-    """Lists the newest jobs, of earlier runs of the server too."""
-    return Jobs(jobs=await services.jobs.latest(limit))
+async def list_jobs(
+    services: SharedServices,
+    user: CurrentUser,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    kind: Annotated[str | None, Query(max_length=40, description="such as ingest; all without it")] = None,
+) -> Jobs:
+    """Lists the user's newest jobs, of earlier runs of the server and of other processes too."""
+    rows = await services.jobs.latest(limit, user=user, kind=kind)
+    return Jobs(jobs=await services.jobs.with_progress(rows))
 
 
 @api.get("/jobs/{job_id}", tags=["jobs"], responses=error_responses(404))
-async def get_job(services: SharedServices, job_id: str) -> Job:
+async def get_job(services: SharedServices, user: CurrentUser, job_id: str) -> Job:
     """Gives one job."""
-    job = await services.jobs.get(job_id)
+    job = await services.jobs.get(job_id, user=user)
     if job is None:
         raise ApiError(404, "not found")
-    return job
+    return (await services.jobs.with_progress([job]))[0]
 
 
-@api.post("/jobs/{job_id}/cancel", tags=["jobs"], responses=error_responses(403, 404))
-async def cancel_job(services: SharedServices, job_id: str) -> Cancelled:
-    """Asks a job to stop, whichever server runs it; one that is over stays as it is."""
-    if not await services.jobs.cancel(job_id):
+async def own_job(services: SharedServices, user: CurrentUser, job_id: str) -> None:
+    """Lets a user at the log, the result and the end of their own jobs alone: another's is as good as none."""
+    if user is not LOCAL_USER and await services.jobs.get(job_id, user=user) is None:
         raise ApiError(404, "not found")
-    return Cancelled(cancelled=job_id)

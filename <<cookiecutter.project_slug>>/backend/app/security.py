@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 __all__ = ["CrossSiteGuard", "SecurityHeaders"]
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -21,7 +21,7 @@ _HEADERS = {
 
 
 class CrossSiteGuard:
-    """Refuses, with 403, requests that change something and that a browser sends for another site's page.
+    """Refuses, with 403, what a browser sends for another site's page: requests that change something, WebSockets.
 
     A browser says where a request comes from in `Sec-Fetch-Site`, which a page cannot forge; only
     `same-origin` and `none` (typed in by the user) pass. Over plain http to another host than localhost
@@ -33,10 +33,10 @@ class CrossSiteGuard:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in _SAFE_METHODS:
+        if scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in _SAFE_METHODS):
             reason = _foreign(Headers(scope=scope), scope.get("scheme", "http"))
             if reason is not None:
-                await _refuse(send, reason)
+                await _refuse(scope, send, reason)
                 return
         await self._app(scope, receive, send)
 
@@ -87,7 +87,10 @@ def _same_host(origin: str, host: str, scheme: str) -> bool:
         return False
 
 
-async def _refuse(send: Send, reason: str) -> None:
+async def _refuse(scope: Scope, send: Send, reason: str) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})  # not accepted before: the server answers 403
+        return
     message = f"requests from another site are refused ({reason}): use this app's own page"
     body = json.dumps({"error": message}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import project
 
-__all__ = ["PROJECT_ROOT", "Settings", "SettingsError", "load_settings"]
+__all__ = ["MIN_SECRET", "PROJECT_ROOT", "Settings", "SettingsError", "load_settings"]
+
+
+MIN_SECRET = 32
+"""The characters of the shortest secret that signs anything: as many bytes as the signature has (RFC 7518, 3.2)."""
 
 
 def _find_root() -> Path:
@@ -83,7 +87,35 @@ class Settings(BaseSettings):
     job_ttl_seconds: float = Field(
         default=3600, ge=1, description="set the seconds that a finished job stays in memory: 1 or more"
     )
+    auth: Literal["none", "jwt"] = Field(
+        default=cast(Any, project.DEFAULT_AUTH),
+        description="set it to none, or to jwt for an app whose users sign in",
+    )
+    auth_secret: str | None = Field(
+        default=None,
+        min_length=MIN_SECRET,
+        repr=False,
+        description=f"set {MIN_SECRET} characters or more, the same for all servers, or leave it unset",
+    )
+    auth_token_seconds: int = Field(
+        default=600, ge=1, le=86_400, description="set the seconds that an access token holds: 1 to 86400"
+    )
+    auth_session_days: int = Field(
+        default=30, ge=1, le=3650, description="set the days without a visit after which a sign-in ends: 1 to 3650"
+    )
+    max_streams_per_user: int = Field(
+        default=50, ge=1, le=100_000, description="set how many streams a user may have open: 1 to 100000"
+    )
     ingest_allow_private_urls: bool = Field(default=False, description="set it to true or false")
+    anthropic_api_key: SecretStr | None = None
+    anthropic_base_url: str | None = Field(default=None, description="set it to an address, or leave it unset")
+    anthropic_model: str = Field(default="claude-sonnet-5-5", min_length=1, description="set the name of a model")
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str | None = Field(default=None, description="set it to an address, or leave it unset")
+    openai_model: str = Field(default="gpt-5.4-mini", min_length=1, description="set the name of a model")
+    generation_provider: Literal["extractive", "anthropic", "openai"] | None = Field(
+        default=None, description="set it to extractive, anthropic or openai, or leave it unset"
+    )
     metrics: bool = Field(default=False, description="set it to true or false")
     static_dir: Path | None = Field(
         default=None, description="set the directory of the built frontend, or leave it unset"
@@ -96,6 +128,22 @@ class Settings(BaseSettings):
         if not url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("set the server as redis://[user:password@]host:port/db")
         return url
+
+    @field_validator("anthropic_base_url", "openai_base_url")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("set the address of an API, such as http://127.0.0.1:11434/v1")
+        return url
+
+    @field_validator("generation_provider")
+    @classmethod
+    def _is_configured(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name == "anthropic" and info.data.get("anthropic_api_key") is None:
+            raise ValueError("set ANTHROPIC_API_KEY as well")
+        if name == "openai" and not (info.data.get("openai_api_key") or info.data.get("openai_base_url")):
+            raise ValueError("set OPENAI_API_KEY or OPENAI_BASE_URL as well")
+        return name
 
     @field_validator("data_dir", "static_dir", "streamator_dead_letters")
     @classmethod
@@ -151,6 +199,6 @@ def _sentence(error: dict[str, Any]) -> str:
         fix = str(error["ctx"]["error"])
     else:
         fix = (field.description if field else None) or str(error["msg"])
-    if "redis" in name.lower():  # it may hold a password
+    if "redis" in name.lower() or "secret" in name.lower():  # it may hold a password
         return f"{name.upper()} cannot be used: {fix}."
     return f"{name.upper()}={str(error['input'])!r} cannot be used: {fix}."

@@ -34,7 +34,7 @@ def settings(tmp_path: Path) -> Callable[..., Settings]:
     """Makes settings on a directory of the test's own; takes those that differ from the defaults."""
 
     def make(**values: Any) -> Settings:
-        return load_settings(_env_file=None, **{"data_dir": tmp_path / "data", **values})
+        return load_settings(_env_file=None, **{"data_dir": tmp_path / "data", "auth": "none", **values})
 
     return make
 
@@ -42,7 +42,8 @@ def settings(tmp_path: Path) -> Callable[..., Settings]:
 @pytest.fixture
 def run_app(settings: Callable[..., Settings]) -> Iterator[Callable[..., RunningApp]]:
     """Starts an app in a real server, in a thread; takes the settings that differ from the defaults."""
-    from app.main import FEATURES, create_app
+    from app.features import FEATURES
+    from app.main import create_app
 
     running: list[RunningApp] = []
 

@@ -131,6 +131,28 @@ async def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> No
     await database.close()
 
 
+async def test_what_is_read_together_is_of_one_moment(tmp_path: Path) -> None:
+    database = Database(tmp_path / "app.db", {"notes": NOTES})
+    await database.open()
+    read, written = threading.Event(), threading.Event()
+
+    def count_twice(connection: sqlite3.Connection) -> list[int]:
+        counts = []
+        for _ in range(2):
+            counts.append(connection.execute("SELECT count(*) FROM notes").fetchone()[0])
+            read.set()
+            assert written.wait(10)
+        return counts
+
+    reading = asyncio.create_task(database.read(count_twice))
+    await asyncio.to_thread(read.wait, 10)
+    await database.write(lambda connection: connection.execute("INSERT INTO notes VALUES ('a')"))
+    written.set()
+    assert await reading == [0, 0]
+    assert await count(database) == 1
+    await database.close()
+
+
 OPEN = """
 import asyncio, sys, time
 from pathlib import Path

@@ -13,8 +13,9 @@ import pytest
 from streamator import JobEmitter, MemoryStore, follow
 
 from app.database import Database
-from app.jobs import MIGRATIONS, WATCH_SECONDS, JobError, JobRunner, JobTable, TooManyJobs
+from app.jobs import MIGRATIONS, JobError, JobRunner, JobTable, TooManyJobs
 from app.servers import Server
+from app.users import LOCAL_USER, User
 from tests.support import eventually_async
 
 pytestmark = pytest.mark.anyio
@@ -80,7 +81,7 @@ async def test_an_exception_is_an_error_entry_and_then_done_failed(tmp_path: Pat
         found = await events(store, job.job_id)
         assert lines(found) == [("error", "Unexpected ZeroDivisionError: by nothing")]
         assert found[-1]["status"] == "failed"
-        ended = await runner.get(job.job_id)
+        ended = await runner.get(job.job_id, user=LOCAL_USER)
         assert ended is not None
         assert (ended.status, ended.error) == ("failed", "Unexpected ZeroDivisionError: by nothing")
 
@@ -109,7 +110,7 @@ async def test_a_cancelled_job_ends_at_once_and_says_so(tmp_path: Path) -> None:
         found = await events(store, job.job_id)
         assert time.monotonic() - before < 0.2
         assert (found[-1]["event"], found[-1]["status"]) == ("done", "cancelled")
-        ended = await runner.get(job.job_id)
+        ended = await runner.get(job.job_id, user=LOCAL_USER)
         assert ended is not None
         assert (ended.status, ended.error) == ("cancelled", None)
 
@@ -141,10 +142,10 @@ async def test_a_viewer_that_has_seen_done_is_never_told_running(tmp_path: Path)
         for _ in range(20):
             job = await runner.start("test", "x", work)
             await events(store, job.job_id)
-            seen = await runner.get(job.job_id)
+            seen = await runner.get(job.job_id, user=LOCAL_USER)
             assert seen is not None
             assert seen.status == "completed"
-            assert (await runner.latest(1))[0].status == "completed"
+            assert (await runner.latest(1, user=LOCAL_USER))[0].status == "completed"
 
 
 async def test_the_cap_counts_what_runs_and_frees_its_place(tmp_path: Path) -> None:
@@ -261,41 +262,6 @@ async def test_the_jobs_of_a_dead_server_are_interrupted_once(tmp_path: Path) ->
             assert (row.status, row.error) == ("interrupted", "The server stopped while this job was running.")
 
 
-async def test_a_job_is_cancelled_by_the_server_that_runs_it_when_another_is_asked(tmp_path: Path) -> None:
-    async with runner_on(tmp_path) as (first, table, store), runner_on(tmp_path) as (second, _, _):
-        watch = asyncio.create_task(first.watch())
-        job_id = (await first.start("test", "x", wait)).job_id
-        bystander = (await first.start("test", "y", wait)).job_id
-        before = time.monotonic()
-        assert await second.cancel(job_id)
-        found = await events(store, job_id)
-        assert time.monotonic() - before < 2 * WATCH_SECONDS
-        assert lines(found) == [("info", "waiting"), ("warning", "Cancelled.")]
-        assert found[-1]["status"] == "cancelled"
-        assert await second.cancel(job_id)  # over: it stays as it is
-        left = await table.get(bystander)
-        assert left is not None
-        assert left.status == "running"
-        assert not await second.cancel("no-such-job")
-        watch.cancel()
-
-
-async def test_a_job_that_cleans_up_when_another_server_cancels_it_is_not_cancelled_again(tmp_path: Path) -> None:
-    async def work(emitter: JobEmitter) -> None:
-        try:
-            await asyncio.sleep(60)
-        finally:
-            await asyncio.sleep(2.5 * WATCH_SECONDS)
-            emitter.log("cleaned up")
-
-    async with runner_on(tmp_path) as (first, _, store), runner_on(tmp_path) as (second, _, _):
-        watch = asyncio.create_task(first.watch())
-        job_id = (await first.start("test", "x", work)).job_id
-        assert await second.cancel(job_id)
-        assert ("info", "cleaned up") in lines(await events(store, job_id))
-        watch.cancel()
-
-
 async def test_the_newest_jobs_come_first(tmp_path: Path) -> None:
     async def work(emitter: JobEmitter) -> None:
         pass
@@ -303,5 +269,21 @@ async def test_the_newest_jobs_come_first(tmp_path: Path) -> None:
     async with runner_on(tmp_path) as (runner, _, store):
         for name in ("a", "b", "c"):
             await events(store, (await runner.start("test", name, work)).job_id)
-        assert [job.source for job in await runner.latest(2)] == ["c", "b"]
-        assert await runner.get("no-such-job") is None
+        assert [job.source for job in await runner.latest(2, user=LOCAL_USER)] == ["c", "b"]
+        assert await runner.get("no-such-job", user=LOCAL_USER) is None
+
+
+async def test_a_user_sees_their_own_jobs_alone(tmp_path: Path) -> None:
+    async with runner_on(tmp_path) as (runner, _, _):
+
+        async def work(emitter: JobEmitter) -> None:
+            pass
+
+        ann, ben = User("1", "Ann"), User("2", "Ben")
+        hers = await runner.start("ingest", "hers", work, user=ann)
+        await runner.start("generation", "her text", work, user=ann)
+        await runner.start("ingest", "his", work, user=ben)
+        assert [job.source for job in await runner.latest(9, user=ann)] == ["her text", "hers"]
+        assert [job.source for job in await runner.latest(9, user=ann, kind="ingest")] == ["hers"]
+        assert await runner.get(hers.job_id, user=ben) is None
+        assert await runner.get(hers.job_id, user=ann) is not None

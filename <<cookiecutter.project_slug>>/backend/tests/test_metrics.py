@@ -16,6 +16,8 @@ from app.settings import PROJECT_ROOT
 from tests.support import RunningApp
 from tests.test_process import redis  # noqa: F401
 
+pytest.importorskip("app.ingest", reason="the jobs of these tests are those of ingest")
+
 RunApp = Callable[..., RunningApp]
 
 DASHBOARD = json.loads((PROJECT_ROOT / "ops" / "grafana" / "streamator.json").read_text(encoding="utf-8"))

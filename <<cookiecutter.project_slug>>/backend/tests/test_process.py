@@ -9,15 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.pdf import make_pdf
-from tests.support import JsonObject, eventually
+from tests.support import JsonObject, Web, eventually
+
+pytest.importorskip("app.ingest", reason="the jobs of these tests are those of ingest")
 
 
 class Process:
@@ -38,6 +42,7 @@ class Process:
                     **os.environ,
                     "BACKEND_PORT": str(port),
                     "DATA_DIR": str(self._directory / "data"),
+                    "AUTH": "none",
                     **self._environment,
                 },
                 stdout=output,
@@ -335,9 +340,10 @@ def test_a_job_that_the_server_stopped_ends_its_log(
     server.stop()
     stream.close()
     server.start()
-    ending = list(server.lines(job_id))[-2:]
-    assert ending[0]["message"] == "The server is stopping: start this job again later."
-    assert (ending[1]["event"], ending[1]["status"]) == ("done", "cancelled")
+    *before, done = server.lines(job_id)
+    logged = [event["message"] for event in before if event["event"] == "log"]
+    assert logged[-1] == "The server is stopping: start this job again later."
+    assert (done["event"], done["status"]) == ("done", "cancelled")
 
 
 @pytest.mark.parametrize("store", ["dynamo", "redis"])
@@ -362,3 +368,26 @@ def test_a_store_that_is_down_degrades_the_health_and_stops_no_job(
 
 def degraded(health: JsonObject) -> JsonObject | None:
     return health if health["status"] == "degraded" else None
+
+
+def test_a_job_of_another_process_is_listed_with_its_step(
+    launch: Callable[..., Process], remote: dict[str, str], web: Web
+) -> None:
+    release = threading.Event()
+
+    def write(wfile: Any) -> None:
+        assert release.wait(30)
+        wfile.write(b"some words")
+
+    url = web.put("/slow.txt", write, content_type="text/plain")
+    here, there = launch(**remote), launch(INGEST_ALLOW_PRIVATE_URLS="true", **remote)
+    job_id = there.client.post("/api/ingest", data={"url": url}).json()["job_id"]
+
+    def seen() -> JsonObject:
+        (row,) = here.client.get("/api/jobs").json()["jobs"]
+        return dict(row)
+
+    eventually(lambda: seen()["step"] == "fetching")
+    assert (seen()["job_id"], seen()["percent"]) == (job_id, 3)
+    release.set()
+    eventually(lambda: seen()["status"] == "completed")

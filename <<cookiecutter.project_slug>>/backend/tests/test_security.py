@@ -3,6 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.support import RunningApp
 
@@ -54,6 +57,19 @@ def test_the_apps_own_page_and_programs_pass(running: RunningApp, headers: dict[
     own = str(running.client.base_url).rstrip("/")
     headers = {name: value.format(own=own) for name, value in headers.items()}
     assert running.client.delete("/api/documents/none", headers=headers).status_code == 404
+
+
+def test_another_sites_page_gets_no_websocket(running: RunningApp) -> None:
+    own = str(running.client.base_url).rstrip("/")
+    url = f"{own}/api/log/x/ws".replace("http", "ws", 1)
+    for foreign in ("https://evil.example", "null", "http://127.0.0.1:1"):
+        with pytest.raises(InvalidStatus) as refused, connect(url, origin=Origin(foreign)):
+            pass
+        assert refused.value.response.status_code == 403
+    with connect(url, origin=Origin(own)) as connection, pytest.raises(ConnectionClosed) as closed:
+        connection.recv(30)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4404  # it was let in, and there is no such job
 
 
 def test_reading_is_open_but_carries_no_permission_for_other_sites(running: RunningApp) -> None:

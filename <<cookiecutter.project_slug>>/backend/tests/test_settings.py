@@ -56,6 +56,14 @@ def test_a_redis_is_named_by_either_variable_and_its_password_is_not_shown(
     assert "secret" not in str(raised.value)
 
 
+def test_a_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-secret")
+    settings = load_settings(_env_file=None, generation_provider="anthropic")
+    assert settings.anthropic_api_key is not None
+    assert settings.anthropic_api_key.get_secret_value() == "sk-secret"
+    assert "sk-secret" not in repr(settings)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "fix"),
     [
@@ -67,6 +75,10 @@ def test_a_redis_is_named_by_either_variable_and_its_password_is_not_shown(
         ("MAX_RUNNING_JOBS", "0", "from 1 to 1000"),
         ("INGEST_ALLOW_PRIVATE_URLS", "maybe", "true or false"),
         ("STATIC_DIR", "/nonexistent", "build the frontend"),
+        ("OPENAI_BASE_URL", "localhost:11434", "such as http://127.0.0.1:11434/v1"),
+        ("GENERATION_PROVIDER", "oracle", "set it to extractive, anthropic or openai"),
+        ("GENERATION_PROVIDER", "anthropic", "set ANTHROPIC_API_KEY as well"),
+        ("GENERATION_PROVIDER", "openai", "set OPENAI_API_KEY or OPENAI_BASE_URL as well"),
     ],
 )
 def test_a_wrong_value_is_one_line_with_the_name_the_value_and_the_fix(

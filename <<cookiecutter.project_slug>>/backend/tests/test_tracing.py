@@ -19,6 +19,8 @@ from streamator import JobEmitter
 from app.feature import Feature, SharedServices
 from tests.support import RunningApp, eventually
 
+pytest.importorskip("app.ingest", reason="the jobs of these tests are those of ingest")
+
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HEADERS = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
 

@@ -1,6 +1,7 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import "streamator-react/log.css";
+import "streamator-react/panels.css";
 import "./app/app.css";
 import { App } from "./app/App";
 import { applyStoredTheme } from "./app/theme";

@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -17,8 +17,10 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel
 
 from app.database import Database, Migration
+from app.documents import SourceDocument
 from app.ingest.archive import Archive
 from app.ingest.identify import Kind
+from app.users import User
 
 __all__ = ["MIGRATIONS", "Document", "DocumentText", "Documents", "Library", "NewDocument"]
 
@@ -46,6 +48,49 @@ MIGRATIONS: tuple[Migration, ...] = (
             tokenize="unicode61 remove_diacritics 2"
         )
         """,
+        """
+        CREATE TRIGGER documents_added AFTER INSERT ON documents BEGIN
+            INSERT INTO documents_index (rowid, title, text) VALUES (new.position, new.title, new.text);
+        END
+        """,
+        """
+        CREATE TRIGGER documents_removed AFTER DELETE ON documents BEGIN
+            INSERT INTO documents_index (documents_index, rowid, title, text)
+            VALUES ('delete', old.position, old.title, old.text);
+        END
+        """,
+    ),
+    # Each user's own: a content is there once for each of them. A UNIQUE cannot be altered, so the table is made anew;
+    # the index refers to it by its name and its rows' positions, and both stay.
+    (
+        "DROP TRIGGER documents_added",
+        "DROP TRIGGER documents_removed",
+        """
+        CREATE TABLE documents_of_users (
+            position INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            user_id TEXT NOT NULL DEFAULT 'local',
+            sha256 TEXT NOT NULL,
+            title TEXT NOT NULL,
+            source TEXT NOT NULL,
+            file_name TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            words INTEGER NOT NULL,
+            bytes INTEGER NOT NULL,
+            created_at TEXT NOT NULL,
+            text TEXT NOT NULL,
+            UNIQUE (user_id, sha256)
+        )
+        """,
+        """
+        INSERT INTO documents_of_users
+            (position, id, sha256, title, source, file_name, kind, words, bytes, created_at, text)
+        SELECT position, id, sha256, title, source, file_name, kind, words, bytes, created_at, text FROM documents
+        """,
+        "DROP TABLE documents",
+        "ALTER TABLE documents_of_users RENAME TO documents",
+        "CREATE INDEX documents_by_hash ON documents (sha256)",
+        "CREATE INDEX documents_by_source ON documents (user_id, source)",
         """
         CREATE TRIGGER documents_added AFTER INSERT ON documents BEGIN
             INSERT INTO documents_index (rowid, title, text) VALUES (new.position, new.title, new.text);
@@ -107,7 +152,10 @@ class NewDocument:
 
 
 class Library:
-    """The documents: their rows in the database and their originals in the archive, kept in step."""
+    """The documents: their rows in the database and their originals in the archive, kept in step.
+
+    A document is its user's alone; an original is kept once, however many users have it.
+    """
 
     def __init__(self, database: Database, archive: Archive) -> None:
         self._database = database
@@ -115,31 +163,41 @@ class Library:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._cleanups: set[asyncio.Task[None]] = set()
 
-    async def add(self, new: NewDocument, original: Path) -> tuple[Document, bool]:
+    async def add(
+        self, new: NewDocument, original: Path, *, user: User, archived: Callable[[], None] = lambda: None
+    ) -> tuple[Document, bool]:
         """Stores a document and moves its original into the archive.
 
-        Gives the document and True; or, where another with the same content is stored already, that one and
+        Gives the document and True; or, where the user has another with the same content already, that one and
         False. Guarantee: row and original are both there when this returns. When it raises or is cancelled
         neither is, or both are (a commit cannot be called back once it has begun).
+
+        Arguments:
+            new: what is stored of it.
+            original: the file that arrived.
+            user: whose it is.
+            archived: called when the original is in its place and the text is about to be stored; from the
+                database's thread.
         """
         async with self._lock(new.sha256):
-            known = await self.known(new.sha256)
+            known = await self.known(new.sha256, user=user)
             if known is not None:
                 return known, False
             identifier, created_at = secrets.token_hex(8), datetime.now(timezone.utc)
             values = (
-                identifier, new.sha256, new.title, new.source, new.file_name, new.kind, new.words, new.bytes,
+                identifier, user.id, new.sha256, new.title, new.source, new.file_name, new.kind, new.words, new.bytes,
                 created_at.isoformat(), new.text,
             )  # fmt: skip
 
             def insert(connection: sqlite3.Connection) -> None:
                 # The file goes first and within the transaction: a row never points to nothing.
+                self._archive.keep(original, new.sha256)
+                archived()
                 connection.execute(
-                    "INSERT INTO documents (id, sha256, title, source, file_name, kind, words, bytes, "
-                    "created_at, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO documents (id, user_id, sha256, title, source, file_name, kind, words, bytes, "
+                    "created_at, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     values,
                 )
-                self._archive.keep(original, new.sha256)
 
             try:
                 await self._database.write(insert)
@@ -149,54 +207,58 @@ class Library:
                 raise
             fields = {"title": new.title, "source": new.source, "kind": new.kind, "words": new.words}
             snippet = " ".join(new.text[:240].split())
-            return Document(
-                id=identifier, **fields, bytes=new.bytes, created_at=created_at, snippet=snippet
-            ), True
+            return Document(id=identifier, **fields, bytes=new.bytes, created_at=created_at, snippet=snippet), True
 
-    async def known(self, sha256: str) -> Document | None:
-        """The document whose original has this hash, or None."""
-        return await self._one("d.sha256 = ?", sha256)
+    async def known(self, sha256: str, *, user: User) -> Document | None:
+        """The user's document whose original has this hash, or None."""
+        return await self._one("d.user_id = ? AND d.sha256 = ?", user.id, sha256)
 
-    async def get(self, identifier: str) -> DocumentText | None:
-        """One document with its text, or None."""
+    async def from_source(self, source: str, *, user: User) -> Document | None:
+        """The user's newest document that came from this URL, or None."""
+        return await self._one("d.user_id = ? AND d.source = ? ORDER BY d.position DESC", user.id, source)
+
+    async def get(self, identifier: str, *, user: User) -> DocumentText | None:
+        """One of the user's documents with its text, or None."""
         row = await self._database.read(
             lambda connection: connection.execute(
                 f"SELECT {_COLUMNS}, substr(d.text, 1, 240) AS snippet, d.text "
-                "FROM documents d WHERE d.id = ?",
-                (identifier,),
+                "FROM documents d WHERE d.user_id = ? AND d.id = ?",
+                (user.id, identifier),
             ).fetchone()
         )
         return None if row is None else DocumentText(**row)
 
-    async def original(self, identifier: str) -> tuple[Path, str] | None:
+    async def original(self, identifier: str, *, user: User) -> tuple[Path, str] | None:
         """The path of a document's original and the file name it came with, or None."""
         row = await self._database.read(
             lambda connection: connection.execute(
-                "SELECT sha256, file_name FROM documents WHERE id = ?", (identifier,)
+                "SELECT sha256, file_name FROM documents WHERE user_id = ? AND id = ?", (user.id, identifier)
             ).fetchone()
         )
         return None if row is None else (self._archive.path(row["sha256"]), row["file_name"])
 
-    async def find(self, query: str = "", limit: int = 50) -> Documents:
-        """The newest documents, or with a query those that match it, best first.
+    async def find(self, query: str = "", limit: int = 50, *, user: User) -> Documents:
+        """The user's newest documents, or with a query those that match it, best first.
 
         Arguments:
             query: words, each of which must occur, whole or as the start of a word; "words in quotes" must
                 stand together. No other character means anything, so that no query is an error.
             limit: how many to give at most.
+            user: whose.
         """
         if not query.strip():
-            return await self._database.read(lambda connection: _newest(connection, limit))
+            return await self._database.read(lambda connection: _newest(connection, user.id, limit))
         expression = _match_expression(query)
         if not expression:
             return Documents(documents=[], total=0)
-        return await self._database.read(lambda connection: _matching(connection, expression, limit))
+        return await self._database.read(lambda connection: _matching(connection, user.id, expression, limit))
 
-    async def remove(self, identifier: str) -> bool:
-        """Removes a document and its original; gives whether there was one."""
+    async def remove(self, identifier: str, *, user: User) -> bool:
+        """Removes one of the user's documents, and its original where nobody else has it; gives whether there was
+        one."""
         row = await self._database.read(
             lambda connection: connection.execute(
-                "SELECT sha256 FROM documents WHERE id = ?", (identifier,)
+                "SELECT sha256 FROM documents WHERE user_id = ? AND id = ?", (user.id, identifier)
             ).fetchone()
         )
         if row is None:
@@ -204,12 +266,28 @@ class Library:
         sha256: str = row["sha256"]
         async with self._lock(sha256):
             removed = await self._database.write(
-                lambda connection: (
-                    connection.execute("DELETE FROM documents WHERE id = ?", (identifier,)).rowcount
-                )
+                lambda connection: connection.execute("DELETE FROM documents WHERE id = ?", (identifier,)).rowcount
             )
             await self._remove_if_unknown(sha256)
         return bool(removed)
+
+    # As a `DocumentSource`, for the app's other features
+
+    async def document_ids(self) -> list[str]:
+        """The ids of all documents, of all users, oldest first."""
+        rows = await self._database.read(
+            lambda connection: connection.execute("SELECT id FROM documents ORDER BY position").fetchall()
+        )
+        return [row["id"] for row in rows]
+
+    async def document(self, identifier: str) -> SourceDocument | None:
+        """One document, whoever has it, or None."""
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT id, user_id, title, text FROM documents WHERE id = ?", (identifier,)
+            ).fetchone()
+        )
+        return None if row is None else SourceDocument(**row)
 
     async def close(self) -> None:
         """Waits until nothing is left behind that was cancelled."""
@@ -226,11 +304,11 @@ class Library:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("an original without a document may be left in the archive", exc_info=error)
 
-    async def _one(self, condition: str, value: str) -> Document | None:
+    async def _one(self, condition: str, *values: str) -> Document | None:
         row = await self._database.read(
             lambda connection: connection.execute(
                 f"SELECT {_COLUMNS}, substr(d.text, 1, 240) AS snippet FROM documents d WHERE {condition}",
-                (value,),
+                values,
             ).fetchone()
         )
         return None if row is None else Document(**row)
@@ -251,27 +329,28 @@ class Library:
             yield
 
 
-def _newest(connection: sqlite3.Connection, limit: int) -> Documents:
+def _newest(connection: sqlite3.Connection, user_id: str, limit: int) -> Documents:
     rows = connection.execute(
         f"SELECT {_COLUMNS}, substr(d.text, 1, 240) AS snippet FROM documents d "
-        "ORDER BY d.position DESC LIMIT ?",
-        (limit,),
+        "WHERE d.user_id = ? ORDER BY d.position DESC LIMIT ?",
+        (user_id, limit),
     ).fetchall()
-    total = connection.execute("SELECT count(*) FROM documents").fetchone()[0]
+    total = connection.execute("SELECT count(*) FROM documents WHERE user_id = ?", (user_id,)).fetchone()[0]
     return Documents(documents=[Document(**row) for row in rows], total=total)
 
 
-def _matching(connection: sqlite3.Connection, expression: str, limit: int) -> Documents:
+def _matching(connection: sqlite3.Connection, user_id: str, expression: str, limit: int) -> Documents:
+    found = (
+        "FROM documents_index JOIN documents d ON d.position = documents_index.rowid "
+        "WHERE documents_index MATCH ? AND d.user_id = ?"
+    )
     rows = connection.execute(
         # A word in the title weighs as much as several in the text.
-        f"SELECT {_COLUMNS}, snippet(documents_index, 1, char(2), char(3), '…', 24) AS snippet "
-        "FROM documents_index JOIN documents d ON d.position = documents_index.rowid "
-        "WHERE documents_index MATCH ? ORDER BY bm25(documents_index, 8.0, 1.0), d.position DESC LIMIT ?",
-        (expression, limit),
+        f"SELECT {_COLUMNS}, snippet(documents_index, 1, char(2), char(3), '…', 24) AS snippet {found} "
+        "ORDER BY bm25(documents_index, 8.0, 1.0), d.position DESC LIMIT ?",
+        (expression, user_id, limit),
     ).fetchall()
-    total = connection.execute(
-        "SELECT count(*) FROM documents_index WHERE documents_index MATCH ?", (expression,)
-    ).fetchone()[0]
+    total = connection.execute(f"SELECT count(*) {found}", (expression, user_id)).fetchone()[0]
     return Documents(documents=[Document(**row) for row in rows], total=total)
 
 

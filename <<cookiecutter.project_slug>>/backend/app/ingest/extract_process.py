@@ -1,11 +1,12 @@
-"""`python -m app.ingest.extract_process`: extracts one document, apart from the server.
+"""`python -m app.ingest.extract_process`: reads one document or channel, apart from the server.
 
 A document is a stranger's input to large parsers. In a process of its own it can be killed at any moment,
 hang without holding anything up, and run out of memory alone.
 
 It reads one JSON object from a line of stdin, and writes JSON objects to stdout, one a line:
 `{"log": message, "level": level}` any number of times, then `{"title", "words", "characters"}` with the text
-in the file that was named, or `{"error": sentence}`. When stdin ends, the server has gone, and so does this.
+in the file that was named (of a channel `{"title", "items"}`, and the file is the channel as JSON), or
+`{"error": sentence}`. When stdin ends, the server has gone, and so does this.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from app.ingest.extract import ExtractError, extract
+from app.ingest.channel import read_channel
+from app.ingest.extract import ExtractError, Log, extract
 from app.wording import clip, size
 
 __all__ = ["main"]
@@ -28,7 +30,7 @@ _MAX_WARNINGS = 5
 
 
 def main() -> int:
-    """Extracts the document that stdin names; gives the exit code, 0 also where it cannot be read."""
+    """Reads the file that stdin names; gives the exit code, 0 also where it cannot be read."""
     task = json.loads(sys.stdin.buffer.readline())
     # What the parsers print must not end up among our lines: from here on they print to stderr.
     out = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -43,8 +45,7 @@ def main() -> int:
     # pypdf speaks of the file; what other parsers log is about themselves.
     logging.getLogger("pypdf").addHandler(relay)
     try:
-        found = extract(Path(task["path"]), task["kind"], name=task["name"], charset=task["charset"], log=log)
-        Path(task["text_path"]).write_text(found.text, encoding="utf-8", newline="\n")
+        found = _channel(task) if task["kind"] == "channel" else _document(task, log)
     except ExtractError as error:
         _write(out, {"error": str(error)})
     except (MemoryError, RecursionError) as error:
@@ -57,8 +58,20 @@ def main() -> int:
         _write(out, {"error": f"Reading this document takes {what}: split or simplify it and try again."})
     else:
         relay.summarize()
-        _write(out, {"title": found.title, "words": found.words, "characters": len(found.text)})
+        _write(out, found)
     return 0
+
+
+def _document(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
+    found = extract(Path(task["path"]), task["kind"], name=task["name"], charset=task["charset"], log=log)
+    Path(task["text_path"]).write_text(found.text, encoding="utf-8", newline="\n")
+    return {"title": found.title, "words": found.words, "characters": len(found.text)}
+
+
+def _channel(task: Mapping[str, Any]) -> dict[str, Any]:
+    found = read_channel(Path(task["path"]).read_bytes(), task["url"])
+    Path(task["text_path"]).write_text(found.model_dump_json(), encoding="utf-8")
+    return {"title": found.title, "items": len(found.items)}
 
 
 class _WarningRelay(logging.Handler):

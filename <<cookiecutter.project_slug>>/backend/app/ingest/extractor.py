@@ -1,4 +1,4 @@
-"""Runs extractions, each in a process of its own, a few at a time."""
+"""Reads documents and channels, each in a process of its own, a few at a time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.ingest.channel import Channel
 from app.ingest.extract import Log
 from app.ingest.identify import Kind
 from app.jobs import JobError
@@ -64,16 +65,25 @@ class Extractor:
         Raises:
             JobError: the document cannot be read, takes too long, or took the process down.
         """
+        message = await self._run(
+            {"path": str(path), "kind": kind, "name": name, "charset": charset, "text_path": str(text_path)}, log
+        )
+        return ExtractedFile(message["title"], message["words"], message["characters"])
+
+    async def read_channel(self, path: Path, url: str, *, text_path: Path, log: Log) -> Channel:
+        """Reads the items of a feed or a sitemap that was fetched from `url`; `text_path` is a file to work with.
+
+        Raises:
+            JobError: as for `extract`.
+        """
+        await self._run({"path": str(path), "kind": "channel", "url": url, "text_path": str(text_path)}, log)
+        return await asyncio.to_thread(lambda: Channel.model_validate_json(text_path.read_bytes()))
+
+    async def _run(self, task: dict[str, Any], log: Log) -> dict[str, Any]:
         if self._slots.locked():
-            log(
-                f"Waiting: {count(self._processes, 'document is', 'documents are')} being read already",
-                "info",
-            )
+            log(f"Waiting: {count(self._processes, 'document is', 'documents are')} being read already", "info")
         async with self._slots:
-            task = {
-                "path": str(path), "kind": kind, "name": name, "charset": charset,
-                "text_path": str(text_path), "memory_bytes": _MEMORY_BYTES,
-            }  # fmt: skip
+            task["memory_bytes"] = _MEMORY_BYTES
             process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.PIPE,
@@ -103,20 +113,20 @@ class Extractor:
 
 async def _converse(
     process: asyncio.subprocess.Process, task: dict[str, Any], log: Log, complaints: asyncio.Task[str]
-) -> ExtractedFile:
+) -> dict[str, Any]:
     assert process.stdin is not None
     assert process.stdout is not None
     with contextlib.suppress(ConnectionError):  # it died at once: what it wrote says why
         process.stdin.write(json.dumps(task).encode() + b"\n")
         await process.stdin.drain()
     async for line in process.stdout:
-        message = json.loads(line)
+        message: dict[str, Any] = json.loads(line)
         if "log" in message:
             log(message["log"], message["level"])
         elif "error" in message:
             raise JobError(message["error"])
         else:
-            return ExtractedFile(message["title"], message["words"], message["characters"])
+            return message
     code, said = await process.wait(), await complaints
     how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
     last = said.strip().splitlines()[-1][:300] if said.strip() else "it said nothing"

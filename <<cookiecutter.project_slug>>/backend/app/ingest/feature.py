@@ -25,6 +25,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     archive = Archive(settings.data_dir / "archive")
     await archive.open()
     library = Library(services.database, archive)
+    services.documents.append(library)
     app.state.ingest = Pipeline(
         library=library,
         archive=archive,

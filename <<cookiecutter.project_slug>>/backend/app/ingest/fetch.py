@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from email.message import Message
 from functools import cached_property
@@ -23,7 +22,10 @@ from app.ingest.extract import Log
 from app.jobs import JobError
 from app.wording import clip, duration, size
 
-__all__ = ["BadUrl", "Fetched", "Fetcher", "check_url"]
+__all__ = ["BadUrl", "Fetched", "Fetcher", "Received", "check_url"]
+
+Received = Callable[[int, int | None], None]
+"""Hears how many bytes have come so far, and how many were announced, if that is known."""
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
@@ -89,15 +91,20 @@ class Fetcher:
         self._allow_private = allow_private
         self._timeout = timeout
 
-    async def fetch(self, url: str, target: Path, log: Log) -> Fetched:
+    async def fetch(
+        self, url: str, target: Path, log: Log, *, received: Received = lambda number, total: None
+    ) -> Fetched:
         """Fetches `url` into the file `target`, and calls `log` with each step.
+
+        Arguments:
+            received: called now and then while a large document arrives.
 
         Raises:
             JobError: for whatever keeps it from arriving, with the reason and the fix.
         """
         try:
             with anyio.fail_after(self._timeout):
-                return await self._follow(check_url(url), target, log)
+                return await self._follow(check_url(url), target, log, received)
         except BadUrl as error:
             raise JobError(f"{error}.") from error
         except TimeoutError:
@@ -120,7 +127,7 @@ class Fetcher:
     def _tls(self) -> ssl.SSLContext:
         return httpx.create_ssl_context()  # knows SSL_CERT_FILE; takes some ms to make
 
-    async def _follow(self, url: httpx.URL, target: Path, log: Log) -> Fetched:
+    async def _follow(self, url: httpx.URL, target: Path, log: Log, received: Received) -> Fetched:
         # Redirects are followed here rather than by httpx: each is shown, and each is checked like the first.
         for _ in range(_MAX_REDIRECTS + 1):
             log(f"Fetching {_shown(url)}", "info")
@@ -134,7 +141,7 @@ class Fetcher:
                         url = check_url(str(url.join(response.headers["location"])))
                         log(f"{_status(response)}: redirected to {_shown(url)}", "info")
                         continue
-                    return await self._receive(response, url, target, log)
+                    return await self._receive(response, url, target, log, received)
                 finally:
                     await response.aclose()
         raise JobError(
@@ -157,7 +164,8 @@ class Fetcher:
         headers = {
             "host": url.netloc.decode("ascii"),
             "user-agent": f"{project.PROJECT_SLUG} (document ingest)",
-            "accept": "text/html, text/markdown, application/pdf, text/plain, */*;q=0.1",
+            "accept": "text/html, text/markdown, application/pdf, text/plain, application/rss+xml, "
+            "application/atom+xml, application/xml, */*;q=0.1",
             "accept-encoding": "gzip",
         }
         started = time.monotonic()
@@ -183,7 +191,9 @@ class Fetcher:
                 return response
         raise AssertionError("the loop returns or raises at the last address")
 
-    async def _receive(self, response: httpx.Response, url: httpx.URL, target: Path, log: Log) -> Fetched:
+    async def _receive(
+        self, response: httpx.Response, url: httpx.URL, target: Path, log: Log, hear: Received
+    ) -> Fetched:
         if not response.is_success:
             advice = (
                 "check the URL" if response.status_code < 500 else "the fault is on its side, try again later"
@@ -202,7 +212,8 @@ class Fetcher:
             raise JobError(self._too_large(f"is {size(total)}"))
         started, received, digest = time.monotonic(), 0, hashlib.sha256()
         next_report = report_every = max(1_000_000, (total or 0) // 5)
-        with await asyncio.to_thread(target.open, "wb") as file:
+        # Not in a thread: cancelled while it waits for that, nobody would close the file.
+        with target.open("wb") as file:
             async for chunk in _unpacked(response):
                 received += len(chunk)
                 if received > self._max_bytes:
@@ -212,6 +223,7 @@ class Fetcher:
                 if received >= next_report:
                     share = f" of {size(total)}" if total and received <= total else ""
                     log(f"Received {size(received)}{share}", "info")
+                    hear(received, total)
                     next_report = received + report_every
         seconds = time.monotonic() - started
         rate = f" ({size(int(received / seconds))}/s)" if seconds > 0.05 else ""

@@ -9,41 +9,58 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
+from streamator import event_type
+from streamator.fastapi import StreamResponse, make_stream_response
 
 from app.errors import ApiError, error_responses
-from app.feature import SharedServices
+from app.feature import Services, SharedServices
+from app.ingest.channel import Limit
 from app.ingest.documents import Documents, DocumentText
+from app.ingest.events import IngestEvent
 from app.ingest.fetch import BadUrl, check_url
 from app.ingest.identify import HEAD_BYTES, UnsupportedType, identify
-from app.ingest.pipeline import Arrival, Pipeline
-from app.ingest.upload import parse_form, safe_name, save, too_large
-from app.jobs import Job, TooManyJobs
+from app.ingest.pipeline import Arrival, Pipeline, UrlRequest
+from app.ingest.upload import parse_form, read_json, safe_name, save, too_large
+from app.jobs import Job, TooManyJobs, Work
+from app.users import CurrentUser, User
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["ingest"])
 
-_FORM: dict[str, Any] = {
+class IngestRequest(BaseModel):
+    """An address to take in. `limit`: of a feed or a sitemap, which items; `refresh`: fetch it also where a document
+    from this address is in the library."""
+
+    url: str
+    limit: Limit = "50"
+    refresh: bool = False
+
+
+_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
+            "application/json": {"schema": IngestRequest.model_json_schema()},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
                     "description": "Either a file or a URL.",
                     "properties": {
                         "file": {"type": "string", "format": "binary"},
-                        "url": {"type": "string", "format": "uri"},
+                        **IngestRequest.model_json_schema()["properties"],
                     },
                 }
-            }
+            },
         },
     }
 }
+_ERRORS = error_responses(400, 403, 413, 415, 422, 429)
 
 
 class Started(BaseModel):
@@ -62,52 +79,89 @@ def _pipeline(request: Request) -> Pipeline:
 Ingest = Annotated[Pipeline, Depends(_pipeline)]
 
 
-@router.post(
-    "/ingest",
-    status_code=202,
-    openapi_extra=_FORM,
-    responses=error_responses(400, 403, 413, 415, 422, 429),
-)
-async def ingest(request: Request, services: SharedServices, pipeline: Ingest) -> Started:
+@router.post("/ingest", status_code=202, openapi_extra=_BODY, responses=_ERRORS)
+async def ingest(request: Request, services: SharedServices, user: CurrentUser, pipeline: Ingest) -> Started:
     """Starts a job that ingests an uploaded file or a URL."""
-    limit = services.settings.max_upload_bytes
+    job = await _start(request, services, user, pipeline)
+    return Started(job_id=job.job_id, source=job.source, created_at=job.created_at)
+
+
+@router.post(
+    "/ingest/stream",
+    status_code=200,
+    response_class=StreamResponse,
+    openapi_extra=_BODY,
+    responses={
+        200: {"model": IngestEvent, "description": "The job's events, each under its name."},
+        **_ERRORS,
+    },
+)
+async def ingest_stream(
+    request: Request, services: SharedServices, user: CurrentUser, pipeline: Ingest
+) -> Response:
+    """Starts the same job and streams its events. The job goes on when the viewer leaves: its id is in the answer's
+    `x-job-id`, and all of its log at /api/log/{job_id}/stream."""
+    job = await _start(request, services, user, pipeline)
+    shown = event_type("progress", "complete")
+    response = make_stream_response(job.job_id, services.store, named=True, filter=shown)
+    response.headers["x-job-id"] = job.job_id
+    return response
+
+
+async def _start(request: Request, services: Services, user: User, pipeline: Pipeline) -> Job:
     try:
         services.jobs.ensure_room()  # before megabytes are taken in for nothing
-        form = await parse_form(request, limit)
-        try:
-            file, url = form.get("file"), form.get("url")
-            if isinstance(file, str) or isinstance(url, UploadFile):
-                raise ApiError(422, "file must be a file and url a text: send the fields as they are named")
-            # A browser sends an empty part for a file field that was left alone.
-            has_file = file is not None and bool(file.filename or file.size)
-            if has_file == bool(url and url.strip()):
-                got = "both" if has_file else "neither"
-                raise ApiError(422, f"the form holds {got} of file and url: send exactly one of them")
+        with contextlib.ExitStack() as undo:
             path = pipeline.archive.new_path()
             remove = partial(path.unlink, missing_ok=True)
-            with contextlib.ExitStack() as undo:
-                undo.callback(remove)
-                if has_file:
-                    assert file is not None
-                    arrival = await _take(file, path, limit)
-                    work = partial(pipeline.ingest_upload, arrival)
-                    source = arrival.source
-                else:
-                    source = str(check_url(url or ""))
-                    work = partial(pipeline.ingest_url, source, path)
-                job: Job = await services.jobs.start(
-                    "ingest", source, work, on_end=remove, trace=request.headers
-                )
-                undo.pop_all()  # from here on the file is the job's
-        finally:
-            await form.close()
+            undo.callback(remove)
+            what = await _read(request, path, services.settings.max_upload_bytes)
+            work: Work
+            if isinstance(what, Arrival):
+                work, source = partial(pipeline.ingest_upload, what, user), what.source
+            else:
+                work, source = partial(pipeline.ingest_url, what, path, user), what.url
+            job = await services.jobs.start(
+                "ingest", source, work, user=user, on_end=remove, trace=request.headers
+            )
+            undo.pop_all()  # from here on the file is the job's
     except TooManyJobs as error:
         raise ApiError(429, str(error), {"retry-after": "5"}) from error
     except BadUrl as error:
         raise ApiError(422, str(error)) from error
     except ClientDisconnect:
         raise ApiError(400, "the upload was broken off") from None
-    return Started(job_id=job.job_id, source=job.source, created_at=job.created_at)
+    return job
+
+
+async def _read(request: Request, path: Path, limit: int) -> Arrival | UrlRequest:
+    """What is to be taken in: an address, or a file, which is then in `path`."""
+    if request.headers.get("content-type", "").lower().startswith("application/json"):
+        return _asked(await read_json(request))
+    form = await parse_form(request, limit)
+    try:
+        file, url = form.get("file"), form.get("url")
+        if isinstance(file, str) or isinstance(url, UploadFile):
+            raise ApiError(422, "file must be a file and url a text: send the fields as they are named")
+        # A browser sends an empty part for a file field that was left alone.
+        has_file = file is not None and bool(file.filename or file.size)
+        if has_file == bool(url and url.strip()):
+            got = "both" if has_file else "neither"
+            raise ApiError(422, f"the form holds {got} of file and url: send exactly one of them")
+        if has_file:
+            assert file is not None
+            return await _take(file, path, limit)
+        return _asked({name: value for name, value in form.items() if name != "file"})
+    finally:
+        await form.close()
+
+
+def _asked(body: Any) -> UrlRequest:
+    try:
+        asked = IngestRequest.model_validate(body)
+    except ValidationError as error:
+        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from error
+    return UrlRequest(str(check_url(asked.url)), asked.limit, asked.refresh)
 
 
 async def _take(file: UploadFile, path: Path, limit: int) -> Arrival:
@@ -129,17 +183,18 @@ async def _take(file: UploadFile, path: Path, limit: int) -> Arrival:
 @router.get("/documents", responses=error_responses(422))
 async def list_documents(
     pipeline: Ingest,
+    user: CurrentUser,
     q: Annotated[str, Query(max_length=500, description="words to find; empty for all")] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Documents:
     """Lists the newest documents, or those that match a search, best first."""
-    return await pipeline.library.find(q, limit)
+    return await pipeline.library.find(q, limit, user=user)
 
 
 @router.get("/documents/{document_id}", responses=error_responses(404))
-async def get_document(pipeline: Ingest, document_id: str) -> DocumentText:
+async def get_document(pipeline: Ingest, user: CurrentUser, document_id: str) -> DocumentText:
     """Gives one document with its text."""
-    document = await pipeline.library.get(document_id)
+    document = await pipeline.library.get(document_id, user=user)
     if document is None:
         raise ApiError(404, "not found")
     return document
@@ -150,9 +205,9 @@ async def get_document(pipeline: Ingest, document_id: str) -> DocumentText:
     response_class=FileResponse,
     responses={200: {"content": {"application/octet-stream": {}}}, **error_responses(404)},
 )
-async def get_original(pipeline: Ingest, document_id: str) -> FileResponse:
+async def get_original(pipeline: Ingest, user: CurrentUser, document_id: str) -> FileResponse:
     """Gives the original, to be saved: never to be shown as a page of this site."""
-    found = await pipeline.library.original(document_id)
+    found = await pipeline.library.original(document_id, user=user)
     if found is None or not found[0].is_file():
         raise ApiError(404, "not found")
     path, name = found
@@ -165,8 +220,8 @@ async def get_original(pipeline: Ingest, document_id: str) -> FileResponse:
 
 
 @router.delete("/documents/{document_id}", status_code=204, responses=error_responses(403, 404))
-async def delete_document(pipeline: Ingest, document_id: str) -> Response:
+async def delete_document(pipeline: Ingest, user: CurrentUser, document_id: str) -> Response:
     """Removes a document and its original."""
-    if not await pipeline.library.remove(document_id):
+    if not await pipeline.library.remove(document_id, user=user):
         raise ApiError(404, "not found")
     return Response(status_code=204)

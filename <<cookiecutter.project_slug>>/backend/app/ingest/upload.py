@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
 from collections.abc import AsyncGenerator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from starlette.datastructures import FormData
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
@@ -16,7 +17,7 @@ from starlette.requests import Request
 from app.errors import ApiError
 from app.wording import size
 
-__all__ = ["parse_form", "safe_name", "save"]
+__all__ = ["parse_form", "read_json", "safe_name", "save", "too_large"]
 
 _ENVELOPE_BYTES = 64 * 1024  # what multipart adds around a file: boundaries, headers, other fields
 _MAX_NAME = 200
@@ -42,7 +43,8 @@ async def parse_form(request: Request, max_bytes: int) -> FormData:
     else:
         raise ApiError(
             415,
-            f"the body is {content_type[:100] or 'of no type'!r}: send multipart/form-data with file or url",
+            f"the body is {content_type[:100] or 'of no type'!r}: "
+            "send JSON with url, or multipart/form-data with file or url",
         )
     limit = max_bytes + _ENVELOPE_BYTES
     announced = request.headers.get("content-length", "")
@@ -64,6 +66,23 @@ async def parse_form(request: Request, max_bytes: int) -> FormData:
         raise too_large(f"went past {size(max_bytes)}", max_bytes) from None
     except MultiPartException as error:
         raise ApiError(400, f"the form cannot be read ({error.message}): send it again") from error
+
+
+async def read_json(request: Request) -> Any:
+    """The JSON that a request holds.
+
+    Raises:
+        ApiError: 413 for more than an address and its options can need; 400 for what is no JSON.
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _ENVELOPE_BYTES:
+            raise ApiError(413, f"the JSON is larger than {size(_ENVELOPE_BYTES)}: send an address, not a document")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, f"the body is no JSON ({error}): send an object with a url") from error
 
 
 def too_large(what: str, max_bytes: int) -> ApiError:

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ import pytest
 from app.database import Database
 from app.ingest.archive import Archive
 from app.ingest.documents import MIGRATIONS, Library, NewDocument
+from app.users import LOCAL_USER, User
 from tests.support import eventually_async
 
 pytestmark = pytest.mark.anyio
 
+ANN, BEN = User("1", "Ann"), User("2", "Ben")
 CONTENT = b"some words"
 NEW = NewDocument(
     sha256=hashlib.sha256(CONTENT).hexdigest(), title="T", source="x.txt", file_name="x.txt",
@@ -55,9 +58,9 @@ async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
 
 async def test_row_and_original_are_there_together(shelf: Shelf) -> None:
     arrival = shelf.arrival()
-    document, added = await shelf.library.add(NEW, arrival)
+    document, added = await shelf.library.add(NEW, arrival, user=ANN)
     assert (added, shelf.kept, arrival.exists()) == (True, True, False)
-    again, added = await shelf.library.add(NEW, shelf.arrival())
+    again, added = await shelf.library.add(NEW, shelf.arrival(), user=ANN)
     assert (again.id, added) == (document.id, False)
 
 
@@ -70,7 +73,7 @@ async def test_cancelling_while_the_writer_is_busy_ends_at_once_and_leaves_nothi
 
     blocker = asyncio.create_task(shelf.database.write(block))
     await eventually_async(busy.is_set)
-    adding = asyncio.create_task(shelf.library.add(NEW, shelf.arrival()))
+    adding = asyncio.create_task(shelf.library.add(NEW, shelf.arrival(), user=ANN))
     await asyncio.sleep(0.05)
     before = time.monotonic()
     adding.cancel()
@@ -81,7 +84,7 @@ async def test_cancelling_while_the_writer_is_busy_ends_at_once_and_leaves_nothi
     await blocker
     await shelf.library.close()
     assert not shelf.kept
-    assert (await shelf.library.find()).total == 0
+    assert (await shelf.library.find(user=ANN)).total == 0
 
 
 async def test_cancelling_in_mid_write_leaves_nothing(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +98,7 @@ async def test_cancelling_in_mid_write_leaves_nothing(shelf: Shelf, monkeypatch:
         return kept
 
     monkeypatch.setattr(shelf.archive, "keep", slow_keep)
-    adding = asyncio.create_task(shelf.library.add(NEW, shelf.arrival()))
+    adding = asyncio.create_task(shelf.library.add(NEW, shelf.arrival(), user=ANN))
     await eventually_async(inside.is_set)
     adding.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -104,21 +107,66 @@ async def test_cancelling_in_mid_write_leaves_nothing(shelf: Shelf, monkeypatch:
     go_on.set()
     await shelf.library.close()
     assert not shelf.kept
-    assert (await shelf.library.find()).total == 0
+    assert (await shelf.library.find(user=ANN)).total == 0
 
 
 async def test_an_original_that_cannot_be_kept_leaves_no_row(shelf: Shelf) -> None:
     with pytest.raises(FileNotFoundError):
-        await shelf.library.add(NEW, shelf.archive.new_path())
-    assert (await shelf.library.find()).total == 0
-    assert (await shelf.library.add(NEW, shelf.arrival()))[1]
+        await shelf.library.add(NEW, shelf.archive.new_path(), user=ANN)
+    assert (await shelf.library.find(user=ANN)).total == 0
+    assert (await shelf.library.add(NEW, shelf.arrival(), user=ANN))[1]
 
 
 async def test_removing_removes_both(shelf: Shelf) -> None:
-    document, _ = await shelf.library.add(NEW, shelf.arrival())
-    assert await shelf.library.remove(document.id)
+    document, _ = await shelf.library.add(NEW, shelf.arrival(), user=ANN)
+    assert await shelf.library.remove(document.id, user=ANN)
     assert not shelf.kept
-    assert not await shelf.library.remove(document.id)
+    assert not await shelf.library.remove(document.id, user=ANN)
+
+
+async def test_a_user_has_their_own_documents_of_one_original(shelf: Shelf) -> None:
+    hers, added = await shelf.library.add(NEW, shelf.arrival(), user=ANN)
+    his, added_too = await shelf.library.add(NEW, shelf.arrival(), user=BEN)
+    assert (added, added_too, hers.id != his.id) == (True, True, True)
+    assert [each.id for each in (await shelf.library.find(user=ANN)).documents] == [hers.id]
+    found = await shelf.library.find("words", user=BEN)
+    assert ([each.id for each in found.documents], found.total) == ([his.id], 1)
+    assert await shelf.library.get(hers.id, user=BEN) is None
+    assert await shelf.library.original(hers.id, user=BEN) is None
+    assert not await shelf.library.remove(hers.id, user=BEN)
+    assert await shelf.library.remove(hers.id, user=ANN)
+    assert shelf.kept
+    assert await shelf.library.remove(his.id, user=BEN)
+    assert not shelf.kept
+
+
+async def test_the_newest_document_of_a_source_is_found(shelf: Shelf) -> None:
+    assert await shelf.library.from_source("x.txt", user=ANN) is None
+    await shelf.library.add(NEW, shelf.arrival(), user=ANN)
+    newer = replace(NEW, sha256="1" * 64)
+    document, _ = await shelf.library.add(newer, shelf.arrival(), user=ANN)
+    found = await shelf.library.from_source("x.txt", user=ANN)
+    assert found is not None
+    assert found.id == document.id
+    assert await shelf.library.from_source("x.txt", user=BEN) is None
+
+
+async def test_documents_from_before_there_were_users_are_kept(tmp_path: Path) -> None:
+    before = Database(tmp_path / "app.db", {"ingest": MIGRATIONS[:1]})
+    await before.open()
+    row = ("a1", "0" * 64, "T", "x.txt", "x.txt", "text", 2, 10, "2026-01-01T00:00:00+00:00", "some words")
+    columns = "id, sha256, title, source, file_name, kind, words, bytes, created_at, text"
+    statement = f"INSERT INTO documents ({columns}) VALUES ({', '.join('?' * len(row))})"
+    await before.write(lambda connection: connection.execute(statement, row))
+    await before.close()
+
+    database = Database(tmp_path / "app.db", {"ingest": MIGRATIONS})
+    await database.open()
+    library = Library(database, Archive(tmp_path / "archive"))
+    assert [each.id for each in (await library.find("words", user=LOCAL_USER)).documents] == ["a1"]
+    assert await library.remove("a1", user=LOCAL_USER)
+    assert (await library.find("words", user=LOCAL_USER)).total == 0
+    await database.close()
 
 
 async def test_what_a_killed_server_left_is_cleared_away_when_it_is_old(tmp_path: Path) -> None:

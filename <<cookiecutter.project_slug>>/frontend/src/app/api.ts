@@ -1,13 +1,14 @@
 /** The one way to the backend: JSON in, JSON or a typed error out. */
 
 import { backend } from "./backend";
+import { session } from "./session";
 
 /**
  * What went wrong, as far as the page reacts to it differently:
- * `offline` the backend does not answer, `not-found` 404, `too-large` 413, `bad-type` 415,
+ * `offline` the backend does not answer, `signed-out` 401, `not-found` 404, `too-large` 413, `bad-type` 415,
  * `busy` 429, `invalid` any other 4xx, `server` any 5xx that the backend itself sent.
  */
-export type ApiErrorKind = "offline" | "not-found" | "too-large" | "bad-type" | "busy" | "invalid" | "server";
+export type ApiErrorKind = "offline" | "signed-out" | "not-found" | "too-large" | "bad-type" | "busy" | "invalid" | "server";
 
 export class ApiError extends Error {
   readonly kind: ApiErrorKind;
@@ -23,21 +24,58 @@ export class ApiError extends Error {
 }
 
 /**
- * Fetches `path` and gives its JSON (undefined for 204).
+ * Fetches `path` as the user who has signed in, and gives its JSON (undefined for 204).
  *
  * Throws an ApiError whose message is fit for the user; an abort by `init.signal` passes through as it is.
  * Each answer also tells `backend` that the server is up, and a missing one makes it look.
  */
 export async function request<T>(path: string, init?: RequestInit): Promise<T> {
-  let response: Response;
+  return answerOf(await authorised(path, init), init?.signal);
+}
+
+/** The same as nobody in particular: for what it takes to sign in, and to know whether one has to. */
+export async function requestOpenly<T>(path: string, init?: RequestInit): Promise<T> {
+  return answerOf(await send(path, init, {}), init?.signal);
+}
+
+/** The same for what is not JSON; the name is the one that the server gives it. */
+export async function requestFile(path: string): Promise<File> {
+  const response = await authorised(path, undefined);
+  if (!response.ok) return answerOf(response, null);
+  backend.answered();
   try {
-    response = await fetch(path, { ...init, headers: { accept: "application/json", ...init?.headers } });
+    return new File([await response.blob()], fileName(response.headers.get("content-disposition") ?? ""));
+  } catch {
+    throw offline(response.status); // the answer broke off
+  }
+}
+
+/** The name in a `content-disposition`: plain, or percent-encoded (RFC 6266). */
+function fileName(disposition: string): string {
+  const [, encoded] = /filename\*=utf-8''([^;\s]+)/i.exec(disposition) ?? [];
+  if (encoded !== undefined) return decodeURIComponent(encoded);
+  return /filename="([^"]*)"/i.exec(disposition)?.[1] ?? "download";
+}
+
+/** A token that the server takes no longer costs a second request, with another. */
+async function authorised(path: string, init: RequestInit | undefined): Promise<Response> {
+  const response = await send(path, init, await session.headers(false));
+  if (response.status !== 401) return response;
+  const others = await session.headers(true);
+  return Object.keys(others).length === 0 ? response : send(path, init, others);
+}
+
+async function send(path: string, init: RequestInit | undefined, credentials: Readonly<Record<string, string>>): Promise<Response> {
+  try {
+    return await fetch(path, { ...init, headers: { accept: "application/json", ...credentials, ...init?.headers } });
   } catch (error) {
     if (init?.signal?.aborted) throw error;
     throw offline(0);
   }
+}
 
-  const body = await readJson(response, init?.signal);
+async function answerOf<T>(response: Response, signal: AbortSignal | null | undefined): Promise<T> {
+  const body = await readJson(response, signal);
   if (response.ok) {
     backend.answered();
     return body as T;
@@ -48,6 +86,12 @@ export async function request<T>(path: string, init?: RequestInit): Promise<T> {
   if (response.status >= 502 && response.status <= 504 && sentence === null) throw offline(response.status);
   backend.answered();
   throw new ApiError(kindOf(response.status), response.status, sentence ?? fallbackSentence(response.status));
+}
+
+/** What a stream was refused or broken with, in the words of any other request. */
+export function refused({ status = 0, detail }: { readonly status?: number; readonly detail?: string }): ApiError {
+  if (status < 400) return offline(status);
+  return new ApiError(kindOf(status), status, detail === undefined ? fallbackSentence(status) : asSentence(detail));
 }
 
 /** The user's words for any error: an ApiError's message, or that of whatever else was thrown. */
@@ -95,6 +139,7 @@ function asSentence(text: string): string {
 }
 
 function kindOf(status: number): ApiErrorKind {
+  if (status === 401) return "signed-out";
   if (status === 404) return "not-found";
   if (status === 413) return "too-large";
   if (status === 415) return "bad-type";
@@ -104,6 +149,8 @@ function kindOf(status: number): ApiErrorKind {
 
 function fallbackSentence(status: number): string {
   switch (kindOf(status)) {
+    case "signed-out":
+      return "Sign in first.";
     case "not-found":
       return "This is not there any more.";
     case "too-large":

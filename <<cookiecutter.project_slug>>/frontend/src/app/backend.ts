@@ -1,12 +1,9 @@
 /** Is the backend there? One answer for the whole page, kept up to date by every request and by a health check. */
 
 import { useSyncExternalStore } from "react";
+import type { Health } from "./schema";
 
-export interface Health {
-  readonly status: "ok" | "degraded";
-  readonly version?: string;
-  readonly store: { readonly name: "memory" | "dynamo" | "redis"; readonly degraded: string | null };
-}
+export type { Health };
 
 export interface BackendState {
   readonly reach: "unknown" | "up" | "down";

@@ -1,17 +1,12 @@
 /** What the page needs to know of the server it talks to. */
 
 import { createContext, useContext } from "react";
+import type { Config } from "./schema";
+
+export type { Config };
 
 /** Where the logs of jobs are kept. */
-export type StoreName = "memory" | "dynamo" | "redis";
-
-export interface Config {
-  readonly project_name: string;
-  readonly description?: string;
-  readonly store: StoreName;
-  readonly max_upload_bytes: number;
-  readonly max_running_jobs: number;
-}
+export type StoreName = Config["store"];
 
 /** Null until the server has told it. */
 export const ConfigContext = createContext<Config | null>(null);

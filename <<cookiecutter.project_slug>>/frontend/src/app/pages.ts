@@ -1,6 +1,11 @@
 /** The pages of the app. Each is a folder beside this one, and a line below. */
 
 import type { ComponentType } from "react";
+import { agentsPage } from "../agents";
+import { signInPage } from "../auth";
+import { componentsPage } from "../examples";
+import { dashboardPage } from "../dashboard";
+import { generatePage } from "../generation";
 import { ingestPage } from "../ingest";
 
 export interface Page {
@@ -9,6 +14,10 @@ export interface Page {
   /** The routes that show it; the first is where the navigation leads. */
   readonly paths: readonly string[];
   readonly Component: ComponentType<PageProps>;
+  /** What it puts into the masthead, whatever page is shown. */
+  readonly Masthead?: ComponentType;
+  /** It is no page to go to: it stands in for all others as long as nobody has signed in. */
+  readonly gate?: boolean;
 }
 
 export interface PageProps {
@@ -18,5 +27,10 @@ export interface PageProps {
 }
 
 export const pages: readonly Page[] = [
+  signInPage,
   ingestPage,
+  generatePage,
+  agentsPage,
+  dashboardPage,
+  componentsPage,
 ];

@@ -2,6 +2,8 @@ import { useEffect, useId, useRef, useState } from "react";
 import { useConfig } from "../app/config";
 import { formatBytes } from "../app/format";
 import { Icon } from "../app/icons";
+import { useStored } from "../app/stored";
+import type { Limit } from "./api";
 import type { Start, Starts } from "./starts";
 
 const ACCEPT = ".txt,.text,.log,.csv,.md,.markdown,.html,.htm,.xhtml,.pdf,text/*,application/pdf,application/xhtml+xml";
@@ -46,7 +48,7 @@ export function AddDocuments({ starts }: { readonly starts: Starts }) {
             }}
           />
         </div>
-        <UrlForm onUrl={(url) => starts.start([{ url }])} />
+        <UrlForm onUrl={(url, limit) => starts.start([{ url, limit, refresh: false }])} />
       </div>
       {starts.items.length > 0 && (
         <ul className="starts">
@@ -59,8 +61,12 @@ export function AddDocuments({ starts }: { readonly starts: Starts }) {
   );
 }
 
-function UrlForm({ onUrl }: { readonly onUrl: (url: string) => void }) {
+const LIMITS = ["50", "100", "month", "year", "all"] as const satisfies readonly Limit[];
+const limitNames: Record<Limit, string> = { "50": "newest 50", "100": "newest 100", month: "last month", year: "last year", all: "all" };
+
+function UrlForm({ onUrl }: { readonly onUrl: (url: string, limit: Limit) => void }) {
   const [text, setText] = useState("");
+  const [limit, setLimit] = useStored<Limit>("feed-limit", LIMITS, "50");
   const [error, setError] = useState<string | null>(null);
   const field = useRef<HTMLInputElement>(null);
   const id = useId();
@@ -83,7 +89,7 @@ function UrlForm({ onUrl }: { readonly onUrl: (url: string) => void }) {
         }
         setError(null);
         setText("");
-        onUrl(url);
+        onUrl(url, limit);
       }}
     >
       <label htmlFor={id}>Or give an address</label>
@@ -109,6 +115,16 @@ function UrlForm({ onUrl }: { readonly onUrl: (url: string) => void }) {
           Fetch
         </button>
       </div>
+      <p className="address__limit soft">
+        <label htmlFor={`${id}-limit`}>Of a feed or a sitemap, take the items of</label>
+        <select id={`${id}-limit`} value={limit} onChange={({ target }) => setLimit(LIMITS.find((one) => one === target.value) ?? "50")}>
+          {LIMITS.map((one) => (
+            <option key={one} value={one}>
+              {limitNames[one]}
+            </option>
+          ))}
+        </select>
+      </p>
       <p id={`${id}-error`} className="address__error" role="alert">
         {error}
       </p>
@@ -117,11 +133,25 @@ function UrlForm({ onUrl }: { readonly onUrl: (url: string) => void }) {
 }
 
 function StartRow({ item, starts }: { readonly item: Start; readonly starts: Starts }) {
+  if (item.skipped !== null) {
+    return (
+      <li className="start">
+        <output>
+          <strong>{item.name}: </strong>
+          {item.skipped}
+        </output>
+        <button type="button" className="button" onClick={() => starts.again(item)}>
+          Fetch it anew
+        </button>
+        <Dismiss item={item} starts={starts} />
+      </li>
+    );
+  }
   if (item.error === null) {
     return (
       <li className="start">
         <span className="start__name">{item.name}</span>
-        <span className="soft start__state">{"file" in item.source ? "Uploading" : "Starting"}</span>
+        <span className="soft start__state">{item.doing ?? ("file" in item.source ? "Uploading" : "Starting")}</span>
       </li>
     );
   }
@@ -137,16 +167,22 @@ function StartRow({ item, starts }: { readonly item: Start; readonly starts: Sta
             Try again
           </button>
         )}
-        <button
-          type="button"
-          className="button button--plain button--icon"
-          aria-label={`Dismiss the message about ${item.name}`}
-          onClick={() => starts.dismiss(item)}
-        >
-          <Icon name="close" />
-        </button>
+        <Dismiss item={item} starts={starts} />
       </div>
     </li>
+  );
+}
+
+function Dismiss({ item, starts }: { readonly item: Start; readonly starts: Starts }) {
+  return (
+    <button
+      type="button"
+      className="button button--plain button--icon"
+      aria-label={`Dismiss the message about ${item.name}`}
+      onClick={() => starts.dismiss(item)}
+    >
+      <Icon name="close" />
+    </button>
   );
 }
 

@@ -32,7 +32,7 @@ export function IngestPage({ route, params }: PageProps) {
     },
     [add, refresh],
   );
-  const starts = useStarts(onStarted);
+  const starts = useStarts(onStarted, delivery);
   const { start } = starts;
 
   const onJobPage = route === "/jobs/:id";

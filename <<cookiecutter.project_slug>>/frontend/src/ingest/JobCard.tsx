@@ -1,14 +1,16 @@
 import { memo, useEffect, useId, useRef, useState } from "react";
-import { LogPanel, useLogStream } from "streamator-react";
+import { LogPanel, ProgressPanel, makeFormatEvent, useLogStream } from "streamator-react";
+import type { JobState as PanelState } from "streamator-react";
 import { announce } from "../app/announce";
 import { ApiError, explain } from "../app/api";
-import { backend } from "../app/backend";
 import { useConfig } from "../app/config";
 import { formatCount, formatDuration, formatWhen } from "../app/format";
 import { Icon } from "../app/icons";
 import { href } from "../app/router";
+import { useBackAtOnce } from "../app/useBackAtOnce";
 import { cancelJob, streamUrl } from "./api";
 import type { Job, Source } from "./api";
+import { stageOf, stages, useProgress } from "./progress";
 import { isOnItsWay, jobState } from "./jobState";
 import type { JobState } from "./jobState";
 import { useLane } from "./lanes";
@@ -37,7 +39,8 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
   const { job, delivery, open, onToggle, onChange, source, onAgain } = props;
   const store = useConfig()?.store ?? null;
   const lane = useLane(open, job.status === "running", delivery);
-  const stream = useLogStream(lane === null ? null : streamUrl(job.job_id), { mode: lane ?? "poll", interval: 1000 });
+  const [progress, onEvent] = useProgress();
+  const stream = useLogStream(lane === null ? null : streamUrl(job.job_id), { mode: lane ?? "poll", interval: 1000, formatEvent, onEvent });
   const view = lane === null ? null : { lane, status: stream.status, outcome: stream.outcome, error: stream.error };
   const state = jobState(job, view, store);
   const body = useId();
@@ -48,10 +51,7 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
     if (ended && job.status === "running") onChange();
   }, [ended, job.status, onChange]);
 
-  // A broken stream is the first to know that the backend is away.
-  useEffect(() => {
-    if (stream.status === "reconnecting") void backend.check();
-  }, [stream.status]);
+  useBackAtOnce(stream);
 
   // Nobody may end the log of an interrupted job, and its last lines may still be on their way from the store.
   const { close } = stream;
@@ -100,6 +100,7 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
         <span className="job__when">
           started <time dateTime={job.created_at}>{formatWhen(job.created_at)}</time>
         </span>
+        {!open && state.running && job.percent !== null && <span>{Math.floor(job.percent)} %</span>}
         {open && stream.logs.length > 0 && <Counts logs={stream.logs.length + stream.dropped} counts={stream.counts} />}
       </p>
       <div className="job__actions">
@@ -131,6 +132,16 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
         {open && (
           <>
             {state.note !== null && <p className={`note note--${state.tone}`}>{state.note}</p>}
+            {progress !== null && (
+              <ProgressPanel
+                state={panelState(job, state)}
+                percent={progress.percent}
+                message={progress.message}
+                step={stageOf(progress.step)}
+                stages={stages}
+                aria-label={`Progress of ${name}`}
+              />
+            )}
             {(stream.status !== "failed" || stream.logs.length > 0) && (
               <div className="job__log">
                 <LogPanel
@@ -152,6 +163,17 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
     </article>
   );
 });
+
+// The log has a line for each step too, in words of its own.
+const formatEvent = makeFormatEvent({ progress: null, complete: null });
+
+/** How the panel names what the card knows of the job. */
+function panelState(job: Job, { running, tone }: JobState): PanelState {
+  if (running) return tone === "bad" ? "lost" : "running";
+  if (tone === "ok") return "completed";
+  if (tone === "quiet") return "cancelled";
+  return job.status === "interrupted" ? "lost" : "failed";
+}
 
 function waitingText(status: string, lane: Lane | null): string {
   if (status === "reconnecting") return "Reconnecting";

@@ -1,11 +1,12 @@
 import { useEffect, useId, useState } from "react";
 import { explain, explainHere } from "../app/api";
+import { onDownload } from "../app/download";
 import { formatBytes, formatCount, formatWhen } from "../app/format";
 import { Icon } from "../app/icons";
 import { useResource } from "../app/resource";
 import { href } from "../app/router";
 import { deleteDocument, listDocuments, originalUrl } from "./api";
-import type { DocumentSummary } from "./api";
+import type { Document } from "./api";
 import { Marked } from "./marks";
 
 const PAGE = 20;
@@ -86,7 +87,7 @@ export function Library({ version }: { readonly version: string }) {
   );
 }
 
-function DocumentRow({ document, onDeleted }: { readonly document: DocumentSummary; readonly onDeleted: () => void }) {
+function DocumentRow({ document, onDeleted }: { readonly document: Document; readonly onDeleted: () => void }) {
   return (
     <li className="document">
       <h3 className="document__title">
@@ -111,7 +112,7 @@ function DocumentRow({ document, onDeleted }: { readonly document: DocumentSumma
 }
 
 /** Download and delete; deleting asks once more, in place. */
-export function DocumentActions({ document, onDeleted }: { readonly document: DocumentSummary; readonly onDeleted: () => void }) {
+export function DocumentActions({ document, onDeleted }: { readonly document: Document; readonly onDeleted: () => void }) {
   const [step, setStep] = useState<"idle" | "asked" | "deleting" | "kept">("idle");
   const [error, setError] = useState<string | null>(null);
 
@@ -148,7 +149,14 @@ export function DocumentActions({ document, onDeleted }: { readonly document: Do
           {error}
         </span>
       )}
-      <a className="button button--plain button--icon" href={originalUrl(document.id)} download aria-label={`Download the original of ${document.title}`} title="Download the original">
+      <a
+        className="button button--plain button--icon"
+        href={originalUrl(document.id)}
+        download
+        onClick={onDownload((failure) => setError(explain(failure)))}
+        aria-label={`Download the original of ${document.title}`}
+        title="Download the original"
+      >
         <Icon name="download" />
       </a>
       <button

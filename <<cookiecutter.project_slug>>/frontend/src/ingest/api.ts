@@ -1,58 +1,35 @@
 /** The ingest routes of the backend, typed. */
 
-import { ApiError, request } from "../app/api";
+import { streamEvents } from "streamator-react";
+import type { EventsHandle } from "streamator-react";
+import { ApiError, refused, request } from "../app/api";
 import { backend } from "../app/backend";
+import { session } from "../app/session";
 import { formatBytes } from "../app/format";
+import type { Documents, DocumentText, IngestComplete, IngestProgress, Job, Started } from "../app/schema";
+import type { operations } from "../app/schema";
 
-export type JobStatus = "running" | "completed" | "failed" | "cancelled" | "interrupted";
+export type { Document, Documents, DocumentText, IngestComplete, IngestProgress, Job } from "../app/schema";
 
-export interface Job {
-  readonly job_id: string;
-  readonly kind: string;
-  /** The file's name, or the URL. */
-  readonly source: string;
-  readonly status: JobStatus;
-  /** ISO 8601, as all times here. */
-  readonly created_at: string;
-  readonly finished_at: string | null;
-  readonly document_id: string | null;
-  readonly error: string | null;
+export type JobStatus = Job["status"];
+
+type IngestRequest = operations["ingest_stream_api_ingest_stream_post"]["requestBody"]["content"]["application/json"];
+
+/** Which items of a feed or a sitemap are taken in. */
+export type Limit = NonNullable<IngestRequest["limit"]>;
+
+export interface Address {
+  readonly url: string;
+  readonly limit: Limit;
+  /** Fetch it also where a document from this address is in the library. */
+  readonly refresh: boolean;
 }
 
-export interface DocumentSummary {
-  readonly id: string;
-  readonly title: string;
-  readonly source: string;
-  readonly kind: "text" | "markdown" | "html" | "pdf";
-  readonly words: number;
-  readonly bytes: number;
-  readonly created_at: string;
-  /** Some of the text; where the search hit, between U+0002 and U+0003. */
-  readonly snippet: string | null;
-}
+export type Source = { readonly file: File } | Address;
 
-export interface Document extends DocumentSummary {
-  readonly text: string;
-}
-
-export interface DocumentList {
-  readonly documents: readonly DocumentSummary[];
-  /** How many there are in all, shown or not. */
-  readonly total: number;
-}
-
-export type Source = { readonly file: File } | { readonly url: string };
-
-export interface Started {
-  readonly job_id: string;
-  readonly source: string;
-  readonly created_at: string;
-}
-
+/** Starts the job for a file or an address, without following it. */
 export async function startIngest(source: Source): Promise<Started> {
-  const body = new FormData();
-  if ("file" in source) body.append("file", source.file);
-  else body.append("url", source.url);
+  const body = "file" in source ? form(source.file) : json(source);
   try {
     return await request("/api/ingest", { method: "POST", body });
   } catch (failure) {
@@ -65,8 +42,51 @@ export async function startIngest(source: Source): Promise<Started> {
   }
 }
 
+/**
+ * Takes in the document at `url`, or of a feed or a sitemap the items that `limit` names, and follows the job.
+ *
+ * Exactly one of `onComplete` and `onError` is called, unless it is closed before. A connection that breaks is mended;
+ * when it is closed the job goes on, and is found again by the id that `onJobId` was called with.
+ */
+export function ingestUrlStream(
+  url: string,
+  limit: Limit,
+  onProgress: (progress: IngestProgress) => void,
+  onComplete: (complete: IngestComplete) => void,
+  onError: (error: ApiError) => void,
+  { refresh = false, onJobId }: { readonly refresh?: boolean; readonly onJobId?: (jobId: string) => void } = {},
+): EventsHandle {
+  let complete: IngestComplete | null = null;
+  return streamEvents("/api/ingest/stream", {
+    method: "POST",
+    headers: session.headers,
+    body: json({ url, limit, refresh }),
+    streamUrl,
+    onJobId,
+    onEvent: (event) => {
+      if (event.event === "progress") onProgress(event as unknown as IngestProgress);
+      else if (event.event === "complete") complete = event as unknown as IngestComplete;
+    },
+    onEnd: () => {
+      if (complete !== null) onComplete(complete);
+      else onError(new ApiError("server", 0, "The job ended without a word. Its log may say why."));
+    },
+    onError: (error) => onError(refused(error)),
+  });
+}
+
+function form(file: File): FormData {
+  const body = new FormData();
+  body.append("file", file);
+  return body;
+}
+
+function json(asked: IngestRequest): Blob {
+  return new Blob([JSON.stringify(asked)], { type: "application/json" }); // the request takes its content type from it
+}
+
 export async function listJobs(signal?: AbortSignal): Promise<readonly Job[]> {
-  return (await request<{ jobs: readonly Job[] }>("/api/jobs?limit=50", { signal })).jobs;
+  return (await request<{ jobs: readonly Job[] }>("/api/jobs?limit=50&kind=ingest", { signal })).jobs;
 }
 
 export function getJob(id: string, signal?: AbortSignal): Promise<Job> {
@@ -74,7 +94,7 @@ export function getJob(id: string, signal?: AbortSignal): Promise<Job> {
 }
 
 export function cancelJob(id: string): Promise<unknown> {
-  return request(`/api/jobs/${encodeURIComponent(id)}/cancel`, { method: "POST" });
+  return request(`/api/job/${encodeURIComponent(id)}/cancel`, { method: "POST" });
 }
 
 /** Where a job's log streams from; without its last part, where it is polled. */
@@ -82,13 +102,13 @@ export function streamUrl(id: string): string {
   return `/api/log/${encodeURIComponent(id)}/stream`;
 }
 
-export function listDocuments(query: string, limit: number, signal?: AbortSignal): Promise<DocumentList> {
+export function listDocuments(query: string, limit: number, signal?: AbortSignal): Promise<Documents> {
   const search = new URLSearchParams({ limit: String(limit) });
   if (query !== "") search.set("q", query);
   return request(`/api/documents?${search}`, { signal });
 }
 
-export function getDocument(id: string, signal?: AbortSignal): Promise<Document> {
+export function getDocument(id: string, signal?: AbortSignal): Promise<DocumentText> {
   return request(`/api/documents/${encodeURIComponent(id)}`, { signal });
 }
 

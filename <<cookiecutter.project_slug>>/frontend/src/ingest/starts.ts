@@ -1,16 +1,22 @@
-import { useCallback, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
+import type { EventsHandle } from "streamator-react";
 import { ApiError, explain } from "../app/api";
 import { useConfig } from "../app/config";
 import { formatBytes } from "../app/format";
-import { startIngest } from "./api";
-import type { Job, Source } from "./api";
+import { ingestUrlStream, startIngest } from "./api";
+import type { IngestProgress, Job, Source } from "./api";
+import type { Delivery } from "./lanes";
 
-/** A start under way, or one that was refused. */
+/** A start under way, what the newest address is at, or what there is to say about one. */
 export interface Start {
   readonly key: number;
   readonly source: Source;
   readonly name: string;
-  /** Null while it is being sent or waits for its turn. */
+  /** What its job does now; null before it has begun, and of a file. */
+  readonly doing: string | null;
+  /** Why there was nothing to do; null where there is, or was. */
+  readonly skipped: string | null;
+  /** Why it was refused; null while it is being sent, waits for its turn, or runs. */
   readonly error: string | null;
   /** Could the same succeed later, as it stands? */
   readonly retry: boolean;
@@ -26,69 +32,123 @@ export interface Starts {
   readonly sourceOf: (job: Job) => Source | null;
 }
 
-export function useStarts(onStarted: (job: Job) => void): Starts {
+const FRESH = { doing: null, skipped: null, error: null, retry: false } as const;
+
+/** `delivery`: what the user prefers. An address is followed from its start on only where that is a stream. */
+export function useStarts(onStarted: (job: Job) => void, delivery: Delivery): Starts {
   const config = useConfig();
   const limit = config?.max_upload_bytes ?? null;
   const [items, setItems] = useState<readonly Start[]>([]);
   const nextKey = useRef(1);
   const queue = useRef<Promise<void>>(Promise.resolve());
-  const files = useRef(new Map<string, Source>());
+  const sources = useRef(new Map<string, Source>());
+  // One address at a time is followed from here, the newest: a stream is one of the six connections that a browser
+  // opens to a server, and the job's card shows the same.
+  const followed = useRef<{ readonly key: number; readonly stream: EventsHandle } | null>(null);
+  useEffect(() => () => followed.current?.stream.close(), []);
 
-  const send = useCallback(
-    (item: Start) => {
-      queue.current = queue.current.then(async () => {
-        try {
-          const started = await startIngest(item.source);
-          files.current.set(started.job_id, item.source);
-          setItems((all) => all.filter(({ key }) => key !== item.key));
-          onStarted({
-            job_id: started.job_id,
-            kind: "ingest",
-            source: started.source,
-            status: "running",
-            created_at: started.created_at,
-            finished_at: null,
-            document_id: null,
-            error: null,
-          });
-        } catch (failure) {
-          const retry = failure instanceof ApiError && (failure.kind === "busy" || failure.kind === "offline");
-          setItems((all) =>
-            all.map((one) => (one.key === item.key ? { ...one, error: explain(failure), retry } : one)),
-          );
-        }
-      });
+  const change = useCallback(
+    (key: number, to: Partial<Start>) => setItems((all) => all.map((one) => (one.key === key ? { ...one, ...to } : one))),
+    [],
+  );
+  const remove = useCallback((key: number) => setItems((all) => all.filter((one) => one.key !== key)), []);
+
+  const begun = useCallback(
+    (item: Start, job: Pick<Job, "job_id" | "source" | "created_at">) => {
+      sources.current.set(job.job_id, item.source);
+      onStarted({ ...job, kind: "ingest", status: "running", finished_at: null, document_id: null, error: null, step: null, percent: null, age_seconds: null });
     },
     [onStarted],
   );
 
-  const start = useCallback(
-    (sources: readonly Source[]) => {
-      const added = sources.map((source): Start => {
-        const name = nameOf(source);
-        return { key: nextKey.current++, source, name, error: refuse(source, limit), retry: false };
+  const failed = useCallback(
+    (item: Start, failure: unknown) => {
+      const retry = failure instanceof ApiError && (failure.kind === "busy" || failure.kind === "offline");
+      change(item.key, { doing: null, error: explain(failure), retry });
+    },
+    [change],
+  );
+
+  /** Starts the job of an address; resolves once it has begun or was refused. */
+  const follow = useCallback(
+    (item: Start, url: string, options: Pick<Extract<Source, { url: string }>, "limit" | "refresh">) =>
+      new Promise<void>((resolve) => {
+        let known = false;
+        const stream = ingestUrlStream(
+          url,
+          options.limit,
+          (progress) => change(item.key, { doing: wordsOf(progress) }),
+          ({ type, status, message }) => {
+            if (status === "skipped" && type === "document") change(item.key, { doing: null, skipped: message });
+            else remove(item.key); // the card says how it ended
+          },
+          (failure) => {
+            resolve();
+            if (known) remove(item.key);
+            else failed(item, failure);
+          },
+          {
+            refresh: options.refresh,
+            onJobId: (job_id) => {
+              known = true;
+              const before = followed.current;
+              before?.stream.close();
+              followed.current = { key: item.key, stream };
+              setItems((all) => all.filter((one) => one.key !== before?.key || one.doing === null));
+              begun(item, { job_id, source: url, created_at: new Date().toISOString() });
+              resolve();
+            },
+          },
+        );
+      }),
+    [begun, change, failed, remove],
+  );
+
+  const send = useCallback(
+    (item: Start) => {
+      const { source } = item;
+      queue.current = queue.current.then(async () => {
+        if ("url" in source && delivery === "stream") return follow(item, source.url, source);
+        try {
+          begun(item, await startIngest(source));
+          remove(item.key);
+        } catch (failure) {
+          failed(item, failure);
+        }
       });
-      setItems((all) => [...all, ...added]);
-      for (const item of added) if (item.error === null) send(item);
+    },
+    [begun, delivery, follow, failed, remove],
+  );
+
+  const start = useCallback(
+    (added: readonly Source[]) => {
+      const rows = added.map((source): Start => {
+        const key = nextKey.current++;
+        return { ...FRESH, key, source, name: nameOf(source), error: refuse(source, limit) };
+      });
+      setItems((all) => [...all, ...rows]);
+      for (const item of rows) if (item.error === null) send(item);
     },
     [limit, send],
   );
 
   const again = useCallback(
     (item: Start) => {
-      setItems((all) => all.map((one) => (one.key === item.key ? { ...one, error: null } : one)));
-      send(item);
+      const source = item.skipped !== null && "url" in item.source ? { ...item.source, refresh: true } : item.source;
+      const anew = { ...item, ...FRESH, source };
+      change(item.key, anew);
+      send(anew);
     },
-    [send],
+    [change, send],
   );
 
-  const dismiss = useCallback((item: Start) => setItems((all) => all.filter(({ key }) => key !== item.key)), []);
+  const dismiss = useCallback((item: Start) => remove(item.key), [remove]);
 
-  const sourceOf = useCallback(
-    (job: Job): Source | null =>
-      /^https?:\/\//i.test(job.source) ? { url: job.source } : (files.current.get(job.job_id) ?? null),
-    [],
-  );
+  const sourceOf = useCallback((job: Job): Source | null => {
+    const source = sources.current.get(job.job_id);
+    if (source !== undefined && "file" in source) return source;
+    return /^https?:\/\//i.test(job.source) ? { url: job.source, limit: source?.limit ?? "50", refresh: true } : null;
+  }, []);
 
   return { items, start, again, dismiss, sourceOf };
 }
@@ -100,6 +160,10 @@ export function refuse(source: Source, limit: number | null): string | null {
     return `The file has ${formatBytes(source.file.size)}, and the limit is ${formatBytes(limit)}. Choose a smaller one, or raise MAX_UPLOAD_MB.`;
   }
   return source.file.size === 0 ? "The file is empty. Choose one with something in it." : null;
+}
+
+function wordsOf({ message, item }: IngestProgress): string {
+  return item ? `${item.number} of ${item.total}: ${message}` : message;
 }
 
 function nameOf(source: Source): string {

@@ -30,7 +30,8 @@ export async function sizeOf(names) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const names of [["useLogStream"], ["LogPanel"], ["useLogStream", "LogPanel"]]) {
+  const pages = [["useLogStream"], ["LogPanel"], ["useLogStream", "LogPanel"], ["useJob"], ["streamEvents"], ["ProgressPanel"], ["DraftPanel"], ["ActivityPanel"]];
+  for (const names of pages) {
     process.stdout.write(`${names.join(", ")}: ${((await sizeOf(names)) / 1024).toFixed(1)} KB\n`);
   }
 }

@@ -1,6 +1,7 @@
-import { useEffect, useState, type ReactElement, type RefObject } from "react";
+import type { ReactElement, RefObject } from "react";
 import type { LevelCounts } from "./levels.js";
 import type { LogTime } from "./line.js";
+import { TextActions } from "./TextActions.js";
 import type { LogWords } from "./words.js";
 
 export const LEVELS = ["error", "warning", "success", "info"] as const;
@@ -35,12 +36,6 @@ export interface LogToolbarProps {
 /** What can be done with a log: find, filter, choose what is shown, take it along. */
 export function LogToolbar(props: LogToolbarProps): ReactElement {
   const { words, input, query, onQuery, found, current, onStep, onLeave, counts, hidden, onHidden, time, times, onTime, wrap, onWrap, text, fileName } = props;
-  const [copied, setCopied] = useState<boolean | null>(null);
-  useEffect(() => {
-    if (copied === null) return undefined;
-    const timer = setTimeout(() => setCopied(null), 2000);
-    return () => clearTimeout(timer);
-  }, [copied]);
 
   return (
     <div className="streamator-log-toolbar">
@@ -96,46 +91,8 @@ export function LogToolbar(props: LogToolbarProps): ReactElement {
             {words.wrap}
           </button>
         )}
-        <button type="button" onClick={() => void copy(text()).then(setCopied)}>
-          {copied === null ? words.copy : copied ? words.copied : words.notCopied}
-        </button>
-        <button type="button" onClick={() => download(text(), fileName)}>
-          {words.download}
-        </button>
+        <TextActions text={text} fileName={fileName} words={words} />
       </div>
     </div>
   );
-}
-
-/** Whether the text is in the clipboard now. */
-async function copy(text: string): Promise<boolean> {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return copyBySelection(text); // no permission, or a page without https, which has no clipboard
-  }
-}
-
-function copyBySelection(text: string): boolean {
-  const area = document.createElement("textarea");
-  const focused = document.activeElement;
-  area.value = text;
-  document.body.append(area);
-  area.focus();
-  area.select();
-  try {
-    return document.execCommand("copy");
-  } finally {
-    area.remove();
-    if (focused instanceof HTMLElement) focused.focus();
-  }
-}
-
-function download(text: string, fileName: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
-  link.download = fileName;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000); // the browser reads it after the click
 }

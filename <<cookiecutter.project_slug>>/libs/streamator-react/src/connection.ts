@@ -42,6 +42,10 @@ export class Connection {
   #serverRetry = BASE_DELAY;
   // Streams beyond the browser's connection limit poll; where the server has no such route they stream all the same.
   #canPoll = true;
+  // The server has no room for another stream (429): polled from then on.
+  #crowded = false;
+  // The credentials of the last attempt were refused (401): the next has others, or is the last.
+  #refused = false;
 
   /** `options` is read whenever an option is needed, so that all but the target may change at any time. */
   constructor(target: Target, store: LogStore, options: () => LogStreamOptions) {
@@ -53,7 +57,11 @@ export class Connection {
       method: target.method,
       credentials: target.credentials,
       cursor: () => store.cursor,
-      headers: () => options().headers,
+      headers: () => {
+        const { headers } = options();
+        return typeof headers === "function" ? () => headers(this.#refused) : headers;
+      },
+      signed: async (url) => options().signUrl?.(url, this.#refused) ?? url,
       body: () => options().body,
       interval: () => options().interval ?? DEFAULT_INTERVAL,
     };
@@ -90,6 +98,7 @@ export class Connection {
   /** Connect now, whatever the state. */
   reconnect(): void {
     this.dispose();
+    this.#crowded = this.#refused = false;
     this.#set({ status: "connecting", active: true, attempt: 0, error: null });
     this.#attempt();
   }
@@ -137,16 +146,19 @@ export class Connection {
       this.#attempt();
     };
 
-    const slot = this.#isStream() ? takeSlot(this.#target.url, again) : null;
-    const overflow = slot?.granted === false && this.#canPoll;
+    const crowded = this.#crowded && this.#canPoll;
+    const slot = this.#takesSlot() && !crowded ? takeSlot(this.#target.url, again) : null;
+    const overflow = crowded || (slot?.granted === false && this.#canPoll);
     const transport = overflow ? poll : this.#transport();
     const timeout = this.#options().timeout ?? DEFAULT_TIMEOUT;
     const watchdog = makeWatchdog(timeout, () => end(failure("timeout", `nothing came from ${this.#target.url} for ${timeout / 1000} s`)));
 
     const sink: Sink = {
-      open: () => {
+      open: (response) => {
         if (signal.aborted) return;
+        this.#refused = false;
         watchdog.alive(0);
+        if (response) this.#call(this.#options().onOpen, response);
         askedFrom = positionOf(this.#store.cursor);
         unproven = true;
         const { status } = this.#store.state;
@@ -186,13 +198,7 @@ export class Connection {
   #receive(batch: readonly Incoming[]): boolean {
     const { formatEvent, maxEntries, onEvent } = this.#options();
     for (const { id, event } of this.#store.append(batch, formatEvent, maxEntries)) {
-      if (onEvent) {
-        try {
-          onEvent(event, positionOf(id));
-        } catch (error) {
-          report(error);
-        }
-      }
+      this.#call(onEvent, event, positionOf(id));
       if (event.event === "done") {
         this.#set({ status: "ended", active: false, attempt: 0, error: null, outcome: outcomeOf(event.status) });
         return true;
@@ -202,6 +208,15 @@ export class Connection {
       if (event.status === "running" && this.#store.state.status === "lost") this.#set({ status: "open" });
     }
     return false;
+  }
+
+  /** Calls a function of the caller's. One that throws does not stop the stream. */
+  #call<Given extends unknown[]>(called: ((...given: Given) => void) | undefined, ...given: Given): void {
+    try {
+      called?.(...given);
+    } catch (error) {
+      report(error);
+    }
   }
 
   #ended(how: AttemptEnd, good: boolean): void {
@@ -214,13 +229,26 @@ export class Connection {
       return;
     }
     const error = how.kind === "error" ? how.error : null;
+    const { headers, signUrl } = this.#options();
+    if (error?.status === 401 && !this.#refused && (typeof headers === "function" || signUrl)) {
+      this.#refused = true;
+      this.#attempt();
+      return;
+    }
+    if (error?.kind === "busy" && !this.#crowded && this.#canPoll && this.#isStream()) {
+      this.#crowded = true;
+      this.#attempt();
+      return;
+    }
     if (how.kind === "error" && how.fatal) {
       this.#set({ status: "failed", active: false, error });
       return;
     }
     if (!(this.#options().retry ?? this.#target.method === "GET")) {
-      const message = `${this.#target.method} ${this.#target.url} broke off; it is not repeated by itself. Call reconnect() to ask again.`;
-      this.#set({ status: "failed", active: false, error: { ...error, kind: "interrupted", message } });
+      const began = this.#store.state.status !== "connecting";
+      const what = began ? "broke off" : error?.status ? `was answered ${error.status}` : "got no answer";
+      const message = `${this.#target.method} ${this.#target.url} ${what}; it is not repeated by itself. Call reconnect() to ask again.`;
+      this.#set({ status: "failed", active: false, error: began || !error ? { kind: "interrupted", message } : { ...error, message } });
       return;
     }
     const attempt = (good ? 0 : this.#store.state.attempt) + 1;
@@ -241,8 +269,12 @@ export class Connection {
 
   /** Whether this holds a connection open, and has a route to poll in its place. */
   #isStream(): boolean {
-    if (this.#target.mode === "ws") return false; // not one of the browser's six connections
     return this.#target.mode !== "poll" && this.#target.method === "GET" && pollUrl(this.#target.url) !== this.#target.url;
+  }
+
+  /** Whether the connection is one of the browser's six. A WebSocket is none of them. */
+  #takesSlot(): boolean {
+    return this.#target.mode !== "ws" && this.#isStream();
   }
 }
 

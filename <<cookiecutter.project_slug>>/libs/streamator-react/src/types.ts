@@ -49,12 +49,12 @@ export type JobOutcome = "completed" | "failed" | "cancelled";
  * - `gone` 404 or 410: there is no such job (any more)
  * - `denied` 401 or 403
  * - `rejected` any other 4xx that a second try would not change
- * - `busy` 429; tried again
+ * - `busy` 429; a stream is polled instead, anything else tried again
  * - `server` 5xx or 408; tried again
  * - `network` no answer, or the connection broke; tried again
  * - `timeout` no byte for longer than `timeout`; tried again
  * - `protocol` an answer that is neither an event stream nor a poll answer
- * - `interrupted` a stream that may not be asked for twice (a POST) broke off
+ * - `interrupted` a stream that may not be asked for twice (a POST) broke off after it had begun
  */
 export type StreamErrorKind =
   | "gone"
@@ -72,15 +72,20 @@ export interface StreamError {
   readonly kind: StreamErrorKind;
   readonly status?: number;
   readonly message: string;
+  /** The server's own sentence, where its answer was `{"error": "..."}`. Fetch only. */
+  readonly detail?: string;
 }
 
 /** How the events come in. `sse` is fetch, and EventSource where fetch cannot stream; `ws` is a WebSocket. */
 export type StreamMode = "sse" | "eventsource" | "poll" | "ws";
 
-/** Request headers, or a function that gives them anew for each attempt (for tokens that expire). */
+/**
+ * Request headers, or a function that gives them anew for each attempt, for tokens that expire. An answer of 401 is then
+ * tried once more, at once, with `refused` true: time for another token.
+ */
 export type StreamHeaders =
   | Readonly<Record<string, string>>
-  | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
+  | ((refused: boolean) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
 
 export interface LogStreamOptions {
   /** Default `"sse"`. A change reconnects. */
@@ -91,10 +96,17 @@ export interface LogStreamOptions {
   formatEvent?: FormatEvent;
   /** Called for each event in order, also for those that make no line. `id` is null where there is none. */
   onEvent?: (event: StreamEvent, id: number | null) => void;
+  /** Called with the server's answer each time the stream opens, for its headers. Fetch only. */
+  onOpen?: (response: Response) => void;
   /** Lines kept, default 200000. The oldest go first; `dropped` counts them. */
   maxEntries?: number;
-  /** Not sent by EventSource. Read at each attempt. */
+  /** Not sent by EventSource and WebSocket. Read at each attempt. */
   headers?: StreamHeaders;
+  /**
+   * Gives the URL of each attempt of an EventSource or a WebSocket, which send no headers: with a ticket in its query,
+   * for instance. `refused` as for `headers`. It rejects with what has a `status`: that is what the stream was refused with.
+   */
+  signUrl?: (url: string, refused: boolean) => string | Promise<string>;
   /** Default `"GET"`. Only `mode: "sse"` sends another. A change reconnects. */
   method?: string;
   /** Sent with a method that takes one. Read at each attempt; a change of a string reconnects. */

@@ -1,7 +1,9 @@
 import * as React from "react";
 import { Connection } from "./connection.js";
 import { CONNECTING_SNAPSHOT, IDLE_SNAPSHOT, LogStore, type StoreSnapshot } from "./store.js";
+import { useStreamDefaults } from "./streamDefaults.js";
 import type { LogSnapshot, LogStream, LogStreamOptions } from "./types.js";
+import { useSnapshot } from "./useSnapshot.js";
 
 /**
  * Follows the stream at `url` and gives its lines, at most one render per animation frame.
@@ -10,7 +12,8 @@ import type { LogSnapshot, LogStream, LogStreamOptions } from "./types.js";
  * or string `body` is another stream: it starts with no lines. All other options may change at any time.
  * Lines come in the server's order; none is lost or doubled over reconnects to a server that honours the cursor.
  */
-export function useLogStream(url: string | null | undefined, options: LogStreamOptions = {}): LogStream {
+export function useLogStream(url: string | null | undefined, own: LogStreamOptions = {}): LogStream {
+  const options = useStreamDefaults(own);
   const { mode = "sse", method = "GET", credentials = "same-origin", body } = options;
   const key = url ? JSON.stringify([url, mode, method.toUpperCase(), credentials, typeof body === "string" ? body : null]) : null;
 
@@ -45,33 +48,17 @@ export function useLogStream(url: string | null | undefined, options: LogStreamO
   const reconnect = React.useCallback(() => connection.current?.reconnect(), []);
   const clear = React.useCallback(() => store.clear(), [store]);
 
-  const published = useSnapshot(store);
+  const published = useSnapshot(store, SERVER_SNAPSHOT);
   // Until the effect has run, the store still holds the lines of the URL before.
   const snapshot = published.key === key ? published : key === null ? IDLE_SNAPSHOT : CONNECTING_SNAPSHOT;
   return React.useMemo(() => ({ ...pick(snapshot), close, reconnect, clear }), [snapshot, close, reconnect, clear]);
 }
 
 /** All of a snapshot but the stream that it belongs to. */
-function pick(snapshot: LogSnapshot & { key?: string | null }): LogSnapshot {
+export function pick(snapshot: LogSnapshot & { key?: string | null }): LogSnapshot {
   const { key, ...rest } = snapshot;
   void key;
   return rest;
 }
 
-type UseSnapshot = (store: LogStore) => StoreSnapshot;
-
 const SERVER_SNAPSHOT: StoreSnapshot = { ...IDLE_SNAPSHOT, key: null };
-
-// Looked up by name at run time: React 17 has none, and bundlers refuse a named import that may be missing.
-const useSyncExternalStore = Reflect.get(React, "useSyncExternalStore") as typeof React.useSyncExternalStore | undefined;
-
-const useSnapshot: UseSnapshot = useSyncExternalStore
-  ? (store) => useSyncExternalStore(store.subscribe, store.getSnapshot, () => SERVER_SNAPSHOT)
-  : (store) => {
-      const [snapshot, setSnapshot] = React.useState(store.getSnapshot);
-      React.useEffect(() => {
-        setSnapshot(store.getSnapshot()); // what came between the render and this effect
-        return store.subscribe(() => setSnapshot(store.getSnapshot()));
-      }, [store]);
-      return snapshot;
-    };

@@ -164,7 +164,6 @@ describe("refusals", () => {
 
   it.each([
     [408, "server"],
-    [429, "busy"],
     [500, "server"],
     [502, "server"],
     [503, "server"],
@@ -189,7 +188,7 @@ describe("refusals", () => {
 
   it("waits as long as Retry-After asks", async () => {
     await connect();
-    net.last().status(429, { "retry-after": "20" });
+    net.last().status(503, { "retry-after": "20" });
     await pass(19_900);
     expect(net.requests).toHaveLength(1);
     await pass(200);
@@ -202,6 +201,132 @@ describe("refusals", () => {
     await settle();
     expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "protocol" } });
     expect(store.getSnapshot().error?.message).toContain("text/html");
+  });
+});
+
+describe("a server that has no room for another stream", () => {
+  it("is polled from then on, at once", async () => {
+    await connect();
+    net.last().status(429, { "retry-after": "20" });
+    await settle();
+    expect(net.requests.map(({ url }) => url)).toEqual(["/log/j/stream", "/log/j"]);
+    net.last().json({ logs: [log("one")], next: 1, closed: false });
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "open", error: null });
+    await pass(3000);
+    expect(net.last().url).toBe("/log/j?after=1");
+    net.last().json({ logs: [log("two"), { event: "done", status: "completed" }], next: 3, closed: true });
+    await settle();
+    expect(texts()).toEqual(["one", "two"]);
+    expect(store.getSnapshot()).toMatchObject({ status: "ended", outcome: "completed" });
+  });
+
+  it("is asked for a stream again by reconnect()", async () => {
+    const connection = await connect();
+    net.last().status(429);
+    await settle();
+    connection.reconnect();
+    await settle();
+    expect(net.last().url).toBe("/log/j/stream");
+  });
+
+  it("and whose polls are refused too is left alone for as long as it asks", async () => {
+    await connect();
+    net.last().status(429);
+    await settle();
+    net.last().status(429, { "retry-after": "20" });
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", error: { kind: "busy", status: 429 } });
+    await pass(19_900);
+    expect(net.requests).toHaveLength(2);
+    await pass(200);
+    expect(net.requests).toHaveLength(3);
+  });
+
+  it("and knows no polls is asked again for the stream", async () => {
+    await connect();
+    net.last().status(429);
+    await settle();
+    net.last().status(405);
+    await settle();
+    expect(net.last().url).toBe("/log/j/stream");
+    net.last().status(429);
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", attempt: 1 });
+    await pass(500);
+    net.last().open();
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "open", error: null });
+  });
+});
+
+describe("credentials that are refused", () => {
+  const tokens = (): (string | null)[] => net.requests.map(({ headers }) => headers.get("authorization"));
+
+  it("are asked for anew and tried once more, at once; the second refusal counts", async () => {
+    options.headers = (refused) => ({ authorization: refused ? "new" : "old" });
+    await connect();
+    net.last().status(401);
+    await settle();
+    expect(tokens()).toEqual(["old", "new"]);
+    expect(store.getSnapshot()).toMatchObject({ status: "connecting", error: null });
+    net.last().status(401);
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "denied", status: 401 } });
+    await pass(120_000);
+    expect(net.requests).toHaveLength(2);
+  });
+
+  it("get another chance each time the server has accepted some", async () => {
+    options.headers = (refused) => ({ authorization: refused ? "new" : "old" });
+    await connect();
+    net.last().status(401);
+    await settle();
+    net.last().open();
+    net.last().send(frame(1, log("one")));
+    await settle();
+    net.last().end(); // the permission has ended
+    await pass(500);
+    net.last().status(401);
+    await settle();
+    expect(tokens()).toEqual(["old", "new", "old", "new"]);
+    expect(net.last().headers.get("last-event-id")).toBe("1");
+    net.last().open();
+    net.last().send(frame(2, log("two")));
+    await settle();
+    expect(texts()).toEqual(["one", "two"]);
+  });
+
+  it("in mid-poll cost no line and no word", async () => {
+    options.headers = (refused) => ({ authorization: refused ? "new" : "old" });
+    await connect({ mode: "poll" });
+    net.last().json({ logs: [log("one")], next: 1, closed: false });
+    await pass(3000);
+    net.last().status(401);
+    await settle();
+    expect(net.last().headers.get("authorization")).toBe("new");
+    expect(store.getSnapshot()).toMatchObject({ status: "open", error: null });
+    net.last().json({ logs: [log("two")], next: 2, closed: false });
+    await settle();
+    expect(texts()).toEqual(["one", "two"]);
+  });
+
+  it("that are the same each time are not tried again", async () => {
+    options.headers = { authorization: "old" };
+    await connect();
+    net.last().status(401);
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "denied" } });
+    expect(net.requests).toHaveLength(1);
+  });
+
+  it("that cannot be got now are asked for later", async () => {
+    options.headers = () => Promise.reject(new Error("offline"));
+    await connect();
+    expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", error: { kind: "network" } });
+    options.headers = () => ({ authorization: "new" });
+    await pass(500);
+    expect(tokens()).toEqual(["new"]);
   });
 });
 
@@ -450,6 +575,26 @@ describe("EventSource", () => {
     await settle();
     expect(texts()).toEqual(["one", "two"]);
     expect(store.getSnapshot()).toMatchObject({ status: "ended", outcome: "completed" });
+  });
+
+  it("is given its URL for each attempt, with the ticket that it sends in place of headers", async () => {
+    options.signUrl = async (url, refused) => `${url}?ticket=${refused ? "new" : "old"}`;
+    await connect({ mode: "eventsource" });
+    expect(latest().url).toBe("/log/j/stream?ticket=old");
+    latest().fail(2);
+    await settle();
+    net.last().status(401);
+    await settle();
+    expect(latest().url).toBe("/log/j/stream?ticket=new");
+    latest().open();
+    latest().message(log("one"), "1");
+    latest().fail(0);
+    await pass(500);
+    expect(latest().url).toBe("/log/j/stream?ticket=old&after=1");
+    options.signUrl = () => Promise.reject(new Error("offline"));
+    latest().fail(0);
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "reconnecting" });
   });
 
   it("asks for the status that EventSource hides: 404 fails, 502 is tried again", async () => {

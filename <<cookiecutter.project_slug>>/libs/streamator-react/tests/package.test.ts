@@ -42,8 +42,9 @@ beforeAll(() => {
   writeFileSync(
     join(app, "main.tsx"),
     `import { createRoot } from "react-dom/client";
-import { LogPanel, useLogStream, makeFormatEvent, type LogEntry } from "streamator-react";
+import { LogPanel, ProgressPanel, useJob, useLogStream, makeFormatEvent, type LogEntry } from "streamator-react";
 import "streamator-react/log.css";
+import "streamator-react/panels.css";
 import "streamator-react/log-compat.css";
 
 const formatEvent = makeFormatEvent({ step: (event) => String(event.step) });
@@ -51,7 +52,13 @@ const text = (entry: LogEntry): string => entry.text.toUpperCase();
 
 function App() {
   const { logs, active } = useLogStream("/log/1/stream", { formatEvent });
-  return <LogPanel logs={logs} active={active} renderEntry={(entry) => <p>{text(entry)}</p>} />;
+  const job = useJob<{ words: number }>({ url: "/run/stream" });
+  return (
+    <>
+      <LogPanel logs={logs} active={active} renderEntry={(entry) => <p>{text(entry)}</p>} />
+      <ProgressPanel {...job.progress} state={job.state} message={job.result?.words} />
+    </>
+  );
 }
 
 createRoot(document.getElementById("root")!).render(<App />);
@@ -65,8 +72,8 @@ afterAll(() => rmSync(app, { recursive: true, force: true }));
 
 it("holds the modules, their types and the style sheets, and nothing of the workshop", () => {
   const packed = join(app, "node_modules/streamator-react");
-  expect(readdirSync(packed).toSorted()).toEqual(["README.md", "dist", "package.json", "src"]);
-  expect(readdirSync(join(packed, "dist"))).toEqual(expect.arrayContaining(["index.js", "index.d.ts", "log.css", "log-compat.css"]));
+  expect(readdirSync(packed).toSorted()).toEqual(["README.md", "dist", "examples", "package.json", "src"]);
+  expect(readdirSync(join(packed, "dist"))).toEqual(expect.arrayContaining(["index.js", "index.d.ts", "log.css", "panels.css", "log-compat.css"]));
 });
 
 it("needs nothing but React at run time", () => {
@@ -84,6 +91,7 @@ it("a plain Vite app builds with it, styles and all", () => {
   expect(css).toContain("var(--streamator-bg,#f8f8f8)");
   // Rewritten for older targets, light-dark() would leave a page without a color-scheme without any colour.
   expect(css).toContain("light-dark(#f8f8f8,#1b1b1d)");
+  expect(css).toContain("light-dark(#1a5fb4,#8ab4f8)");
 }, 30_000);
 
 it("a plain TypeScript app type-checks against it", () => {

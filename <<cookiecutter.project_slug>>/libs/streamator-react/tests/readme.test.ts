@@ -25,9 +25,9 @@ it("every snippet of the README type-checks against the source", () => {
 }, 20_000);
 
 it("the theming table says what the style sheet does", () => {
-  const css = readFileSync(join(library, "src/log.css"), "utf8");
+  const css = ["log.css", "panels.css"].map((name) => readFileSync(join(library, "src", name), "utf8")).join("");
   const rows = [...readme.matchAll(/^\| `(--streamator-[a-z-]+)` \| `([^`]+)` \| (?:`([^`]+)` )?\|/gm)];
-  expect(rows).toHaveLength(10);
+  expect(rows).toHaveLength(11);
   for (const [, property, light, dark] of rows) {
     expect(css).toContain(`var(${property}, ${light})`);
     expect(css).toContain(`var(${property}, ${dark ? `light-dark(${light}, ${dark})` : light})`);
@@ -37,7 +37,7 @@ it("the theming table says what the style sheet does", () => {
 it("the sizes are what the library comes to", () => {
   const measured = execFileSync(process.execPath, [join(library, "scripts/size.mjs")], { encoding: "utf8", cwd: library });
   const lines = [...measured.matchAll(/^(.+): ([0-9.]+) KB$/gm)];
-  expect(lines).toHaveLength(3);
+  expect(lines).toHaveLength(8);
   for (const [, names, size] of lines) {
     const row = (names as string).split(", ").map((name) => `\`${name}\``).join(", ");
     const stated = readme.split("\n").find((line) => line.startsWith(`| ${row} | `) && line.endsWith(" KB |"));

@@ -3,7 +3,7 @@ import type * as React from "react";
 import { StrictMode, type ReactNode } from "react";
 import { renderToString } from "react-dom/server";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { LogPanel, useLogStream, type LogStreamOptions } from "../src/index.js";
+import { LogPanel, StreamDefaults, useLogStream, type LogStreamOptions } from "../src/index.js";
 import { fakeFetch, frame, log, type FakeFetch } from "./support/fakes.js";
 
 let net: FakeFetch;
@@ -50,6 +50,19 @@ describe("useLogStream", () => {
     expect(result.current.counts).toEqual({ info: 1, success: 0, warning: 0, error: 1 });
     net.last().send(frame(3, { event: "done", t: 2, status: "completed" }));
     await waitFor(() => expect(result.current).toMatchObject({ active: false, status: "ended", outcome: "completed" }));
+  });
+
+  it("takes what it is not told from StreamDefaults", async () => {
+    const wrapper = ({ children }: { children: ReactNode }) => (
+      <StreamDefaults.Provider value={{ headers: () => ({ authorization: "shared" }) }}>{children}</StreamDefaults.Provider>
+    );
+    const shared = render({ url: "/log/a/stream" }, wrapper);
+    await requested(1);
+    expect(net.last().headers.get("authorization")).toBe("shared");
+    shared.unmount();
+    render({ url: "/log/b/stream", options: { headers: { authorization: "mine" } } }, wrapper);
+    await requested(2);
+    expect(net.last().headers.get("authorization")).toBe("mine");
   });
 
   it("opens one connection in StrictMode", async () => {

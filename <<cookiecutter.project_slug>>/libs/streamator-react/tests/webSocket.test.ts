@@ -199,4 +199,46 @@ describe("ws", () => {
     for (const other of more) other.dispose();
     expect(FakeSocket.opened.filter(({ closed }) => closed)).toHaveLength(5);
   });
+
+  it("is given its URL for each attempt, and another where the permission has ended (4401)", async () => {
+    options.signUrl = async (url, refused) => `${url}?ticket=${refused ? "new" : "old"}`;
+    await start();
+    expect(last().url).toMatch(/\/log\/j\/ws\?ticket=old$/);
+    await send([{ id: 1, event: log("one") }]);
+    await close(4401);
+    expect(last().url).toMatch(/\/log\/j\/ws\?ticket=new&after=1$/);
+    expect(store.getSnapshot()).toMatchObject({ status: "open", error: null });
+    await send([{ id: 2, event: log("two") }]);
+    expect(texts()).toEqual(["one", "two"]);
+    await close(4401);
+    await close(4401); // the other was refused too
+    expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "denied", status: 401 } });
+  });
+
+  it("is given up where its URL is refused a signature for good, and else asked for again", async () => {
+    options.signUrl = () => Promise.reject(Object.assign(new Error("busy"), { status: 503 }));
+    await start();
+    expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", error: { kind: "server", status: 503 } });
+    options.signUrl = () => Promise.reject(Object.assign(new Error("no such job"), { status: 404 }));
+    await pass(500);
+    expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "gone", status: 404 } });
+    expect(FakeSocket.opened).toHaveLength(0);
+  });
+
+  it("is polled in place of, where there are too many streams (4429)", async () => {
+    await start();
+    await close(4429);
+    expect(net.last().url).toBe("/log/j");
+    net.last().json({ logs: [log("one")], next: 1, closed: false });
+    await pass(0);
+    expect(texts()).toEqual(["one"]);
+    expect(FakeSocket.opened).toHaveLength(1);
+  });
+
+  it("shows the headers where it asks why it did not open", async () => {
+    options.headers = () => ({ authorization: "mine" });
+    await start();
+    await close(1006);
+    expect(net.last().headers.get("authorization")).toBe("mine");
+  });
 });

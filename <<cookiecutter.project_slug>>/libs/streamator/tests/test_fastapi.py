@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Any
@@ -15,7 +16,9 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import HTTPConnection
 
+import streamator.shutdown
 import streamator.viewer
 from streamator import EventLog, JobEmitter, JobLogger, MemoryStore, StoreError
 from streamator.fastapi import (
@@ -388,6 +391,53 @@ async def test_the_app_s_dependencies_guard_every_route() -> None:
         assert (await get(app, path.format(job_id), method)).status_code == 401
 
 
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("where", ["dependency", "middleware"])
+def test_a_stream_ends_when_its_permission_does_and_another_goes_on(
+    monkeypatch: pytest.MonkeyPatch, where: str, compress: bool
+) -> None:
+    monkeypatch.setattr(streamator.shutdown, "SWEEP_SECONDS", 0.01)
+    permitted = 0.0
+
+    def permit(connection: HTTPConnection) -> None:
+        connection.scope["streamator.ends_at"] = permitted
+
+    class Permit:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            permit(HTTPConnection(scope))
+            await self.app(scope, receive, send)
+
+    async def test() -> None:
+        nonlocal permitted
+        app = FastAPI(dependencies=[Depends(permit)] if where == "dependency" else [])
+        if where == "middleware":
+            app.add_middleware(Permit)
+        add_log_routes(app, compress=compress)
+        job = JobLogger()
+        job.log("one")
+        path = f"/log/{job.job_id}/stream"
+        permitted = time.time() + 0.2
+        before = asyncio.get_running_loop().time()
+        first = await asyncio.wait_for(get(app, path), 10)
+        assert asyncio.get_running_loop().time() - before >= 0.2
+        assert ids(first.text) == [1]
+        assert first.text.endswith("retry: 100\n\n"), "whoever may see more comes back at once"
+
+        permitted = time.time() + 60
+        second = Exchange(app, path, [(b"last-event-id", b"1")])
+        job.log("two")
+        job.close()
+        await asyncio.wait_for(second.task, 10)
+        assert [event["event"] for event in data(second.text)] == ["log", "done"]
+        assert ids(second.text) == [2, 3]
+        assert "retry: 100" not in second.text
+
+    asyncio.run(test())
+
+
 @run
 async def test_middleware_of_both_kinds_lets_a_stream_through() -> None:
     async def passing(request: Any, call_next: Any) -> Any:
@@ -451,12 +501,19 @@ class Elsewhere(MemoryStore):
         self.log: EventLog | None = None
         self.asked: list[str] = []
         self.fault: str | None = None
+        self.cancel_fault: str | None = None
+        self.carries_requests = False
 
     async def find(self, job_id: str) -> EventLog | None:
         self.asked.append(job_id)
         if self.fault:
             raise StoreError(self.fault)
         return self.log
+
+    async def cancel(self, job_id: str) -> bool:
+        if self.cancel_fault:
+            raise StoreError(self.cancel_fault)
+        return self.carries_requests
 
 
 @run
@@ -468,7 +525,16 @@ async def test_a_job_of_another_process_is_found_in_the_store() -> None:
     answer = await get(app, "/job/a-job/cancel", "POST")
     assert answer.status_code == 409
     assert "another process" in answer.json()["error"]
+    store.carries_requests = True
+    answer = await get(app, "/job/a-job/cancel", "POST")
+    assert (answer.status_code, answer.json()) == (200, {"cancelled": "a-job"})
+    store.cancel_fault = "table 'logs' cannot be written: is DynamoDB up?"
+    answer = await get(app, "/job/a-job/cancel", "POST")
+    assert (answer.status_code, answer.json()) == (503, {"error": store.cancel_fault})
     store.log.set_status("lost")
+    answer = await get(app, "/job/a-job/cancel", "POST")
+    assert answer.status_code == 409
+    assert "died" in answer.json()["error"]
     answer = await get(app, "/log/a-job")
     assert answer.json()["logs"][-1] == {"event": "status", "status": "lost"}
     assert answer.json()["next"] == 1

@@ -28,10 +28,11 @@ WEB = """
 import socket, sys
 import uvicorn
 from fastapi import FastAPI
-from streamator.fastapi import add_log_routes
+from streamator.fastapi import add_job_routes, add_log_routes
 
 app = FastAPI()
 add_log_routes(app, **eval(sys.argv[1]))
+add_job_routes(app, **eval(sys.argv[1]))
 listener = socket.socket()
 listener.bind(("127.0.0.1", 0))
 listener.listen(100)
@@ -54,6 +55,38 @@ for order in sys.stdin:
             job.log(f"line {n}")
             n += 1
     print(open_store(**options).flush(20), flush=True)
+"""
+
+# A job with a task, which takes half a second to clean up and says how often it was cancelled.
+TASK = """
+import asyncio, sys
+from streamator import JobEmitter, open_store
+
+async def work(job):
+    cancelled = 0
+    for _ in range(2):
+        try:
+            job.log("at work")
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled += 1
+            job.log("cleaning up")
+            for _ in range(5):
+                try:
+                    await asyncio.sleep(0.1)
+                except asyncio.CancelledError:
+                    cancelled += 1
+            job.log(f"cancelled {cancelled} time")
+            raise
+
+async def main():
+    job = JobEmitter(job_id=sys.argv[2], **eval(sys.argv[1]))
+    task = asyncio.create_task(work(job))
+    job.track(task)
+    await asyncio.wait([task])
+
+asyncio.run(main())
+open_store(**eval(sys.argv[1])).close()
 """
 
 
@@ -90,10 +123,12 @@ class Web:
 class Job:
     """A process that logs what it is told to."""
 
+    program = JOB
+
     def __init__(self, store: dict[str, Any], **options: Any) -> None:
         self.id = uuid.uuid4().hex
         self.process = subprocess.Popen(
-            [sys.executable, "-c", JOB, repr(store | options), self.id],
+            [sys.executable, "-c", self.program, repr(store | options), self.id],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -110,6 +145,12 @@ class Job:
         for pipe in (self.process.stdin, self.process.stdout):
             assert pipe
             pipe.close()
+
+
+class Task(Job):
+    """A process with a task that could be cancelled."""
+
+    program = TASK
 
 
 class Viewer:
@@ -301,3 +342,19 @@ def test_unknown_jobs_are_not_found(start: Start) -> None:
     for path in ("/log/nobody", "/log/nobody/stream"):
         answer = web.client.get(path)
         assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
+
+
+def test_a_job_of_another_process_is_cancelled_once_and_cleans_up(start: Start) -> None:
+    task, web = start(Task), start(Web)
+    until(lambda: web.client.get(f"/log/{task.id}").status_code == 200)
+    viewer = Viewer(web, task.id)
+    until(lambda: len(viewer.events()) == 1)
+    for _ in range(2):  # a user who clicks twice
+        answer = web.client.post(f"/job/{task.id}/cancel")
+        assert (answer.status_code, answer.json()) == (200, {"cancelled": task.id})
+    events = [event for _, event in viewer.join()]
+    assert [event.get("message") for event in events] == ["at work", "cleaning up", "cancelled 1 time", None]
+    assert (events[-1]["event"], events[-1]["status"]) == ("done", "cancelled")
+    assert task.process.wait(PATIENCE) == 0
+    answer = web.client.post(f"/job/{task.id}/cancel")  # over by now: quiet
+    assert (answer.status_code, answer.json()) == (200, {"cancelled": task.id})

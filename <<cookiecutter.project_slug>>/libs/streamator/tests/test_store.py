@@ -197,6 +197,9 @@ class Own:
     async def find(self, job_id: str) -> EventLog | None:
         return self.jobs[job_id].log if job_id in self.jobs else None
 
+    async def cancel(self, job_id: str) -> bool:
+        return False
+
     def evict(self, *, closed_before: float) -> int:
         gone = [name for name, job in self.jobs.items() if (job.log.closed_at or closed_before) < closed_before]
         for name in gone:

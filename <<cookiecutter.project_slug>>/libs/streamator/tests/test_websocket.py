@@ -8,6 +8,7 @@ import json
 import signal
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+import streamator.shutdown
 import streamator.viewer
 from streamator import EventLog, JobEmitter, JobLogger, MemoryStore, StoreError
 from streamator.asgi import LogApp
@@ -450,6 +452,36 @@ def test_a_server_that_has_closed_the_socket_is_understood(fault: type[Exception
         asking.say(type="pause")
         await asyncio.wait_for(asking.task, 5)
         job.close()
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_socket_closes_with_4401_when_its_permission_ends(monkeypatch: pytest.MonkeyPatch, paused: bool) -> None:
+    monkeypatch.setattr(streamator.shutdown, "SWEEP_SECONDS", 0.01)
+    permitted = time.time() + 0.2
+
+    def permit(connection: HTTPConnection) -> None:
+        connection.scope["streamator.ends_at"] = permitted
+
+    async def test() -> None:
+        nonlocal permitted
+        app = FastAPI(dependencies=[Depends(permit)])
+        add_log_routes(app)
+        job = JobLogger()
+        job.log("one")
+        viewer = Socket(app, f"/log/{job.job_id}/ws")
+        await until(lambda: viewer.ids == [1])
+        if paused:
+            viewer.say(type="pause")
+        await asyncio.wait_for(viewer.task, 10)
+        assert viewer.code == 4401
+
+        permitted = time.time() + 60
+        again = Socket(app, f"/log/{job.job_id}/ws", [(b"last-event-id", b"1")])
+        job.close()
+        await asyncio.wait_for(again.task, 10)
+        assert (again.ids, again.code) == ([2], 1000)
 
     asyncio.run(test())
 

@@ -1,5 +1,5 @@
 import { BASE_EVENT_LABELS } from "../formatEvent.js";
-import { decodeEvent, failure, reason, refusal, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
+import { decodeEvent, failure, reason, refusal, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
 
 /** EventSource hands out named events only to who asks for the name. */
 const NAMES = ["log", "progress", "gap", "status", "done", ...Object.keys(BASE_EVENT_LABELS)];
@@ -9,8 +9,14 @@ const NAMES = ["log", "progress", "gap", "status", "done", ...Object.keys(BASE_E
  * no watchdog. It is closed at the first error: its own reconnect cannot be told a cursor, and it gives up for good
  * on any answer but 200.
  */
-export const eventSource: Transport = (request, sink, signal) => {
-  const url = withAfter(request.url, request.cursor());
+export const eventSource: Transport = async (request, sink, signal) => {
+  let url: string;
+  try {
+    url = withAfter(await request.signed(request.url), request.cursor());
+  } catch (error) {
+    return unsigned(error, request.url);
+  }
+  if (signal.aborted) return { kind: "end" };
   return new Promise((resolve) => {
     const source = new EventSource(url, { withCredentials: request.credentials === "include" });
     let opened = false;

@@ -1,5 +1,5 @@
 import { SseParser } from "../sse.js";
-import { decodeEvent, failure, reason, refusal, resolveHeaders, type AttemptEnd, type Sink, type Transport } from "./transport.js";
+import { decodeEvent, failure, reason, refusal, resolveHeaders, sentenceOf, type AttemptEnd, type Sink, type Transport } from "./transport.js";
 
 /** A burst gives the page its turn after this many milliseconds of work. */
 const SLICE = 8;
@@ -23,8 +23,7 @@ export const fetchSse: Transport = async (request, sink, signal) => {
     return failure("network", `${url} cannot be reached: ${reason(error)}`);
   }
   if (response.status !== 200) {
-    void response.body?.cancel().catch(() => undefined); // already broken: nothing is left to cancel
-    return refusal(response, url);
+    return refusal(response, url, await detailOf(response));
   }
   const type = response.headers.get("content-type") ?? "no content type";
   if (!/^\s*text\/event-stream\s*(;|$)/i.test(type) || response.body === null) {
@@ -32,9 +31,18 @@ export const fetchSse: Transport = async (request, sink, signal) => {
     const message = `${url} answered ${type}, not text/event-stream: is it the stream's URL?`;
     return { kind: "error", error: { kind: "protocol", status: 200, message }, fatal: true };
   }
-  sink.open();
+  sink.open(response);
   return read(response.body.getReader(), url, sink, signal);
 };
+
+/** The sentence in an error's body. What is not JSON is not waited for. */
+async function detailOf(response: Response): Promise<string | undefined> {
+  if (!/json/i.test(response.headers.get("content-type") ?? "")) {
+    void response.body?.cancel().catch(() => undefined); // already broken: nothing is left to cancel
+    return undefined;
+  }
+  return sentenceOf(await response.json().catch(() => undefined));
+}
 
 async function read(reader: ReadableStreamDefaultReader<Uint8Array>, url: string, sink: Sink, signal: AbortSignal): Promise<AttemptEnd> {
   const parser = new SseParser();

@@ -9,6 +9,8 @@ export interface StreamRequest {
   /** The last id seen, `""` for none. A function, because a poll asks again and again. */
   readonly cursor: () => string;
   readonly headers: () => StreamHeaders | undefined;
+  /** A URL as it is to be asked for where headers cannot be sent. */
+  readonly signed: (url: string) => Promise<string>;
   readonly body: () => BodyInit | null | undefined;
   /** Milliseconds between polls. */
   readonly interval: () => number;
@@ -16,8 +18,8 @@ export interface StreamRequest {
 
 /** Where a transport puts what it reads. Calls after the attempt's signal was aborted are ignored. */
 export interface Sink {
-  /** The server has accepted a request that named the cursor. A poll calls it each time. */
-  open(): void;
+  /** The server has accepted a request that named the cursor. A poll calls it each time; fetch gives its answer. */
+  open(response?: Response): void;
   /** Bytes came in, or none are due for `grace` more milliseconds. Keeps the watchdog quiet. */
   alive(grace?: number): void;
   /** The server's reconnection time in milliseconds. */
@@ -53,14 +55,27 @@ export function failure(kind: StreamErrorKind, message: string): AttemptEnd {
 }
 
 /** What a status other than 200 means. */
-export function refusal(response: Response, url: string): AttemptEnd {
+export function refusal(response: Response, url: string, detail?: string): AttemptEnd {
   const { status } = response;
   if (status === 204) return { kind: "closed" };
   const kind = kindOf(status);
   const fatal = kind === "gone" || kind === "denied" || kind === "rejected";
   const words = fatal ? (kind === "gone" ? "there is no such job" : "not tried again") : "trying again";
   const retryAfter = retryAfterOf(response.headers.get("retry-after"));
-  return { kind: "error", error: { kind, status, message: `${url} answered ${status}: ${words}` }, fatal, retryAfter };
+  return { kind: "error", error: { kind, status, message: `${url} answered ${status}: ${words}`, detail }, fatal, retryAfter };
+}
+
+/** What it means that a URL could not be signed: the status that its signer was refused with, or no answer at all. */
+export function unsigned(error: unknown, url: string): AttemptEnd {
+  const status = (error as { status?: unknown } | null)?.status;
+  if (typeof status === "number" && status >= 400 && status < 600) return refusal(new Response(null, { status }), url);
+  return failure("network", `${url} cannot be asked for: ${reason(error)}`);
+}
+
+/** The sentence in an error's body, as streamator's servers write it. */
+export function sentenceOf(body: unknown): string | undefined {
+  const sentence = (body as { error?: unknown } | null | undefined)?.error;
+  return typeof sentence === "string" ? sentence : undefined;
 }
 
 function kindOf(status: number): StreamErrorKind {
@@ -78,8 +93,8 @@ function retryAfterOf(value: string | null): number | undefined {
 }
 
 /** The headers of one attempt. */
-export async function resolveHeaders(headers: StreamHeaders | undefined): Promise<Headers> {
-  return new Headers(typeof headers === "function" ? await headers() : headers);
+export async function resolveHeaders(headers: StreamHeaders | undefined, refused = false): Promise<Headers> {
+  return new Headers(typeof headers === "function" ? await headers(refused) : headers);
 }
 
 /** The event in a block's data. Anything but a JSON object becomes the message of a `log` event. */

@@ -1,19 +1,27 @@
 import type { Incoming } from "../store.js";
-import { asEvent, failure, reason, refusal, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
+import { asEvent, failure, reason, refusal, resolveHeaders, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
 
 /** The server's close codes; any other means that the connection broke. */
 const CLOSED = 1000;
 const GOING_AWAY = 1001;
 const RESTART = 1012;
 const TRY_LATER = 1013;
+const UNAUTHORIZED = 4401;
 const NOT_FOUND = 4404;
+const BUSY = 4429;
 
 /**
  * Reads a stream over a WebSocket: JSON arrays of `{"id", "event"}`, an empty one as a heartbeat.
  * It can send no headers, and the browser says nothing of why one did not open: then the stream's own route is asked.
  */
-export const webSocket: Transport = (request, sink, signal) => {
-  const url = socketUrl(request.url, request.cursor());
+export const webSocket: Transport = async (request, sink, signal) => {
+  let url: string;
+  try {
+    url = socketUrl(await request.signed(request.url), request.cursor());
+  } catch (error) {
+    return unsigned(error, request.url);
+  }
+  if (signal.aborted) return { kind: "end" };
   return new Promise((resolve) => {
     const socket = new WebSocket(url);
     let open = false;
@@ -56,6 +64,10 @@ function endOf(code: number, open: boolean, request: StreamRequest, signal: Abor
       return { kind: "end" };
     case TRY_LATER:
       return failure("server", `${url}: the server cannot read its store: trying again`);
+    case UNAUTHORIZED:
+      return { kind: "error", error: { kind: "denied", status: 401, message: `${url}: the permission has ended, or there was none` }, fatal: true };
+    case BUSY:
+      return { kind: "error", error: { kind: "busy", status: 429, message: `${url}: too many streams are open: trying again` }, fatal: false };
     case NOT_FOUND:
       return { kind: "error", error: { kind: "gone", status: 404, message: `${url}: there is no such job` }, fatal: true };
     default:
@@ -64,9 +76,12 @@ function endOf(code: number, open: boolean, request: StreamRequest, signal: Abor
 }
 
 /** The status decides whether another try makes sense, and only a request shows it. */
-async function whyNot({ url, credentials }: StreamRequest, signal: AbortSignal): Promise<AttemptEnd> {
+async function whyNot(request: StreamRequest, signal: AbortSignal): Promise<AttemptEnd> {
+  const { url, credentials } = request;
   try {
-    const response = await fetch(url, { headers: { accept: "text/event-stream" }, credentials, cache: "no-store", signal });
+    const headers = await resolveHeaders(request.headers());
+    headers.set("accept", "text/event-stream");
+    const response = await fetch(url, { headers, credentials, cache: "no-store", signal });
     void response.body?.cancel().catch(() => undefined); // already broken: nothing is left to cancel
     return response.status === 200 ? failure("network", `${url} opens no WebSocket, but answers: does a proxy let none through?`) : refusal(response, url);
   } catch (error) {

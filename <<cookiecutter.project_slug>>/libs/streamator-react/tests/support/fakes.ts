@@ -8,14 +8,14 @@ export interface FakeRequest {
   readonly body: unknown;
   readonly signal: AbortSignal;
   /** Answer 200 with an event stream that stays open. */
-  open(): void;
+  open(headers?: Record<string, string>): void;
   send(text: string): void;
   /** End the stream cleanly. */
   end(): void;
   /** Break the stream, or refuse the connection. */
   drop(): void;
   status(status: number, headers?: Record<string, string>): void;
-  json(value: unknown): void;
+  json(value: unknown, status?: number): void;
   html(): void;
 }
 
@@ -49,13 +49,13 @@ export function fakeFetch(): FakeFetch {
         method: init.method ?? "GET",
         body: init.body,
         signal,
-        open() {
+        open(more = {}) {
           const body = new ReadableStream<Uint8Array>({
             start(controller) {
               stream = controller;
             },
           });
-          resolve(new Response(body, { headers: { "content-type": "text/event-stream; charset=utf-8" } }));
+          resolve(new Response(body, { headers: { "content-type": "text/event-stream; charset=utf-8", ...more } }));
         },
         send: (text) => stream?.enqueue(encoder.encode(text)),
         end: () => stream?.close(),
@@ -64,7 +64,7 @@ export function fakeFetch(): FakeFetch {
           else reject(broken);
         },
         status: (status, headers) => resolve(new Response(null, { status, headers })),
-        json: (value) => resolve(Response.json(value)),
+        json: (value, status = 200) => resolve(Response.json(value, { status })),
         html: () => resolve(new Response("<html></html>", { headers: { "content-type": "text/html" } })),
       });
     });

@@ -36,6 +36,8 @@ from .viewer import (
 from .websocket import WebSocketApp
 
 NO_STORE = (b"cache-control", b"no-store")
+# How long a viewer waits whose permission has ended in mid-stream, until it comes back with another.
+AGAIN_MS = 100
 _JSON = (b"content-type", b"application/json")
 
 
@@ -58,7 +60,8 @@ class StreamApp:
     It reads the cursor from the request: the ``Last-Event-ID`` header, or else ``?after=``. An unknown job is a 404,
     an unknown visibility a 422, a store that cannot be read a 503, and a cursor at the end of a closed log a 204, which
     tells an `EventSource` to stop. It ends after the job's last event; when the viewer leaves; when the viewer takes
-    nothing for 30 seconds; and, without the last event, when the server shuts down.
+    nothing for 30 seconds; and, without the last event, when the server shuts down and at the Unix time that an
+    authentication has put into ``scope["streamator.ends_at"]``, or within a second of it.
     """
 
     __slots__ = ("_compress", "_heartbeat", "_job_id", "_named", "_store", "_view")
@@ -112,6 +115,7 @@ class _Stream(Viewer):
         """Answer the request."""
         watcher: asyncio.Task[None] | None = None
         with self:
+            self.permitted(scope)
             try:
                 batches = await self._begin(store, view, headers, scope)
                 del scope, headers, store, view  # none of it is needed again
@@ -121,6 +125,8 @@ class _Stream(Viewer):
                     async for batch in batches:
                         data = batch.frames or wire.heartbeat(batch.last)
                         await self._put(self._encoded(wire.named(data) if self.named and batch else data))
+                    if self.expired:  # whoever may see more asks for it with a new permission, and need not wait
+                        await self._put(self._encoded(wire.retry(AGAIN_MS)))
                     await self._put(b"" if self.encoder is None else self.encoder.finish(), more=False)
             finally:
                 if watcher is not None:

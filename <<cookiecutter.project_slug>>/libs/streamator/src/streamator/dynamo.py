@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 from .chunk import Chunk, Fetched, Key
@@ -66,7 +68,8 @@ class DynamoStore(ChunkStore):
     Making one never waits and never touches the network. Guarantees: those of `RemoteStore`.
 
     Cost: a job that logs 1,000 lines in 10 seconds costs 50 to 100 write units, by how well they compress; an
-    idle one 0.3 a second. A replay of those lines costs 1 to 5 read units. Following a job costs 0.5 to 4
+    idle one 0.3 a second. A process with jobs that can be cancelled reads 1 unit a ``cancel_seconds``, however many
+    they are. A replay of those lines costs 1 to 5 read units. Following a job costs 0.5 to 4
     read units a second for each process that does, however many viewers it has.
     """
 
@@ -139,6 +142,20 @@ class DynamoStore(ChunkStore):
             },
             {names[name] for name in unknown},
         )
+
+    def _write_cancel(self, job_id: str) -> None:
+        try:
+            self._open().write_cancel(job_id)
+        except StoreFault as fault:
+            self._forget_if_denied(fault)
+            raise
+
+    def _read_cancels(self) -> set[str]:
+        try:
+            return self._open().read_cancels()
+        except StoreFault as fault:
+            self._forget_if_denied(fault)
+            raise
 
     def _forget_if_denied(self, fault: StoreFault) -> None:
         if fault.kind == "denied":
@@ -262,6 +279,41 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
             raise StoreFault("busy", f"not all items are readable: {names[:200]}")
         skipped = call.parsed.get("UnprocessedKeys", {}).get(self.table_name, {}).get("Keys", [])
         return found, {item[self.PARTITION_KEY]["S"] for item in skipped}
+
+    def write_cancel(self, job_id: str) -> None:
+        """Store that somebody wants a job cancelled. Raises `StoreFault`."""
+        self._local.call = _Call()
+        now = int(time.time())
+        self._ask(
+            self._client.update_item, TableName=self.table_name, Key=self._cancels_of(now),
+            UpdateExpression="ADD ids :ids SET #ttl = :ttl", ExpressionAttributeNames={"#ttl": self.TTL_ATTR},
+            ExpressionAttributeValues={":ids": {"SS": [job_id]}, ":ttl": {"N": str(now + 3_600)}},
+        )  # fmt: skip
+
+    def read_cancels(self) -> set[str]:
+        """The jobs that somebody wants cancelled, by this minute's requests and the last one's. Raises `StoreFault`."""
+        self._local.call = _Call()
+        now = int(time.time())
+        keys = [self._cancels_of(now), self._cancels_of(now - 60)]
+        try:
+            answer = self._ask(self._client.batch_get_item, RequestItems={self.table_name: {"Keys": keys}})
+        except StoreFault as fault:
+            if fault.kind == "gone":
+                return set()  # no table: nothing was ever asked
+            raise
+        items = answer["Responses"].get(self.table_name, [])
+        return {job_id for item in items for job_id in item["ids"]["SS"]}
+
+    def _cancels_of(self, now: int) -> dict[str, Any]:
+        """The key of the requests of one minute: an item that costs the same however many jobs there are. No job id
+        has a ``~``."""
+        return {self.PARTITION_KEY: {"S": f"~cancel#{now // 60}"}}
+
+    def _ask(self, call: Callable[..., dict[str, Any]], **request: Any) -> dict[str, Any]:
+        try:
+            return call(**request)
+        except (ClientError, BotoCoreError) as error:
+            raise _fault_of(error) from error
 
     def ensure(self) -> None:
         """Create the table if it is not there. Raises `StoreFault` while it cannot be used yet."""

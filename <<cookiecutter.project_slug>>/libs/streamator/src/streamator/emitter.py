@@ -126,6 +126,8 @@ class JobEmitter(JobLogger):
 
         job.cancel = cancel
         task.add_done_callback(ended)
+        if job.on_track is not None:
+            job.on_track(job)
 
     def _task_ended(self, task: asyncio.Future[Any]) -> None:
         if self._log.closed:

@@ -33,7 +33,7 @@ from .shutdown import end_streams
 from .store import MemoryStore, Store, find_job, stores
 from .stream import HEARTBEAT_SECONDS
 from .view import view_of
-from .viewer import Message, cancel_job, find_log, given_store, snapshot_json, stream_headers
+from .viewer import ENDS_AT, Message, cancel_job, find_log, given_store, snapshot_json, stream_headers
 from .websocket import WebSocketApp
 
 _NO_STORE = {"cache-control": "no-store"}
@@ -107,6 +107,8 @@ class _StreamRoute(APIRoute):
         await super().handle(inner, receive, send)
         response = inner[_LATER]
         if response is not None:
+            if ENDS_AT in inner:  # a dependency's word
+                scope[ENDS_AT] = inner[ENDS_AT]
             stream = response.stream(scope, receive, send)
             del inner, response, scope, receive, send
             await stream
@@ -236,8 +238,8 @@ def add_job_routes(
     ``GET {prefix}/{job_id}/stream`` streams its events, and so does ``WS {prefix}/{job_id}/ws``, which also takes
     ``{"type": "cancel"}``. ``GET {prefix}/{job_id}/result`` is what was given to
     ``set_result``, as often as it is asked for, and a 404 while there is none. ``POST {prefix}/{job_id}/cancel`` asks
-    the job's task to stop and answers ``{"cancelled": job_id}``, also where the job is over by then; a job that
-    cannot be stopped from here is a 409 that says why. Results and tasks are in the process that runs the job.
+    the job's task to stop, in whichever process it runs, and answers ``{"cancelled": job_id}``, also where the job is
+    over by then; a job that cannot be stopped is a 409 that says why. Results are in the process that runs the job.
     """
     opened = given_store(store, store_options)
     shows: dict[str, Any] = {"filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size}
@@ -259,11 +261,11 @@ def add_job_routes(
         """Ask the job's task to stop."""
         try:
             log = await find_log(job_id, opened)
+            if log is None:
+                return _not_found()
+            reason = await cancel_job(job_id, log, opened)
         except StoreError as error:
             return _unavailable(error)
-        if log is None:
-            return _not_found()
-        reason = cancel_job(job_id, log)
         if reason is not None:
             return _conflict(reason)
         return JSONResponse({"cancelled": job_id}, headers=_NO_STORE)

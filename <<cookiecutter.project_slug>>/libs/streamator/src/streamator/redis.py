@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import uuid
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -34,6 +35,9 @@ DEFAULT_URL: Final = "redis://127.0.0.1:6379/0"
 CONNECT_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 5.0
 LISTED_JOBS: Final = 1_000
+# So long a request to cancel a job is kept, in seconds, and so many of them.
+CANCEL_KEPT_SECONDS: Final = 60
+CANCELS_KEPT: Final = 10_000
 # A server that answers a PING each time has hung up on an append so often because of what is in it.
 HANGUPS: Final = 3
 
@@ -98,6 +102,7 @@ class RedisStore(RemoteStore):
         key_prefix: what all of the keys begin with (default ``"streamator"``).
         flush_seconds: the least time between two writes (default 0.005). The first line of a quiet time is written
             at once.
+        cancel_seconds: how often a process with tasks looks whether another one wants one cancelled (default 0.1).
         maxlen: how many events of one job are kept, here and in Redis (default 1,000,000).
         options: those of `RemoteStore` and `MemoryStore`.
 
@@ -115,7 +120,7 @@ class RedisStore(RemoteStore):
 
     def __init__(
         self, url: str = DEFAULT_URL, ttl_days: float = 7, *, key_prefix: str = "streamator",
-        flush_seconds: float = 0.005, **options: Any,
+        flush_seconds: float = 0.005, cancel_seconds: float = 0.1, **options: Any,
     ) -> None:
         if _missing is not None:
             raise StoreError(
@@ -131,7 +136,7 @@ class RedisStore(RemoteStore):
         self._at = f"Redis at {at}, database {where.get('db', 0)}"
         self._url = url
         self._prefix = key_prefix
-        super().__init__(ttl_days=ttl_days, flush_seconds=flush_seconds, **options)
+        super().__init__(ttl_days=ttl_days, flush_seconds=flush_seconds, cancel_seconds=cancel_seconds, **options)
 
     def _reset(self) -> None:
         # Of a log that drops what comes past `maxlen`, the last event is one more.
@@ -148,6 +153,12 @@ class RedisStore(RemoteStore):
 
     def _new_mirrors(self, **options: Any) -> Mirrors[Any]:
         return StreamMirrors(self._place, lambda: _Reader(self._url, self._prefix), **options)
+
+    def _write_cancel(self, job_id: str) -> None:
+        self._calls.write_cancel(job_id)
+
+    def _read_cancels(self) -> set[str]:
+        return self._calls.read_cancels()
 
     async def jobs(self, limit: int = 50) -> list[dict[str, Any]]:
         """The jobs that were begun last, of every process, the newest first.
@@ -176,6 +187,7 @@ class RedisStore(RemoteStore):
 class _Keys:
     def __init__(self, prefix: str) -> None:
         self.jobs = f"{prefix}:jobs"
+        self.cancels = f"{prefix}:cancels"
         self._prefix = prefix
 
     def log(self, job_id: str) -> str:
@@ -276,6 +288,21 @@ class _Calls:
         if isinstance(before, Exception):
             raise _fault_of(before) from before
         return before is not None and int(before) == beat - 1
+
+    def write_cancel(self, job_id: str) -> None:
+        key, now = self._keys.cancels, time.time()
+
+        def fill(pipe: Any) -> None:
+            pipe.zadd(key, {job_id: now})
+            pipe.zremrangebyscore(key, "-inf", now - CANCEL_KEPT_SECONDS)
+            pipe.zremrangebyrank(key, 0, -1 - CANCELS_KEPT)
+            pipe.expire(key, CANCEL_KEPT_SECONDS)
+
+        self._checked(fill)
+
+    def read_cancels(self) -> set[str]:
+        (found,) = self._checked(lambda pipe: pipe.zrange(self._keys.cancels, 0, -1))
+        return {job_id.decode() for job_id in found}
 
     def jobs(self, limit: int) -> list[dict[str, Any]]:
         def heads(pipe: Any) -> None:

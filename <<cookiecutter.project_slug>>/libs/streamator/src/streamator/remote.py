@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import sys
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
+from .cancel import CancelRequests
 from .chunk import Chunk, Fetched, Key
 from .chunk_mirror import ChunkMirrors
 from .chunk_writer import ChunkWriter
 from .counts import Counts
 from .deadletter import DeadLetterFile, DeadLetters
-from .errors import JobExists
+from .errors import JobExists, StoreError
 from .events import is_job_id
 from .fault import StoreFault
 from .log import BLOCK_SECONDS, EventLog, Overflow
@@ -36,6 +40,8 @@ class RemoteStore(MemoryStore):
         flush_seconds: how often what is new is written (default 0.2).
         close_seconds: how long `close`, and the end of the process, wait for a store that takes nothing
             (default 5). For one that is slow they wait up to six times as long.
+        cancel_seconds: how often a process looks whether another one wants a job of its cancelled (default 1; with
+            Redis 0.1). It looks while there is a job with a task, see `JobEmitter.track`.
         max_mirrors: how many jobs of other processes are held here (default 1,000). Past it the one that was
             not looked for for the longest time goes first.
         dead_letters: where events go that the store refuses for good, because they are too large for it or of a form
@@ -55,13 +61,13 @@ class RemoteStore(MemoryStore):
 
     def __init__(
         self, *, ttl_days: float = 7, lease_seconds: float = 10, flush_seconds: float = 0.2,
-        close_seconds: float = 5, max_mirrors: int = 1_000, max_jobs: int = 10_000, maxlen: int = 1_000_000,
-        max_bytes: int = 268_435_456, pace: float = 0.005, overflow: Overflow = "drop_oldest",
+        close_seconds: float = 5, cancel_seconds: float = 1.0, max_mirrors: int = 1_000, max_jobs: int = 10_000,
+        maxlen: int = 1_000_000, max_bytes: int = 268_435_456, pace: float = 0.005, overflow: Overflow = "drop_oldest",
         block_seconds: float = BLOCK_SECONDS, dead_letters: str | os.PathLike[str] | DeadLetters | None = None,
     ) -> None:  # fmt: skip
         for name, value in {
             "ttl_days": ttl_days, "lease_seconds": lease_seconds, "flush_seconds": flush_seconds,
-            "max_mirrors": max_mirrors,
+            "cancel_seconds": cancel_seconds, "max_mirrors": max_mirrors,
         }.items():  # fmt: skip
             if not value > 0:
                 raise ValueError(f"{name} is {value}: give a number greater than 0")
@@ -73,6 +79,7 @@ class RemoteStore(MemoryStore):
         self._lease = lease_seconds
         self._flush_seconds = flush_seconds
         self._close_seconds = close_seconds
+        self._cancel_seconds = cancel_seconds
         self._max_mirrors = max_mirrors
         self._dead_letters = dead_letters if callable(dead_letters) else DeadLetterFile(dead_letters)
         self._reset()
@@ -90,6 +97,7 @@ class RemoteStore(MemoryStore):
         # Of a log that drops what comes past `maxlen`, the last event is one more.
         maxlen = self._maxlen + (self._overflow == "drop_newest")
         self._mirrors = self._new_mirrors(max_mirrors=self._max_mirrors, maxlen=maxlen, pace=self._pace)
+        self._cancels = CancelRequests(self._place, self._read_cancels, self._cancel_seconds)
 
     # What a store gives
 
@@ -106,6 +114,14 @@ class RemoteStore(MemoryStore):
         """What reads the jobs of others; the options are those of `Mirrors`."""
         raise NotImplementedError
 
+    def _write_cancel(self, job_id: str) -> None:
+        """Store for a minute or longer that somebody wants a job cancelled. It may wait, and raises `StoreFault`."""
+        raise NotImplementedError
+
+    def _read_cancels(self) -> Collection[str]:
+        """The ids of the jobs that somebody wants cancelled. It may wait, and raises `StoreFault`."""
+        raise NotImplementedError
+
     # What a store is to others
 
     def create(self, job_id: str, start: float | None = None) -> Job:
@@ -116,6 +132,7 @@ class RemoteStore(MemoryStore):
             )
         job = super().create(job_id, start)
         _flush_at_exit()
+        job.on_track = partial(self._cancels.watch, job_id)
         self._writer.add(job_id, job.log)
         self._mirrors.forget_missing(job_id)
         return job
@@ -138,6 +155,27 @@ class RemoteStore(MemoryStore):
         if log is not None and not log.ended:
             return log
         return await self._mirrors.find(job_id)
+
+    async def cancel(self, job_id: str) -> bool:
+        """Ask the job's task to stop, in whichever process it runs: its process sees it within ``cancel_seconds``.
+
+        Returns:
+            False for a job that is unknown or over, or has no task here. For a job of another process it is True when
+            the request is stored; whether there is a task is known there alone.
+
+        Raises:
+            StoreError: the store could not be reached.
+        """
+        if self.get(job_id) is not None:
+            return await super().cancel(job_id)
+        log = await self.find(job_id)
+        if log is None or log.closed:
+            return False
+        try:
+            await asyncio.to_thread(self._write_cancel, job_id)
+        except StoreFault as fault:
+            raise StoreError(f"{self._place}: the request to cancel was not stored: {fault.reason}") from fault
+        return True
 
     def counts(self) -> Counts:
         """As `MemoryStore.counts`, and what has come of the writes: see `Writer.totals`."""
@@ -166,6 +204,7 @@ class RemoteStore(MemoryStore):
     def close(self) -> None:
         """Write what is pending, see ``close_seconds``, and stop; what is not stored by then is reported as a
         warning, with its count. Quiet the second time. A job that is made later starts the store again."""
+        self._cancels.stop()
         self._writer.stop(self._close_seconds)
         self._mirrors.stop()
 

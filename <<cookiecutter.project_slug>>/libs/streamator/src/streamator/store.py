@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 class Job:
     """What a store keeps of a job that runs, or ran, in this process."""
 
-    __slots__ = ("cancel", "has_result", "log", "result")
+    __slots__ = ("cancel", "has_result", "log", "on_track", "result")
 
     def __init__(self, log: EventLog) -> None:
         self.log = log
         self.cancel: Callable[[], bool] | None = None
         """Asks the job's task to stop; None where no task is tracked."""
+        self.on_track: Callable[[Job], None] | None = None
+        """Called when there is a task; for a store that lets other processes cancel it."""
         self.result: Any = None
         self.has_result = False
 
@@ -49,6 +51,9 @@ class Store(Protocol):
 
     async def find(self, job_id: str) -> EventLog | None:
         """A job's log, wherever the job runs; None for a job that does not exist. Accepts any string."""
+
+    async def cancel(self, job_id: str) -> bool:
+        """Ask the job's task to stop, wherever it runs; False where there is nobody to ask. Accepts any string."""
 
     def evict(self, *, closed_before: float) -> int:
         """Forget the jobs whose log was closed before this `time.monotonic` reading; returns how many."""
@@ -226,6 +231,11 @@ class MemoryStore:
         job = self.get(job_id)
         return job.log if job is not None else None
 
+    async def cancel(self, job_id: str) -> bool:
+        """Ask the job's task to stop. False for a job that is unknown, without a task, or over."""
+        job = self.get(job_id)
+        return job is not None and job.cancel is not None and job.cancel()
+
     def evict(self, *, closed_before: float) -> int:
         """Forget the jobs whose log was closed before this `time.monotonic` reading; returns how many.
 
@@ -311,7 +321,7 @@ def open_store(store: str | Store = "memory", **options: Any) -> Store:
     """
     if not isinstance(store, str):
         if not isinstance(store, Store):
-            needed = ("create", "get", "find", "evict", "degraded", "close")
+            needed = ("create", "get", "find", "cancel", "evict", "degraded", "close")
             missing = [name for name in needed if not hasattr(store, name)]
             raise StoreError(f"{type(store).__name__} is no store: it lacks {', '.join(missing)}; see streamator.Store")
         if options:

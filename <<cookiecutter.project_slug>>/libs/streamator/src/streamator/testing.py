@@ -354,6 +354,35 @@ class StoreContract:
 
     # Forgetting
 
+    def test_a_job_is_cancelled_from_wherever_it_is_seen(self, store: Store) -> None:
+        async def cancel_from(view: Store) -> tuple[bool, bool]:
+            job = JobEmitter(store)
+            job.log("begun")
+            cleaned_up = False
+
+            async def work() -> None:
+                nonlocal cleaned_up
+                try:
+                    await asyncio.sleep(60)
+                finally:
+                    await asyncio.sleep(0.3)  # a second cancellation would interrupt this
+                    cleaned_up = True
+
+            job.track(asyncio.create_task(work()))
+            while await view.find(job.job_id) is None:  # another process may not have written it yet
+                await asyncio.sleep(0.02)
+            asked = await view.cancel(job.job_id)
+            events = await collect(store, job.job_id, timeout=self.timeout)
+            assert events[-1]["status"] == "cancelled"
+            assert not await store.cancel(job.job_id)
+            return asked, cleaned_up
+
+        with self._views(store) as views:
+            for view in views:
+                assert asyncio.run(cancel_from(view)) == (True, True)
+                assert not asyncio.run(view.cancel("no-such-job"))
+                assert not asyncio.run(view.cancel("no/such/id"))
+
     def test_closed_jobs_are_forgotten_and_open_ones_are_not(self, store: Store) -> None:
         running, over = JobLogger(store), JobLogger(store)
         over.log("x")

@@ -1,13 +1,15 @@
 """One viewer of a job's log on an ASGI server: what a stream of events and a WebSocket have in common.
 
 There may be thousands of them, and nothing happens on most: a viewer keeps little. It ends after the job's last
-event; when the client leaves; when the client takes nothing for 30 seconds; and when the server shuts down.
+event; when the client leaves; when the client takes nothing for 30 seconds; when its permission ends; and when the
+server shuts down.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, ClassVar
@@ -31,6 +33,8 @@ Headers = list[tuple[bytes, bytes]]
 
 RETRY_MS = 3_000
 SEND_TIMEOUT_SECONDS = 30.0
+# In a request's scope, put there by an authentication: the Unix time at which the permission to look on ends.
+ENDS_AT = "streamator.ends_at"
 
 logger = logging.getLogger("streamator")
 
@@ -38,7 +42,7 @@ logger = logging.getLogger("streamator")
 class Viewer:
     """A client that follows a job's log. ``with viewer:`` is the time in which it does."""
 
-    __slots__ = ("ending", "follow", "job_id", "send", "sending_since", "stuck", "task")
+    __slots__ = ("ending", "ends_at", "expired", "follow", "job_id", "send", "sending_since", "stuck", "task")
 
     transport: ClassVar[str]
     """One of `shutdown.TRANSPORTS`."""
@@ -50,6 +54,8 @@ class Viewer:
         self.task: asyncio.Task[Any] | None = None
         self.sending_since: float | None = None
         self.ending = False
+        self.ends_at: float | None = None
+        self.expired = False
         self.stuck = False
 
     def __enter__(self) -> None:
@@ -81,6 +87,13 @@ class Viewer:
         if self.ending:
             batches.stop()
 
+    def permitted(self, scope: Scope) -> None:
+        """For how long the request may be answered. By the loop's clock: when the machine's is set, nobody is sent
+        away, and nobody stays."""
+        ends_at = scope.get(ENDS_AT)
+        if ends_at is not None:
+            self.ends_at = asyncio.get_running_loop().time() + ends_at - time.time()
+
     @property
     def lag(self) -> int | None:
         """How many events the client has still to take; None while it follows no log."""
@@ -94,13 +107,16 @@ class Viewer:
         self.sending_since = None
 
     def end(self) -> None:
-        """End, without the job's last event: the server shuts down."""
+        """End, without the job's last event: the server shuts down, or the viewer may look on no longer."""
         self.ending = True
         if self.follow is not None:
             self.follow.stop()
 
     def sweep(self, now: float) -> None:
-        """Give up on a client that takes nothing: what waits for it is memory."""
+        """Give up on a client that takes nothing: what waits for it is memory. End where the permission has ended."""
+        if self.ends_at is not None and now >= self.ends_at and not self.ending:
+            self.expired = True
+            self.end()
         since = self.sending_since
         if since is not None and now - since > SEND_TIMEOUT_SECONDS and self.task is not None:
             self.stuck = True
@@ -132,18 +148,23 @@ async def find_log(job_id: str, store: Store | None) -> EventLog | None:
     return None
 
 
-def cancel_job(job_id: str, log: EventLog) -> str | None:
-    """Ask the task of the job with this log to stop. None, also where the job is over by then; else why it cannot
-    be stopped from here."""
+async def cancel_job(job_id: str, log: EventLog, store: Store | None) -> str | None:
+    """Ask the task of the job with this log to stop, in whichever process it runs. None, also where the job is over by
+    then; else why it cannot be stopped. Raises `StoreError` where the store cannot be reached."""
     if log.closed:
         return None
+    if log.status == "lost":
+        return f"job {job_id} gives no sign of life: the process that ran it has died, and nobody is there to cancel it"
     job = find_job(job_id)
-    if job is None:
-        return f"job {job_id} runs in another process: cancel it there"
-    if job.cancel is None:
-        return f"job {job_id} has no task to cancel: give it one with emitter.track(task)"
-    job.cancel()
-    return None
+    if job is not None:
+        if job.cancel is None:
+            return f"job {job_id} has no task to cancel: give it one with emitter.track(task)"
+        job.cancel()
+        return None
+    for one in [store] if store is not None else stores():
+        if await one.cancel(job_id):
+            return None
+    return None if log.closed else f"job {job_id} runs in another process, which cannot be asked: cancel it there"
 
 
 def given_store(store: str | Store | None, options: Mapping[str, Any]) -> Store | None:

@@ -10,7 +10,8 @@ route allows it, ``{"type": "cancel"}``. Answers: ``{"paused": true}``, ``{"paus
 ``{"cancelled": job_id}``, or ``{"error": "..."}`` that says what was wrong.
 
 How it ends: 1000 after the job's last event, and where there is nothing after the cursor in a closed log; 1012, and
-no last event, when the server stops or no longer keeps the log: connect again; 4404 for an unknown job;
+no last event, when the server stops or no longer keeps the log: connect again; 4401, and no last event, when the
+permission to look on has ended (``scope["streamator.ends_at"]``, see `StreamApp`); 4404 for an unknown job;
 4422 for an unknown visibility in the query; 1013 where a store cannot be read; 1009 for a client that sends too much. A
 page of another site gets no WebSocket but a 403.
 """
@@ -32,7 +33,7 @@ from .stream import HEARTBEAT_SECONDS, Follow
 from .view import View, view_of
 from .viewer import Receive, Scope, Send, Viewer, cancel_job, cursor, find_log, header, logger
 
-NORMAL, TOO_BIG, RESTART, TRY_LATER, NOT_FOUND, UNPROCESSABLE = 1000, 1009, 1012, 1013, 4404, 4422
+NORMAL, TOO_BIG, RESTART, TRY_LATER, EXPIRED, NOT_FOUND, UNPROCESSABLE = 1000, 1009, 1012, 1013, 4401, 4404, 4422
 # The longest message that a client has a use for is 18 characters.
 MAX_MESSAGE = 1_024
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -100,6 +101,7 @@ class _Socket(Viewer):
         """Serve the connection."""
         listener: asyncio.Task[None] | None = None
         with self:
+            self.permitted(scope)
             try:
                 await receive()  # websocket.connect
                 await self._put({"type": "websocket.accept"})
@@ -111,17 +113,19 @@ class _Socket(Viewer):
                     self.code = UNPROCESSABLE
                     log = None
                 after = cursor(scope)
-                del scope, store  # none of it is needed again
+                del scope  # it is not needed again
                 if log is not None and log.closed and after >= log.last and after:
                     self.code = NORMAL
                 elif log is not None:
                     batches = view.follow(log, after, self.heartbeat)
                     self.following(batches)
                     await self._text(wire.websocket_text(b""))
-                    listener = asyncio.ensure_future(self._listen(receive, batches, log))
+                    listener = asyncio.ensure_future(self._listen(receive, batches, log, store))
                     last = await self._serve(batches, log.start_at(after))
-                    if self.code is None:
-                        self.code = NORMAL if log.closed and last >= log.last and not self.ending else RESTART
+                    if self.code is None and self.ending:
+                        self.code = EXPIRED if self.expired else RESTART
+                    elif self.code is None:
+                        self.code = NORMAL if log.closed and last >= log.last else RESTART
                 if not self.left:
                     await self._put({"type": "websocket.close", "code": self.code})
             finally:
@@ -159,7 +163,7 @@ class _Socket(Viewer):
                 break
         return not (self.left or self.ending)
 
-    async def _listen(self, receive: Receive, batches: Follow, log: EventLog) -> None:
+    async def _listen(self, receive: Receive, batches: Follow, log: EventLog, store: Store | None) -> None:
         """Do what the client asks for, until it leaves."""
         try:
             while (message := await receive())["type"] == "websocket.receive":
@@ -167,7 +171,7 @@ class _Socket(Viewer):
                 if len(data) > MAX_MESSAGE:
                     self.code = TOO_BIG
                     break
-                await self._text(json.dumps(self._do(data, log), ensure_ascii=False))
+                await self._text(json.dumps(await self._do(data, log, store), ensure_ascii=False))
             else:
                 self.left = True
         except OSError:  # see `_put`
@@ -176,7 +180,7 @@ class _Socket(Viewer):
             self.going.set()
             batches.stop()
 
-    def _do(self, data: str | bytes, log: EventLog) -> dict[str, Any]:
+    async def _do(self, data: str | bytes, log: EventLog, store: Store | None) -> dict[str, Any]:
         """Do what a message asks for; returns the answer."""
         try:
             kind = json.loads(data)["type"]
@@ -192,11 +196,14 @@ class _Socket(Viewer):
             return {"error": 'not understood: send {"type": "pause"}, {"type": "resume"} or {"type": "cancel"}'}
         if not self.may_cancel:
             return {"error": "jobs are not cancelled here: this WebSocket only shows their log"}
-        reason = cancel_job(self.job_id, log)
+        try:
+            reason = await cancel_job(self.job_id, log, store)
+        except StoreError as error:
+            reason = str(error)
         return {"cancelled": self.job_id} if reason is None else {"error": reason}
 
     def end(self) -> None:
-        """End, without the job's last event: the server shuts down."""
+        """End, without the job's last event: the server shuts down, or the viewer may look on no longer."""
         super().end()
         self.going.set()
 

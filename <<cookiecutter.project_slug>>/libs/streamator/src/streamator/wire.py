@@ -25,6 +25,11 @@ def opening(retry_ms: int) -> bytes:
     return b"retry: %d\n: ok\n\n" % retry_ms
 
 
+def retry(retry_ms: int) -> bytes:
+    """Another time in ms to wait before the next connection."""
+    return b"retry: %d\n\n" % retry_ms
+
+
 def frame(event_id: int, json_text: str) -> bytes:
     """The SSE frame of one event."""
     return to_utf8(f"id: {event_id}\ndata: {json_text}\n\n")

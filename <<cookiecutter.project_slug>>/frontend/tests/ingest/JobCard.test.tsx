@@ -1,9 +1,10 @@
 import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ConfigContext } from "../src/app/config";
-import type { Job } from "../src/ingest/api";
-import { JobCard } from "../src/ingest/JobCard";
-import type { JobCardProps } from "../src/ingest/JobCard";
+import { ConfigContext } from "../../src/app/config";
+import type { Config } from "../../src/app/config";
+import type { Job } from "../../src/ingest/api";
+import { JobCard } from "../../src/ingest/JobCard";
+import type { JobCardProps } from "../../src/ingest/JobCard";
 
 /** A server with one job: its log grows by `log`, and whoever streams it gets that at once. */
 class Server {
@@ -52,6 +53,19 @@ const running: Job = {
   finished_at: null,
   document_id: null,
   error: null,
+  step: null,
+  percent: null,
+  age_seconds: null,
+};
+
+const config: Config = {
+  project_name: "Test",
+  description: "",
+  version: "0",
+  store: "memory",
+  auth: "none",
+  max_upload_bytes: 1000,
+  max_running_jobs: 8,
 };
 
 let server: Server;
@@ -68,7 +82,7 @@ afterEach(() => {
 
 function show(props: Partial<JobCardProps> = {}) {
   const card = (more: Partial<JobCardProps>) => (
-    <ConfigContext value={{ project_name: "Test", store: "memory", max_upload_bytes: 1000, max_running_jobs: 8 }}>
+    <ConfigContext value={config}>
       <JobCard
         job={running}
         delivery="stream"
@@ -133,6 +147,19 @@ describe("an open card", () => {
     expect(server.requests.filter((request) => request.includes("/log/"))).toEqual(["GET /api/log/a1/stream"]);
   });
 
+  it("shows how far the job is, and at its end what came of it, apart from its lines", async () => {
+    show();
+    server.log({ event: "progress", step: "fetching", message: "Fetching it", percent: 12, t: 0.1 });
+    const bar = await screen.findByRole("progressbar", { name: "Progress of notes.md" });
+    expect(bar.getAttribute("aria-valuenow")).toBe("12");
+    expect(screen.getByRole("list", { name: "Stages" }).querySelector('[aria-current="step"]')?.textContent).toContain("Fetch");
+    server.log({ event: "complete", type: "document", status: "success", message: "Stored it", details: {}, t: 0.2 });
+    server.log({ event: "done", status: "completed", t: 0.3 });
+    await screen.findByText("Stored it");
+    await waitFor(() => expect(bar.getAttribute("aria-valuenow")).toBe("100"));
+    expect(document.querySelectorAll(".streamator-log-entry")).toHaveLength(0);
+  });
+
   it("says in plain words that a job is gone", async () => {
     server.missing = true;
     show();
@@ -163,7 +190,7 @@ describe("an open card", () => {
   it("looks again for the log of a job that another server has just begun", async () => {
     server.missing = true;
     render(
-      <ConfigContext value={{ project_name: "Test", store: "redis", max_upload_bytes: 1000, max_running_jobs: 8 }}>
+      <ConfigContext value={{ ...config, store: "redis" }}>
         <JobCard job={running} delivery="stream" open onToggle={ignore} onChange={ignore} source={null} onAgain={ignore} />
       </ConfigContext>,
     );
@@ -188,7 +215,7 @@ describe("an open card", () => {
     server.missing = true;
     fireEvent.click(screen.getByRole("button", { name: "Cancel notes.md" }));
     expect((await screen.findByRole("alert")).textContent).toContain("It cannot be cancelled");
-    expect(server.requests.filter((request) => request.startsWith("POST"))).toEqual(["POST /api/jobs/a1/cancel"]);
+    expect(server.requests.filter((request) => request.startsWith("POST"))).toEqual(["POST /api/job/a1/cancel"]);
   });
 });
 
@@ -197,6 +224,11 @@ describe("a closed card", () => {
     show({ open: false });
     screen.getByText("Running");
     expect(server.requests.filter((request) => request.includes("/log/"))).toEqual([]);
+  });
+
+  it("says how far the job is, as the list knows it", () => {
+    show({ open: false, job: { ...running, step: "fetching", percent: 12.7, age_seconds: 3 } });
+    expect(screen.getByText("12 %")).toBeTruthy();
   });
 
   it("shows why a job failed, and opens by its name", () => {
@@ -215,7 +247,8 @@ it("offers to run a job again only with what it ran with", async () => {
   const job: Job = { ...running, status: "failed", finished_at: running.created_at };
   const update = show({ job, onAgain });
   expect(screen.queryByRole("button", { name: "Run again" })).toBeNull();
-  update({ source: { url: "https://example.org/" } });
+  const source = { url: "https://example.org/", limit: "50", refresh: true } as const;
+  update({ source });
   fireEvent.click(screen.getByRole("button", { name: "Run again" }));
-  expect(onAgain).toHaveBeenCalledWith({ url: "https://example.org/" });
+  expect(onAgain).toHaveBeenCalledWith(source);
 });

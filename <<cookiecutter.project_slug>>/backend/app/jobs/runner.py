@@ -1,77 +1,33 @@
-"""Jobs: the runner that owns their tasks, and the table that remembers them."""
+"""The runner that owns the tasks of jobs."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timezone
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
 from streamator import JobEmitter, Store
 from streamator.tracing import Headers
 
-from app.database import Database, Migration
-from app.servers import Server
+from app.jobs.job import INTERRUPTED, Job, JobStatus, utc_now
+from app.jobs.table import KEPT_JOBS, JobTable
+from app.progress import ProgressReader
+from app.users import LOCAL_USER, User
 from app.wording import count
 
-__all__ = ["MIGRATIONS", "Job", "JobError", "JobRunner", "JobStatus", "JobTable", "TooManyJobs", "Work"]
+__all__ = ["JobError", "JobRunner", "TooManyJobs", "Work"]
 
 logger = logging.getLogger(__name__)
-
-JobStatus = Literal["running", "completed", "failed", "cancelled", "interrupted"]
 
 Work = Callable[[JobEmitter], Awaitable[Mapping[str, Any] | None]]
 """A job: it logs to the emitter it is given, and returns its result or raises."""
 
-KEPT_JOBS = 10_000
-"""How many jobs the table remembers; the oldest are forgotten first."""
-
-MIGRATIONS: tuple[Migration, ...] = (
-    (
-        """
-        CREATE TABLE jobs (
-            position INTEGER PRIMARY KEY,
-            job_id TEXT NOT NULL UNIQUE,
-            kind TEXT NOT NULL,
-            source TEXT NOT NULL,
-            status TEXT NOT NULL,
-            created_at TEXT NOT NULL,
-            finished_at TEXT,
-            result TEXT,
-            error TEXT
-        )
-        """,
-        "CREATE INDEX jobs_running ON jobs (status) WHERE status = 'running'",
-    ),
-    (
-        "ALTER TABLE jobs ADD COLUMN server TEXT",  # the one that runs it, by its `Server.name`
-        "ALTER TABLE jobs ADD COLUMN cancel_asked INTEGER NOT NULL DEFAULT 0",
-    ),
-)
-
 WATCH_SECONDS = 1.0
-"""How often a server looks for what other servers have left behind or ask of it."""
-
-_INTERRUPTED = "The server stopped while this job was running."
-
-
-class Job(BaseModel):
-    """A job as the API shows it. `interrupted`: the server stopped while it ran."""
-
-    job_id: str
-    kind: str
-    source: str
-    status: JobStatus
-    created_at: datetime
-    finished_at: datetime | None = None
-    document_id: str | None = None
-    error: str | None = None
+"""How often a server looks for what other servers have left behind."""
 
 
 class JobError(Exception):
@@ -80,92 +36,6 @@ class JobError(Exception):
 
 class TooManyJobs(Exception):
     """As many jobs as may run at once are running."""
-
-
-class JobTable:
-    """The jobs in the database, across restarts, of every server that uses it.
-
-    Arguments:
-        database: where they are.
-        server: this server, which the jobs that are added here run on.
-    """
-
-    def __init__(self, database: Database, server: Server) -> None:
-        self._database = database
-        self._server = server
-
-    async def add(self, job: Job) -> None:
-        """Remembers a new job, and forgets the oldest past KEPT_JOBS."""
-
-        def insert(connection: sqlite3.Connection) -> None:
-            added = connection.execute(
-                "INSERT INTO jobs (job_id, kind, source, status, created_at, server) VALUES (?, ?, ?, ?, ?, ?)",
-                (job.job_id, job.kind, job.source, job.status, job.created_at.isoformat(), self._server.name),
-            )
-            connection.execute("DELETE FROM jobs WHERE position <= ?", ((added.lastrowid or 0) - KEPT_JOBS,))
-
-        await self._database.write(insert)
-
-    async def finish(self, job: Job, result: Mapping[str, Any] | None) -> None:
-        """Stores how `job` ended."""
-        values = (
-            job.status,
-            job.finished_at.isoformat() if job.finished_at else None,
-            None if result is None else json.dumps(result),
-            job.error,
-            job.job_id,
-        )
-        statement = "UPDATE jobs SET status = ?, finished_at = ?, result = ?, error = ? WHERE job_id = ?"
-        await self._database.write(lambda connection: connection.execute(statement, values))
-
-    async def interrupt_abandoned(self) -> int:
-        """Marks the jobs of servers that live no more as interrupted; gives how many. Those of a server that lives,
-        this one's among them, are left alone."""
-
-        def abandoned(connection: sqlite3.Connection) -> list[str | None]:
-            rows = connection.execute("SELECT DISTINCT server FROM jobs WHERE status = 'running'").fetchall()
-            # A row without a server is of an earlier version of the app, which had to be stopped for this one.
-            return [row["server"] for row in rows if row["server"] is None or not self._server.lives(row["server"])]
-
-        def interrupt(connection: sqlite3.Connection) -> int:
-            statement = (
-                "UPDATE jobs SET status = 'interrupted', finished_at = ?, error = ? "
-                "WHERE status = 'running' AND server IS ?"
-            )
-            now = _now().isoformat()
-            return sum(connection.execute(statement, (now, _INTERRUPTED, name)).rowcount for name in gone)
-
-        gone = await self._database.read(abandoned)
-        return await self._database.write(interrupt) if gone else 0
-
-    async def ask_cancel(self, job_id: str) -> None:
-        """Asks the server that runs a job to cancel it; without effect where none does."""
-        statement = "UPDATE jobs SET cancel_asked = 1 WHERE job_id = ? AND status = 'running'"
-        await self._database.write(lambda connection: connection.execute(statement, (job_id,)))
-
-    async def cancels_asked(self) -> list[str]:
-        """The running jobs of this server that were asked to stop, here or on another one."""
-        statement = "SELECT job_id FROM jobs WHERE status = 'running' AND server = ? AND cancel_asked"
-        rows = await self._database.read(
-            lambda connection: connection.execute(statement, (self._server.name,)).fetchall()
-        )
-        return [row["job_id"] for row in rows]
-
-    async def latest(self, limit: int) -> list[Job]:
-        """The newest `limit` jobs, newest first."""
-        rows = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT * FROM jobs ORDER BY position DESC LIMIT ?", (limit,)
-            ).fetchall()
-        )
-        return [_from_row(row) for row in rows]
-
-    async def get(self, job_id: str) -> Job | None:
-        """One job, or None where there is none of this id."""
-        row = await self._database.read(
-            lambda connection: connection.execute("SELECT * FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
-        )
-        return None if row is None else _from_row(row)
 
 
 class JobRunner:
@@ -184,6 +54,7 @@ class JobRunner:
     def __init__(self, table: JobTable, store: Store, *, limit: int) -> None:
         self._table = table
         self._store = store
+        self._progress = ProgressReader(store)
         self._limit = limit
         self._tasks: dict[str, asyncio.Task[Mapping[str, Any] | None]] = {}
         self._emitters: dict[str, JobEmitter] = {}
@@ -191,7 +62,6 @@ class JobRunner:
         # must not be told "running".
         self._live: dict[str, Job] = {}
         self._endings: set[asyncio.Task[None]] = set()
-        self._asked: set[str] = set()  # cancelled at the request of another server: once, they may clean up
         self._stopping = False
 
     @property
@@ -210,15 +80,22 @@ class JobRunner:
             )
 
     async def start(
-        self, kind: str, source: str, work: Work, *, on_end: Callable[[], None] | None = None,
+        self,
+        kind: str,
+        source: str,
+        work: Work,
+        *,
+        user: User = LOCAL_USER,
+        on_end: Callable[[], None] | None = None,
         trace: Headers | None = None,
-    ) -> Job:  # fmt: skip
+    ) -> Job:
         """Starts `work` as a task and gives the job, which is running.
 
         Arguments:
             kind: what sort of job it is, such as "ingest".
             source: what it works on, in the user's words.
             work: the job itself.
+            user: whose job it is (default: that of an app where nobody signs in).
             on_end: called once when the job is over, also when it never made its first step; to clean up.
                 It must not block or raise. Not called when this method raises.
             trace: the headers of the request that asks for it; the job belongs to the trace that their `traceparent`
@@ -229,7 +106,14 @@ class JobRunner:
         """
         self.ensure_room()
         emitter = JobEmitter(store=self._store, trace=trace)
-        job = Job(job_id=emitter.job_id, kind=kind, source=source, status="running", created_at=_now())
+        job = Job(
+            job_id=emitter.job_id,
+            user_id=user.id,
+            kind=kind,
+            source=source,
+            status="running",
+            created_at=utc_now(),
+        )
         # The place is taken before the first await, so that the cap holds for requests that come together.
         self._emitters[job.job_id] = emitter
         self._live[job.job_id] = job
@@ -250,8 +134,13 @@ class JobRunner:
         logger.info("job %s started: %s %s", job.job_id, kind, source)
         return job
 
-    async def latest(self, limit: int) -> list[Job]:
-        """The newest `limit` jobs of this and earlier runs of the server, newest first."""
+    async def latest(self, limit: int, *, user: User, kind: str | None = None) -> list[Job]:
+        """The newest `limit` jobs of a user, of this and earlier runs of the server, newest first.
+
+        Arguments:
+            user: whose jobs.
+            kind: only those of this kind (default: of all).
+        """
         # Kept as it was before the read: a row may be read just before it is written anew, and its job leave
         # `_live` before the read returns.
         before = dict(self._live)
@@ -260,34 +149,45 @@ class JobRunner:
             job = self._live.get(row.job_id)
             return job or (before.get(row.job_id, row) if row.status == "running" else row)
 
-        return [truth(row) for row in await self._table.latest(limit)]
+        return [truth(row) for row in await self._table.latest(limit, user=user, kind=kind)]
 
-    async def get(self, job_id: str) -> Job | None:
-        """One job of this or an earlier run of the server; None where there is none."""
-        return self._live.get(job_id) or await self._table.get(job_id)
+    async def get(self, job_id: str, *, user: User) -> Job | None:
+        """One job of this or an earlier run of the server; None where there is none, or it is somebody else's."""
+        job = self._live.get(job_id) or await self._table.get(job_id)
+        return job if job is not None and job.user_id == user.id else None
 
-    async def cancel(self, job_id: str) -> bool:
-        """Asks a job to stop, on whichever server it runs: another one does so within about a second. Gives whether
-        there is such a job; one that is over stays as it is."""
-        task = self._tasks.get(job_id)
-        if task is not None:
-            task.cancel()
-            return True
-        if job_id not in self._live:
-            await self._table.ask_cancel(job_id)
-        return await self.get(job_id) is not None
+    async def with_progress(self, jobs: Sequence[Job]) -> list[Job]:
+        """The same, those that run with their age and how far they are: also those of other server processes."""
+        running = [job.job_id for job in jobs if job.status == "running"]
+        progress, now = await self._progress.of(running), utc_now()
+        return [
+            job.model_copy(
+                update={
+                    "step": progress[job.job_id].step,
+                    "percent": progress[job.job_id].percent,
+                    "age_seconds": round(max((now - job.created_at).total_seconds(), 0.0), 1),
+                }
+            )
+            if job.job_id in progress
+            else job
+            for job in jobs
+        ]
+
+    async def running_of(self, user: User) -> list[Job]:
+        """The user's jobs that run, in whichever process, newest first, with how far they are."""
+        rows = await self._table.latest(KEPT_JOBS, user=user, status="running")
+        live = [self._live.get(row.job_id, row) for row in rows]
+        return await self.with_progress([job for job in live if job.status == "running"])
+
+    async def totals(self, *, user: User, since: datetime) -> tuple[dict[str, int], int]:
+        """How many jobs a user has of each status, and how many of them have ended since a time."""
+        return await self._table.totals(user=user, since=since)
 
     async def watch(self) -> None:
-        """Sees to what other servers on the same database leave to this one, for ever: marks the jobs of those that
-        were killed as interrupted, and cancels jobs that run here when another server was asked to."""
+        """Marks the jobs of other servers on the same database as interrupted once those were killed, for ever."""
         while True:
             try:
                 await self.interrupt_abandoned()
-                for job_id in await self._table.cancels_asked() if self._tasks else ():
-                    task = self._tasks.get(job_id)
-                    if task is not None and job_id not in self._asked:
-                        self._asked.add(job_id)
-                        task.cancel()
             except Exception:
                 logger.exception("the jobs of other servers could not be looked at; the next look is in a moment")
             await asyncio.sleep(WATCH_SECONDS)
@@ -330,7 +230,6 @@ class JobRunner:
         task: asyncio.Task[Mapping[str, Any] | None],
     ) -> None:
         self._tasks.pop(job.job_id, None)
-        self._asked.discard(job.job_id)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if job.job_id in self._emitters:  # else shutdown() has given up on it and closed its log
             self._end(job, emitter, on_end, task.result() if error is None else None, error)
@@ -352,14 +251,14 @@ class JobRunner:
             status, reason = "completed", None
         elif isinstance(error, asyncio.CancelledError):
             status = "interrupted" if self._stopping else "cancelled"
-            reason = _INTERRUPTED if self._stopping else None
+            reason = INTERRUPTED if self._stopping else None
         else:
             status, reason = "failed", _reason(error)
         document_id = result.get("document_id") if result else None
         ended = job.model_copy(
             update={
                 "status": status,
-                "finished_at": _now(),
+                "finished_at": utc_now(),
                 "error": reason,
                 "document_id": document_id if isinstance(document_id, str) else None,
             }
@@ -403,22 +302,9 @@ class JobRunner:
             del self._live[job.job_id]
 
 
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
-
-
 def _reason(error: BaseException) -> str:
     """What a failed job says: the sentence of a `JobError`, the name and text of anything else."""
     text = str(error).strip()
     if isinstance(error, JobError) and text:
         return text
     return f"Unexpected {type(error).__name__}: {text}" if text else f"Unexpected {type(error).__name__}"
-
-
-_RESULT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
-
-
-def _from_row(row: sqlite3.Row) -> Job:
-    fields = {name: row[name] for name in row.keys() if name in Job.model_fields}  # noqa: SIM118
-    result = _RESULT.validate_json(row["result"]) if row["result"] else {}
-    return Job(**fields, document_id=result.get("document_id"))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Job } from "../src/ingest/api";
-import { jobState } from "../src/ingest/jobState";
-import type { LogView } from "../src/ingest/jobState";
+import type { Job } from "../../src/ingest/api";
+import { jobState } from "../../src/ingest/jobState";
+import type { LogView } from "../../src/ingest/jobState";
 
 const running: Job = {
   job_id: "a1",
@@ -12,6 +12,9 @@ const running: Job = {
   finished_at: null,
   document_id: null,
   error: null,
+  step: null,
+  percent: null,
+  age_seconds: null,
 };
 const streaming: LogView = { lane: "sse", status: "open", outcome: null, error: null };
 const notFound: LogView = { lane: "sse", status: "failed", outcome: null, error: { kind: "gone", status: 404, message: "not found" } };

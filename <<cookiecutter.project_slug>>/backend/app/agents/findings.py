@@ -1,0 +1,217 @@
+"""What the agents have found out about documents, and which run they report to."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from itertools import combinations
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from app.agents.events import WorkerName
+from app.database import Database, Migration
+from app.documents import SourceDocument
+from app.users import User
+
+__all__ = ["MIGRATIONS", "AgentWork", "DocumentFindings", "Findings", "RelatedDocument"]
+
+MIGRATIONS: tuple[Migration, ...] = (
+    (
+        """
+        CREATE TABLE agent_runs (
+            position INTEGER PRIMARY KEY,
+            run_id TEXT NOT NULL UNIQUE,
+            started_at TEXT NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE agent_findings (
+            position INTEGER PRIMARY KEY,
+            document_id TEXT NOT NULL,
+            agent_name TEXT NOT NULL,
+            user_id TEXT NOT NULL,
+            title TEXT NOT NULL,
+            status TEXT NOT NULL,
+            found TEXT NOT NULL,
+            finished_at TEXT NOT NULL,
+            UNIQUE (document_id, agent_name)
+        )
+        """,
+        "CREATE INDEX agent_findings_of_user ON agent_findings (user_id, position)",
+        # The words of a document, under the position of what its indexer found; gone with it.
+        """
+        CREATE VIRTUAL TABLE agent_index USING fts5 (text, tokenize="unicode61 remove_diacritics 2")
+        """,
+        """
+        CREATE TRIGGER agent_findings_removed AFTER DELETE ON agent_findings WHEN old.agent_name = 'indexer' BEGIN
+            DELETE FROM agent_index WHERE rowid = old.position;
+        END
+        """,
+    ),
+)
+
+_KEPT_RUNS = 10
+_RELATED = 3
+
+
+class RelatedDocument(BaseModel):
+    """Another document about the same."""
+
+    document_id: str
+    title: str
+
+
+class AgentWork(BaseModel):
+    """How a worker's work on a document ended."""
+
+    agent_name: WorkerName
+    status: Literal["completed", "failed"]
+    finished_at: datetime
+
+
+class DocumentFindings(BaseModel):
+    """What is known about a document."""
+
+    document_id: str
+    title: str
+    tags: list[str]
+    summary: list[str]
+    related: list[RelatedDocument]
+    work: list[AgentWork]
+
+
+class Findings:
+    """The tables of the agents."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin_run(self, run_id: str) -> None:
+        """Makes a run the one that is shown, and forgets old ones."""
+
+        def insert(connection: sqlite3.Connection) -> None:
+            added = connection.execute("INSERT INTO agent_runs (run_id, started_at) VALUES (?, ?)", (run_id, _now()))
+            connection.execute("DELETE FROM agent_runs WHERE position <= ?", ((added.lastrowid or 0) - _KEPT_RUNS,))
+
+        await self._database.write(insert)
+
+    async def runs(self) -> list[str]:
+        """The ids of the latest runs, the one that is shown first."""
+        rows = await self._database.read(
+            lambda connection: connection.execute("SELECT run_id FROM agent_runs ORDER BY position DESC").fetchall()
+        )
+        return [row["run_id"] for row in rows]
+
+    async def done(self) -> dict[str, set[str]]:
+        """For each document, who has worked on it."""
+        rows = await self._database.read(
+            lambda connection: connection.execute("SELECT document_id, agent_name FROM agent_findings").fetchall()
+        )
+        done: dict[str, set[str]] = {}
+        for row in rows:
+            done.setdefault(row["document_id"], set()).add(row["agent_name"])
+        return done
+
+    async def add(
+        self,
+        agent_name: WorkerName,
+        document: SourceDocument,
+        found: Mapping[str, Any],
+        *,
+        failed: bool = False,
+        index: str | None = None,
+    ) -> None:
+        """Stores what a worker has found out about a document.
+
+        Arguments:
+            agent_name: the worker.
+            document: what it worked on.
+            found: what it found, as JSON.
+            failed: whether it gave up: it is not asked again by itself.
+            index: words by which the document is to be found from others.
+        """
+        values = (
+            document.id, agent_name, document.user_id, document.title, "failed" if failed else "completed",
+            json.dumps(found), _now(),
+        )  # fmt: skip
+
+        def insert(connection: sqlite3.Connection) -> None:
+            added = connection.execute(
+                "INSERT INTO agent_findings "
+                "(document_id, agent_name, user_id, title, status, found, finished_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+            if index is not None:
+                connection.execute("INSERT INTO agent_index (rowid, text) VALUES (?, ?)", (added.lastrowid, index))
+
+        await self._database.write(insert)
+
+    async def remove(self, document_ids: Sequence[str]) -> None:
+        """Forgets what was found out about documents."""
+        ids = [(each,) for each in document_ids]
+        statement = "DELETE FROM agent_findings WHERE document_id = ?"
+        await self._database.write(lambda connection: connection.executemany(statement, ids))
+
+    async def forget(self, document_id: str, *, user: User) -> bool:
+        """Forgets what was found out about one document of a user; gives whether there was anything."""
+        statement = "DELETE FROM agent_findings WHERE document_id = ? AND user_id = ?"
+        values = (document_id, user.id)
+        return await self._database.write(lambda connection: connection.execute(statement, values).rowcount > 0)
+
+    async def latest(self, limit: int, *, user: User, document_id: str | None = None) -> list[DocumentFindings]:
+        """What is known about a user's documents, those last worked on first, or about one of them."""
+        return await self._database.read(lambda connection: _latest(connection, limit, user.id, document_id))
+
+
+def _latest(
+    connection: sqlite3.Connection, limit: int, user_id: str, document_id: str | None
+) -> list[DocumentFindings]:
+    documents = connection.execute(
+        "SELECT document_id, max(position) AS latest FROM agent_findings "
+        "WHERE user_id = :user AND (:document IS NULL OR document_id = :document) "
+        "GROUP BY document_id ORDER BY latest DESC LIMIT :limit",
+        {"user": user_id, "document": document_id, "limit": limit},
+    ).fetchall()
+    return [_findings(connection, row["document_id"], user_id) for row in documents]
+
+
+def _findings(connection: sqlite3.Connection, document_id: str, user_id: str) -> DocumentFindings:
+    rows = connection.execute(
+        "SELECT * FROM agent_findings WHERE document_id = ? ORDER BY position", (document_id,)
+    ).fetchall()
+    found: dict[str, Any] = {}
+    for row in rows:
+        found |= json.loads(row["found"])
+    tags = found.get("tags", [])
+    return DocumentFindings(
+        document_id=document_id,
+        title=rows[-1]["title"],
+        tags=tags,
+        summary=found.get("summary", []),
+        related=_related(connection, document_id, user_id, tags),
+        work=[AgentWork(**{name: row[name] for name in AgentWork.model_fields}) for row in rows],
+    )
+
+
+def _related(
+    connection: sqlite3.Connection, document_id: str, user_id: str, tags: Sequence[str]
+) -> list[RelatedDocument]:
+    """The user's other documents that have half of the tags, those in which they weigh most first (BM25)."""
+    if not tags:
+        return []
+    phrases = ['"{}"'.format(tag.replace('"', "")) for tag in tags]
+    halves = [f"({' AND '.join(half)})" for half in combinations(phrases, (len(tags) + 1) // 2)]
+    rows = connection.execute(
+        "SELECT f.document_id, f.title FROM agent_index i JOIN agent_findings f ON f.position = i.rowid "
+        "WHERE agent_index MATCH ? AND f.document_id != ? AND f.user_id = ? ORDER BY i.rank LIMIT ?",
+        (" OR ".join(halves), document_id, user_id, _RELATED),
+    ).fetchall()
+    return [RelatedDocument(**row) for row in rows]
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat()

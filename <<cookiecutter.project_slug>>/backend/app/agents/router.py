@@ -1,0 +1,118 @@
+"""The routes of the agents."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, Field
+from streamator import Filter
+from streamator.fastapi import make_stream_response
+
+from app.agents.events import AGENTS, AgentEvent, AgentName
+from app.agents.findings import DocumentFindings, Findings
+from app.errors import ApiError, error_responses
+from app.feature import SharedServices
+from app.users import LOCAL_USER, CurrentUser, User
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["agents"])
+
+
+class Agents(BaseModel):
+    """Who the agents are, and the run that they report to."""
+
+    agents: list[AgentName]
+    run_id: str | None = Field(description="null before the first has begun")
+    now: datetime = Field(description="by the clock that the reports are stamped with")
+
+
+class AgentFindings(BaseModel):
+    """What the agents know of documents, the last that they worked on first."""
+
+    documents: list[DocumentFindings]
+
+
+def _findings(request: Request) -> Findings:
+    findings: Findings = request.app.state.agents
+    return findings
+
+
+Known = Annotated[Findings, Depends(_findings)]
+
+
+@router.get("/agents")
+async def get_agents(findings: Known, user: CurrentUser) -> Agents:
+    """Names the agents, and the run to follow."""
+    runs = await findings.runs()
+    return Agents(agents=list(AGENTS), run_id=runs[0] if runs else None, now=datetime.now(timezone.utc))
+
+
+@router.get(
+    "/agents/stream",
+    response_class=Response,
+    responses={
+        200: {"model": AgentEvent, "content": {"text/event-stream": {}}, "description": "AgentEvents, as they come"},
+        **error_responses(404, 422),
+    },
+)
+async def stream_agents(
+    request: Request,
+    services: SharedServices,
+    findings: Known,
+    user: CurrentUser,
+    run: Annotated[str | None, Query(max_length=128, description="a run; the present one without it")] = None,
+    kind: Annotated[AgentName | None, Query(description="only this agent")] = None,
+    id: Annotated[str | None, Query(max_length=128, description="only this source, and heartbeats")] = None,
+) -> Response:
+    """Streams what the agents report on the user's documents, from the start of the run and as it comes.
+
+    After some thousand events a run is over: the stream ends with `done`, and `/api/agents` names the next one.
+    An event's id counts in its run: without `run` a stream begins at the start, whatever the client has seen.
+    """
+    runs = await findings.runs()
+    if run is None:
+        # Of which run the client's cursor is, nobody knows: it is not to be read.
+        request.scope["headers"] = [each for each in request.scope["headers"] if each[0] != b"last-event-id"]
+        request.scope["query_string"] = b""
+        run = runs[0] if runs else None
+    if run is None or run not in runs:
+        raise ApiError(404, "not found")
+    return make_stream_response(run, services.store, filter=_shown(user, kind, id))
+
+
+@router.get("/agents/findings", responses=error_responses(422))
+async def list_findings(
+    findings: Known,
+    user: CurrentUser,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    document_id: Annotated[str | None, Query(max_length=128, description="only this document")] = None,
+) -> AgentFindings:
+    """Lists what the agents have found out about the user's documents."""
+    return AgentFindings(documents=await findings.latest(limit, user=user, document_id=document_id))
+
+
+@router.delete("/agents/findings/{document_id}", status_code=204, responses=error_responses(403, 404))
+async def forget_findings(findings: Known, user: CurrentUser, document_id: str) -> Response:
+    """Forgets what was found out about a document: the agents work on it again."""
+    if not await findings.forget(document_id, user=user):
+        raise ApiError(404, "not found")
+    return Response(status_code=204)
+
+
+def _shown(user: User, kind: AgentName | None, source_id: str | None) -> Filter:
+    """What a user is shown of a run: what is about none of the documents, or one of theirs."""
+
+    def shows(event: dict[str, object]) -> bool:
+        report = AgentEvent.model_validate(event)
+        own = report.source_id == report.payload.agent_name
+        mine = own or (report.user_id or LOCAL_USER.id) == user.id
+        return (
+            mine
+            and kind in (None, report.payload.agent_name)
+            and (source_id in (None, report.source_id) or report.event == "heartbeat")
+        )
+
+    return Filter(shows)

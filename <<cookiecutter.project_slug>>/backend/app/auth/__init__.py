@@ -1,0 +1,5 @@
+"""Sign-in: users with passwords, short access tokens, sessions that last, tickets for one job."""
+
+from app.auth.feature import FEATURE
+
+__all__ = ["FEATURE"]

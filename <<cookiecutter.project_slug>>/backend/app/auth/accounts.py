@@ -1,0 +1,170 @@
+"""The users and their passwords."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import sqlite3
+import unicodedata
+from datetime import datetime, timezone
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
+
+from app.database import Database, Migration
+from app.users import User
+
+__all__ = ["MIGRATIONS", "AccountError", "Accounts", "fold"]
+
+MIN_PASSWORD = 8
+MAX_PASSWORD = 1_024
+MAX_NAME = 64
+
+# A hash takes 64 MiB and some 50 ms of several cores; those who sign in at the same time wait for each other.
+_HASHES_AT_ONCE = 2
+
+MIGRATIONS: tuple[Migration, ...] = (
+    (
+        """
+        CREATE TABLE auth_users (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            folded TEXT NOT NULL UNIQUE,
+            password TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE auth_sessions (
+            id TEXT PRIMARY KEY,
+            user_id TEXT NOT NULL REFERENCES auth_users (id) ON DELETE CASCADE,
+            current BLOB NOT NULL,
+            previous BLOB,
+            attempt BLOB,
+            expires_at REAL NOT NULL
+        )
+        """,
+        "CREATE INDEX auth_sessions_of_user ON auth_sessions (user_id, expires_at)",
+        "CREATE TABLE auth_attempts (position INTEGER PRIMARY KEY, key BLOB NOT NULL, at REAL NOT NULL)",
+        "CREATE INDEX auth_attempts_of_key ON auth_attempts (key, at)",
+    ),
+)
+
+
+class AccountError(Exception):
+    """A user cannot be made or found: the text says why."""
+
+
+class Accounts:
+    """The users in the database. Names are compared as people read them: without regard to case."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._hasher = PasswordHasher()
+        self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
+        self._nobody = ""
+
+    async def open(self) -> None:
+        """Makes ready to verify passwords."""
+        # What the password of an unknown user is compared with, so that the answer takes as long.
+        self._nobody = await asyncio.to_thread(self._hasher.hash, secrets.token_hex())
+
+    async def count(self) -> int:
+        """How many users there are."""
+        statement = "SELECT count(*) FROM auth_users"
+        count: int = await self._database.read(lambda connection: connection.execute(statement).fetchone()[0])
+        return count
+
+    async def verify(self, name: str, password: str) -> User | None:
+        """The user of this name and password, or None. Takes as long for an unknown name as for a wrong password."""
+        row = await self._find(name)
+        async with self._hashing:
+            fits = await asyncio.to_thread(self._fits, row["password"] if row else self._nobody, password)
+        if row is None or not fits:
+            return None
+        if self._hasher.check_needs_rehash(row["password"]):  # made by an older version, with weaker parameters
+            await self._store_password(row["id"], password)
+        return User(row["id"], row["name"])
+
+    async def add(self, name: str, password: str) -> User:
+        """Makes a user.
+
+        Raises:
+            AccountError: the name or the password cannot be used, or the name is taken.
+        """
+        shown = unicodedata.normalize("NFC", name.strip())
+        if not shown or len(shown) > MAX_NAME or not shown.isprintable():
+            raise AccountError(f"{name!r} is no name for a user: use 1 to {MAX_NAME} characters that can be printed")
+        _check(password)
+        user = User(secrets.token_hex(8), shown)
+        created_at = datetime.now(timezone.utc).isoformat()
+        values = (user.id, user.name, fold(name), await self._hash(password), created_at)
+        statement = "INSERT INTO auth_users (id, name, folded, password, created_at) VALUES (?, ?, ?, ?, ?)"
+        try:
+            await self._database.write(lambda connection: connection.execute(statement, values))
+        except sqlite3.IntegrityError:
+            raise AccountError(f"there is a user {shown!r} already: choose another name") from None
+        return user
+
+    async def set_password(self, name: str, password: str) -> User:
+        """Gives a user another password, and ends all their sessions.
+
+        Raises:
+            AccountError: there is no such user, or the password cannot be used.
+        """
+        _check(password)
+        row = await self._known(name)
+        await self._store_password(row["id"], password, end_sessions=True)
+        return User(row["id"], row["name"])
+
+    async def remove(self, name: str) -> User:
+        """Removes a user, and ends all their sessions.
+
+        Raises:
+            AccountError: there is no such user.
+        """
+        row = await self._known(name)
+        statement = "DELETE FROM auth_users WHERE id = ?"
+        await self._database.write(lambda connection: connection.execute(statement, (row["id"],)))
+        return User(row["id"], row["name"])
+
+    async def _find(self, name: str) -> sqlite3.Row | None:
+        statement = "SELECT * FROM auth_users WHERE folded = ?"
+        return await self._database.read(lambda connection: connection.execute(statement, (fold(name),)).fetchone())
+
+    async def _known(self, name: str) -> sqlite3.Row:
+        row = await self._find(name)
+        if row is None:
+            raise AccountError(f"there is no user {name!r}")
+        return row
+
+    async def _store_password(self, user_id: str, password: str, *, end_sessions: bool = False) -> None:
+        hashed = await self._hash(password)
+
+        def update(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE auth_users SET password = ? WHERE id = ?", (hashed, user_id))
+            if end_sessions:
+                connection.execute("DELETE FROM auth_sessions WHERE user_id = ?", (user_id,))
+
+        await self._database.write(update)
+
+    async def _hash(self, password: str) -> str:
+        async with self._hashing:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    def _fits(self, hashed: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(hashed, password)
+        except VerifyMismatchError:
+            return False
+
+
+def fold(name: str) -> str:
+    """A name as it is compared: without regard to case, width and spaces."""
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", name).strip()).casefold()
+
+
+def _check(password: str) -> None:
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise AccountError(f"the password has {len(password)} characters: use {MIN_PASSWORD} to {MAX_PASSWORD} of them")

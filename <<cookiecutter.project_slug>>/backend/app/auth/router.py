@@ -1,0 +1,152 @@
+"""The routes of sign-in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Request, Response
+from pydantic import BaseModel, Field
+
+from app import project
+from app.auth.accounts import MAX_PASSWORD
+from app.auth.service import Auth
+from app.auth.sessions import Session
+from app.auth.throttle import TooManyAttempts
+from app.auth.tokens import TICKET_SECONDS, Permission
+from app.errors import ApiError, error_responses
+from app.feature import SharedServices
+from app.users import CurrentUser
+
+__all__ = ["router"]
+
+_COOKIE = f"{project.PROJECT_SLUG}-session"  # cookies know no ports: each project of a machine has its own
+_PATH = "/api/auth"
+
+
+class SignedInUser(BaseModel):
+    """Who has signed in."""
+
+    id: str
+    name: str
+
+
+class SignedIn(BaseModel):
+    """An access token, to be sent as `Authorization: Bearer`, and for how many seconds it holds."""
+
+    token: str
+    expires_in: int
+    user: SignedInUser
+
+
+class SignIn(BaseModel):
+    """A name and a password."""
+
+    # Checked by hand: what is wrong with a field is answered with its value, and that may be a password.
+    name: str = ""
+    password: str = ""
+
+
+class Refresh(BaseModel):
+    """A refresh. `attempt` names it: whoever gets no answer sends the same request again, and gets the same answer."""
+
+    attempt: str = Field(default="", max_length=128)
+
+
+class TicketFor(BaseModel):
+    """The job that a ticket is wanted for."""
+
+    job_id: str = Field(max_length=128)
+
+
+class Ticket(BaseModel):
+    """What to put as `?ticket=` into the URL of the job's stream or WebSocket, within `expires_in` seconds."""
+
+    ticket: str
+    expires_in: int
+
+
+def _auth(request: Request) -> Auth:
+    auth: Auth | None = request.app.state.auth
+    if auth is None:
+        raise ApiError(404, "nobody signs in here: AUTH is none")
+    return auth
+
+
+Authentication = Annotated[Auth, Depends(_auth)]
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+
+
+@router.post("/sign-in", responses=error_responses(401, 403, 404, 422, 429))
+async def sign_in(request: Request, response: Response, auth: Authentication, body: SignIn) -> SignedIn:
+    """Gives an access token for a name and a password, and a cookie for the tokens after it."""
+    if not body.name.strip() or not body.password:
+        raise ApiError(422, "the name or the password is missing: send both")
+    if max(len(body.name), len(body.password)) > MAX_PASSWORD:
+        raise ApiError(422, f"the name or the password has more than {MAX_PASSWORD} characters: check what is sent")
+    try:
+        address = request.client.host if request.client else ""
+        session = await auth.sign_in(body.name, body.password, address=address)
+    except TooManyAttempts as error:
+        raise ApiError(429, str(error), {"retry-after": str(error.retry_after)}) from error
+    if session is None:
+        raise ApiError(401, "the name or the password is wrong: check both")
+    return _signed_in(request, response, auth, session)
+
+
+@router.post("/refresh", responses=error_responses(401, 403, 404, 422))
+async def refresh(
+    request: Request, response: Response, auth: Authentication, body: Annotated[Refresh | None, Body()] = None
+) -> SignedIn:
+    """Gives the next access token, and the next cookie, for the cookie."""
+    token = request.cookies.get(_COOKIE, "")
+    session = await auth.sessions.refresh(token, body.attempt if body else "") if token else None
+    if session is None:
+        raise ApiError(401, "nobody is signed in here, or not any more: sign in", {"set-cookie": _cookie(request)})
+    return _signed_in(request, response, auth, session)
+
+
+@router.post("/sign-out", status_code=204, responses=error_responses(403, 404))
+async def sign_out(request: Request, auth: Authentication) -> Response:
+    """Ends the session of the cookie. An access token holds until it expires."""
+    await auth.sessions.end(request.cookies.get(_COOKIE, ""))
+    return Response(status_code=204, headers={"set-cookie": _cookie(request)})
+
+
+@router.post("/tickets", responses=error_responses(401, 403, 404, 422))
+async def buy_ticket(
+    request: Request,
+    response: Response,
+    auth: Authentication,
+    services: SharedServices,
+    user: CurrentUser,
+    body: TicketFor,
+) -> Ticket:
+    """Gives a ticket for the stream of a job, for an EventSource or a WebSocket."""
+    if await services.jobs.get(body.job_id, user=user) is None:
+        raise ApiError(404, "not found")
+    permission = Permission(user, request.scope["streamator.ends_at"])
+    response.headers["cache-control"] = "no-store"
+    return Ticket(ticket=auth.tokens.ticket(permission, body.job_id), expires_in=TICKET_SECONDS)
+
+
+def _signed_in(request: Request, response: Response, auth: Auth, session: Session) -> SignedIn:
+    response.headers["set-cookie"] = _cookie(request, session.token, max_age=auth.sessions.seconds)
+    response.headers["cache-control"] = "no-store"
+    user = SignedInUser(id=session.user.id, name=session.user.name)
+    return SignedIn(token=auth.tokens.access(session.user), expires_in=auth.tokens.seconds, user=user)
+
+
+def _cookie(request: Request, token: str = "", max_age: int = 0) -> str:
+    """A header that sets the cookie, or takes it away."""
+    response = Response()
+    response.set_cookie(
+        _COOKIE,
+        token,
+        max_age=max_age,
+        path=_PATH,
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+    return response.headers["set-cookie"]

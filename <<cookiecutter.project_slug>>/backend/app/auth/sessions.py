@@ -1,0 +1,122 @@
+"""Sessions: what outlives the access tokens, kept by the browser as a cookie that changes at each use."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import logging
+import secrets
+import sqlite3
+import time
+from dataclasses import dataclass
+
+from app.database import Database
+from app.users import User
+
+__all__ = ["Session", "Sessions"]
+
+logger = logging.getLogger(__name__)
+
+KEPT_SESSIONS = 100
+"""How many sessions a user may have; the one unused for longest goes first."""
+
+_DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True)
+class Session:
+    """A user, and the refresh token with which they come back."""
+
+    user: User
+    token: str
+
+
+class Sessions:
+    """The sessions in the database: of a refresh token there is only a hash.
+
+    A refresh token is good for one use, which gives the next. One that was used before ends its session: it is not
+    known which of the two who have shown it is the user. A browser that got no answer may send the same request
+    again: it comes with the same `attempt`, which whoever has only the token does not know, and gets the same
+    answer, as long as the token in it was not used.
+
+    Arguments:
+        database: where.
+        secret: the key from which the next token is made.
+        days: after so many days without use a session is over.
+    """
+
+    def __init__(self, database: Database, secret: bytes, *, days: int) -> None:
+        self._database = database
+        self._secret = secret
+        self.seconds = days * _DAY_SECONDS
+
+    async def begin(self, user: User) -> Session:
+        """Makes a session."""
+        session_id = secrets.token_urlsafe(16)
+        token = f"{session_id}.{secrets.token_urlsafe(32)}"
+
+        def insert(connection: sqlite3.Connection) -> None:
+            now = time.time()
+            connection.execute("DELETE FROM auth_sessions WHERE expires_at <= ?", (now,))
+            connection.execute(
+                "INSERT INTO auth_sessions (id, user_id, current, expires_at) VALUES (?, ?, ?, ?)",
+                (session_id, user.id, _hash(token), now + self.seconds),
+            )
+            connection.execute(
+                "DELETE FROM auth_sessions WHERE id IN (SELECT id FROM auth_sessions WHERE user_id = ? "
+                "ORDER BY expires_at DESC LIMIT -1 OFFSET ?)",
+                (user.id, KEPT_SESSIONS),
+            )
+
+        await self._database.write(insert)
+        return Session(user, token)
+
+    async def refresh(self, token: str, attempt: str = "") -> Session | None:
+        """Exchanges a refresh token for the next; None where its session is over, or is ended now.
+
+        Arguments:
+            token: the refresh token.
+            attempt: names the request, the same whenever it is sent again (default: it is not sent again).
+        """
+        session_id = token.partition(".")[0]
+        given, named = _hash(token), _hash(attempt) if attempt else None
+        following = f"{session_id}.{self._next(token, attempt or secrets.token_hex())}"
+
+        def exchange(connection: sqlite3.Connection) -> Session | None:
+            now = time.time()
+            row = connection.execute(
+                "SELECT auth_sessions.*, auth_users.name FROM auth_sessions JOIN auth_users ON auth_users.id = user_id "
+                "WHERE auth_sessions.id = ? AND expires_at > ?",
+                (session_id, now),
+            ).fetchone()
+            if row is None:
+                return None
+            session = Session(User(row["user_id"], row["name"]), following)
+            if hmac.compare_digest(row["current"], given):
+                connection.execute(
+                    "UPDATE auth_sessions SET current = ?, previous = ?, attempt = ?, expires_at = ? WHERE id = ?",
+                    (_hash(following), given, named, now + self.seconds, session_id),
+                )
+                return session
+            if row["previous"] == given and named is not None and row["attempt"] == named:
+                return session
+            connection.execute("DELETE FROM auth_sessions WHERE id = ?", (session_id,))
+            logger.warning("a refresh token of %r was used twice: the session is ended", row["name"])
+            return None
+
+        return await self._database.write(exchange)
+
+    async def end(self, token: str) -> None:
+        """Ends the session of a refresh token, if it is one that was given out last or before that."""
+        values = (token.partition(".")[0], _hash(token), _hash(token))
+        statement = "DELETE FROM auth_sessions WHERE id = ? AND (current = ? OR previous = ?)"
+        await self._database.write(lambda connection: connection.execute(statement, values))
+
+    def _next(self, token: str, attempt: str) -> str:
+        digest = hmac.digest(self._secret, f"{token} {attempt}".encode("utf-8", "surrogatepass"), "sha256")
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,29 @@
+"""What a feature that keeps documents offers to those that work on them; neither imports the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["DocumentSource", "SourceDocument"]
+
+
+@dataclass(frozen=True)
+class SourceDocument:
+    """A document as others need it."""
+
+    id: str
+    user_id: str
+    title: str
+    text: str
+
+
+class DocumentSource(Protocol):
+    """The documents of a feature, of all users. It puts itself into `Services.documents`."""
+
+    async def document_ids(self) -> Sequence[str]:
+        """The ids of all its documents, oldest first. An id is never used again."""
+
+    async def document(self, identifier: str) -> SourceDocument | None:
+        """One document, or None where it is not there any more."""

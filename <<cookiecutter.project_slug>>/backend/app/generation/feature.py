@@ -1,0 +1,55 @@
+"""How generation is put into the app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from app.feature import Feature, Services
+from app.generation.anthropic_api import AnthropicProvider
+from app.generation.events import ProviderName
+from app.generation.extractive import ExtractiveProvider
+from app.generation.openai_api import OpenAIProvider
+from app.generation.pipeline import Pipeline
+from app.generation.prompt import Prompts
+from app.generation.provider import Provider
+from app.generation.router import router
+from app.generation.runs import MIGRATIONS, RunTable
+from app.settings import Settings
+
+__all__ = ["FEATURE"]
+
+_PROMPTS = Path(__file__).parent / "prompts"
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    prompts = Prompts(_PROMPTS)
+    await prompts.all()  # a prompt that cannot be used is said at the start, not in a run
+    app.state.generation = Pipeline(
+        prompts=prompts, providers=_providers(services.settings), runs=RunTable(services.database)
+    )
+    yield
+
+
+def _providers(settings: Settings) -> dict[ProviderName, Provider]:
+    """The providers that are configured, the preferred one first."""
+    providers: list[Provider] = []
+    if settings.anthropic_api_key is not None:
+        key = settings.anthropic_api_key.get_secret_value()
+        model, address = settings.anthropic_model, settings.anthropic_base_url
+        providers.append(AnthropicProvider(api_key=key, model=model, base_url=address))
+    if settings.openai_api_key is not None or settings.openai_base_url is not None:
+        openai_key = settings.openai_api_key.get_secret_value() if settings.openai_api_key is not None else None
+        model, address = settings.openai_model, settings.openai_base_url
+        providers.append(OpenAIProvider(api_key=openai_key, model=model, base_url=address))
+    providers.append(ExtractiveProvider())
+    providers.sort(key=lambda each: each.name != settings.generation_provider)
+    return {each.name: each for each in providers}
+
+
+FEATURE = Feature(name="generation", router=router, migrations=MIGRATIONS, lifespan=_lifespan)

@@ -1,0 +1,3 @@
+from tests.test_process import launch, redis
+
+__all__ = ["launch", "redis"]

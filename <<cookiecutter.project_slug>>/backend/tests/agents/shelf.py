@@ -1,0 +1,42 @@
+"""Documents without the feature that takes them in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from app.documents import SourceDocument
+from app.feature import Feature, Services
+from app.users import LOCAL_USER, User
+
+BRIDGES = "A suspension bridge hangs from cables. The cables of a suspension bridge run over towers of steel and stone."
+CATS = "The cat sat on the mat. The cat on the mat was a cat of cats, and the mat was red."
+
+
+class Shelf:
+    """A source of documents in memory."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, SourceDocument] = {}
+
+    async def document_ids(self) -> Sequence[str]:
+        return list(self.documents)
+
+    async def document(self, identifier: str) -> SourceDocument | None:
+        return self.documents.get(identifier)
+
+    def put(self, identifier: str, text: str = BRIDGES, *, user: User = LOCAL_USER) -> None:
+        self.documents[identifier] = SourceDocument(identifier, user.id, f"Title of {identifier}", text)
+
+    def feature(self) -> Feature:
+        """A feature that offers the documents."""
+
+        @asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+            services: Services = app.state.services
+            services.documents.append(self)
+            yield
+
+        return Feature(name="shelf", router=APIRouter(), migrations=(), lifespan=lifespan)

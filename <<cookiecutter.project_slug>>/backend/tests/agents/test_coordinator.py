@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import pytest
+from streamator import MemoryStore, follow
+
+from app.agents import workers
+from app.agents.coordinator import Coordinator
+from app.agents.events import AGENTS, AgentEvent
+from app.agents.findings import MIGRATIONS, DocumentFindings, Findings
+from app.agents.workers import Outcome, Report
+from app.database import Database
+from app.documents import SourceDocument
+from app.users import LOCAL_USER, User
+from tests.agents.shelf import BRIDGES, CATS, Shelf
+from tests.support import eventually_async
+
+pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
+
+
+async def until(condition: Callable[[], Awaitable[T]], seconds: float = 10.0) -> T:
+    """What `condition` comes to give as soon as it is true."""
+    deadline = time.monotonic() + seconds
+    while not (result := await condition()):
+        assert time.monotonic() < deadline, f"still false after {seconds} s"
+        await asyncio.sleep(0.01)
+    return result
+
+
+class World:
+    """What coordinators share: the data, and the store that holds their logs."""
+
+    def __init__(self, path: Path, findings: Findings) -> None:
+        self.path = path
+        self.findings = findings
+        self.store = MemoryStore()
+        self.shelf = Shelf()
+        self.running: list[asyncio.Task[None]] = []
+
+    def begin(self, sources: Sequence[Shelf] | None = None, **options: Any) -> asyncio.Task[None]:
+        """Starts a coordinator."""
+        coordinator = Coordinator(
+            self.store,
+            self.findings,
+            [self.shelf] if sources is None else sources,
+            self.path / "agents.lock",
+            **{"look": 0.01, "heartbeat": 60.0, **options},
+        )
+        self.running.append(asyncio.create_task(coordinator.run()))
+        return self.running[-1]
+
+    async def run_id(self) -> str:
+        """The run that is shown, once there is one."""
+        return (await until(self.findings.runs))[0]
+
+    def reports(self, run_id: str) -> list[AgentEvent]:
+        """What the agents have reported to a run so far."""
+        job = self.store.get(run_id)
+        assert job is not None
+        events: list[Mapping[str, Any]] = list(job.log.read(0))
+        return [AgentEvent.model_validate(each) for each in events if each["event"] != "done"]
+
+    async def known(self, identifier: str, *, user: User = LOCAL_USER) -> DocumentFindings:
+        """What is known of a document, once all three have worked on it."""
+
+        async def all_worked() -> DocumentFindings | None:
+            found = await self.findings.latest(1, user=user, document_id=identifier)
+            return found[0] if found and len(found[0].work) == 3 else None
+
+        return cast(DocumentFindings, await until(all_worked))
+
+
+@asynccontextmanager
+async def world_at(path: Path) -> AsyncIterator[World]:
+    database = Database(path / "app.db", {"agents": MIGRATIONS})
+    await database.open()
+    world = World(path, Findings(database))
+    try:
+        yield world
+    finally:
+        for task in world.running:
+            task.cancel()
+        await asyncio.gather(*world.running, return_exceptions=True)
+        await database.close()
+
+
+@pytest.fixture
+async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
+    async with world_at(tmp_path) as made:
+        yield made
+
+
+async def test_each_new_document_is_tagged_summed_up_and_indexed(world: World) -> None:
+    world.shelf.put("d1")
+    world.begin()
+    known = await world.known("d1")
+    assert known.title == "Title of d1"
+    assert known.tags[0] == "suspension bridge"
+    assert known.summary == BRIDGES.replace(". ", ".\n").split("\n")
+    assert {(each.agent_name, each.status) for each in known.work} == {
+        ("tagger", "completed"), ("summariser", "completed"), ("indexer", "completed"),
+    }  # fmt: skip
+    world.shelf.put("d2")
+    assert (await world.known("d2")).document_id == "d2"  # it came while the coordinator waited
+
+
+async def test_each_agent_reports_from_register_to_complete_in_the_documented_form(world: World) -> None:
+    world.shelf.put("d1")
+    world.begin()
+    await world.known("d1")
+    run_id = await world.run_id()
+    await eventually_async(lambda: world.reports(run_id)[-1].payload.agent_name == "coordinator")
+    for agent in AGENTS:
+        told = [each for each in world.reports(run_id) if each.payload.agent_name == agent]
+        assert [(told[0].event, told[0].source_id, told[0].payload.status)] == [("heartbeat", agent, "waiting")]
+        about = told[1:]
+        assert {each.source_id for each in about} == {"d1"}
+        assert (about[0].event, about[0].payload.status, about[0].payload.progress) == (
+            "activity_registered",
+            "running",
+            0,
+        )
+        assert {each.event for each in about[1:-1]} == {"activity_updated"}
+        assert (about[-1].event, about[-1].payload.status, about[-1].payload.progress) == (
+            "activity_completed",
+            "completed",
+            100,
+        )
+        progress = [each.payload.progress for each in about]
+        assert progress == sorted(progress)
+    job = world.store.get(run_id)
+    assert job is not None
+    raw = next(each for each in job.log.read(0) if each["event"] == "activity_registered")
+    assert set(raw) == {"stream", "source_id", "event", "timestamp", "payload", "t"}
+    assert set(raw["payload"]) == {"agent_name", "status", "message", "progress"}
+
+
+async def test_a_worker_that_fails_says_so_and_is_not_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def broken(document: SourceDocument, report: Report) -> Outcome:
+        asked.append(document.id)
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setitem(workers.WORKERS, "tagger", broken)
+    world.shelf.put("d1")
+    world.begin()
+    known = await world.known("d1")
+    assert {each.agent_name: each.status for each in known.work}["tagger"] == "failed"
+    assert (known.tags, bool(known.summary)) == ([], True)
+    last = [each for each in world.reports(await world.run_id()) if each.payload.agent_name == "tagger"][-1]
+    assert (last.event, last.payload.status) == ("activity_completed", "failed")
+    assert "“Title of d1”: ZeroDivisionError: by nothing" in last.payload.message
+    world.shelf.put("d2")
+    await world.known("d2")
+    assert asked == ["d1", "d2"]
+
+
+async def test_what_is_done_is_not_done_again_and_what_was_under_way_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def endless(document: SourceDocument, report: Report) -> Outcome:
+        begun.set()
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    world.shelf.put("d1")
+    with monkeypatch.context() as patched:
+        patched.setitem(workers.WORKERS, "tagger", endless)
+        first = world.begin()
+        await begun.wait()
+
+        async def others_done() -> bool:
+            return len((await world.findings.done()).get("d1", ())) == 2
+
+        await until(others_done)
+        first.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await first
+    assert world.store.get(await world.run_id()).log.closed  # type: ignore[union-attr]
+    world.begin()
+    await world.known("d1")
+    agents = {each.payload.agent_name for each in world.reports(await world.run_id()) if each.source_id == "d1"}
+    assert agents == {"coordinator", "tagger"}
+
+
+async def test_of_two_processes_one_works_and_the_other_takes_over(world: World) -> None:
+    first = world.begin()
+    run_id = await world.run_id()
+    world.begin()
+    world.shelf.put("d1")
+    await world.known("d1")
+    assert await world.findings.runs() == [run_id]
+    first.cancel()
+    world.shelf.put("d2")
+    await world.known("d2")
+    runs = await world.findings.runs()
+    assert runs[1:] == [run_id]
+    assert {each.source_id for each in world.reports(runs[0])} == {*AGENTS, "d2"}
+
+
+async def test_a_long_run_ends_as_completed_and_the_next_one_is_there_already(world: World) -> None:
+    world.begin(run_events=20)
+    first = await world.run_id()
+    log = await world.store.find(first)
+    assert log is not None
+    for number in range(3):
+        world.shelf.put(f"d{number}")
+    events = [each async for batch in follow(log) for each in batch]
+    assert (events[-1]["event"], events[-1]["status"]) == ("done", "completed")
+    assert len(events) < 60
+    runs = await world.findings.runs()
+    assert runs[0] != first
+    assert [each.event for each in world.reports(runs[0])][: len(AGENTS)] == ["heartbeat"] * len(AGENTS)
+
+
+async def test_idle_agents_show_that_they_are_there(world: World) -> None:
+    world.begin(heartbeat=0.02)
+    run_id = await world.run_id()
+    await eventually_async(lambda: len(world.reports(run_id)) >= 3 * len(AGENTS))
+    reports = world.reports(run_id)
+    assert {each.event for each in reports} == {"heartbeat"}
+    assert [each.payload.agent_name for each in reports[: 2 * len(AGENTS)]] == [*AGENTS, *AGENTS]
+    assert {each.payload.message for each in reports} == {"Waiting for documents"}
+
+
+async def test_without_documents_to_work_on_they_say_so(world: World) -> None:
+    world.begin([])
+    (message,) = {each.payload.message for each in world.reports(await world.run_id())}
+    assert message == "No part of this app keeps documents: nothing to do"
+
+
+async def test_what_is_known_of_a_deleted_document_is_forgotten(world: World) -> None:
+    world.shelf.put("d1")
+    world.shelf.put("d2")
+    world.begin()
+    await world.known("d1")
+    assert [each.document_id for each in (await world.known("d2")).related] == ["d1"]
+    del world.shelf.documents["d1"]
+
+    async def forgotten() -> bool:
+        return not await world.findings.latest(1, user=LOCAL_USER, document_id="d1")
+
+    await until(forgotten)
+    assert (await world.known("d2")).related == []
+
+
+async def test_documents_about_something_else_are_not_related(world: World) -> None:
+    world.shelf.put("d1")
+    world.shelf.put("d2", CATS)
+    world.begin()
+    await world.known("d1")
+    assert (await world.known("d2")).related == []
+
+
+async def test_findings_are_their_users_alone(world: World) -> None:
+    alice, bob = User("a", "Alice"), User("b", "Bob")
+    world.shelf.put("d1", user=alice)
+    world.shelf.put("d2", user=bob)
+    world.begin()
+    assert (await world.known("d1", user=alice)).related == []
+    await world.known("d2", user=bob)
+    assert [each.document_id for each in await world.findings.latest(9, user=alice)] == ["d1"]
+    assert not await world.findings.forget("d2", user=alice)
+    run_id = await world.run_id()
+    owners = {each.source_id: each.user_id for each in world.reports(run_id)}
+    assert {source: owner for source, owner in owners.items() if source not in AGENTS} == {"d1": "a", "d2": "b"}
+    assert {owners[agent] for agent in AGENTS} == {None}
+
+
+async def test_they_begin_again_after_a_fault_of_the_data(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = True
+    document_ids = world.shelf.document_ids
+
+    async def flaky() -> Sequence[str]:
+        if failing:
+            raise OSError("the disk is gone")
+        return await document_ids()
+
+    monkeypatch.setattr(world.shelf, "document_ids", flaky)
+    world.shelf.put("d1")
+    world.begin()
+
+    async def began_again() -> bool:
+        return len(await world.findings.runs()) > 1
+
+    await until(began_again)
+    failing = False
+    await world.known("d1")

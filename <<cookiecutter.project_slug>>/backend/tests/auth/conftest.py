@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from app.settings import Settings
+from tests.auth.people import FEATURES, Person, add_users
+from tests.support import RunningApp
+
+
+@pytest.fixture
+def run_auth(run_app: Callable[..., RunningApp], settings: Callable[..., Settings]) -> Callable[..., RunningApp]:
+    """Starts an app that Ada and Grace can sign in to; takes the settings that differ from the defaults."""
+
+    def run(**values: Any) -> RunningApp:
+        if not (settings().data_dir / "app.db").exists():
+            add_users(settings(), "Ada", "Grace")
+        return run_app(features=FEATURES, auth="jwt", streamator_store="memory", **values)
+
+    return run
+
+
+@pytest.fixture
+def visit() -> Iterator[Callable[..., Person]]:
+    """Makes somebody with a browser at a running app; signs them in where they have a name."""
+    people: list[Person] = []
+
+    def come(running: RunningApp, name: str = "") -> Person:
+        person = Person(running, name)
+        people.append(person)
+        if name:
+            assert person.sign_in().status_code == 200
+        return person
+
+    yield come
+    for person in people:
+        person.client.close()

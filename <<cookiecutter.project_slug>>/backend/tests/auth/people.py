@@ -1,0 +1,183 @@
+"""A running app that people sign in to, and the people."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from fastapi import APIRouter, FastAPI
+from streamator import JobEmitter
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from app import auth
+from app.auth.accounts import MIGRATIONS, Accounts
+from app.database import Database
+from app.feature import Feature, SharedServices
+from app.settings import Settings
+from app.users import CurrentUser
+from tests.support import JsonObject, RunningApp
+
+PASSWORD = "correct horse battery staple"
+
+
+def add_users(settings: Settings, *names: str) -> None:
+    """Makes users with PASSWORD, as the command does."""
+
+    async def add() -> None:
+        database = Database(settings.data_dir / "app.db", {"auth": MIGRATIONS})
+        await database.open()
+        for name in names:
+            await Accounts(database).add(name, PASSWORD)
+        await database.close()
+
+    asyncio.run(add())
+
+
+def told_jobs() -> Feature:
+    """A feature whose jobs log what they are told to, and end when they are told nothing."""
+    router = APIRouter()
+    told: dict[str, asyncio.Queue[str]] = {}
+
+    @router.post("/told")
+    async def start(services: SharedServices, user: CurrentUser) -> str:
+        orders: asyncio.Queue[str] = asyncio.Queue()
+
+        async def work(emitter: JobEmitter) -> JsonObject:
+            while line := await orders.get():
+                emitter.log(line)
+            return {"told": "all"}
+
+        job = await services.jobs.start("told", "x", work, user=user)
+        told[job.job_id] = orders
+        return job.job_id
+
+    @router.post("/told/{job_id}")
+    async def tell(job_id: str, line: str = "") -> None:
+        told[job_id].put_nowait(line)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    return Feature("told", router, (), lifespan)
+
+
+FEATURES = (auth.FEATURE, told_jobs())
+
+
+@dataclass
+class Person:
+    """One who has signed in, with a browser's cookies."""
+
+    running: RunningApp
+    name: str = ""
+    token: str = ""
+    client: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = httpx.Client(base_url=self.running.client.base_url, timeout=30)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token}"}
+
+    def sign_in(self, password: str = PASSWORD) -> httpx.Response:
+        answer = self.client.post("/api/auth/sign-in", json={"name": self.name, "password": password})
+        if answer.status_code == 200:
+            self.token = answer.json()["token"]
+        return answer
+
+    def refresh(self, attempt: str = "", cookie: str | None = None) -> httpx.Response:
+        """Asks for the next token, with the browser's cookie or with another."""
+        if cookie is not None:
+            answer = httpx.post(
+                self.client.base_url.join("/api/auth/refresh"), json={"attempt": attempt}, headers={"cookie": cookie}
+            )
+        else:
+            answer = self.client.post("/api/auth/refresh", json={"attempt": attempt})
+        if answer.status_code == 200 and cookie is None:
+            self.token = answer.json()["token"]
+        return answer
+
+    @property
+    def cookie(self) -> str:
+        """The cookie as it is sent."""
+        return "; ".join(f"{name}={value}" for name, value in self.client.cookies.items())
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return self.client.request(method, path, headers={**self.headers, **options.pop("headers", {})}, **options)
+
+    def start(self) -> str:
+        answer = self.ask("POST", "/api/told")
+        assert answer.status_code == 200, answer.text
+        return str(answer.json())
+
+    def tell(self, job_id: str, line: str = "") -> None:
+        assert self.ask("POST", f"/api/told/{job_id}", params={"line": line}).status_code == 200
+
+    def ticket(self, job_id: str) -> str:
+        answer = self.ask("POST", "/api/auth/tickets", json={"job_id": job_id})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["ticket"])
+
+    @contextmanager
+    def stream(self, job_id: str, **options: Any) -> Iterator[Events]:
+        """Opens the stream of a job; options are those of a request, and win over the person's own headers."""
+        options.setdefault("headers", self.headers)
+        with self.client.stream("GET", f"/api/log/{job_id}/stream", **options) as response:
+            yield Events(response)
+
+    @contextmanager
+    def socket(self, job_id: str, **options: Any) -> Iterator[ClientConnection]:
+        """Opens a job's WebSocket; options are those of the client, and `query`."""
+        url = str(self.client.base_url.join(f"/api/log/{job_id}/ws{options.pop('query', '')}"))
+        with connect(url.replace("http", "ws", 1), open_timeout=30, **options) as connection:
+            yield connection
+
+    def job_routes(self, job_id: str) -> list[tuple[str, str]]:
+        """All that can be asked about a job."""
+        return [
+            ("GET", f"/api/jobs/{job_id}"),
+            ("GET", f"/api/log/{job_id}"),
+            ("GET", f"/api/log/{job_id}/stream"),
+            ("GET", f"/api/job/{job_id}/stream"),
+            ("GET", f"/api/job/{job_id}/result"),
+            ("POST", f"/api/job/{job_id}/cancel"),
+        ]
+
+
+class Events:
+    """The events of a stream as they come."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self.last_id = ""
+        self._lines = response.iter_lines()
+
+    def __iter__(self) -> Iterator[JsonObject]:
+        for line in self._lines:
+            if line.startswith("id: "):
+                self.last_id = line.removeprefix("id: ")
+            if line.startswith("data: "):
+                yield json.loads(line.removeprefix("data: "))
+
+    def __next__(self) -> JsonObject:
+        return next(iter(self))
+
+
+def close_code(connection: ClientConnection) -> int | None:
+    """Reads a WebSocket to its end; gives the code that it was closed with."""
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            connection.recv(30)
+    return connection.close_code
+
+
+SignIn = Callable[..., Person]

@@ -1,0 +1,312 @@
+"""POST /api/ingest/stream: a job's own events, by name, and channels item by item."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from app.settings import Settings
+from tests.support import JsonObject, RunningApp, Web, eventually
+
+STEPS = [
+    "extracting_id", "extracted_id", "checking_cache", "fetching", "fetched",
+    "archiving", "archived", "storing", "stored",
+]  # fmt: skip
+PAGE = b"<!doctype html><title>%s</title><article><p>%s is on this page, in words of its own.</p></article>"
+
+
+@pytest.fixture
+def running(run_app: Callable[..., RunningApp]) -> RunningApp:
+    return run_app(ingest_allow_private_urls=True)
+
+
+def named_events(response: httpx.Response) -> Iterator[tuple[str, JsonObject]]:
+    """The events of a stream, each with the name on its `event:` line."""
+    name = ""
+    for line in response.iter_lines():
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield name, json.loads(line.removeprefix("data: "))
+
+
+def ingest(running: RunningApp, url: str, **body: Any) -> list[JsonObject]:
+    """Takes an address in, to the end; gives the events without their times, each under its own name."""
+    with running.client.stream("POST", "/api/ingest/stream", json={"url": url, **body}) as response:
+        assert response.status_code == 200, response.read()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        found = list(named_events(response))
+    assert all(name == event["event"] for name, event in found)
+    return [{key: value for key, value in event.items() if key != "t"} for _, event in found]
+
+
+def steps(events: list[JsonObject]) -> list[str]:
+    return [event["step"] for event in events if event["event"] == "progress"]
+
+
+def percents(events: list[JsonObject]) -> list[float]:
+    return [event["percent"] for event in events if event["event"] == "progress"]
+
+
+def titles(running: RunningApp) -> list[str]:
+    return [document["title"] for document in running.client.get("/api/documents").json()["documents"]]
+
+
+def until(event: threading.Event) -> Callable[[Any], None]:
+    """A body that does not come before the event."""
+
+    def write(wfile: Any) -> None:
+        assert event.wait(10)
+
+    return write
+
+
+def test_an_address_goes_through_all_steps_to_its_completion(running: RunningApp, web: Web) -> None:
+    body = PAGE % (b"A fox", b"A fox")
+    url = web.put("/page.html", body, content_type="text/html")
+    events = ingest(running, url)
+    assert steps(events) == STEPS
+    assert percents(events) == sorted(percents(events))
+    assert (percents(events)[0], percents(events)[-1]) == (0, 100)
+    by_step = {event["step"]: event for event in events if event["event"] == "progress"}
+    assert by_step["fetched"]["length"] == len(body)
+    assert len(by_step["extracted_id"]["id"]) == 16
+    assert {event["id"] for step, event in by_step.items() if step != "extracting_id"} == {
+        by_step["extracted_id"]["id"]
+    }
+    (document,) = running.client.get("/api/documents").json()["documents"]
+    assert events[-2] == {
+        "event": "complete",
+        "type": "document",
+        "status": "success",
+        "message": "Stored “A fox”",
+        "details": {"document_id": document["id"], "title": "A fox", "words": document["words"]},
+    }
+    assert events[-1] == {"event": "done", "status": "completed"}
+
+
+def test_the_events_keep_the_order_of_their_fields_on_the_wire(running: RunningApp, web: Web) -> None:
+    url = web.put("/page.html", PAGE % (b"A fox", b"A fox"), content_type="text/html")
+    text = running.client.post("/api/ingest/stream", json={"url": url}).text
+    first, *_, complete, done, rest = text.removeprefix("retry: 3000\n: ok\n\n").split("\n\n")
+    assert first.startswith(
+        'event: progress\nid: 1\ndata: {"event":"progress","step":"extracting_id","message":"Reading the address “http:'
+    )
+    assert '\ndata: {"event":"complete","type":"document","status":"success","message":"Stored' in complete
+    assert complete.startswith("event: complete\nid: ")
+    assert done.startswith("event: done\nid: ")
+    assert rest == ""
+
+
+def test_an_address_in_the_library_is_skipped_without_a_request(running: RunningApp, web: Web) -> None:
+    url = web.put("/page.html", PAGE % (b"A fox", b"A fox"), content_type="text/html")
+    ingest(running, url)
+    web.asked.clear()
+    events = ingest(running, url)
+    assert steps(events) == STEPS[:3]
+    assert (events[-2]["status"], events[-2]["details"]["title"]) == ("skipped", "A fox")
+    assert "nothing to do" in events[-2]["message"]
+    assert web.asked == []
+
+    web.put("/page.html", PAGE % (b"A hare", b"A hare"), content_type="text/html")
+    assert ingest(running, url, refresh=True)[-2]["status"] == "success"
+    assert titles(running) == ["A hare", "A fox"]
+
+
+def test_a_failure_is_the_last_event_and_says_why(running: RunningApp, web: Web) -> None:
+    events = ingest(running, f"{web.url}/missing.html")
+    assert steps(events) == STEPS[:4]
+    assert (events[-2]["event"], events[-2]["type"], events[-2]["status"]) == ("complete", "document", "error")
+    assert "404 Not Found" in events[-2]["message"]
+    assert events[-1] == {"event": "done", "status": "failed"}
+
+
+def test_an_upload_streams_its_steps_too(running: RunningApp) -> None:
+    answer = running.client.post("/api/ingest/stream", files={"file": ("notes.md", b"# Notes\n\nsome words")})
+    found = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert steps(found) == [step for step in STEPS if step not in ("fetching", "fetched")]
+    assert found[-2]["details"]["title"] == "Notes"
+
+
+def test_the_job_goes_on_without_its_viewer_and_is_found_again(running: RunningApp, web: Web) -> None:
+    go_on = threading.Event()
+
+    def slowly(wfile: Any) -> None:
+        wfile.write(b"some words " * 10)
+        wfile.flush()
+        assert go_on.wait(10)
+        wfile.write(b"and the rest")
+
+    url = web.put("/slow.txt", slowly, content_type="text/plain")
+    with running.client.stream("POST", "/api/ingest/stream", json={"url": url}) as response:
+        job_id = response.headers["x-job-id"]
+        for _, event in named_events(response):
+            if event["step"] == "fetching":
+                break
+    (job,) = running.client.get("/api/jobs").json()["jobs"]
+    assert (job["job_id"], job["status"]) == (job_id, "running")
+    go_on.set()
+    events = running.events(job_id)
+    assert [event["step"] for event in events if event["event"] == "progress"] == STEPS
+    assert events[-1]["status"] == "completed"
+
+
+def test_cancelling_completes_the_stream(running: RunningApp, web: Web) -> None:
+    release = threading.Event()
+    url = web.put("/slow.txt", until(release), content_type="text/plain")
+    with running.client.stream("POST", "/api/ingest/stream", json={"url": url}) as response:
+        job_id = response.headers["x-job-id"]
+        seen = []
+        for _, event in named_events(response):
+            seen.append(event)
+            if event.get("step") == "fetching":
+                running.client.post(f"/api/job/{job_id}/cancel")
+    release.set()
+    assert (seen[-2]["event"], seen[-2]["status"], seen[-2]["message"]) == (
+        "complete",
+        "error",
+        "Stopped before it was done.",
+    )
+    assert (seen[-1]["event"], seen[-1]["status"]) == ("done", "cancelled")
+
+
+# Channels
+
+
+def serve_pages(web: Web, *names: str) -> list[str]:
+    return [
+        web.put(f"/{name}.html", PAGE % (name.encode(), name.encode()), content_type="text/html") for name in names
+    ]
+
+
+def rss(links: list[str], dates: list[datetime] | None = None) -> bytes:
+    items = "".join(
+        f"<item><title>{link}</title><link>{link}</link>"
+        + (f"<pubDate>{format_datetime(dates[number])}</pubDate>" if dates else "")
+        + "</item>"
+        for number, link in enumerate(links)
+    )
+    return f'<?xml version="1.0"?><rss version="2.0"><channel><title>The news</title>{items}</channel></rss>'.encode()
+
+
+def test_a_feed_is_taken_in_item_by_item(running: RunningApp, web: Web) -> None:
+    one, two = serve_pages(web, "one", "two")
+    url = web.put("/feed", rss([one, two]), content_type="application/rss+xml")
+    events = ingest(running, url, limit="all")
+    of_items = [event for event in events if "item" in event]
+    assert steps(events) == [*STEPS[:5], *STEPS, *STEPS]
+    assert [event["item"] for event in of_items[:: len(STEPS)]] == [
+        {"number": 1, "total": 2, "url": one},
+        {"number": 2, "total": 2, "url": two},
+    ]
+    assert percents(events) == sorted(percents(events))
+    assert percents(events)[-1] == 100
+    assert events[-2] == {
+        "event": "complete",
+        "type": "channel",
+        "status": "success",
+        "message": "“The news”: 2 stored, 0 known already, 0 failed",
+        "details": {"title": "The news", "found": 2, "stored": 2, "skipped": 0, "failed": 0, "failures": []},
+    }
+    assert web.asked == ["/feed", "/one.html", "/two.html"]
+    assert titles(running) == ["two", "one"]
+
+
+def test_an_item_that_fails_does_not_end_the_channel_and_one_that_is_known_is_not_asked_for(
+    running: RunningApp, web: Web
+) -> None:
+    one, two = serve_pages(web, "one", "two")
+    ingest(running, one)
+    web.asked.clear()
+    inner = web.put("/inner", rss([one]), content_type="application/rss+xml")
+    links = [one, f"{web.url}/missing", "http://user:secret@x.y/", inner, two]
+    url = web.put("/feed", rss(links), content_type="application/rss+xml")
+    with running.client.stream("POST", "/api/ingest/stream", json={"url": url}) as response:
+        job_id = response.headers["x-job-id"]
+        *_, complete, _done = [event for _, event in named_events(response)]
+    assert (complete["status"], complete["message"]) == (
+        "success",
+        "“The news”: 1 stored, 1 known already, 3 failed",
+    )
+    failures = complete["details"]["failures"]
+    assert [failure["url"] for failure in failures] == links[1:4]
+    assert "404" in failures[0]["error"]
+    assert "secret" not in failures[1]["error"]
+    assert "is a feed or a sitemap itself" in failures[2]["error"]
+    assert web.asked == ["/feed", "/missing", "/inner", "/two.html"]
+    lines = [event["message"] for event in running.events(job_id) if event["event"] == "log"]
+    assert [line.split(":")[0] for line in lines if line[1:3] == "/5"] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+
+
+def test_a_channel_of_which_nothing_works_fails(running: RunningApp, web: Web) -> None:
+    url = web.put("/feed", rss([f"{web.url}/a", f"{web.url}/b"]), content_type="application/rss+xml")
+    events = ingest(running, url)
+    assert (events[-2]["type"], events[-2]["status"]) == ("channel", "error")
+    assert "None of 2 items of “The news” could be taken in" in events[-2]["message"]
+    assert events[-1]["status"] == "failed"
+
+
+def test_a_limit_of_time_takes_what_is_newer(running: RunningApp, web: Web) -> None:
+    pages = serve_pages(web, "today", "spring", "old")
+    now = datetime.now(timezone.utc)
+    dates = [now, now - timedelta(days=200), now - timedelta(days=500)]
+    url = web.put("/feed", rss(pages, dates), content_type="application/rss+xml")
+    assert ingest(running, url, limit="month")[-2]["details"]["stored"] == 1
+    assert ingest(running, url, limit="year")[-2]["message"] == "“The news”: 1 stored, 1 known already, 0 failed"
+    assert titles(running) == ["spring", "today"]
+    undated = web.put("/undated", rss(pages), content_type="application/rss+xml")
+    assert ingest(running, undated, limit="month")[-2]["message"] == (
+        "“The news” has 3 items, 0 of them with a date, none in the last month: choose 50, 100 or all."
+    )
+
+
+def test_a_sitemap_index_leads_to_the_pages_of_its_sitemaps(running: RunningApp, web: Web) -> None:
+    one, two = serve_pages(web, "one", "two")
+    space = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
+    first = web.put("/1.xml", f"<urlset {space}><url><loc>{one}</loc></url></urlset>".encode())
+    second = web.put("/2.xml.gz", gzip.compress(f"<urlset {space}><url><loc>{two}</loc></url></urlset>".encode()))
+    gone = f"{web.url}/gone.xml"
+    sitemaps = [(gone, "2024"), (first, "2026-02"), (second, "2026-01-01T10:00:00Z")]
+    entries = "".join(f"<sitemap><loc>{url}</loc><lastmod>{date}</lastmod></sitemap>" for url, date in sitemaps)
+    index = web.put("/sitemap.xml", f"<sitemapindex {space}>{entries}</sitemapindex>".encode())
+    events = ingest(running, index, limit="all")
+    assert events[-2]["details"] | {"title": ""} == {
+        "title": "", "found": 2, "stored": 2, "skipped": 0, "failed": 0, "failures": [],
+    }  # fmt: skip
+    assert percents(events) == sorted(percents(events))
+    assert web.asked == ["/sitemap.xml", "/1.xml", "/2.xml.gz", "/gone.xml", "/one.html", "/two.html"]
+
+
+def test_a_channel_is_cancelled_between_two_items_and_keeps_what_it_has(
+    running: RunningApp, web: Web, settings: Callable[..., Settings]
+) -> None:
+    (one,) = serve_pages(web, "one")
+    release = threading.Event()
+    stuck = web.put("/stuck.html", until(release), content_type="text/html")
+    url = web.put("/feed", rss([one, stuck]), content_type="application/rss+xml")
+    with running.client.stream("POST", "/api/ingest/stream", json={"url": url}) as response:
+        job_id = response.headers["x-job-id"]
+        for _, event in named_events(response):
+            if event.get("item", {}).get("number") == 2 and event["step"] == "fetching":
+                running.client.post(f"/api/job/{job_id}/cancel")
+    release.set()
+    assert running.client.get(f"/api/jobs/{job_id}").json()["status"] == "cancelled"
+    assert titles(running) == ["one"]
+    incoming = settings().data_dir / "archive" / "incoming"
+    eventually(lambda: list(incoming.iterdir()) == [])
+
+
+def test_a_feed_given_to_the_form_is_a_channel_too(running: RunningApp, web: Web) -> None:
+    (one,) = serve_pages(web, "one")
+    url = web.put("/feed", rss([one]), content_type="application/rss+xml")
+    job_id = running.client.post("/api/ingest", data={"url": url, "limit": "100"}).json()["job_id"]
+    assert running.events(job_id)[-1]["status"] == "completed"
+    assert titles(running) == ["one"]

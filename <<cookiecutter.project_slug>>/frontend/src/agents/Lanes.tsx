@@ -1,0 +1,90 @@
+import { useEffect, useMemo, useReducer, useRef } from "react";
+import { ActivityPanel, useLogStream } from "streamator-react";
+import type { LogStream } from "streamator-react";
+import "streamator-react/panels.css";
+import { explainHere } from "../app/api";
+import { useResource } from "../app/resource";
+import { useBackAtOnce } from "../app/useBackAtOnce";
+import { agentsUrl, getAgents } from "./api";
+import type { AgentName } from "./api";
+import { laneWords, lanesAfter, shownLanes } from "./reports";
+
+/** Between two looks for a run, while there is none to follow. */
+const LOOK_MS = 1_000;
+/** Three heartbeats. */
+const STALE_SECONDS = 30;
+/** Agents show that they are there whatever they have finished. */
+const NEVER: readonly string[] = [];
+
+export interface LanesProps {
+  /** Only this agent; null: all of them. */
+  readonly kind: AgentName | null;
+  /** Only what is about this document; null: about all. */
+  readonly documentId: string | null;
+  /** Somebody has finished something. */
+  readonly onWorked: () => void;
+}
+
+/** A live lane for each agent. It follows the present run, and when that one is over the next. */
+export function Lanes({ kind, documentId, onWorked }: LanesProps) {
+  const [lanes, report] = useReducer(lanesAfter, []);
+  const over = useRef(false);
+  const { data, error, refresh } = useResource("agents", loadAgents, (agents) =>
+    over.current || (agents?.run_id ?? null) === null ? LOOK_MS : null,
+  );
+  const run = data?.run_id ?? null;
+  const stream = useLogStream(run === null ? null : agentsUrl(run, kind, documentId), {
+    formatEvent: () => null, // lanes, not lines
+    onEvent: (event) => {
+      report(event);
+      if (event.event === "activity_completed") onWorked();
+    },
+  });
+
+  useBackAtOnce(stream);
+  const { status } = stream;
+  useEffect(() => {
+    over.current = status === "ended" || status === "lost" || status === "failed";
+    if (over.current) refresh();
+  }, [status, refresh]);
+
+  const shown = useMemo(() => shownLanes(lanes), [lanes]);
+  const problem = explainHere(error);
+  const { badge, tone } = condition(run, status);
+  return (
+    <section className="lanes" aria-labelledby="lanes-heading">
+      <div className="section-head">
+        <h2 id="lanes-heading">At work</h2>
+        <span className={`badge badge--${tone}`}>{badge}</span>
+      </div>
+      {problem !== null && (
+        <p className="note note--bad" role="alert">
+          {problem}
+        </p>
+      )}
+      <ActivityPanel
+        activities={shown}
+        staleSeconds={STALE_SECONDS}
+        resting={NEVER}
+        clockSkew={data?.clockSkew ?? 0}
+        words={laneWords}
+        aria-label="Agents"
+      />
+    </section>
+  );
+}
+
+async function loadAgents(signal: AbortSignal) {
+  const { run_id, now } = await getAgents(signal);
+  // To the second: what is no news changes nothing on the page.
+  return { run_id, clockSkew: Math.round((Date.now() - Date.parse(now)) / 1000) * 1000 };
+}
+
+function condition(run: string | null, status: LogStream["status"]): { badge: string; tone: string } {
+  if (run === null) return { badge: "No run yet", tone: "quiet" };
+  if (status === "open") return { badge: "Live", tone: "live" };
+  if (status === "reconnecting") return { badge: "Reconnecting", tone: "warn" };
+  if (status === "lost") return { badge: "Gone silent", tone: "bad" };
+  if (status === "ended" || status === "failed") return { badge: "Waiting for the next run", tone: "warn" };
+  return { badge: "Connecting", tone: "busy" };
+}

@@ -1,0 +1,150 @@
+import { useMemo, type CSSProperties, type ReactElement, type ReactNode } from "react";
+import { percentOf } from "./jobEvents.js";
+import type { JobState } from "./jobRun.js";
+import { durationText, useNow } from "./useNow.js";
+
+/** One of the steps that a job takes, in their order. */
+export interface ProgressStage {
+  /** What the job's `step` (or `stage`) is when it is here. */
+  readonly id: string;
+  readonly label: string;
+  /** Shown in place of its number; decoration. */
+  readonly icon?: ReactNode;
+}
+
+/** Every word that the panel shows or says. */
+export interface ProgressWords {
+  stages: string;
+  state: (state: JobState) => string;
+  stage: (stage: "done" | "current" | "stopped" | "pending") => string;
+  percent: (percent: number) => string;
+  /** Seconds since it began. */
+  elapsed: (seconds: number) => string;
+}
+
+export interface ProgressPanelProps {
+  /** 0 to 100; null or nothing where it is not known: the bar then only says that something is done. */
+  percent?: number | null;
+  message?: ReactNode;
+  /** The id of the stage that it is at. */
+  step?: string | null;
+  stages?: readonly ProgressStage[];
+  /** Default `"running"`. While `idle` there is no panel. */
+  state?: JobState;
+  /** When it began, a Date or milliseconds since 1970. Default unknown: no time is shown. */
+  startedAt?: Date | number | null;
+  /** When it ended. Default: it has not. */
+  endedAt?: Date | number | null;
+  className?: string;
+  style?: CSSProperties;
+  /** The accessible name of the bar, default "Progress". */
+  "aria-label"?: string;
+  /** The panel's words, in place of the English ones. */
+  words?: Partial<ProgressWords>;
+}
+
+const WORDS: ProgressWords = {
+  stages: "Stages",
+  state: (state) => STATES[state],
+  stage: (stage) => stage,
+  percent: (percent) => `${Math.floor(percent)} %`,
+  elapsed: durationText,
+};
+
+const STATES: Record<JobState, string> = {
+  idle: "",
+  starting: "Starting…",
+  running: "Running…",
+  completed: "Completed",
+  failed: "Failed",
+  cancelled: "Cancelled",
+  lost: "Lost",
+};
+
+/** How far a job is: its stages, a bar, what it does now and for how long. */
+export function ProgressPanel({
+  percent: given,
+  message,
+  step = null,
+  stages = [],
+  state = "running",
+  startedAt = null,
+  endedAt = null,
+  className,
+  style,
+  "aria-label": label = "Progress",
+  words: ownWords,
+}: ProgressPanelProps): ReactElement | null {
+  const words = useMemo(() => ({ ...WORDS, ...ownWords }), [ownWords]);
+  if (state === "idle") return null;
+
+  const active = state === "starting" || state === "running";
+  const percent = state === "completed" ? 100 : percentOf(given);
+  const current = stages.findIndex(({ id }) => id === step);
+  const stageOf = (index: number): "done" | "current" | "stopped" | "pending" => {
+    if (state === "completed" || index < current) return "done";
+    if (index > current) return "pending";
+    return active ? "current" : "stopped";
+  };
+  const stopped = !active && state !== "completed";
+  const at = current === -1 ? "" : `${stages[current]?.label}: `;
+
+  return (
+    <div className={`streamator-panel streamator-progress streamator-progress--${state}${className ? ` ${className}` : ""}`} style={style}>
+      {stages.length > 0 ? (
+        <ol className="streamator-progress-stages" aria-label={words.stages}>
+          {stages.map(({ id, label: name, icon }, index) => {
+            const is = stageOf(index);
+            return (
+              <li key={id} className={`streamator-stage streamator-stage--${is}`} aria-current={is === "current" ? "step" : undefined}>
+                <span className="streamator-stage-icon" aria-hidden="true">
+                  {is === "stopped" ? "✕" : (icon ?? (is === "done" ? "✓" : index + 1))}
+                </span>
+                <span className="streamator-stage-label">{name}</span>
+                <span className="streamator-hidden"> ({words.stage(is)})</span>
+              </li>
+            );
+          })}
+        </ol>
+      ) : null}
+      <div
+        className={`streamator-bar${percent === null && active ? " streamator-bar--unknown" : ""}`}
+        // oxlint-disable-next-line jsx-a11y/prefer-tag-over-role -- a progress element cannot be styled the same everywhere
+        role="progressbar"
+        aria-label={label}
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={percent ?? undefined}
+        aria-valuetext={percent === null ? words.state(state) : `${at}${words.percent(percent)}`}
+      >
+        <div style={percent === null ? undefined : { inlineSize: `${percent}%` }} />
+      </div>
+      <div className="streamator-progress-line">
+        <span className="streamator-progress-message">
+          {stopped || message === undefined || message === null ? <span className="streamator-progress-state">{words.state(state)}</span> : null}
+          {stopped && message ? " · " : null}
+          {message}
+        </span>
+        {percent === null ? null : <span className="streamator-progress-percent">{words.percent(percent)}</span>}
+        {startedAt === null ? null : <Elapsed startedAt={Number(startedAt)} endedAt={endedAt === null ? null : Number(endedAt)} ticking={active} words={words} />}
+      </div>
+      {/* oxlint-disable-next-line jsx-a11y/prefer-tag-over-role -- an output is the result of a form */}
+      <div role="status" className="streamator-hidden">
+        {active ? (stages[current]?.label ?? words.state(state)) : words.state(state)}
+      </div>
+    </div>
+  );
+}
+
+interface ElapsedProps {
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly ticking: boolean;
+  readonly words: ProgressWords;
+}
+
+/** On its own, so that a second that passes draws nothing else. */
+function Elapsed({ startedAt, endedAt, ticking, words }: ElapsedProps): ReactElement {
+  const now = useNow(ticking && endedAt === null);
+  return <span className="streamator-progress-elapsed">{words.elapsed(Math.max(0, (endedAt ?? now) - startedAt) / 1000)}</span>;
+}

@@ -1,0 +1,22 @@
+import * as React from "react";
+
+/** Something outside of React that publishes immutable snapshots. */
+export interface Source<Snapshot> {
+  readonly subscribe: (listener: () => void) => () => void;
+  readonly getSnapshot: () => Snapshot;
+}
+
+// Looked up by name at run time: React 17 has none, and bundlers refuse a named import that may be missing.
+const useSyncExternalStore = Reflect.get(React, "useSyncExternalStore") as typeof React.useSyncExternalStore | undefined;
+
+/** The last snapshot published. `server` stands for it where the page is made on a server. */
+export const useSnapshot: <Snapshot>(source: Source<Snapshot>, server: Snapshot) => Snapshot = useSyncExternalStore
+  ? (source, server) => useSyncExternalStore(source.subscribe, source.getSnapshot, () => server)
+  : (source) => {
+      const [snapshot, setSnapshot] = React.useState(source.getSnapshot);
+      React.useEffect(() => {
+        setSnapshot(() => source.getSnapshot()); // what came between the render and this effect
+        return source.subscribe(() => setSnapshot(() => source.getSnapshot()));
+      }, [source]);
+      return snapshot;
+    };
