@@ -6,7 +6,7 @@ import pytest
 
 from app.ingest.search import Search
 
-TEXT = "One fox. " + "Nothing of note. " * 40 + "A quick brown fox, a Fo\u0301x and FOXES in Reykjavík. " + "And on. " * 40
+TEXT = "One fox. " + "Nothing of note. " * 40 + "A quick brown fox, and FOXES in Reykjavík. " + "And on. " * 40
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_what_was_searched_for_is_marked(query: str, text: str, snippet: str) ->
 
 def test_a_snippet_of_a_long_text_is_about_its_first_find() -> None:
     snippet = Search("brown").snippet(TEXT)
-    assert snippet.startswith("…") and snippet.endswith("…")
+    assert (snippet[0], snippet[-1]) == ("…", "…")
     assert "A quick \x02brown\x03 fox" in snippet
     assert 100 < len(snippet) <= 204
     assert Search("one").snippet(TEXT).startswith("\x02One\x03 fox. Nothing")
