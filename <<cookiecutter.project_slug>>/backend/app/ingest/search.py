@@ -23,7 +23,8 @@ class Search:
     """
 
     def __init__(self, query: str) -> None:
-        expressions, patterns = [], []
+        expressions: list[str] = []
+        patterns: list[str] = []
         for phrase, word in re.findall(r'"([^"]*)"|([^\s"]+)', query):
             term = (phrase or word).replace("\0", " ")
             words = re.findall(r"[^\W_]+", _fold(term))
