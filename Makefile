@@ -13,7 +13,7 @@ TOOLS    := .venv/.tools-installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bake dev demo test lint clean bench bench-ui
+.PHONY: help setup bake dev demo test faults lint clean bench bench-ui
 .NOTPARALLEL:
 
 help: ## list the commands (this)
@@ -29,6 +29,9 @@ demo: bake ## walk through the baked app in a browser; screenshots and a video i
 
 test: setup ## everything: lint, types, bake tests, and all tests of a freshly baked project
 	@$(PY) tests/run_all.py
+
+faults: $(TOOLS) ## write the library's table of faults anew, of what the last `make test` found
+	@$(PY) tests/faults/table.py
 
 lint: setup ## lint and type-check the sources where they stand
 	@$(PY) tests/run_all.py --only lint
