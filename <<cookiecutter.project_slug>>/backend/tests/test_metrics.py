@@ -14,7 +14,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.settings import PROJECT_ROOT
 from tests.support import RunningApp
-from tests.test_process import redis  # noqa: F401
 
 pytest.importorskip("app.ingest", reason="the jobs of these tests are those of ingest")
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,156 +16,10 @@ import httpx
 import pytest
 
 from tests.pdf import make_pdf
+from tests.process import Process, free_port
 from tests.support import JsonObject, Web, eventually
 
 pytest.importorskip("app.ingest", reason="the jobs of these tests are those of ingest")
-
-
-class Process:
-    """`python -m app` on a port of its own."""
-
-    def __init__(self, directory: Path, **environment: str) -> None:
-        self._directory = directory
-        self._environment = environment
-        self.start()
-
-    def start(self) -> None:
-        port = free_port()
-        self._output = self._directory / f"server-{port}.log"
-        with self._output.open("w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "app"],
-                env={
-                    **os.environ,
-                    "BACKEND_PORT": str(port),
-                    "DATA_DIR": str(self._directory / "data"),
-                    "AUTH": "none",
-                    **self._environment,
-                },
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
-        eventually(self._answers, 30)
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> float:
-        """Ends the server; gives the seconds that it took."""
-        before = time.monotonic()
-        self.process.send_signal(how)
-        self.process.wait(30)
-        self.client.close()
-        return time.monotonic() - before
-
-    def said(self) -> str:
-        """All that the server has printed."""
-        return self._output.read_text()
-
-    def ingest(self, content: bytes, name: str) -> str:
-        answer = self.client.post("/api/ingest", files={"file": (name, content)})
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["job_id"])
-
-    def lines(self, job_id: str) -> Generator[JsonObject, None, None]:
-        """The events of a job's stream, as they come; ends with the stream."""
-        with self.client.stream("GET", f"/api/log/{job_id}/stream") as response:
-            assert response.status_code == 200
-            with contextlib.suppress(httpx.ReadError):  # killed: no clean end
-                for line in response.iter_lines():
-                    if line.startswith("data: "):
-                        yield json.loads(line.removeprefix("data: "))
-
-    def _answers(self) -> bool:
-        assert self.process.poll() is None, self.said()
-        try:
-            return self.client.get("/healthz").status_code == 200
-        except httpx.TransportError:
-            return False
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-@pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    """Starts a server; takes its environment."""
-    running: list[Process] = []
-
-    def start(**environment: str) -> Process:
-        running.append(Process(tmp_path, **environment))
-        return running[-1]
-
-    yield start
-    for each in running:
-        each.client.close()
-        if each.process.poll() is None:
-            each.process.kill()
-            each.process.wait()
-
-
-@pytest.fixture
-def dynamo(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A DynamoDB on loopback, as a process; gives the environment that leads to it."""
-    port = free_port()
-    with (tmp_path / "moto.log").open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-
-    def answers() -> bool:
-        assert process.poll() is None
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return True
-        return False
-
-    eventually(answers, 60)
-    yield {
-        "STREAMATOR_STORE": "dynamo",
-        "STREAMATOR_TABLE": "test-logs",
-        "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{port}",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }
-    process.kill()
-    process.wait()
-
-
-@pytest.fixture
-def redis() -> Iterator[dict[str, str]]:
-    """A Redis on loopback, as a process; gives the environment that leads to it."""
-    program = subprocess.run(
-        [sys.executable, str(Path(__file__).parents[2] / "scripts" / "redis_server.py")],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    port = free_port()
-    process = subprocess.Popen(
-        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
-        stdout=subprocess.DEVNULL,
-    )
-
-    def answers() -> bool:
-        assert process.poll() is None
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return True
-        return False
-
-    eventually(answers, 60)
-    yield {"STREAMATOR_STORE": "redis", "STREAMATOR_REDIS_URL": f"redis://127.0.0.1:{port}/0"}
-    process.kill()
-    process.wait()
-
-
-@pytest.fixture(params=["dynamo", "redis"])
-def remote(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The environment of each store that outlives the server."""
-    environment: dict[str, str] = request.getfixturevalue(request.param)
-    return environment
 
 
 def slow_pdf() -> bytes:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from app.features import FEATURES
+from tests.process import Process
 from tests.support import eventually
-from tests.test_process import Process
 
 pytestmark = pytest.mark.skipif(
     all(feature.name != "ingest" for feature in FEATURES), reason="needs a feature that takes documents in"

@@ -1,3 +1,0 @@
-from tests.test_process import launch, redis
-
-__all__ = ["launch", "redis"]
