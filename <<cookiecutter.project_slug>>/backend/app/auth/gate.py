@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import partial
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,7 +25,8 @@ class Gate:
 
     Whoever asks shows an access token (`Authorization: Bearer ...`), or, for the stream of a job, a ticket
     (`?ticket=...`): an EventSource and a WebSocket send no headers. The user is then in `scope["user"]`, and the time
-    until which they are believed in `scope["streamator.ends_at"]`: a stream ends then.
+    until which they are believed in `scope["streamator.ends_at"]`: a stream ends then, or some seconds after they have
+    signed out. What they ask for after that is refused at once.
 
     A user has at most MAX_STREAMS_PER_USER streams open in each server process; one more is told 429, and polls.
     """
@@ -45,11 +47,14 @@ class Gate:
             return
         try:
             permission = _permission(auth.tokens, scope, path, ticket)
+            await auth.check(permission)
         except Refused as error:
             await refuse(scope, receive, send, ApiError(401, str(error), {"www-authenticate": "Bearer"}))
             return
         scope["user"] = permission.user
+        scope["app.permission"] = permission
         scope["streamator.ends_at"] = permission.ends_at
+        scope["streamator.revoked"] = partial(auth.watch.over, permission.session_id)
         if scope["type"] == "websocket" or (scope["method"] == "GET" and path.endswith("/stream")):
             await self._stream(permission.user.id, scope, receive, send)
         else:

@@ -62,15 +62,16 @@ def test_a_ticket_holds_for_a_minute_and_never_longer_than_the_token_it_was_boug
 
     now = time.time()
     tokens = Tokens(b"s" * 32, seconds=600)
-    ticket = tokens.ticket(Permission(User("1", "Ada"), now + 600), "job")
-    assert tokens.read_ticket(ticket, "job") == Permission(User("1", "Ada"), now + 600)
-    short = tokens.ticket(Permission(User("1", "Ada"), now - 1), "job")
-    for bad, job_id in ((ticket, "other"), (ticket, None), (short, "job"), (tokens.access(User("1", "Ada")), "job")):
+    permission, past = (Permission(User("1", "Ada"), "session", now + seconds) for seconds in (600, -1))
+    ticket = tokens.ticket(permission, "job")
+    assert tokens.read_ticket(ticket, "job") == permission
+    short, access = tokens.ticket(past, "job"), tokens.access(User("1", "Ada"), "session")
+    for bad, job_id in ((ticket, "other"), (ticket, None), (short, "job"), (access, "job")):
         with pytest.raises(Refused):
             tokens.read_ticket(bad, job_id)
     monkeypatch.setattr(module, "TICKET_SECONDS", -1)
     with pytest.raises(Refused):
-        tokens.read_ticket(tokens.ticket(Permission(User("1", "Ada"), now + 600), "job"), "job")
+        tokens.read_ticket(tokens.ticket(permission, "job"), "job")
 
 
 def test_a_ticket_is_absent_from_the_access_log(tmp_path: Path, settings: Callable[..., Settings]) -> None:

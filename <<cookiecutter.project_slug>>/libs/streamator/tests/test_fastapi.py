@@ -438,6 +438,32 @@ def test_a_stream_ends_when_its_permission_does_and_another_goes_on(
     asyncio.run(test())
 
 
+def test_a_stream_ends_when_its_permission_is_revoked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamator.shutdown, "SWEEP_SECONDS", 0.01)
+    revoked: set[str] = set()
+
+    def permit(connection: HTTPConnection) -> None:
+        who = connection.headers["user"]
+        connection.scope["streamator.revoked"] = lambda: who in revoked
+
+    async def test() -> None:
+        app = FastAPI(dependencies=[Depends(permit)])
+        add_log_routes(app)
+        job = JobLogger()
+        job.log("one")
+        path = f"/log/{job.job_id}/stream"
+        ada, grace = Exchange(app, path, [(b"user", b"ada")]), Exchange(app, path, [(b"user", b"grace")])
+        await until(lambda: ids(ada.text) == ids(grace.text) == [1])
+        revoked.add("ada")
+        await asyncio.wait_for(ada.task, 10)
+        assert ada.text.endswith("retry: 100\n\n")
+        job.close()
+        await asyncio.wait_for(grace.task, 10)
+        assert ids(grace.text) == [1, 2]
+
+    asyncio.run(test())
+
+
 @run
 async def test_middleware_of_both_kinds_lets_a_stream_through() -> None:
     async def passing(request: Any, call_next: Any) -> Any:

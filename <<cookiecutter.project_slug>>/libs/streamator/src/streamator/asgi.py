@@ -61,7 +61,8 @@ class StreamApp:
     an unknown visibility a 422, a store that cannot be read a 503, and a cursor at the end of a closed log a 204, which
     tells an `EventSource` to stop. It ends after the job's last event; when the viewer leaves; when the viewer takes
     nothing for 30 seconds; and, without the last event, when the server shuts down and at the Unix time that an
-    authentication has put into ``scope["streamator.ends_at"]``, or within a second of it.
+    authentication has put into ``scope["streamator.ends_at"]``, or within a second of it. Where it has put a function
+    into ``scope["streamator.revoked"]``, that is asked once a second, and ends the stream when it gives true.
     """
 
     __slots__ = ("_compress", "_heartbeat", "_job_id", "_named", "_store", "_view")

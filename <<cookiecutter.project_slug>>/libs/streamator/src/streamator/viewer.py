@@ -33,8 +33,10 @@ Headers = list[tuple[bytes, bytes]]
 
 RETRY_MS = 3_000
 SEND_TIMEOUT_SECONDS = 30.0
-# In a request's scope, put there by an authentication: the Unix time at which the permission to look on ends.
+# In a request's scope, put there by an authentication: the Unix time at which the permission to look on ends, and a
+# function that is asked once a second whether it has ended before that.
 ENDS_AT = "streamator.ends_at"
+REVOKED = "streamator.revoked"
 
 logger = logging.getLogger("streamator")
 
@@ -42,7 +44,9 @@ logger = logging.getLogger("streamator")
 class Viewer:
     """A client that follows a job's log. ``with viewer:`` is the time in which it does."""
 
-    __slots__ = ("ending", "ends_at", "expired", "follow", "job_id", "send", "sending_since", "stuck", "task")
+    __slots__ = (
+        "ending", "ends_at", "expired", "follow", "job_id", "revoked", "send", "sending_since", "stuck", "task",
+    )  # fmt: skip
 
     transport: ClassVar[str]
     """One of `shutdown.TRANSPORTS`."""
@@ -55,6 +59,7 @@ class Viewer:
         self.sending_since: float | None = None
         self.ending = False
         self.ends_at: float | None = None
+        self.revoked: Callable[[], bool] | None = None
         self.expired = False
         self.stuck = False
 
@@ -93,6 +98,7 @@ class Viewer:
         ends_at = scope.get(ENDS_AT)
         if ends_at is not None:
             self.ends_at = asyncio.get_running_loop().time() + ends_at - time.time()
+        self.revoked = scope.get(REVOKED)
 
     @property
     def lag(self) -> int | None:
@@ -114,13 +120,16 @@ class Viewer:
 
     def sweep(self, now: float) -> None:
         """Give up on a client that takes nothing: what waits for it is memory. End where the permission has ended."""
-        if self.ends_at is not None and now >= self.ends_at and not self.ending:
+        if not self.ending and self._has_ended(now):
             self.expired = True
             self.end()
         since = self.sending_since
         if since is not None and now - since > SEND_TIMEOUT_SECONDS and self.task is not None:
             self.stuck = True
             self.task.cancel()
+
+    def _has_ended(self, now: float) -> bool:
+        return (self.ends_at is not None and now >= self.ends_at) or (self.revoked is not None and self.revoked())
 
 
 async def find_log(job_id: str, store: Store | None) -> EventLog | None:
