@@ -273,7 +273,7 @@ async def test_the_newest_jobs_come_first(tmp_path: Path) -> None:
         assert await runner.get("no-such-job", user=LOCAL_USER) is None
 
 
-async def test_a_user_sees_their_own_jobs_alone(tmp_path: Path) -> None:
+async def test_59_a_user_sees_their_own_jobs_alone(tmp_path: Path) -> None:
     async with runner_on(tmp_path) as (runner, _, _):
 
         async def work(emitter: JobEmitter) -> None:

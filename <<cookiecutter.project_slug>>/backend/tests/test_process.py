@@ -74,7 +74,7 @@ def test_a_killed_server_leaves_no_process_and_its_jobs_interrupted(launch: Call
     assert list(server.lines(again))[-1]["status"] == "completed"
 
 
-def test_servers_on_one_directory_know_which_of_them_live(
+def test_19_servers_on_one_directory_know_which_of_them_live(
     launch: Callable[..., Process], remote: dict[str, str]
 ) -> None:
     first = launch(**remote, STREAMATOR_LEASE_SECONDS="1")

@@ -31,7 +31,7 @@ def running(run_app: Callable[..., RunningApp]) -> RunningApp:
     ("method", "path"),
     [("POST", "/api/ingest"), ("POST", "/api/job/x/cancel"), ("DELETE", "/api/documents/x")],
 )
-def test_another_sites_page_can_change_nothing(
+def test_61_another_sites_page_can_change_nothing(
     running: RunningApp, method: str, path: str, headers: dict[str, str]
 ) -> None:
     own = str(running.client.base_url).rstrip("/")
@@ -59,7 +59,7 @@ def test_the_apps_own_page_and_programs_pass(running: RunningApp, headers: dict[
     assert running.client.delete("/api/documents/none", headers=headers).status_code == 404
 
 
-def test_another_sites_page_gets_no_websocket(running: RunningApp) -> None:
+def test_60_another_sites_page_gets_no_websocket(running: RunningApp) -> None:
     own = str(running.client.base_url).rstrip("/")
     url = f"{own}/api/log/x/ws".replace("http", "ws", 1)
     for foreign in ("https://evil.example", "null", "http://127.0.0.1:1"):
@@ -72,7 +72,7 @@ def test_another_sites_page_gets_no_websocket(running: RunningApp) -> None:
     assert closed.value.rcvd.code == 4404  # it was let in, and there is no such job
 
 
-def test_reading_is_open_but_carries_no_permission_for_other_sites(running: RunningApp) -> None:
+def test_62_reading_is_open_but_carries_no_permission_for_other_sites(running: RunningApp) -> None:
     answer = running.client.get("/api/jobs", headers={"origin": "https://evil.example"})
     assert answer.status_code == 200
     assert not [name for name in answer.headers if name.startswith("access-control")]
