@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cloud import Cloud, CloudStore
 from conftest import moto
 from redis_server import RedisServer
 from test_dynamo import Proxy, error
-from test_remote import Cloud, CloudStore
 
 from streamator import DynamoStore, JobEmitter, JobLogger, RedisStore
 from streamator.deadletter import DeadLetterFile, default_path, make_letter
