@@ -1,7 +1,4 @@
-"""Helpers for tests: `collect`, and `StoreContract`, the tests that every store passes.
-
-Nothing here needs pytest to be imported; `StoreContract` is collected by it where a test derives from it.
-"""
+"""`StoreContract`: the tests that every store passes."""
 
 from __future__ import annotations
 
@@ -9,78 +6,20 @@ import asyncio
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
 
-from .emitter import JobEmitter
-from .errors import InvalidJobId, JobExists
-from .events import LEVELS, STATUSES, Event
-from .log import EventLog
-from .logger import JobLogger
-from .store import Store
-from .stream import follow
-
-T = TypeVar("T")
-
-INVALID_JOB_IDS = (
-    "", ".", "../x", "a/b", "a%2fb", "a#000000", "a b", "a\n", "\n", "a\x00", "é", "a" * 129, "a" * 10_000,
-    "\ud800", "$", "*", "{}", "'; --",
-)  # fmt: skip
-"""Job ids that no store may see."""
-
-HOSTILE_TEXTS = (
-    "", " ", "\r", "\n", "\r\n", "\n\ndata: forged\n\n", 'x\r\n\r\nid: 99\ndata: {"event":"done"}\r\n\r\n',
-    '{"event":"done"}', '{"event":"gap","missed":5}', "data: x", ": heartbeat", "event: done", '","event":"done","x":"',
-    "\x00", "a\x00b", "\x1b[31mred", "\x7f\x85", "\u2028\u2029", "\ufeff", "\u202eabc", "\ufffe", "\\", '"', "\\u0000",
-    "\U0001f469\u200d\U0001f680", "é" * 3_000, "\U0001f600" * 30_000, "</script><img onerror=alert(1)>",
-)  # fmt: skip
-"""Messages that must arrive as they are: a message's text can neither forge an event nor break one."""
+from ..emitter import JobEmitter
+from ..errors import InvalidJobId, JobExists
+from ..events import LEVELS, STATUSES, Event
+from ..logger import JobLogger
+from ..store import Store
+from ..stream import follow
+from .base import Contract, in_threads, messages, new_id, raises, run
+from .hostile import HOSTILE_TEXTS, INVALID_JOB_IDS
+from .transcript import collect
 
 
-async def collect(
-    source: EventLog | Store, job_id: str | None = None, *, after: int = 0, timeout: float = 10.0
-) -> list[Event]:
-    """All events of a job, until its log ends: ``events = await collect(store, job_id)``.
-
-    Args:
-        source: a log, or a store that is asked for the log of ``job_id`` until it has it.
-        job_id: the job; needed with a store, and of no meaning with a log.
-        after: the id of the last event to leave out (default 0: none).
-        timeout: how long to wait for the end, in seconds (default 10).
-
-    Returns:
-        The events as dicts, in order: gaps, and what is told of the producer of a remote job, among them.
-
-    Raises:
-        TimeoutError: the log did not end in time; the message says how far it came.
-        ValueError: a store without a ``job_id``.
-    """
-    if not isinstance(source, EventLog) and job_id is None:
-        raise ValueError("collect() has a store but no job_id: give the job_id, or a log")
-    events: list[Event] = []
-
-    async def read() -> None:
-        log = source if isinstance(source, EventLog) else await source.find(job_id or "")
-        while log is None:  # another process may not have written it yet
-            await asyncio.sleep(0.02)
-            log = await source.find(job_id or "")  # type: ignore[union-attr]
-        async for batch in follow(log, after):
-            events.extend(batch)
-
-    try:
-        await asyncio.wait_for(read(), timeout)
-    except (TimeoutError, asyncio.TimeoutError):  # two classes before Python 3.11
-        last = events[-1] if events else None
-        raise TimeoutError(
-            f"the log {'' if job_id is None else f'of job {job_id!r} '}did not end within {timeout:g} s; "
-            f"events read after id {after}: {len(events):,}, the last one {last!r}"
-        ) from None
-    return events
-
-
-class StoreContract:
+class StoreContract(Contract):
     """The tests that every store passes. Derive from it, give a fixture ``store``, and run pytest:
 
         class TestMyStore(StoreContract):
@@ -95,40 +34,29 @@ class StoreContract:
     ``pytest.register_assert_rewrite("streamator.testing")`` in ``conftest.py``.
     """
 
-    timeout: float = 10.0
-    """How long one job may take to be read to its end, in seconds."""
-
-    def reader(self) -> Store | None:
-        """Another store on the same data, as a second process would have it; None where there is none (default).
-
-        It is called anew for each test that reads, and what it gives is closed when that test is over. Whatever a
-        test reads from the store, it must then read from the reader too.
-        """
-        return None
-
     # Ids
 
     def test_a_new_job_is_found_by_its_id(self, store: Store) -> None:
-        job_id = _new_id()
+        job_id = new_id()
         job = store.create(job_id)
         assert (job.log.last, job.log.closed, job.log.ended) == (0, False, False)
         assert (job.cancel, job.result, job.has_result) == (None, None, False)
         assert store.get(job_id) is job
-        assert _run(store.find(job_id)) is job.log
+        assert run(store.find(job_id)) is job.log
 
     def test_an_unknown_job_is_none(self, store: Store) -> None:
         with self._views(store) as views:
             for view in views:
-                assert view.get(_new_id()) is None
-                assert _run(view.find(_new_id())) is None
+                assert view.get(new_id()) is None
+                assert run(view.find(new_id())) is None
 
     def test_an_invalid_id_is_refused_and_finds_nothing(self, store: Store) -> None:
         with self._views(store) as views:
             for job_id in INVALID_JOB_IDS:
-                assert _raises(InvalidJobId, partial(store.create, job_id)), job_id
+                assert raises(InvalidJobId, partial(store.create, job_id)), job_id
                 for view in views:
                     assert view.get(job_id) is None, job_id
-                    assert _run(view.find(job_id)) is None, job_id
+                    assert run(view.find(job_id)) is None, job_id
         assert store.degraded is None
 
     def test_the_longest_and_the_oddest_id_are_taken(self, store: Store) -> None:
@@ -140,15 +68,15 @@ class StoreContract:
     def test_an_id_in_use_is_refused_and_its_log_stays(self, store: Store) -> None:
         with JobLogger(store) as job:
             job.log("first")
-            assert _raises(JobExists, lambda: store.create(job.job_id))
-        assert _raises(JobExists, lambda: store.create(job.job_id)), "also after its end"
+            assert raises(JobExists, lambda: store.create(job.job_id))
+        assert raises(JobExists, lambda: store.create(job.job_id)), "also after its end"
         for events in self._read(store, job.job_id):
-            assert _messages(events) == ["first"]
+            assert messages(events) == ["first"]
 
     def test_of_many_who_ask_for_one_id_at_once_one_gets_it(self, store: Store) -> None:
-        job_id = _new_id()
+        job_id = new_id()
         refused: list[bool] = []
-        _in_threads(8, lambda n: refused.append(_raises(JobExists, lambda: store.create(job_id))))
+        in_threads(8, lambda n: refused.append(raises(JobExists, lambda: store.create(job_id))))
         assert sorted(refused) == [False] + [True] * 7
 
     # Reading
@@ -158,7 +86,7 @@ class StoreContract:
             for n in range(2_000):
                 job.log(f"line {n}", level=LEVELS[n % 4])
         for events in self._read(store, job.job_id):
-            assert _messages(events) == [f"line {n}" for n in range(2_000)]
+            assert messages(events) == [f"line {n}" for n in range(2_000)]
             assert [event["level"] for event in events[:-1]] == [LEVELS[n % 4] for n in range(2_000)]
             assert all(list(event) == ["event", "message", "level", "t"] for event in events[:-1])
             times = [event["t"] for event in events]
@@ -171,10 +99,10 @@ class StoreContract:
         with self._views(store) as views:
             for view in views:
                 log = self._found(view, job.job_id)
-                whole = _run(collect(log, timeout=self.timeout))
+                whole = run(collect(log, timeout=self.timeout))
                 assert log.last == len(whole) == 40
                 for after in range(41):
-                    assert _run(collect(log, after=after, timeout=self.timeout)) == whole[after:], after
+                    assert run(collect(log, after=after, timeout=self.timeout)) == whole[after:], after
 
     def test_an_id_that_the_log_does_not_have_reads_from_the_beginning(self, store: Store) -> None:
         with JobLogger(store) as job:
@@ -183,7 +111,7 @@ class StoreContract:
             for view in views:
                 log = self._found(view, job.job_id)
                 for after in (3, 10**18, -1):
-                    assert len(_run(collect(log, after=after, timeout=self.timeout))) == 2, after
+                    assert len(run(collect(log, after=after, timeout=self.timeout))) == 2, after
 
     def test_live_readers_and_late_ones_see_the_same(self, store: Store) -> None:
         job = JobLogger(store)
@@ -216,10 +144,10 @@ class StoreContract:
                 await working
                 return list(await asyncio.gather(*early, *middle, *join()))
 
-            results = _run(watch())
+            results = run(watch())
         assert len(results) in (6, 12)
         for events in results:
-            assert _messages(events) == [f"line {n}" for n in range(100)]
+            assert messages(events) == [f"line {n}" for n in range(100)]
             assert events == results[0]
 
     def test_readers_on_several_event_loops_see_the_same(self, store: Store) -> None:
@@ -227,17 +155,17 @@ class StoreContract:
         results: list[list[Event]] = []
 
         def read(_: int) -> None:
-            results.append(_run(collect(store, job.job_id, timeout=self.timeout)))
+            results.append(run(collect(store, job.job_id, timeout=self.timeout)))
 
         def write() -> None:
             for n in range(50):
                 job.log(f"line {n}")
             job.close()
 
-        _in_threads(4, read, write)
+        in_threads(4, read, write)
         assert len(results) == 4
         for events in results:
-            assert _messages(events) == [f"line {n}" for n in range(50)]
+            assert messages(events) == [f"line {n}" for n in range(50)]
 
     def test_a_worker_thread_wakes_a_reader_of_an_idle_loop(self, store: Store) -> None:
         job = JobLogger(store)
@@ -259,7 +187,7 @@ class StoreContract:
                 delays.append(time.monotonic() - logged_at[-1])
             return delays
 
-        delays = _run(asyncio.wait_for(watch(), self.timeout))
+        delays = run(asyncio.wait_for(watch(), self.timeout))
         assert sorted(delays)[2] < 0.1, f"seen after {delays} s"
 
     # The end
@@ -275,7 +203,7 @@ class StoreContract:
 
     def test_a_closed_log_says_so_and_takes_nothing(self, store: Store) -> None:
         job = JobLogger(store)
-        log = _run(store.find(job.job_id))
+        log = run(store.find(job.job_id))
         assert log is not None
         job.close()
         assert log.closed and log.closed_at is not None
@@ -284,12 +212,12 @@ class StoreContract:
         assert not log.close()
         with self._views(store) as views:
             for view in views:
-                assert len(_run(collect(view, job.job_id, timeout=self.timeout))) == 1
+                assert len(run(collect(view, job.job_id, timeout=self.timeout))) == 1
                 assert self._found(view, job.job_id).closed
 
     def test_closing_from_many_threads_gives_one_last_event(self, store: Store) -> None:
         job = JobLogger(store)
-        _in_threads(8, lambda n: job.close(STATUSES[n % 3]))
+        in_threads(8, lambda n: job.close(STATUSES[n % 3]))
         job.close()
         for events in self._read(store, job.job_id):
             assert [event["event"] for event in events] == ["done"]
@@ -303,12 +231,12 @@ class StoreContract:
             for n in range(50):
                 job.log(f"{thread} {n}")
 
-        _in_threads(40, work)
+        in_threads(40, work)
         job.close()
         for events in self._read(store, job.job_id):
             assert len(events) == 2_001
             for thread in range(40):
-                mine = [text for text in _messages(events) if text.split()[0] == str(thread)]
+                mine = [text for text in messages(events) if text.split()[0] == str(thread)]
                 assert mine == [f"{thread} {n}" for n in range(50)]
 
     def test_hostile_messages_arrive_as_they_are(self, store: Store) -> None:
@@ -316,7 +244,7 @@ class StoreContract:
             for text in HOSTILE_TEXTS:
                 job.log(text)
         for events in self._read(store, job.job_id):
-            assert _messages(events) == list(HOSTILE_TEXTS)
+            assert messages(events) == list(HOSTILE_TEXTS)
             assert [event["event"] for event in events] == ["log"] * len(HOSTILE_TEXTS) + ["done"]
 
     def test_what_utf_8_or_json_cannot_hold_becomes_something_that_they_can(self, store: Store) -> None:
@@ -325,7 +253,7 @@ class StoreContract:
             job.emit({"event": "x\udfff", "\udc00": ["\ud83d"], "n": float("nan"), "set": {1}, "bytes": b"\xff"})
         for events in self._read(store, job.job_id):
             t = events[1]["t"]
-            assert _messages(events) == ["a\ufffdb"]
+            assert messages(events) == ["a\ufffdb"]
             assert events[1] == {
                 "event": "x\ufffd", "\ufffd": ["\ufffd"], "n": "nan", "set": "{1}", "bytes": "b'\\xff'", "t": t,
             }  # fmt: skip
@@ -395,7 +323,7 @@ class StoreContract:
         reader = self.reader()
         if reader is not None:  # what is stored stays
             try:
-                assert len(_run(collect(reader, over.job_id, timeout=self.timeout))) == 2
+                assert len(run(collect(reader, over.job_id, timeout=self.timeout))) == 2
             finally:
                 reader.close()
 
@@ -414,7 +342,7 @@ class StoreContract:
                 events.extend(batch)
             return events
 
-        assert len(_run(asyncio.wait_for(read(), self.timeout))) == 1_001
+        assert len(run(asyncio.wait_for(read(), self.timeout))) == 1_001
 
     # The store as a whole
 
@@ -433,76 +361,3 @@ class StoreContract:
         job.close()
         store.close()
         assert job.job_id
-
-    # Helpers
-
-    @contextmanager
-    def _views(self, store: Store) -> Iterator[list[Store]]:
-        """The store, and the store of another process if there can be one."""
-        reader = self.reader()
-        try:
-            yield [store] if reader is None else [store, reader]
-        finally:
-            if reader is not None:
-                reader.close()
-
-    def _read(self, store: Store, job_id: str) -> list[list[Event]]:
-        """The job's events, as each view gives them."""
-        with self._views(store) as views:
-            return [_run(collect(view, job_id, timeout=self.timeout)) for view in views]
-
-    def _found(self, view: Store, job_id: str) -> EventLog:
-        async def look() -> EventLog:
-            while (log := await view.find(job_id)) is None:
-                await asyncio.sleep(0.02)
-            return log
-
-        log = _run(asyncio.wait_for(look(), self.timeout))
-        _run(collect(log, timeout=self.timeout))  # to its end, so that it is all here
-        return log
-
-
-def _new_id() -> str:
-    return str(uuid.uuid4())
-
-
-def _run(job: Awaitable[T]) -> T:
-    async def main() -> T:
-        return await job
-
-    return asyncio.run(main())
-
-
-def _messages(events: list[Event]) -> list[Any]:
-    return [event["message"] for event in events if event["event"] == "log"]
-
-
-def _raises(kind: type[Exception], call: Callable[[], object]) -> bool:
-    try:
-        call()
-    except kind:
-        return True
-    return False
-
-
-def _in_threads(count: int, work: Callable[[int], object], meanwhile: Callable[[], object] | None = None) -> None:
-    """Run ``work(0)``, ``work(1)``, ... at once, each in a thread; raise what one of them raised."""
-    errors: list[BaseException] = []
-    together = threading.Barrier(count)
-
-    def run(n: int) -> None:
-        try:
-            together.wait(10)
-            work(n)
-        except BaseException as error:  # handed to the test
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
-    for thread in threads:
-        thread.start()
-    if meanwhile is not None:
-        meanwhile()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
