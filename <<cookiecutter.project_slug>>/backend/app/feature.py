@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -53,6 +53,8 @@ class Feature:
             and left when no job runs any more.
         authentication: a middleware that every request goes through, unless AUTH is none: it puts the `User` into
             `scope["user"]`, or refuses. Of the feature with which people sign in; without one, AUTH has to be none.
+        larger_bodies: the paths of its routes that take more than MAX_BODY_KB, and how many bytes; None for one that
+            sees to it by itself.
     """
 
     name: str
@@ -60,3 +62,4 @@ class Feature:
     migrations: Sequence[Migration]
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
     authentication: Callable[[ASGIApp], ASGIApp] | None = None
+    larger_bodies: Mapping[str, int | None] = field(default_factory=dict)

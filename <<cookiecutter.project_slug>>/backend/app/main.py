@@ -22,7 +22,8 @@ from app.database import Database
 from app.errors import add_error_handlers
 from app.feature import Feature, Services
 from app.features import FEATURES
-from app.security import CrossSiteGuard, SecurityHeaders
+from app.headers import SecurityHeaders
+from app.security import BodyLimit, CrossSiteGuard, HostGuard
 from app.servers import Server
 from app.settings import Settings, SettingsError, load_settings
 from app.static import SinglePageApp
@@ -87,8 +88,9 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
         description=project.DESCRIPTION,
         version=version("app"),
         lifespan=lifespan,
-        docs_url="/api/docs",
         openapi_url="/api/openapi.json",
+        # Their pages run scripts of another site, with the rights of whoever opens them.
+        docs_url=None,
         redoc_url=None,
     )
     add_error_handlers(app)
@@ -104,9 +106,14 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
         ProcessCollector(registry=add_metrics_route(app, store=store).registry)  # and what the process takes
     if settings.static_dir is not None:
         app.mount("/", SinglePageApp(directory=settings.static_dir, html=True))
+    # The last that is added is the first that a request comes to.
+    larger = {f"/api{path}": limit for feature in features for path, limit in feature.larger_bodies.items()}
+    app.add_middleware(BodyLimit, limit=settings.max_body_kb * 1_000, larger=larger)
     for authentication in authentications:
         app.add_middleware(authentication)
     app.add_middleware(CrossSiteGuard)
+    if settings.host_names is not None:
+        app.add_middleware(HostGuard, hosts=settings.host_names)
     app.add_middleware(SecurityHeaders)
     return app
 

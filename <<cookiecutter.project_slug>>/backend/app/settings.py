@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -83,6 +84,12 @@ class Settings(BaseSettings):
     max_upload_mb: float = Field(
         default=20, gt=0, le=2000, description="set megabytes (of 1,000,000 bytes), above 0 and up to 2000"
     )
+    max_body_kb: int = Field(
+        default=64,
+        ge=1,
+        le=100_000,
+        description="set the kilobytes (of 1,000 bytes) of a request that is no upload and no text: 1 to 100000",
+    )
     max_running_jobs: int = Field(default=8, ge=1, le=1000, description="set a number from 1 to 1000")
     job_ttl_seconds: float = Field(
         default=3600, ge=1, description="set the seconds that a finished job stays in memory: 1 or more"
@@ -105,6 +112,11 @@ class Settings(BaseSettings):
     )
     max_streams_per_user: int = Field(
         default=50, ge=1, le=100_000, description="set how many streams a user may have open: 1 to 100000"
+    )
+    allowed_hosts: str | None = Field(
+        default=None,
+        pattern=r"^(\*|[A-Za-z0-9.-]+(\s*,\s*[A-Za-z0-9.-]+)*)$",
+        description="set the names of this server as in app.example,www.app.example, or * for any",
     )
     ingest_allow_private_urls: bool = Field(default=False, description="set it to true or false")
     anthropic_api_key: SecretStr | None = None
@@ -162,6 +174,14 @@ class Settings(BaseSettings):
     def max_upload_bytes(self) -> int:
         """The largest document taken, in bytes: MAX_UPLOAD_MB times 1,000,000."""
         return int(self.max_upload_mb * 1_000_000)
+
+    @property
+    def host_names(self) -> list[str] | None:
+        """The names that this server is asked for by, beside its addresses; None for any."""
+        if self.allowed_hosts is not None:
+            return None if self.allowed_hosts == "*" else re.split(r"\s*,\s*", self.allowed_hosts)
+        # Where people sign in another site has nothing from asking: no cookie of theirs goes with it.
+        return [] if self.auth == "none" else None
 
     @property
     def store_options(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from app.generation.openai_api import OpenAIProvider
 from app.generation.pipeline import Pipeline
 from app.generation.prompt import Prompts
 from app.generation.provider import Provider
-from app.generation.router import router
+from app.generation.router import LARGER_BODIES, router
 from app.generation.runs import MIGRATIONS, RunTable
 from app.settings import Settings
 
@@ -52,4 +52,6 @@ def _providers(settings: Settings) -> dict[ProviderName, Provider]:
     return {each.name: each for each in providers}
 
 
-FEATURE = Feature(name="generation", router=router, migrations=MIGRATIONS, lifespan=_lifespan)
+FEATURE = Feature(
+    name="generation", router=router, migrations=MIGRATIONS, lifespan=_lifespan, larger_bodies=LARGER_BODIES
+)

@@ -38,4 +38,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await library.close()
 
 
-FEATURE = Feature(name="ingest", router=router, migrations=MIGRATIONS, lifespan=_lifespan)
+FEATURE = Feature(
+    name="ingest",
+    router=router,
+    migrations=MIGRATIONS,
+    lifespan=_lifespan,
+    larger_bodies=dict.fromkeys(("/ingest", "/ingest/stream")),  # as much as MAX_UPLOAD_MB says
+)
