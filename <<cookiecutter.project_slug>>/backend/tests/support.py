@@ -7,12 +7,16 @@ import http.server
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import APIRouter, FastAPI
+
+from app.feature import Feature
 
 JsonObject = dict[str, Any]
 
@@ -33,6 +37,16 @@ async def eventually_async(condition: Callable[[], Any], seconds: float = 10.0) 
         assert time.monotonic() < deadline, f"still false after {seconds} s"
         await asyncio.sleep(0.01)
     return result
+
+
+def feature_of(router: APIRouter, **more: Any) -> Feature:
+    """A feature that is nothing but these routes."""
+
+    @asynccontextmanager
+    async def nothing(app: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    return Feature("test", router, (), nothing, **more)
 
 
 @dataclass
