@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from streamator import DynamoStore
-from streamator.testing import StoreContract
+from streamator.testing import FaultContract, StoreContract
 
 pytest.importorskip("moto")
 
 
-class TestDynamoStoreContract(StoreContract):
+class TestDynamoStoreContract(StoreContract, FaultContract):
     timeout = 30.0
 
     def make(self) -> DynamoStore:

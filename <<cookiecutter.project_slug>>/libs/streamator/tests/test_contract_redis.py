@@ -9,10 +9,10 @@ import pytest
 from redis_server import RedisServer
 
 from streamator import RedisStore
-from streamator.testing import StoreContract
+from streamator.testing import FaultContract, StoreContract
 
 
-class TestRedisStoreContract(StoreContract):
+class TestRedisStoreContract(StoreContract, FaultContract):
     timeout = 30.0
 
     def make(self) -> RedisStore:

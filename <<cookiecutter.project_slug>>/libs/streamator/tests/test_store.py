@@ -12,14 +12,7 @@ import pytest
 
 from streamator import EventLog, JobEmitter, JobExists, JobLogger, MemoryStore, Store, StoreError, follow, open_store
 from streamator.store import find_job
-from streamator.testing import StoreContract, collect
-
-
-class TestMemoryStoreContract(StoreContract):
-    @pytest.fixture
-    def store(self) -> MemoryStore:
-        return MemoryStore()
-
+from streamator.testing import collect
 
 # Bounds
 

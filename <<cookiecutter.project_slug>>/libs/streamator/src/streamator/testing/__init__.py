@@ -1,10 +1,11 @@
-"""Helpers for tests: `collect`, and `StoreContract`, the tests that every store passes.
+"""Helpers for tests: `collect`, and the tests that every store passes, `StoreContract` and `FaultContract`.
 
-Nothing here needs pytest to be imported; `StoreContract` is collected by it where a test derives from it.
+Nothing here needs pytest to be imported; the contracts are collected by it where a test derives from them.
 """
 
 from .contract import StoreContract
+from .faults import FaultContract
 from .hostile import HOSTILE_TEXTS, INVALID_JOB_IDS
 from .transcript import collect
 
-__all__ = ["HOSTILE_TEXTS", "INVALID_JOB_IDS", "StoreContract", "collect"]
+__all__ = ["HOSTILE_TEXTS", "INVALID_JOB_IDS", "FaultContract", "StoreContract", "collect"]
