@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import socket
 import sys
 
 import uvicorn
+from streamator import viewer
+from uvicorn.supervisors import ChangeReload
 
 from app.settings import PROJECT_ROOT, SettingsError, load_settings
 
@@ -20,19 +24,34 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
+    logs.configure(settings)
     watched = [PROJECT_ROOT / "backend" / "app", PROJECT_ROOT / "libs" / "streamator" / "src"]
-    uvicorn.run(
+    config = uvicorn.Config(
         "app.main:app",
         host=settings.backend_host,
         port=settings.backend_port,
         reload=options.reload,
+        log_config=None,  # it is configured
+        limit_concurrency=settings.max_connections,
         reload_dirs=[str(each) for each in watched if each.is_dir()] if options.reload else None,
         # Streams end by themselves; this bounds a request that does not, such as a stalled upload.
         timeout_graceful_shutdown=5,
         # Viewers send little over their WebSockets; what is larger is refused before it is read (1009).
         ws_max_size=65_536,
     )
-    return 0
+    listener = config.bind_socket()
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        # Each connection has it from the socket that it comes in by: one whose other end confirms nothing for so long
+        # is dropped, with what waits to be sent. Else the system keeps trying for a quarter of an hour where the other
+        # end has vanished, and for ever where it only takes nothing, though the stream itself has long been given up.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(viewer.SEND_TIMEOUT_SECONDS * 1_000))
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        if options.reload:
+            ChangeReload(config, target=server.run, sockets=[listener]).run()
+        else:
+            server.run(sockets=[listener])
+    return 0 if server.started or options.reload else 3
 
 
 if __name__ == "__main__":
