@@ -11,6 +11,7 @@ import uvicorn
 from streamator import viewer
 from uvicorn.supervisors import ChangeReload
 
+from app import logs
 from app.settings import PROJECT_ROOT, SettingsError, load_settings
 
 

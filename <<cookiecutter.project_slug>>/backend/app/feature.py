@@ -14,6 +14,7 @@ from streamator import Store
 
 from app.database import Database, Migration
 from app.documents import DocumentSource
+from app.health import Readiness
 from app.jobs import JobRunner
 from app.settings import Settings
 
@@ -28,6 +29,7 @@ class Services:
     database: Database
     store: Store
     jobs: JobRunner
+    readiness: Readiness
     documents: list[DocumentSource] = field(default_factory=list)
     """Where documents are: a feature that keeps some adds itself, one that works on them reads from all."""
 

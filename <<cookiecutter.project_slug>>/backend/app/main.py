@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import sys
 from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import version
@@ -16,13 +15,15 @@ from streamator import open_store
 from streamator.emitter import start_reaper
 from streamator.fastapi import add_job_routes, add_log_routes
 from streamator.metrics import add_metrics_route
+from streamator.shutdown import watch_signals
 
-from app import jobs, project, routes
+from app import jobs, logs, project, routes
 from app.database import Database
 from app.errors import add_error_handlers
 from app.feature import Feature, Services
 from app.features import FEATURES
 from app.headers import SecurityHeaders
+from app.health import Readiness
 from app.security import BodyLimit, CrossSiteGuard, HostGuard
 from app.servers import Server
 from app.settings import Settings, SettingsError, load_settings
@@ -68,7 +69,8 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
             stack.push_async_callback(asyncio.to_thread, store.close)
             runner = jobs.JobRunner(jobs.JobTable(database, server), store, limit=settings.max_running_jobs)
             await runner.interrupt_abandoned()
-            app.state.services = Services(settings, database, store, runner)
+            app.state.services = Services(settings, database, store, runner, Readiness(store, database))
+            watch_signals()  # so that it is known when the server is told to stop, also where no stream is open
             for feature in features:
                 await stack.enter_async_context(feature.lifespan(app))
             stack.push_async_callback(runner.shutdown)
@@ -115,27 +117,18 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
     if settings.host_names is not None:
         app.add_middleware(HostGuard, hosts=settings.host_names)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(logs.RequestIds)
     return app
-
-
-def _configure_logging() -> None:
-    """Shows this app's own lines; what the program around it has configured is left alone."""
-    ours = logging.getLogger("app")
-    if ours.handlers or logging.getLogger().handlers:
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    ours.addHandler(handler)
-    ours.setLevel(logging.INFO)
 
 
 def __getattr__(name: str) -> FastAPI:
     # Made when uvicorn asks for it, not on import: tests and tools import create_app without an environment.
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    _configure_logging()
     try:
-        made = create_app()
+        settings = load_settings()
+        logs.configure(settings)
+        made = create_app(settings)
     except SettingsError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

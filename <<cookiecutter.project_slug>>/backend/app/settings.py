@@ -47,8 +47,8 @@ def _number(default: float, unit: str, title: str, *, at_least: float = 1, at_mo
 class Settings(BaseSettings):
     """All that can be set, each by the environment variable of the same name in capitals.
 
-    The title of a field is what it sets, and its description what to do about a value that does not fit. The table in the
-    README is made of the titles (`make settings`).
+    The title of a field is what it sets, and its description what to do about a value that does not fit. The table in
+    the README is made of the titles (`make settings`).
     """
 
     model_config = SettingsConfigDict(
