@@ -219,13 +219,21 @@ def test_25_viewers_that_leave_are_freed_within_a_second(server: Server) -> None
     assert time.monotonic() - left < 1
 
 
-def test_27_a_viewer_that_never_reads_holds_up_nobody_and_costs_little(server: Server) -> None:
+STREAM = "GET /log/{}/stream HTTP/1.1\r\nhost: x\r\n\r\n"
+SOCKET = (
+    "GET /log/{}/ws HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+    "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("request_text", [STREAM, SOCKET], ids=["stream", "socket"])
+def test_27_a_viewer_that_never_reads_holds_up_nobody_and_costs_little(server: Server, request_text: str) -> None:
     big = server.start(lines=20_000, text="x" * 1000)  # 20 MB: more than any socket buffer takes
     assert len(server.events(big)) == 20_001
     with socket.create_connection(("127.0.0.1", server.port)) as stuck:
         full, base = resident(server.process.pid), server.tasks()
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        stuck.sendall(f"GET /log/{big}/stream HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        stuck.sendall(request_text.format(big).encode())
         eventually(lambda: server.tasks() > base, "the stuck stream")
         assert len(server.events(big)) == 20_001
         assert resident(server.process.pid) - full < 4_000_000, "a viewer holds more than what is on its way"
@@ -243,7 +251,7 @@ def many_files() -> Iterator[None]:
 @contextmanager
 def watching(server: Server, job_id: str, count: int) -> Iterator[list[socket.socket]]:
     """So many viewers, each of which has seen the first line."""
-    request = f"GET /log/{job_id}/stream HTTP/1.1\r\nhost: x\r\n\r\n".encode()
+    request = STREAM.format(job_id).encode()
     with ExitStack() as stack:
         address = ("127.0.0.1", server.port)
         viewers = [stack.enter_context(socket.create_connection(address, PATIENCE_S)) for _ in range(count)]
