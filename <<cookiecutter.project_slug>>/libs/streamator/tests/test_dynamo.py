@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.client
-import http.server
 import json
 import logging
 import math
@@ -22,7 +20,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import moto
+from dynamo_server import Answer, Proxy, error, moto
 
 from streamator import DynamoStore, EventLog, JobLogger, StoreError, follow, open_store
 from streamator.dynamo import item_size
@@ -31,85 +29,6 @@ pytest.importorskip("moto")
 import boto3
 
 PATIENCE = 30.0  # seconds, where it does not matter how long it takes
-Answer = tuple[int, bytes]
-
-
-class Proxy:
-    """Between the store and moto: counts what passes, and answers in moto's place where ``on_call`` says
-    so."""
-
-    def __init__(self, port: int) -> None:
-        self.target = port
-        self.calls: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
-        self.on_call: Callable[[str, dict[str, Any]], Answer | str | None] = lambda name, body: None
-        proxy = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                raw = self.rfile.read(int(self.headers["content-length"]))
-                name = self.headers["x-amz-target"].partition(".")[2]
-                body = json.loads(raw)
-                answer = proxy.on_call(name, body)
-                if answer == "drop":
-                    self.close_connection = True
-                    return
-                if not isinstance(answer, tuple):
-                    answer = self.forward(json.dumps(body).encode())
-                    if proxy.on_call(name, {"answered": True}) == "drop":
-                        self.close_connection = True
-                        return
-                status, content = answer
-                proxy.calls.append((name, body, json.loads(content)))
-                self.send_response(status)
-                self.send_header("content-type", "application/x-amz-json-1.0")
-                self.send_header("content-length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def forward(self, raw: bytes) -> Answer:
-                connection = http.client.HTTPConnection("127.0.0.1", proxy.target, timeout=30)
-                headers = {k: v for k, v in self.headers.items() if k.lower() != "content-length"}
-                connection.request("POST", "/", raw, headers)
-                response = connection.getresponse()
-                result = response.status, response.read()
-                connection.close()
-                return result
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *args: object) -> None:
-                pass  # clients that gave up
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def named(self, name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        return [(body, answer) for called, body, answer in list(self.calls) if called == name]
-
-
-def error(code: str, status: int = 400) -> Answer:
-    body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code}
-    return status, json.dumps(body).encode()
-
-
-@pytest.fixture
-def proxy(server: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    proxy = Proxy(server[0])
-    for name, value in {
-        "AWS_ENDPOINT_URL_DYNAMODB": proxy.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    yield proxy
-    proxy.server.shutdown()
-    proxy.server.server_close()
 
 
 @pytest.fixture
