@@ -28,6 +28,7 @@ from app.security import BodyLimit, CrossSiteGuard, HostGuard
 from app.servers import Server
 from app.settings import Settings, SettingsError, load_settings
 from app.static import SinglePageApp
+from app.streams import StreamLimit
 
 __all__ = ["create_app"]
 
@@ -67,7 +68,13 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
             stack.push_async_callback(database.close)
             await database.open()
             stack.push_async_callback(asyncio.to_thread, store.close)
-            runner = jobs.JobRunner(jobs.JobTable(database, server), store, limit=settings.max_running_jobs)
+            runner = jobs.JobRunner(
+                jobs.JobTable(database, server, kept=settings.max_kept_jobs),
+                store,
+                limit=settings.max_running_jobs,
+                per_user=settings.max_running_jobs_per_user,
+                seconds=settings.max_job_seconds,
+            )
             await runner.interrupt_abandoned()
             app.state.services = Services(settings, database, store, runner, Readiness(store, database))
             watch_signals()  # so that it is known when the server is told to stop, also where no stream is open
@@ -111,6 +118,7 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
     # The last that is added is the first that a request comes to.
     larger = {f"/api{path}": limit for feature in features for path, limit in feature.larger_bodies.items()}
     app.add_middleware(BodyLimit, limit=settings.max_body_kb * 1_000, larger=larger)
+    app.add_middleware(StreamLimit, limit=settings.max_streams, per_user=settings.max_streams_per_user)
     for authentication in authentications:
         app.add_middleware(authentication)
     app.add_middleware(CrossSiteGuard)

@@ -37,8 +37,13 @@ class Auth:
             logger.warning("AUTH=jwt, and there is no user yet: make one with `python -m app.auth add-user NAME`")
         return cls(
             accounts,
-            Throttle(database, secret),
-            Sessions(database, secret, days=settings.auth_session_days),
+            Throttle(
+                database,
+                secret,
+                per_name=settings.max_sign_ins_per_name,
+                per_address=settings.max_sign_ins_per_address,
+            ),
+            Sessions(database, secret, days=settings.auth_session_days, kept=settings.max_sessions_per_user),
             Tokens(secret, seconds=settings.auth_token_seconds),
         )
 

@@ -21,9 +21,6 @@ __all__ = ["Session", "SessionWatch", "Sessions"]
 
 logger = logging.getLogger(__name__)
 
-KEPT_SESSIONS = 100
-"""How many sessions a user may have; the one unused for longest goes first."""
-
 _DAY_SECONDS = 86_400
 _WATCH_SECONDS = 1.0
 
@@ -53,11 +50,13 @@ class Sessions:
         database: where.
         secret: the key from which the next token is made.
         days: after so many days without use a session is over.
+        kept: how many a user may have (MAX_SESSIONS_PER_USER); the one unused for longest goes first.
     """
 
-    def __init__(self, database: Database, secret: bytes, *, days: int) -> None:
+    def __init__(self, database: Database, secret: bytes, *, days: int, kept: int = 100) -> None:
         self._database = database
         self._secret = secret
+        self._kept = kept
         self.seconds = days * _DAY_SECONDS
 
     async def begin(self, user: User) -> Session:
@@ -75,7 +74,7 @@ class Sessions:
             connection.execute(
                 "DELETE FROM auth_sessions WHERE id IN (SELECT id FROM auth_sessions WHERE user_id = ? "
                 "ORDER BY expires_at DESC LIMIT -1 OFFSET ?)",
-                (user.id, KEPT_SESSIONS),
+                (user.id, self._kept),
             )
 
         await self._database.write(insert)

@@ -31,7 +31,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     prompts = Prompts(_PROMPTS)
     await prompts.all()  # a prompt that cannot be used is said at the start, not in a run
     app.state.generation = Pipeline(
-        prompts=prompts, providers=_providers(services.settings), runs=RunTable(services.database)
+        prompts=prompts,
+        providers=_providers(services.settings),
+        runs=RunTable(services.database, kept=services.settings.max_kept_runs),
     )
     yield
 
