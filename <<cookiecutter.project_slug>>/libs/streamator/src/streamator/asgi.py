@@ -189,7 +189,8 @@ class LogApp:
 
     ``GET {prefix}/{job_id}/stream`` is the live stream; see `StreamApp`. ``WS {prefix}/{job_id}/ws`` is the same over
     a WebSocket; see `WebSocketApp`. ``GET {prefix}/{job_id}`` is what there is
-    now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
+    now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since,
+    or for the rest of a log of more than 16 MiB.
     Whoever knows a job's id can read it: put what your framework has for authentication in front of it.
     """
 

@@ -193,7 +193,8 @@ def add_log_routes(
 
     ``GET {prefix}/{job_id}/stream`` is the live stream; see `StreamResponse`. ``WS {prefix}/{job_id}/ws`` is the same
     over a WebSocket; see `WebSocketApp`. ``GET {prefix}/{job_id}`` is what there is now,
-    ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
+    ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since,
+    or for the rest of a log of more than 16 MiB.
     """
     opened = given_store(store, store_options)
     shows: dict[str, Any] = {"filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size}

@@ -33,6 +33,8 @@ Headers = list[tuple[bytes, bytes]]
 
 RETRY_MS = 3_000
 SEND_TIMEOUT_SECONDS = 30.0
+# About how much a poll is answered at once. Whoever is behind by more asks again, after its `next`.
+POLL_BYTES = 16_777_216
 # In a request's scope, put there by an authentication: the Unix time at which the permission to look on ends, and a
 # function that is asked once a second whether it has ended before that.
 ENDS_AT = "streamator.ends_at"
@@ -76,12 +78,13 @@ class Viewer:
             self.follow.stop()
         self.task = self.follow = None
         if isinstance(error, OSError):  # how an ASGI server (spec 2.4) says that the client has left
-            logger.debug("a viewer of job %s left", self.job_id)
+            logger.debug("a viewer of job %s left", self.job_id, extra={"job_id": self.job_id})
             return True
         if isinstance(error, asyncio.CancelledError) and self.stuck:
             if task is not None and hasattr(task, "uncancel"):  # Python 3.11
                 task.uncancel()
-            logger.info("a viewer of job %s took nothing for %g s: given up", self.job_id, SEND_TIMEOUT_SECONDS)
+            text, about = "a viewer of job %s took nothing for %g s: given up", {"job_id": self.job_id}
+            logger.info(text, self.job_id, SEND_TIMEOUT_SECONDS, extra=about)
             return True
         return False
 
@@ -212,11 +215,15 @@ def stream_headers() -> Headers:
 
 
 async def snapshot_json(log: EventLog, after: int, filter: Filter | None = None) -> bytes:
-    """What a poll is answered: the events after an id that are shown, as JSON. ``next`` counts the others too."""
+    """What a poll is answered: the events after an id that are shown, as JSON, up to about 16 MiB of them. ``next``
+    counts the others too."""
     after = log.start_at(after)
     parts: list[bytes] = []
-    while batch := log.read(after):
-        parts += wire.json_parts(batch.frames if filter is None else filter.select(batch.frames))
+    size = 0
+    while size < POLL_BYTES and (batch := log.read(after)):
+        frames = batch.frames if filter is None else filter.select(batch.frames)
+        parts += wire.json_parts(frames)
+        size += len(frames)
         after = batch.last
         await asyncio.sleep(0)  # a long log is many reads: the others have their turn between two
     if log.status == "lost" and not log.closed:

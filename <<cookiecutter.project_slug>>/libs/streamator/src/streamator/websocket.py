@@ -109,8 +109,7 @@ class _Socket(Viewer):
                     view = view.narrowed(scope["query_string"])
                     log = await self._find(store)
                 except ValueError as error:
-                    logger.info("a viewer of job %s is sent away: %s", self.job_id, error)
-                    self.code = UNPROCESSABLE
+                    self._send_away(error, UNPROCESSABLE)
                     log = None
                 after = cursor(scope)
                 del scope  # it is not needed again
@@ -132,12 +131,15 @@ class _Socket(Viewer):
                 if listener is not None:
                     listener.cancel()
 
+    def _send_away(self, error: Exception, code: int) -> None:
+        logger.info("a viewer of job %s is sent away: %s", self.job_id, error, extra={"job_id": self.job_id})
+        self.code = code
+
     async def _find(self, store: Store | None) -> EventLog | None:
         try:
             log = await find_log(self.job_id, store)
         except StoreError as error:
-            logger.info("a viewer of job %s is sent away: %s", self.job_id, error)
-            self.code = TRY_LATER
+            self._send_away(error, TRY_LATER)
             return None
         if log is None:
             self.code = NOT_FOUND
