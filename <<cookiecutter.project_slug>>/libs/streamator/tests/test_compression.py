@@ -102,7 +102,7 @@ def test_each_send_can_be_read_at_once_and_the_end_is_a_clean_one(name: str) -> 
     asyncio.run(test())
 
 
-def test_a_shutdown_ends_a_compressed_stream_cleanly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_04_a_shutdown_ends_a_compressed_stream_cleanly(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         job = JobLogger()
         job.log("one")
