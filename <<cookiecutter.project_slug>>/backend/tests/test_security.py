@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
 
+import httpx
 import pytest
 from fastapi import APIRouter
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -12,6 +11,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from app.headers import HEADERS
+from app.settings import Settings
 from tests.support import RunningApp, feature_of
 
 
@@ -104,45 +104,56 @@ def test_its_addresses_and_its_own_names_pass(running: RunningApp, host: str) ->
 
 
 @pytest.mark.parametrize(
-    ("values", "status"),
-    [({"auth": "none"}, 403), ({"auth": "none", "allowed_hosts": "*"}, 200), ({"auth": "jwt"}, 200),
-     ({"auth": "jwt", "allowed_hosts": "app.example , b.example"}, 403)],
-)  # fmt: skip
+    ("values", "names"),
+    [
+        ({"auth": "none"}, []),
+        ({"auth": "none", "allowed_hosts": "*"}, None),
+        ({"auth": "jwt"}, None),
+        ({"auth": "jwt", "allowed_hosts": "app.example , b.example"}, ["app.example", "b.example"]),
+    ],
+)
 def test_names_are_checked_where_nobody_signs_in_and_where_they_are_set(
-    run_app: Callable[..., RunningApp], values: dict[str, str], status: int
+    settings: Callable[..., Settings], values: dict[str, str], names: list[str] | None
 ) -> None:
-    client = run_app(**values).client
-    assert client.get("/api/config", headers={"host": "other.example"}).status_code == status
+    assert settings(**values).host_names == names
+
+
+def test_any_name_may_be_allowed(run_app: Callable[..., RunningApp]) -> None:
+    client = run_app(allowed_hosts="*").client
+    assert client.get("/api/jobs", headers={"host": "other.example"}).status_code == 200
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_a_body_over_the_limit_is_refused_before_anything_is_done(running: RunningApp, announced: bool) -> None:
-    def body(number: int) -> Any:
-        data = b'{"job_id": "' + b"x" * number + b'"}'
-        return data if announced else iter([data[:1000], data[1000:]])
+@pytest.mark.parametrize(
+    ("route", "limit", "fix"), [("short", 64_000, "send less, or raise MAX_BODY_KB"), ("long", 200_000, "send less")]
+)
+def test_a_body_over_the_limit_of_its_route_is_refused_before_anything_is_done(
+    run_app: Callable[..., RunningApp], route: str, limit: int, fix: str, announced: bool
+) -> None:
+    router, done = APIRouter(), list[int]()
 
-    ask = partial(running.client.post, "/api/auth/tickets", headers={"content-type": "application/json"})
-    answer = ask(content=body(64_000))
-    assert answer.status_code == 413
-    assert answer.json() == {"error": "the body is larger than 64 kB: send less, or raise MAX_BODY_KB"}
-    assert ask(content=body(60_000)).status_code != 413
-    if announced:  # also where no route would read it
-        assert running.client.post("/api/job/none/cancel", content=body(64_000)).status_code == 413
-        assert running.client.get("/api/jobs", headers={"content-length": "9" * 18}).status_code == 413
-
-
-def test_a_route_may_take_more_and_its_limit_holds(run_app: Callable[..., RunningApp]) -> None:
-    router = APIRouter()
-
+    @router.post("/short")
     @router.post("/long")
-    async def take(body: dict[str, str]) -> int:
-        return len(body["text"])
+    async def take(body: dict[str, str]) -> None:
+        done.append(len(body["text"]))
+
+    @router.post("/unread")
+    async def act() -> None:
+        done.append(0)
 
     client = run_app(features=(feature_of(router, larger_bodies={"/long": 200_000}),)).client
-    assert client.post("/api/long", json={"text": "x" * 190_000}).json() == 190_000
-    assert client.post("/api/long", json={"text": "x" * 200_000}).json() == {
-        "error": "the body is larger than 200 kB: send less"
-    }
+
+    def send(number: int, to: str = route) -> httpx.Response:
+        data = b'{"text": "' + b"x" * number + b'"}'
+        content = data if announced else iter([data[:1000], data[1000:]])
+        return client.post(f"/api/{to}", content=content, headers={"content-type": "application/json"})
+
+    assert send(limit - 100).status_code == 200
+    answer = send(limit)
+    assert (answer.status_code, answer.json()) == (413, {"error": f"the body is larger than {limit // 1000} kB: {fix}"})
+    if announced:
+        assert send(64_000, "unread").status_code == 413
+    assert done == [limit - 100]
 
 
 def test_every_answer_has_the_headers_of_a_page_that_needs_nothing(run_app: Callable[..., RunningApp]) -> None:

@@ -11,22 +11,21 @@ const frontend = join(import.meta.dirname, "..");
 
 describe("the built page", () => {
   const files = new Map<string, string>();
+  const settings: string[] = [];
 
   beforeAll(async () => {
     const example = await readFile(join(frontend, "..", ".env.example"), "utf8");
-    const settings = [...example.matchAll(/^# ([A-Z_]+)=/gm)].map(([, name = ""]) => name);
-    expect(settings).toContain("AUTH_SECRET");
+    for (const [, name = ""] of example.matchAll(/^# ([A-Z_]+)=/gm)) settings.push(name);
     for (const name of [...settings, "AWS_SECRET_ACCESS_KEY", "NODE_AUTH_TOKEN"]) if (!name.endsWith("_PORT")) vi.stubEnv(name, MARKER);
     const { output } = (await build({ root: frontend, logLevel: "error", build: { write: false } })) as Rolldown.RolldownOutput;
     for (const file of output) files.set(file.fileName, file.type === "chunk" ? file.code : String(file.source));
   }, 60_000);
 
   it("holds nothing of the environment that it was built in", () => {
+    expect(settings).toContain("AUTH_SECRET");
     expect([...files.keys()].some((name) => name.endsWith(".js"))).toBe(true);
-    for (const [name, text] of files) {
-      expect(text.includes(MARKER), name).toBe(false);
-      expect(text.includes(process.cwd()), name).toBe(false);
-    }
+    const found = [...files].filter(([, text]) => text.includes(MARKER) || text.includes(frontend)).map(([name]) => name);
+    expect(found).toEqual([]);
   });
 
   it("has no script and no style within its HTML: the policy it is served with forbids them", () => {
