@@ -94,7 +94,7 @@ class Step:
 # The store, whether people sign in, and which specs (empty: all). In the generated project's own CI it is all of them.
 END_TO_END = (
     ("memory", "none", ""),
-    ("memory", "jwt", "agents auth components dashboard generation ingest jobs library"),
+    ("memory", "jwt", "agents auth components dashboard generation ingest jobs library security"),
     ("dynamo", "none", ""),
     ("dynamo", "jwt", "auth"),
     ("redis", "none", ""),
