@@ -1,0 +1,656 @@
+"""Random schedules against a model of a log: jobs that log and end, viewers who come, go and resume, stores that fail,
+processes that are stopped and killed. Whatever happens, what a viewer has seen is exact, or has a gap of the right
+size.
+
+The library's own code runs, with all of its threads, in a `simulation`: a step takes no time, and a case that was
+found happens again. ``make model`` in the template's repository looks for new ones, for as long as it is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import pytest
+from cloud import Cloud, CloudStore, Streams, StreamStore
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition, rule
+from simulation import Process, Simulation, simulation
+
+from streamator import EventLog, MemoryStore, StoreError, event_type, follow
+from streamator.fault import FaultKind
+from streamator.log import Batch, Overflow
+from streamator.remote import Chunk, Fetched, Key, StoreFault
+from streamator.viewer import snapshot_json
+
+T = TypeVar("T")
+
+# The same cases each time: what fails is then the change that is tested. Others are for `make model`, which says how
+# many, and hands over a seed.
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
+SETTINGS = settings(
+    max_examples=EXAMPLES or 40, derandomize=not EXAMPLES, stateful_step_count=60 if EXAMPLES else 30, deadline=None,
+    database=None, suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+
+LEVELS = ("info", "success", "warning", "error")
+POISON = "poison"
+HUGE = "huge"  # more than a chunk holds
+TEXTS = {"": "", "short": "x" * 100, "long": "é" * 3_000, POISON: POISON, HUGE: "\U0001f600" * 40_000}
+LEASE = 4.0
+WEEK = 604_800.0
+FRAME = re.compile(rb"(?:id: ([0-9]+)\n)?data: ([^\n]*)\n\n")
+
+
+class Model:
+    """A log: events, each with its place as its id, and the last one when it is closed."""
+
+    def __init__(self, maxlen: int, overflow: Overflow) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.status: str | None = None
+        self.maxlen = maxlen
+        self.newest_go = overflow == "drop_newest"
+
+    def has_room_for(self, event_id: int) -> bool:
+        """Whether a log of ``maxlen`` events has this one to the end."""
+        last = len(self.events) + 1
+        return event_id == last or (event_id <= self.maxlen if self.newest_go else event_id > last - self.maxlen)
+
+
+class Job:
+    """A job, its model, and what is known of its readers."""
+
+    def __init__(self, job_id: str, server: Server, model: Model) -> None:
+        self.id = job_id
+        self.server = server
+        self.model = model
+        with server.inside():
+            self.log: EventLog = server.store.create(job_id).log
+        self.read: dict[int, Any] = {}
+        """What the readers were given, by its id."""
+        self.done_id: int | None = None
+        self.cut = False
+        """Whether its memory may have lost any of its events."""
+        self.at_risk = False
+        """Whether its end may never be seen by other processes."""
+        self.may_begin_anew = False
+        """Whether viewers may have seen events that are nowhere any more."""
+        self.stored = 0
+        """So many of its first events are in the store for good."""
+
+    def append(self, kind: str, text: str, level: str) -> None:
+        event: dict[str, Any] = {"event": kind, "message": f"{len(self.model.events)} {text}", "level": level}
+        # There is no turn of another thread between the two.
+        self.model.events.append(event)
+        taken = self.log.append_log(event["message"], level) if kind == "log" else self.log.append(event)
+        if not taken:
+            self.model.events = [other for other in self.model.events if other is not event]
+
+    def close(self, status: str) -> None:
+        if self.log.close({"event": "done", "status": status}):
+            self.model.status = status
+
+    def may_lack(self, event_id: int) -> bool:
+        """Whether a gap may stand for this event."""
+        events = self.model.events
+        poisoned = event_id <= len(events) and POISON in events[event_id - 1]["message"]
+        return self.cut or poisoned or not self.model.has_room_for(event_id)
+
+
+class Server(Process):
+    """A process with a store of its own, and an event loop for its viewers."""
+
+    def __init__(self, sim: Simulation, network: Network, new_store: Callable[[], MemoryStore]) -> None:
+        super().__init__()
+        self.network = network
+        self.inside: Callable[[], contextlib.AbstractContextManager[None]] = partial(sim.inside, self)
+        with self.inside():
+            self.store = new_store()
+            self.loop = sim.new_loop()
+            sim.thread(self._serve)
+
+    def _serve(self) -> None:
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.close()
+
+
+@dataclass
+class Viewer:
+    """Somebody who looks at a job, comes back after each end that is not the job's, and checks what there is to see."""
+
+    job: Job
+    only_logs: bool = False
+    polls: bool = False
+    limit: int = 65_536
+    batch_delay: float = 0.0
+    heartbeat: float = 3_600.0  # without one, who is not woken is found out
+    pause: float = 0.0
+    cursor: int = 0
+    t: float = 0.0
+    state: str = "away"
+    server: Server | None = None
+    visit: object = None
+    task: asyncio.Task[None] | None = None
+    failed: AssertionError | None = None
+
+    def come(self, server: Server) -> None:
+        """From another thread: look at the job there."""
+        self.state, self.server = "coming", server
+        self.visit = visit = object()
+
+        def begin() -> None:
+            if self.visit is visit:  # it has not left before
+                self.task = server.loop.create_task(self.look(server))
+
+        server.loop.call_soon_threadsafe(begin)
+
+    async def look(self, server: Server) -> None:
+        while self.state not in ("done", "lost"):
+            try:
+                log = await server.store.find(self.job.id)
+            except StoreError:
+                log = None
+            self.state = "missing" if log is None else "following"
+            try:
+                if log is not None:
+                    await (self.poll(log) if self.polls else self.follow(log))
+            except AssertionError as error:
+                self.failed = error
+            await asyncio.sleep(1)
+
+    async def follow(self, log: EventLog) -> None:
+        batches = follow(
+            log, self.cursor, filter=event_type("log") if self.only_logs else None, limit=self.limit,
+            batch_delay=self.batch_delay, heartbeat=self.heartbeat,
+        )  # fmt: skip
+        try:
+            async for batch in batches:
+                self.take(batch)
+                if self.pause:
+                    await asyncio.sleep(self.pause)
+        finally:
+            batches.stop()
+        if log.status == "lost" and self.state != "done":
+            self.state = "lost"
+
+    async def poll(self, log: EventLog) -> None:
+        event_id = log.start_at(self.cursor)
+        answer = json.loads(await snapshot_json(log, self.cursor))
+        for event in answer["logs"]:
+            if event == {"event": "status", "status": "lost"}:
+                self.state = "lost"
+            else:
+                event_id += event["missed"] if event["event"] == "gap" else 1
+                self.see(event_id, event)
+        assert answer["next"] == event_id
+
+    def take(self, batch: Batch) -> None:
+        for event_id, text in FRAME.findall(batch.frames):
+            event = json.loads(text)
+            if event_id:
+                self.see(int(event_id), event)
+            else:
+                assert event["status"] == "running" or self.job.server.network.troubled, "lost, and nothing happened"
+        if not batch:  # a heartbeat
+            self.skip(max(batch.last + 1, self.cursor + 1))
+            self.cursor = max(self.cursor, batch.last)
+
+    def see(self, event_id: int, event: dict[str, Any]) -> None:
+        job, missed = self.job, event["missed"] if event["event"] == "gap" else 0
+        assert missed >= 0
+        self.skip(event_id - missed + 1 if missed else event_id)
+        self.cursor = event_id
+        if missed:
+            lacks = range(event_id - missed + 1, event_id + 1)
+            assert all(map(job.may_lack, lacks)), f"a gap of {missed} up to {event_id}"
+            return
+        assert event == job.read.setdefault(event_id, event), "two viewers were told two things"
+        t = event.pop("t")
+        if event["event"] == "done":
+            self.state = "done"
+            assert job.done_id in (None, event_id)
+            job.done_id = event_id
+        else:
+            assert event == job.model.events[event_id - 1]
+        event["t"] = t
+        assert t >= self.t
+        self.t = t
+
+    def skip(self, event_id: int) -> None:
+        """Nothing is seen between the cursor and this event: it was not to be shown."""
+        if event_id <= self.cursor and self.job.may_begin_anew:
+            self.cursor = 0
+        hidden = self.job.model.events[self.cursor : event_id - 1]
+        assert event_id > self.cursor, f"{event_id} after {self.cursor}"
+        assert len(hidden) == event_id - 1 - self.cursor
+        assert all(self.only_logs and event["event"] != "log" for event in hidden), f"{event_id} after {self.cursor}"
+
+
+@dataclass
+class Weather:
+    """What becomes of calls to a store."""
+
+    fails: float = 0.0
+    kind: FaultKind = "busy"
+    late: float = 0.0
+    """How many of the writes are given up, and are made all the same, some time later."""
+    unanswered: float = 0.0
+    """How many are made, and nobody is told."""
+    delay: float = 0.0
+    stale: float = 0.0
+    partial: float = 0.0
+
+
+class Network:
+    """What is between processes and their store."""
+
+    def __init__(self, sim: Simulation) -> None:
+        self.sim = sim
+        self.weather = Weather()
+        self.itself = Process()
+        self.troubled = False
+        """Whether there has been anything that might keep a producer from showing that it lives."""
+        self.written: dict[tuple[str, int, int], float] = {}
+        """When each version of a chunk was."""
+
+    def happens(self, chance: float) -> bool:
+        return self.sim.random.random() < chance
+
+    def fail(self) -> None:
+        if self.happens(self.weather.fails):
+            raise StoreFault(self.weather.kind, "turned away")
+
+    def call(self, effect: Callable[[], T]) -> T:
+        self.sim.sleep(self.sim.random.random() * self.weather.delay)
+        self.fail()
+        if self.happens(self.weather.late):
+            with self.sim.inside(self.itself):
+                self.sim.thread(partial(self._later, effect))
+            raise StoreFault("down", "no answer in time")
+        answer = effect()
+        if self.happens(self.weather.unanswered):
+            raise StoreFault("down", "the answer was lost")
+        return answer
+
+    def _later(self, effect: Callable[[], object]) -> None:
+        self.sim.sleep(self.sim.random.random() * 8)
+        with contextlib.suppress(StoreFault):
+            effect()
+
+
+class Chunks(CloudStore):
+    """A store of chunks at the other end of a network."""
+
+    def __init__(self, cloud: Cloud, network: Network, ttl_seconds: float, **options: Any) -> None:
+        self.network = network
+        self.ttl_seconds = ttl_seconds
+        super().__init__(cloud, ttl_days=ttl_seconds / 86_400, **options)
+
+    def _write(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
+        if POISON in chunk.text:
+            raise StoreFault("refused", "it is poison")
+        return self.network.call(partial(self._store, job_id, index, chunk, run, known))
+
+    def _store(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
+        self._expire()
+        size = super()._write(job_id, index, chunk, run, known)
+        self.network.written[job_id, index, chunk.beat] = self.network.sim.now
+        return size
+
+    def _fetch(self, keys: list[Key]) -> Fetched:
+        network = self.network
+        network.sim.sleep(network.sim.random.random() * network.weather.delay)
+        network.fail()
+        self.cloud.unknown = network.weather.partial
+        self._expire()
+        fetched = super()._fetch(keys)
+        for key in list(fetched.found):
+            if network.happens(network.weather.stale):  # what was there a second ago
+                then = network.sim.now - 1
+                former = [chunk for chunk, _ in self.cloud.chunks[key] if network.written[(*key, chunk.beat)] < then]
+                del fetched.found[key]
+                if former:
+                    fetched.found[key] = former[-1]
+        return fetched
+
+    def _expire(self) -> None:
+        for key, versions in list(self.cloud.chunks.items()):
+            if self.network.written[(*key, versions[-1][0].beat)] < self.network.sim.now - self.ttl_seconds:
+                del self.cloud.chunks[key]
+
+
+class Records(StreamStore):
+    """A store of records at the other end of a network."""
+
+    def __init__(self, streams: Streams, network: Network, **options: Any) -> None:
+        self.network = network
+        super().__init__(streams, **options)
+
+    def append(self, appends: Any) -> list[int | StoreFault]:
+        poisoned = [any(POISON in text.decode() for _, text in append.events) for append in appends]
+        taken = [append for append, bad in zip(appends, poisoned, strict=True) if not bad]
+        answers = iter(self.network.call(partial(super().append, taken)))
+        return [StoreFault("refused", "it is poison") if bad else next(answers) for bad in poisoned]
+
+    def beat(self, beat: int) -> bool:
+        return self.network.call(partial(super().beat, beat))
+
+    async def read(self, effect: Callable[[], T]) -> T:
+        await asyncio.sleep(self.network.sim.random.random() * self.network.weather.delay)
+        self.network.fail()
+        return effect()
+
+
+class LogsOfAStore(RuleBasedStateMachine):
+    """Jobs and viewers of a few processes that have one store in common."""
+
+    jobs = Bundle("jobs")
+    viewers = Bundle("viewers")
+    servers_count = 3
+    ttl_seconds = WEEK
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cleanup = contextlib.ExitStack()
+        self.made_jobs: list[Job] = []
+        self.made_viewers: list[Viewer] = []
+        self.killed: list[Server] = []
+
+    def new_store(self) -> MemoryStore:
+        raise NotImplementedError
+
+    @initialize(
+        seed=st.integers(0, 2**32), maxlen=st.sampled_from([1_000_000, 30, 3]), max_jobs=st.sampled_from([10_000, 2]),
+        overflow=st.sampled_from(["drop_oldest", "drop_newest", "block"]), max_bytes=st.sampled_from([2**28, 20_000]),
+    )  # fmt: skip
+    def begin(self, seed: int, **options: Any) -> None:
+        self.sim = self.cleanup.enter_context(simulation(seed))
+        self.mistakes = self.cleanup.enter_context(mistakes())
+        self.options = {**options, "block_seconds": 1.0}
+        self.network = Network(self.sim)
+        self.servers = [self.new_server() for _ in range(self.servers_count)]
+
+    def new_server(self) -> Server:
+        return Server(self.sim, self.network, self.new_store)
+
+    # Jobs
+
+    @precondition(lambda self: len(self.made_jobs) < 6)
+    @rule(target=jobs, server=st.integers(0, 2))
+    def start(self, server: int) -> Job:
+        model = Model(self.options["maxlen"], self.options["overflow"])
+        job = Job(f"job{len(self.made_jobs)}", self.servers[server % len(self.servers)], model)
+        for other in self.made_jobs:
+            if other.server is job.server and other.model.status is None and job.server.store.get(other.id) is None:
+                other.at_risk = other.may_begin_anew = other.cut = True  # it had to make room while it was open
+        job.cut = self.options["max_bytes"] < 2**28 or self.ttl_seconds < WEEK
+        self.made_jobs.append(job)
+        return job
+
+    @rule(
+        job=jobs, kind=st.sampled_from(["log", "note"]), level=st.sampled_from(LEVELS), count=st.integers(1, 40),
+        text=st.sampled_from(["", "short", "long", POISON]),
+        where=st.sampled_from(["here", "thread", "loop"]),
+    )  # fmt: skip
+    def log(self, job: Job, kind: str, level: str, count: int, text: str, where: str) -> None:
+        def work() -> None:
+            for _ in range(count):
+                job.append(kind, TEXTS[text], level)
+
+        if job.server.killed:
+            return
+        with job.server.inside():
+            if where == "here":
+                work()
+            elif where == "thread":
+                self.sim.thread(work)
+            else:
+                job.server.loop.call_soon_threadsafe(work)
+
+    @rule(job=jobs)
+    def log_much(self, job: Job) -> None:
+        self.log(job, "log", "info", 1, HUGE, "here")
+
+    @rule(job=jobs, status=st.sampled_from(["completed", "failed", "cancelled"]), twice=st.booleans())
+    def close(self, job: Job, status: str, twice: bool) -> None:
+        if not job.server.killed:
+            with job.server.inside():
+                if twice:
+                    self.sim.thread(partial(job.close, "failed"))
+                job.close(status)
+
+    @rule(server=st.integers(0, 2))
+    def evict(self, server: int) -> None:
+        """Forget the jobs that are over."""
+        one = self.servers[server % len(self.servers)]
+        with one.inside():
+            one.store.evict(closed_before=self.sim.now)
+
+    # Viewers
+
+    @rule(
+        target=viewers, job=jobs, server=st.integers(0, 2), only_logs=st.booleans(),
+        limit=st.sampled_from([65_536, 1]), batch_delay=st.sampled_from([0.0, 0.5]),
+        heartbeat=st.sampled_from([15.0, 3_600.0]), pause=st.sampled_from([0.0, 0.3]),
+    )  # fmt: skip
+    def follow(self, job: Job, server: int, **options: Any) -> Viewer:
+        return self.join(Viewer(job, **options), server)
+
+    @rule(target=viewers, job=jobs, server=st.integers(0, 2))
+    def poll(self, job: Job, server: int) -> Viewer:
+        return self.join(Viewer(job, polls=True), server)
+
+    def join(self, viewer: Viewer, server: int) -> Viewer:
+        self.made_viewers.append(viewer)
+        self.resume(viewer, server)
+        return viewer
+
+    @rule(viewer=viewers)
+    def leave(self, viewer: Viewer) -> None:
+        server, task = viewer.server, viewer.task
+        viewer.server = viewer.visit = viewer.task = None
+        if server is not None and task is not None and not server.killed:
+            server.loop.call_soon_threadsafe(task.cancel)
+            self.sim.wait(task.done, 60)
+        if viewer.state != "done":
+            viewer.state = "away"
+
+    @rule(viewer=viewers, server=st.integers(0, 2))
+    def resume(self, viewer: Viewer, server: int) -> None:
+        """Come back, to any of the servers, with the id it has."""
+        self.leave(viewer)
+        if viewer.state == "away":
+            viewer.come(self.servers[server % len(self.servers)])
+
+    # Time, and what goes wrong
+
+    @rule(seconds=st.sampled_from([0.001, 0.1, 1.0, 5.0, 30.0]))
+    def wait(self, seconds: float) -> None:
+        self.sim.sleep(seconds)
+        self.check()
+
+    @rule(server=st.integers(0, 2), seconds=st.sampled_from([1.0, 6.0, 20.0]))
+    def stop(self, server: int, seconds: float) -> None:
+        self.network.troubled = True
+        self.sim.stop(self.servers[server % len(self.servers)], seconds)
+
+    @rule(server=st.integers(0, 2), gently=st.booleans())
+    def kill(self, server: int, gently: bool) -> None:
+        """It starts anew, with nothing of what it had in memory."""
+        server %= len(self.servers)
+        gone = self.servers[server]
+        if gently:
+            with gone.inside():
+                gone.store.close()
+        all_stored = gone.store.counts().pending == 0
+        self.sim.kill(gone)
+        self.network.troubled = True
+        for job in self.made_jobs:
+            if job.server is gone:
+                job.at_risk = job.at_risk or not (all_stored and job.model.status)
+                job.may_begin_anew = job.may_begin_anew or not all_stored
+                job.stored = len(job.model.events) if all_stored else 0
+        for viewer in self.made_viewers:
+            if viewer.server is gone:
+                self.leave(viewer)
+        self.killed.append(gone)
+        self.servers[server] = self.new_server()
+
+    # What is wrong
+
+    def check(self) -> None:
+        assert not self.sim.errors, self.sim.errors[0]
+        assert not self.mistakes, self.mistakes[0]
+        for viewer in self.made_viewers:
+            if viewer.failed is not None:
+                raise viewer.failed
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "sim"):
+                self.finish()
+        finally:
+            self.cleanup.close()
+
+    def finish(self) -> None:
+        """When all goes well again, every viewer comes to the end, as far as there can be one."""
+        self.network.weather = Weather()
+        for job in self.made_jobs:
+            self.close(job, "completed", False)
+        self.sim.sleep(60)
+        for viewer in self.made_viewers:
+            viewer.pause = 0.0
+        for job in self.made_jobs:
+            for server in range(len(self.servers)):
+                self.join(Viewer(job), server)
+        for viewer in self.made_viewers:
+            if viewer.state in ("away", "lost"):
+                self.resume(viewer, 0)
+        self.sim.sleep(60)
+        self.check()
+        for viewer in self.made_viewers:
+            self.check_end(viewer)
+
+    def is_safe(self, job: Job) -> bool:
+        """Whether there must be all of the job."""
+        return not job.at_risk
+
+    def check_end(self, viewer: Viewer) -> None:
+        job = viewer.job
+        assert viewer.state in ("done", "lost", "missing"), f"{viewer.state} for ever"
+        if self.is_safe(job):
+            assert viewer.state == "done", f"{job.id} is {viewer.state} at {viewer.cursor}"
+        if viewer.state == "done":
+            assert job.read[viewer.cursor]["status"] == job.model.status
+            assert viewer.cursor == len(job.model.events) + 1
+        elif not viewer.only_logs and job.server.killed and self.ttl_seconds == WEEK:
+            assert viewer.cursor >= job.stored
+
+
+@contextlib.contextmanager
+def mistakes() -> Iterator[list[str]]:
+    """What the library says of its own mistakes."""
+    found: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.exc_info or record.levelno >= logging.ERROR:
+                found.append(logging.Formatter().format(record))
+
+    logger, listener = logging.getLogger("streamator"), Listener()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logger, "propagate", False)
+        patch.setattr(logger, "handlers", [listener])
+        yield found
+
+
+class LogsInMemory(LogsOfAStore):
+    servers_count = 1
+
+    def new_store(self) -> MemoryStore:
+        return MemoryStore(**self.options)
+
+    def is_safe(self, job: Job) -> bool:
+        return not job.server.killed and job.server.store.get(job.id) is not None
+
+
+class LogsElsewhere(LogsOfAStore):
+    """Of a store that other processes see, over a network."""
+
+    @rule(
+        fails=st.sampled_from([0.0, 0.3, 1.0]), kind=st.sampled_from(["busy", "down", "denied"]),
+        late=st.sampled_from([0.0, 0.3]), unanswered=st.sampled_from([0.0, 0.3]), delay=st.sampled_from([0.0, 0.3]),
+        stale=st.sampled_from([0.0, 0.5]), partial=st.sampled_from([0.0, 0.5]),
+    )  # fmt: skip
+    def change_the_weather(self, **weather: Any) -> None:
+        self.network.weather = Weather(**weather)
+        self.network.troubled = True
+
+    @rule()
+    def mend(self) -> None:
+        self.network.weather = Weather()
+
+    def remote_options(self) -> dict[str, Any]:
+        return {**self.options, "lease_seconds": LEASE, "flush_seconds": 0.2, "dead_letters": lambda letter: None}
+
+    def lost(self) -> None:
+        """The store has lost something."""
+        self.network.troubled = True
+        for job in self.made_jobs:
+            if job.model.status is not None or job.server.killed:
+                job.at_risk = job.may_begin_anew = True
+                job.stored = 0
+
+
+class LogsInChunks(LogsElsewhere):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cloud = Cloud()
+
+    def new_store(self) -> MemoryStore:
+        return Chunks(self.cloud, self.network, self.ttl_seconds, **self.remote_options())
+
+    @rule()
+    def lose_everything(self) -> None:
+        self.cloud.lose_everything()
+        self.lost()
+
+
+class LogsInChunksThatExpire(LogsInChunks):
+    ttl_seconds = 30.0
+
+    def is_safe(self, job: Job) -> bool:
+        return False
+
+
+class LogsInRecords(LogsElsewhere):
+    def __init__(self) -> None:
+        super().__init__()
+        self.streams = Streams()
+
+    def new_store(self) -> MemoryStore:
+        return Records(self.streams, self.network, **self.remote_options())
+
+    @rule(newest=st.sampled_from([1, 5, 10**9]))
+    def lose(self, newest: int) -> None:
+        self.streams.lose(newest)
+        self.lost()
+
+
+for machine in (LogsInMemory, LogsInChunks, LogsInChunksThatExpire, LogsInRecords):
+    machine.TestCase.settings = SETTINGS
+TestMemory = LogsInMemory.TestCase
+TestChunks = LogsInChunks.TestCase
+TestChunksThatExpire = LogsInChunksThatExpire.TestCase
+TestRecords = LogsInRecords.TestCase
