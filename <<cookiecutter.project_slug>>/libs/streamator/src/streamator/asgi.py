@@ -140,23 +140,23 @@ class _Stream(Viewer):
         try:
             view = view.narrowed(scope["query_string"])
         except ValueError as error:
-            await unprocessable(self.send, error)
+            await unprocessable(self.put, error)
             return None
         try:
             log = await find_log(self.job_id, store)
         except StoreError as error:
-            await unavailable(self.send, error)
+            await unavailable(self.put, error)
             return None
         if log is None:
-            await not_found(self.send)
+            await not_found(self.put)
             return None
         after = cursor(scope)
         if log.closed and after >= log.last and after:
-            await respond(self.send, 204)
+            await respond(self.put, 204)
             return None
         if self.encoder is not None:
             headers = [*headers, (b"content-encoding", self.encoder.name.encode())]
-        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self.put({"type": "http.response.start", "status": 200, "headers": headers})
         await self._put(self._encoded(wire.opening(RETRY_MS)))
         return view.follow(log, after, self.heartbeat)
 

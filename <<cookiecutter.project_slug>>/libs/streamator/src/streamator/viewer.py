@@ -112,7 +112,10 @@ class Viewer:
     async def put(self, message: Message) -> None:
         """Send, with an eye on the time."""
         self.sending_since = asyncio.get_running_loop().time()
-        await self.send(message)
+        try:
+            await self.send(message)
+        except RuntimeError as error:  # how a server may say it that has just closed, as uvloop's transport does
+            raise ConnectionError(str(error)) from error
         self.sending_since = None
 
     def end(self) -> None:

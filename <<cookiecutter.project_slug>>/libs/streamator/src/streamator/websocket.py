@@ -104,7 +104,7 @@ class _Socket(Viewer):
             self.permitted(scope)
             try:
                 await receive()  # websocket.connect
-                await self._put({"type": "websocket.accept"})
+                await self.put({"type": "websocket.accept"})
                 try:
                     view = view.narrowed(scope["query_string"])
                     log = await self._find(store)
@@ -126,7 +126,7 @@ class _Socket(Viewer):
                     elif self.code is None:
                         self.code = NORMAL if log.closed and last >= log.last else RESTART
                 if not self.left:
-                    await self._put({"type": "websocket.close", "code": self.code})
+                    await self.put({"type": "websocket.close", "code": self.code})
             finally:
                 if listener is not None:
                     listener.cancel()
@@ -176,7 +176,7 @@ class _Socket(Viewer):
                 await self._text(json.dumps(await self._do(data, log, store), ensure_ascii=False))
             else:
                 self.left = True
-        except OSError:  # see `_put`
+        except OSError:  # see `put`
             self.left = True
         finally:
             self.going.set()
@@ -210,13 +210,7 @@ class _Socket(Viewer):
         self.going.set()
 
     def _text(self, text: str) -> Awaitable[None]:
-        return self._put({"type": "websocket.send", "text": text})
-
-    async def _put(self, message: dict[str, Any]) -> None:
-        try:
-            await self.put(message)
-        except RuntimeError as error:  # how a server may say it that has just closed: no pong came, for instance
-            raise ConnectionError(str(error)) from error
+        return self.put({"type": "websocket.send", "text": text})
 
 
 def _is_welcome(origin: str, host: str, origins: Collection[str]) -> bool:
