@@ -29,8 +29,7 @@ def proxy(server: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     yield proxy
-    proxy.server.shutdown()
-    proxy.server.server_close()
+    proxy.shut()
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,25 @@ def moto() -> Iterator[tuple[int, int]]:
         server.wait()
 
 
+class _Listener(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, *args: Any) -> None:
+        self.connections: set[Any] = set()
+        super().__init__(*args)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, *args: object) -> None:
+        pass  # clients that gave up
+
+
 class Proxy:
     """Between the store and moto: counts what passes, and answers in moto's place where ``on_call`` says
     so."""
@@ -102,15 +121,24 @@ class Proxy:
             def log_message(self, *args: object) -> None:
                 pass
 
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
+        self._handler = Handler
+        self.port = 0
+        self.open()
+        self.url = f"http://127.0.0.1:{self.port}"
 
-            def handle_error(self, *args: object) -> None:
-                pass  # clients that gave up
+    def open(self) -> None:
+        """Take connections, at the same port as before."""
+        self._server = _Listener(("127.0.0.1", self.port), self._handler)
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+    def shut(self) -> None:
+        """Refuse connections, and cut those that there are."""
+        self._server.shutdown()
+        self._server.server_close()
+        for connection in list(self._server.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def named(self, name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         return [(body, answer) for called, body, answer in list(self.calls) if called == name]
