@@ -33,7 +33,7 @@ from .shutdown import end_streams
 from .store import MemoryStore, Store, find_job, stores
 from .stream import HEARTBEAT_SECONDS
 from .view import view_of
-from .viewer import ENDS_AT, Message, cancel_job, find_log, given_store, snapshot_json, stream_headers
+from .viewer import ENDS_AT, REVOKED, Message, cancel_job, find_log, given_store, snapshot_json, stream_headers
 from .websocket import WebSocketApp
 
 _NO_STORE = {"cache-control": "no-store"}
@@ -107,8 +107,7 @@ class _StreamRoute(APIRoute):
         await super().handle(inner, receive, send)
         response = inner[_LATER]
         if response is not None:
-            if ENDS_AT in inner:  # a dependency's word
-                scope[ENDS_AT] = inner[ENDS_AT]
+            scope.update((name, inner[name]) for name in (ENDS_AT, REVOKED) if name in inner)  # a dependency's word
             stream = response.stream(scope, receive, send)
             del inner, response, scope, receive, send
             await stream
