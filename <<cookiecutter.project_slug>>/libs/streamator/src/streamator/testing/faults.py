@@ -142,7 +142,7 @@ class FaultContract(Contract):
     def test_43_nan_and_the_infinities_are_strict_json(self, store: Store) -> None:
         nan, infinity = float("nan"), float("inf")
         with JobEmitter(store) as job:
-            job.log(nan)  # type: ignore[arg-type]
+            job.log(nan)
             job.emit({"event": "x", "is": nan, "in": [infinity, {"deep": -infinity}], "fine": 0.5, nan: "key"})
         for events in self._read(store, job.job_id):
             assert messages(events) == ["nan"]
@@ -159,7 +159,7 @@ class FaultContract(Contract):
         texts = [str(plain), "{1}", "b'\\xff'", "<Mute that has no text: OSError>"]
         with JobEmitter(store) as job:
             for value in hostile:
-                job.log(value)  # type: ignore[arg-type]
+                job.log(value)
             job.emit({"event": "x", "values": hostile, "kept": 1})
         for events in self._read(store, job.job_id):
             assert messages(events) == [*texts, "[1, [...]]"]
