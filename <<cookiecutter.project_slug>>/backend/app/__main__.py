@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
+import resource
 import socket
 import sys
 
@@ -13,6 +15,11 @@ from uvicorn.supervisors import ChangeReload
 
 from app import logs
 from app.settings import PROJECT_ROOT, SettingsError, load_settings
+
+logger = logging.getLogger("app")
+
+_OTHER_FILES = 200
+"""What the server has open beside its connections: the database, uploads, the store."""
 
 
 def main() -> int:
@@ -26,6 +33,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     logs.configure(settings)
+    _allow_files(settings.max_connections + _OTHER_FILES)
     watched = [PROJECT_ROOT / "backend" / "app", PROJECT_ROOT / "libs" / "streamator" / "src"]
     config = uvicorn.Config(
         "app.main:app",
@@ -33,7 +41,7 @@ def main() -> int:
         port=settings.backend_port,
         reload=options.reload,
         log_config=None,  # it is configured
-        limit_concurrency=settings.max_connections,
+        limit_concurrency=settings.max_connections + 1,  # the one that is answered 503 counts
         reload_dirs=[str(each) for each in watched if each.is_dir()] if options.reload else None,
         # Streams end by themselves; this bounds a request that does not, such as a stalled upload.
         timeout_graceful_shutdown=5,
@@ -53,6 +61,20 @@ def main() -> int:
         else:
             server.run(sockets=[listener])
     return 0 if server.started or options.reload else 3
+
+
+def _allow_files(wanted: int) -> None:
+    """Lets this process open so many files, connections among them, as far as the system allows it to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        logger.warning(
+            "MAX_CONNECTIONS needs %s open files, and the system allows %s: raise that (ulimit -n), or lower it",
+            f"{wanted:,}",
+            f"{allowed:,}",
+        )
 
 
 if __name__ == "__main__":

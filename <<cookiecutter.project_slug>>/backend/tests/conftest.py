@@ -104,19 +104,16 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    """Starts a server; takes its environment."""
+    """Starts a server; takes its environment, and what else `Process` takes."""
     running: list[Process] = []
 
-    def start(**environment: str) -> Process:
-        running.append(Process(tmp_path, **environment))
+    def start(**options: Any) -> Process:
+        running.append(Process(tmp_path, **options))
         return running[-1]
 
     yield start
     for each in running:
-        each.client.close()
-        if each.process.poll() is None:
-            each.process.kill()
-            each.process.wait()
+        each.close()
 
 
 @pytest.fixture

@@ -51,7 +51,11 @@ class Process:
                 stderr=subprocess.STDOUT,
             )
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
-        eventually(self._answers, 30)
+        try:
+            eventually(self._answers, 30)
+        except AssertionError:
+            self.close()
+            raise
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> float:
         """Ends the server; gives the seconds that it took."""
@@ -60,6 +64,12 @@ class Process:
         self.process.wait(30)
         self.client.close()
         return time.monotonic() - before
+
+    def close(self) -> None:
+        """Ends the server, whatever it is at."""
+        self.client.close()
+        self.process.kill()
+        self.process.wait()
 
     def said(self) -> str:
         """All that the server has printed."""
@@ -110,15 +120,15 @@ def dynamo_server(directory: Path, python: str = sys.executable) -> Iterator[dic
 
 
 @contextlib.contextmanager
-def redis_server() -> Iterator[dict[str, str]]:
-    """A Redis on loopback; gives the environment that leads to it."""
+def redis_server(port: int | None = None) -> Iterator[dict[str, str]]:
+    """A Redis on loopback, at a free port or at this one; gives the environment that leads to it."""
     program = subprocess.run(
         [sys.executable, str(Path(__file__).parents[2] / "scripts" / "redis_server.py")],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     ).stdout.strip()
-    port = free_port()
+    port = port or free_port()
     process = subprocess.Popen(
         [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
         stdout=subprocess.DEVNULL,

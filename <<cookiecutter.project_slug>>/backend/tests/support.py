@@ -68,6 +68,17 @@ class Events:
         return next(iter(self))
 
 
+def event_streams(paths: JsonObject) -> list[tuple[str, str]]:
+    """The method and the path of all that is answered with a stream of events, by an app's OpenAPI schema."""
+    return [
+        (method.upper(), path)
+        for path, methods in paths.items()
+        for method, described in methods.items()
+        for kind in described["responses"].get("200", {}).get("content", {})
+        if kind.startswith("text/event-stream")
+    ]
+
+
 @dataclass
 class RunningApp:
     """An app in a server of its own, and a client for it."""

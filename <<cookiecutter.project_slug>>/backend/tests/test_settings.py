@@ -119,3 +119,9 @@ def test_the_server_exits_with_2_and_no_traceback_on_a_wrong_value(command: list
     assert done.returncode == 2
     assert "MAX_RUNNING_JOBS='many' cannot be used: set a number of jobs from 1 to 1000." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_readme_and_the_example_have_all_settings_with_their_defaults() -> None:
+    command = [sys.executable, "-m", "app.settings_table", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -191,7 +191,7 @@ class Pipeline:
             raise JobError(_none_chosen(channel, items, request.limit))
         if len(chosen) > self._max_items:
             left_out = count(len(chosen) - self._max_items, "item")
-            progress.log(f"MAX_FEED_ITEMS is {self._max_items:,}: {left_out} are left out", "warning")
+            progress.log(f"MAX_FEED_ITEMS is {self._max_items:,}: without {left_out}", "warning")
             del chosen[self._max_items :]
         progress.log(
             f"{clip(channel.title)} has {count(len(items), 'item')}, taking in {len(chosen):,} (limit: {request.limit})"

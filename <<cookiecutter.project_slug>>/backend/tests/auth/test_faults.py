@@ -18,8 +18,9 @@ Visit = Callable[..., Person]
 
 
 def seen(answer: httpx.Response) -> tuple[Any, ...]:
-    """All of an answer but when it came."""
-    return answer.status_code, answer.content, {name: value for name, value in answer.headers.items() if name != "date"}
+    """All of an answer but when it came, and the id of the request."""
+    headers = {name: value for name, value in answer.headers.items() if name not in ("date", "x-request-id")}
+    return answer.status_code, answer.content, headers
 
 
 def test_59_another_users_job_is_the_same_404_as_a_missing_one(run_auth: RunAuth, visit: Visit) -> None:

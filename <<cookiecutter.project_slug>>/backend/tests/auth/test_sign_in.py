@@ -49,7 +49,7 @@ def test_nothing_of_the_api_answers_who_has_not_signed_in(run_auth: RunAuth, set
     schema = create_app(settings(auth="jwt")).openapi()["paths"]
     routes = [(method.upper(), path) for path, methods in schema.items() for method in methods]
     routes += [("GET", "/api/openapi.json"), ("GET", "/api/docs"), ("GET", "/api/nothing"), ("GET", "/api")]
-    free = {"/healthz", "/api/config", "/api/auth/sign-in", "/api/auth/refresh", "/api/auth/sign-out"}
+    free = {"/healthz", "/readyz", "/api/config", "/api/auth/sign-in", "/api/auth/refresh", "/api/auth/sign-out"}
     assert free < set(schema)
     for method, path in routes:
         answer = running.client.request(method, path.replace("{", "").replace("}", ""))

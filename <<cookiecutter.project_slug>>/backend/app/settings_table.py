@@ -1,6 +1,6 @@
-"""Writes the table of settings into README.md, out of the settings themselves, and holds .env.example against them.
+"""`python -m app.settings_table`: the table of settings in README.md, made of the settings themselves.
 
-With --check it writes nothing, and fails where the table is not up to date. `make settings` runs it.
+With `--check` it is not written, only looked at. Either way .env.example is held against the settings too.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from app.settings import Settings
+from app.settings import PROJECT_ROOT, Settings
 
-ROOT = Path(__file__).resolve().parent.parent
+__all__ = ["main"]
+
 BEGIN = "<!-- made by `make settings` -->\n"
 END = "<!-- as far as here -->\n"
 HEAD = "| name | default | unit | what it sets |\n|---|---|---|---|\n"
@@ -53,11 +53,11 @@ def problems_of(example: str) -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Writes or checks; gives the exit code, 1 where something is not up to date."""
-    readme = ROOT / "README.md"
+    readme = PROJECT_ROOT / "README.md"
     before = readme.read_text(encoding="utf-8")
     start, end = before.index(BEGIN) + len(BEGIN), before.index(END)
     after = before[:start] + HEAD + rows(before[start:end]) + before[end:]
-    problems = problems_of((ROOT / ".env.example").read_text(encoding="utf-8"))
+    problems = problems_of((PROJECT_ROOT / ".env.example").read_text(encoding="utf-8"))
     if "--check" not in arguments:
         readme.write_text(after, encoding="utf-8")
     elif after != before:
