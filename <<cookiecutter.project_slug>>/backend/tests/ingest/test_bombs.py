@@ -69,13 +69,6 @@ async def test_a_pdf_whose_page_unpacks_to_more_than_is_allowed_is_refused(read:
         await read.document(content)
 
 
-async def test_a_pdf_with_more_text_than_is_allowed_is_refused(read: Read) -> None:
-    content = make_pdf(["\n".join(["words " * 200] * 800)] * 25, packed=True)
-    assert len(content) < 100_000
-    with pytest.raises(JobError, match="longer than 20,000,000 characters: split it"):
-        await read.document(content)
-
-
 @pytest.mark.parametrize("entities", [LAUGHS, QUADRATIC])
 @pytest.mark.parametrize("root", ["rss", "urlset"])
 async def test_entities_do_not_multiply_in_a_channel(read: Read, root: str, entities: str) -> None:
@@ -98,12 +91,11 @@ async def test_a_packed_sitemap_that_unpacks_to_more_than_is_allowed_is_refused(
     [
         b"<!doctype html><body>" + b"<div>" * 200_000 + b"some words",
         b"<!doctype html><body><p>some words" + b"<b><i>" * 100_000,
-        b"<!doctype html><p " + b" ".join(b"a%d=b" % n for n in range(200_000)) + b">some words",
         b"# some words\n" + b">" * 200_000,
         b"# some words\n" + b"[" * 200_000,
         b"# some words\n" + b"*a_ " * 50_000,
     ],
-    ids=["nested", "unclosed", "attributes", "quotes", "brackets", "emphasis"],
+    ids=["nested", "unclosed", "quotes", "brackets", "emphasis"],
 )
 async def test_what_is_nested_too_deep_is_read_or_refused_in_good_time(read: Read, content: bytes) -> None:
     outcome = await said(read.document(content, "x.md" if content.startswith(b"#") else "x.html"))

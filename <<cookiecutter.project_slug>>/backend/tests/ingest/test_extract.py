@@ -177,6 +177,13 @@ def test_pages_that_cannot_be_read_are_a_bounded_number_of_lines(
     assert "294 more pages cannot be read" in run.messages
 
 
+def test_a_pdf_with_more_text_than_is_allowed_is_refused(run: Extraction, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.ingest.extract.MAX_CHARACTERS", 1_000)
+    assert run(make_pdf(["x" * 499] * 2), "pdf").words == 2
+    with pytest.raises(ExtractError, match="longer than 1,000 characters: split it"):
+        run(make_pdf(["x" * 499] * 3), "pdf")
+
+
 def test_a_scan_is_a_clear_error(run: Extraction) -> None:
     with pytest.raises(ExtractError, match=r"probably a scan.*ocrmypdf"):
         run(make_pdf(["", ""]), "pdf")
