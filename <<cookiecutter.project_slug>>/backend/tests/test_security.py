@@ -94,7 +94,7 @@ def test_another_sites_name_that_leads_here_is_refused(running: RunningApp, host
 
 
 def test_a_websocket_by_another_sites_name_is_refused(running: RunningApp) -> None:
-    here = socket.create_connection(("127.0.0.1", running.client.base_url.port))
+    here = socket.create_connection(("127.0.0.1", running.client.base_url.port or 0))
     with pytest.raises(InvalidStatus) as refused, connect("ws://evil.example/api/log/x/ws", sock=here):
         pass
     assert refused.value.response.status_code == 403

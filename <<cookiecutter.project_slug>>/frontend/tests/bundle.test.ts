@@ -17,6 +17,7 @@ describe("the built page", () => {
     const example = await readFile(join(frontend, "..", ".env.example"), "utf8");
     for (const [, name = ""] of example.matchAll(/^# ([A-Z_]+)=/gm)) settings.push(name);
     for (const name of [...settings, "AWS_SECRET_ACCESS_KEY", "NODE_AUTH_TOKEN"]) if (!name.endsWith("_PORT")) vi.stubEnv(name, MARKER);
+    vi.stubEnv("NODE_ENV", "production"); // as where it is built; here it says "test"
     const { output } = (await build({ root: frontend, logLevel: "error", build: { write: false } })) as Rolldown.RolldownOutput;
     for (const file of output) files.set(file.fileName, file.type === "chunk" ? file.code : String(file.source));
   }, 60_000);

@@ -68,7 +68,7 @@ def test_no_secret_is_in_what_the_server_prints_answers_or_stores(
 def use(server: Process) -> tuple[list[httpx.Response], dict[str, str]]:
     """Does at least once whatever has to do with a secret; gives all answers, and what the user was given to show."""
     client, answers = server.client, list[httpx.Response]()
-    client.event_hooks = {"response": [lambda answer: (answer.read(), answers.append(answer))]}
+    client.event_hooks = {"response": [httpx.Response.read, answers.append]}
     client.post("/api/auth/sign-in", json={"name": PASSWORD, "password": PASSWORD[::-1]})  # in the wrong field
     client.post("/api/auth/sign-in", json={"name": "Ada", "password": [PASSWORD]})
     shown = {"token": client.post("/api/auth/sign-in", json={"name": "Ada", "password": PASSWORD}).json()["token"]}
