@@ -14,9 +14,10 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Any, TypeVar
 
 import pytest
@@ -29,6 +30,7 @@ from simulation import Process, Simulation, simulation
 from streamator import EventLog, MemoryStore, StoreError, event_type, follow
 from streamator.fault import FaultKind
 from streamator.log import Batch, Overflow
+from streamator.record import Append
 from streamator.remote import Chunk, Fetched, Key, StoreFault
 from streamator.viewer import snapshot_json
 
@@ -99,6 +101,11 @@ class Job:
         if self.log.close({"event": "done", "status": status}):
             self.model.status = status
 
+    @property
+    def may_be_lost(self) -> bool:
+        """Whether its process may seem to be dead."""
+        return self.server.killed or self.at_risk or not self.server.network.is_calm
+
     def may_lack(self, event_id: int) -> bool:
         """Whether a gap may stand for this event."""
         events = self.model.events
@@ -142,6 +149,7 @@ class Viewer:
     server: Server | None = None
     visit: object = None
     task: asyncio.Task[None] | None = None
+    log: EventLog | None = None
     failed: AssertionError | None = None
 
     def come(self, server: Server) -> None:
@@ -158,16 +166,23 @@ class Viewer:
     async def look(self, server: Server) -> None:
         while self.state not in ("done", "lost"):
             try:
-                log = await server.store.find(self.job.id)
-            except StoreError:
-                log = None
-            self.state = "missing" if log is None else "following"
-            try:
-                if log is not None:
-                    await (self.poll(log) if self.polls else self.follow(log))
+                await self.find_and_read(server)
             except AssertionError as error:
                 self.failed = error
             await asyncio.sleep(1)
+
+    async def find_and_read(self, server: Server) -> None:
+        known = server.network.has(self.job.id)
+        try:
+            self.log = await server.store.find(self.job.id)
+        except StoreError:
+            return
+        if self.log is None:
+            self.state = "missing"
+            assert not (known and server.network.has(self.job.id)), "a job that is stored was not found"
+            return
+        self.state = "following"
+        await (self.poll(self.log) if self.polls else self.follow(self.log))
 
     async def follow(self, log: EventLog) -> None:
         batches = follow(
@@ -201,7 +216,7 @@ class Viewer:
             if event_id:
                 self.see(int(event_id), event)
             else:
-                assert event["status"] == "running" or self.job.server.network.troubled, "lost, and nothing happened"
+                assert event["status"] == "running" or self.job.may_be_lost, "lost, and nothing happened"
         if not batch:  # a heartbeat
             self.skip(max(batch.last + 1, self.cursor + 1))
             self.cursor = max(self.cursor, batch.last)
@@ -259,10 +274,24 @@ class Network:
         self.sim = sim
         self.weather = Weather()
         self.itself = Process()
-        self.troubled = False
-        """Whether there has been anything that might keep a producer from showing that it lives."""
+        self.well_since = sim.now
+        """When the last thing that was wrong, here or with a process, came to its end."""
         self.written: dict[tuple[str, int, int], float] = {}
         """When each version of a chunk was."""
+        self.begun: dict[str, float] = {}
+        """When each job that is stored was first."""
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether all has been well for longer than anything waits after a fault."""
+        return self.weather == Weather() and self.sim.now > self.well_since + 45
+
+    def has(self, job_id: str) -> bool:
+        """Whether the job has been in the store for longer than any read is behind."""
+        return self.begun.get(job_id, inf) < self.sim.now - 2
+
+    def trouble(self, seconds: float = 0.0) -> None:
+        self.well_since = max(self.well_since, self.sim.now + seconds)
 
     def happens(self, chance: float) -> bool:
         return self.sim.random.random() < chance
@@ -306,6 +335,8 @@ class Chunks(CloudStore):
         self._expire()
         size = super()._write(job_id, index, chunk, run, known)
         self.network.written[job_id, index, chunk.beat] = self.network.sim.now
+        if index == 0:
+            self.network.begun.setdefault(job_id, self.network.sim.now)
         return size
 
     def _fetch(self, keys: list[Key]) -> Fetched:
@@ -328,6 +359,8 @@ class Chunks(CloudStore):
         for key, versions in list(self.cloud.chunks.items()):
             if self.network.written[(*key, versions[-1][0].beat)] < self.network.sim.now - self.ttl_seconds:
                 del self.cloud.chunks[key]
+                if key[1] == 0:
+                    self.network.begun.pop(key[0], None)
 
 
 class Records(StreamStore):
@@ -337,11 +370,16 @@ class Records(StreamStore):
         self.network = network
         super().__init__(streams, **options)
 
-    def append(self, appends: Any) -> list[int | StoreFault]:
+    def append(self, appends: Sequence[Append]) -> list[int | StoreFault]:
         poisoned = [any(POISON in text.decode() for _, text in append.events) for append in appends]
         taken = [append for append, bad in zip(appends, poisoned, strict=True) if not bad]
-        answers = iter(self.network.call(partial(super().append, taken)))
+        answers = iter(self.network.call(partial(self._store, taken)))
         return [StoreFault("refused", "it is poison") if bad else next(answers) for bad in poisoned]
+
+    def _store(self, appends: Sequence[Append]) -> list[int | StoreFault]:
+        for append in appends:
+            self.network.begun.setdefault(append.job_id, self.network.sim.now)
+        return super().append(appends)
 
     def beat(self, beat: int) -> bool:
         return self.network.call(partial(super().beat, beat))
@@ -365,7 +403,8 @@ class LogsOfAStore(RuleBasedStateMachine):
         self.cleanup = contextlib.ExitStack()
         self.made_jobs: list[Job] = []
         self.made_viewers: list[Viewer] = []
-        self.killed: list[Server] = []
+        self.has_lost = False
+        """Whether the store has lost something."""
 
     def new_store(self) -> MemoryStore:
         raise NotImplementedError
@@ -386,9 +425,10 @@ class LogsOfAStore(RuleBasedStateMachine):
 
     # Jobs
 
-    @precondition(lambda self: len(self.made_jobs) < 6)
+    @precondition(lambda self: len(self.made_jobs) < 5)
     @rule(target=jobs, server=st.integers(0, 2))
     def start(self, server: int) -> Job:
+        """A job, and two who look at it from its beginning, here and elsewhere."""
         model = Model(self.options["maxlen"], self.options["overflow"])
         job = Job(f"job{len(self.made_jobs)}", self.servers[server % len(self.servers)], model)
         for other in self.made_jobs:
@@ -396,16 +436,18 @@ class LogsOfAStore(RuleBasedStateMachine):
                 other.at_risk = other.may_begin_anew = other.cut = True  # it had to make room while it was open
         job.cut = self.options["max_bytes"] < 2**28 or self.ttl_seconds < WEEK
         self.made_jobs.append(job)
+        self.join(Viewer(job), server)
+        self.join(Viewer(job), server + 1)
         return job
 
     @rule(
-        job=jobs, kind=st.sampled_from(["log", "note"]), level=st.sampled_from(LEVELS), count=st.integers(1, 40),
-        text=st.sampled_from(["", "short", "long", POISON]),
-        where=st.sampled_from(["here", "thread", "loop"]),
+        job=jobs, kind=st.sampled_from(["log", "note"]), level=st.sampled_from(LEVELS),
+        text=st.sampled_from(list(TEXTS)), count=st.integers(1, 40), where=st.sampled_from(["here", "thread", "loop"]),
+        then=st.sampled_from([0.0, 0.3, 3.0]),
     )  # fmt: skip
-    def log(self, job: Job, kind: str, level: str, count: int, text: str, where: str) -> None:
+    def log(self, job: Job, kind: str, level: str, text: str, count: int, where: str, then: float) -> None:
         def work() -> None:
-            for _ in range(count):
+            for _ in range(1 if text == HUGE else count):
                 job.append(kind, TEXTS[text], level)
 
         if job.server.killed:
@@ -417,25 +459,20 @@ class LogsOfAStore(RuleBasedStateMachine):
                 self.sim.thread(work)
             else:
                 job.server.loop.call_soon_threadsafe(work)
+        self.sim.sleep(then)
 
-    @rule(job=jobs)
-    def log_much(self, job: Job) -> None:
-        self.log(job, "log", "info", 1, HUGE, "here")
-
-    @rule(job=jobs, status=st.sampled_from(["completed", "failed", "cancelled"]), twice=st.booleans())
-    def close(self, job: Job, status: str, twice: bool) -> None:
+    @rule(
+        job=jobs, status=st.sampled_from(["completed", "failed", "cancelled"]), twice=st.booleans(),
+        forget=st.booleans(),
+    )  # fmt: skip
+    def close(self, job: Job, status: str, twice: bool, forget: bool) -> None:
         if not job.server.killed:
             with job.server.inside():
                 if twice:
                     self.sim.thread(partial(job.close, "failed"))
                 job.close(status)
-
-    @rule(server=st.integers(0, 2))
-    def evict(self, server: int) -> None:
-        """Forget the jobs that are over."""
-        one = self.servers[server % len(self.servers)]
-        with one.inside():
-            one.store.evict(closed_before=self.sim.now)
+                if forget:
+                    job.server.store.evict(closed_before=self.sim.now)
 
     # Viewers
 
@@ -453,36 +490,36 @@ class LogsOfAStore(RuleBasedStateMachine):
 
     def join(self, viewer: Viewer, server: int) -> Viewer:
         self.made_viewers.append(viewer)
-        self.resume(viewer, server)
+        self.move(viewer, server)
         return viewer
 
-    @rule(viewer=viewers)
-    def leave(self, viewer: Viewer) -> None:
-        server, task = viewer.server, viewer.task
+    @rule(viewer=viewers, server=st.none() | st.integers(0, 2))
+    def move(self, viewer: Viewer, server: int | None) -> None:
+        """Leave, and come back to any of the servers, with the id that it has."""
+        before, task = viewer.server, viewer.task
         viewer.server = viewer.visit = viewer.task = None
-        if server is not None and task is not None and not server.killed:
-            server.loop.call_soon_threadsafe(task.cancel)
+        if before is not None and task is not None and not before.killed:
+            before.loop.call_soon_threadsafe(task.cancel)
             self.sim.wait(task.done, 60)
         if viewer.state != "done":
             viewer.state = "away"
-
-    @rule(viewer=viewers, server=st.integers(0, 2))
-    def resume(self, viewer: Viewer, server: int) -> None:
-        """Come back, to any of the servers, with the id it has."""
-        self.leave(viewer)
-        if viewer.state == "away":
-            viewer.come(self.servers[server % len(self.servers)])
+            if server is not None:
+                viewer.come(self.servers[server % len(self.servers)])
 
     # Time, and what goes wrong
 
-    @rule(seconds=st.sampled_from([0.001, 0.1, 1.0, 5.0, 30.0]))
+    @rule(seconds=st.sampled_from([0.1, 1.0, 5.0, 30.0, 60.0]))
     def wait(self, seconds: float) -> None:
+        calm = self.network.is_calm
+        ends = {job.id: job.log.last for job in self.made_jobs if job.model.status is None}
         self.sim.sleep(seconds)
+        if seconds >= 5:
+            self.check_viewers(ends if calm else {})
         self.check()
 
     @rule(server=st.integers(0, 2), seconds=st.sampled_from([1.0, 6.0, 20.0]))
     def stop(self, server: int, seconds: float) -> None:
-        self.network.troubled = True
+        self.network.trouble(seconds)
         self.sim.stop(self.servers[server % len(self.servers)], seconds)
 
     @rule(server=st.integers(0, 2), gently=st.booleans())
@@ -495,16 +532,15 @@ class LogsOfAStore(RuleBasedStateMachine):
                 gone.store.close()
         all_stored = gone.store.counts().pending == 0
         self.sim.kill(gone)
-        self.network.troubled = True
+        self.network.trouble()
         for job in self.made_jobs:
             if job.server is gone:
+                job.stored = len(job.model.events) if all_stored and not job.at_risk and not self.has_lost else 0
                 job.at_risk = job.at_risk or not (all_stored and job.model.status)
                 job.may_begin_anew = job.may_begin_anew or not all_stored
-                job.stored = len(job.model.events) if all_stored else 0
         for viewer in self.made_viewers:
             if viewer.server is gone:
-                self.leave(viewer)
-        self.killed.append(gone)
+                self.move(viewer, None)
         self.servers[server] = self.new_server()
 
     # What is wrong
@@ -516,6 +552,19 @@ class LogsOfAStore(RuleBasedStateMachine):
             if viewer.failed is not None:
                 raise viewer.failed
 
+    def check_viewers(self, ends: dict[str, int]) -> None:
+        """Who only looks has seen all that is there by now; and so much of these jobs, wherever it looks."""
+        seen = [(viewer, viewer.log, viewer.log.last) for viewer in self.made_viewers if viewer.log is not None]
+        self.sim.sleep(0.1)
+        for viewer, log, last in seen:
+            server = viewer.server
+            if server is None or self.sim.now < server.stopped_until + 0.1 or viewer.pause:
+                continue
+            if viewer.state == "following" and viewer.log is log and not viewer.polls and not viewer.batch_delay:
+                assert viewer.only_logs or viewer.cursor >= last, f"{viewer.cursor} of {last}, and not woken"
+                if viewer.job.id in ends and not viewer.job.at_risk:
+                    assert last >= ends[viewer.job.id], f"{last} of {ends[viewer.job.id]} in the mirror"
+
     def teardown(self) -> None:
         try:
             if hasattr(self, "sim"):
@@ -525,9 +574,10 @@ class LogsOfAStore(RuleBasedStateMachine):
 
     def finish(self) -> None:
         """When all goes well again, every viewer comes to the end, as far as there can be one."""
+        self.network.trouble()
         self.network.weather = Weather()
         for job in self.made_jobs:
-            self.close(job, "completed", False)
+            self.close(job, "completed", False, False)
         self.sim.sleep(60)
         for viewer in self.made_viewers:
             viewer.pause = 0.0
@@ -536,7 +586,7 @@ class LogsOfAStore(RuleBasedStateMachine):
                 self.join(Viewer(job), server)
         for viewer in self.made_viewers:
             if viewer.state in ("away", "lost"):
-                self.resume(viewer, 0)
+                self.move(viewer, 0)
         self.sim.sleep(60)
         self.check()
         for viewer in self.made_viewers:
@@ -589,24 +639,25 @@ class LogsElsewhere(LogsOfAStore):
     """Of a store that other processes see, over a network."""
 
     @rule(
-        fails=st.sampled_from([0.0, 0.3, 1.0]), kind=st.sampled_from(["busy", "down", "denied"]),
-        late=st.sampled_from([0.0, 0.3]), unanswered=st.sampled_from([0.0, 0.3]), delay=st.sampled_from([0.0, 0.3]),
-        stale=st.sampled_from([0.0, 0.5]), partial=st.sampled_from([0.0, 0.5]),
+        weather=st.just(Weather())
+        | st.builds(
+            Weather, fails=st.sampled_from([0.0, 0.3, 1.0]), kind=st.sampled_from(["busy", "down", "denied"]),
+            late=st.sampled_from([0.0, 0.3]), unanswered=st.sampled_from([0.0, 0.3]), delay=st.sampled_from([0.0, 0.3]),
+            stale=st.sampled_from([0.0, 0.5]), partial=st.sampled_from([0.0, 0.5]),
+        )
     )  # fmt: skip
-    def change_the_weather(self, **weather: Any) -> None:
-        self.network.weather = Weather(**weather)
-        self.network.troubled = True
-
-    @rule()
-    def mend(self) -> None:
-        self.network.weather = Weather()
+    def change_the_weather(self, weather: Weather) -> None:
+        self.network.trouble()
+        self.network.weather = weather
 
     def remote_options(self) -> dict[str, Any]:
         return {**self.options, "lease_seconds": LEASE, "flush_seconds": 0.2, "dead_letters": lambda letter: None}
 
     def lost(self) -> None:
         """The store has lost something."""
-        self.network.troubled = True
+        self.has_lost = True
+        self.network.trouble()
+        self.network.begun.clear()
         for job in self.made_jobs:
             if job.model.status is not None or job.server.killed:
                 job.at_risk = job.may_begin_anew = True
@@ -654,3 +705,28 @@ TestMemory = LogsInMemory.TestCase
 TestChunks = LogsInChunks.TestCase
 TestChunksThatExpire = LogsInChunksThatExpire.TestCase
 TestRecords = LogsInRecords.TestCase
+
+
+# What was found so, in as few steps as it takes
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_an_append_says_whether_it_was_in_time_also_where_others_were_not(seed: int) -> None:
+    said: list[str] = []
+
+    def work(name: str) -> None:
+        for n in range(5):
+            text = f"{name} {n} {'x' * 2_000}"  # so long that it is put into a block at once
+            if log.append_log(text, "info"):
+                said.append(text)
+
+    with simulation(seed) as sim, sim.inside(Process()):
+        log = EventLog()
+        for name in "abcdef":
+            sim.thread(partial(work, name))
+        sim.wait(lambda: len(said) > 3)
+        log.close()
+        sim.sleep(1)
+        *kept, done = log.read(0, 1_000_000)
+    assert done["event"] == "done"
+    assert sorted(event["message"] for event in kept) == sorted(said)
