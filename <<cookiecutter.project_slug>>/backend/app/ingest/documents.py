@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +19,7 @@ from app.database import Database, Migration
 from app.documents import SourceDocument
 from app.ingest.archive import Archive
 from app.ingest.identify import Kind
+from app.ingest.search import Search
 from app.jobs import JobError
 from app.users import User
 from app.wording import count, size
@@ -112,7 +112,8 @@ MIGRATIONS: tuple[Migration, ...] = (
 logger = logging.getLogger(__name__)
 
 _COLUMNS = "d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at"
-_MAX_TERMS = 16
+_SNIPPET_WITHIN = 500_000
+"""The characters of each document in which its snippet is looked for, so that many long ones take no time."""
 
 
 class Document(BaseModel):
@@ -281,17 +282,16 @@ class Library:
         """The user's newest documents, or with a query those that match it, best first.
 
         Arguments:
-            query: words, each of which must occur, whole or as the start of a word; "words in quotes" must
-                stand together. No other character means anything, so that no query is an error.
+            query: as `Search` understands it.
             limit: how many to give at most.
             user: whose.
         """
         if not query.strip():
             return await self._database.read(lambda connection: _newest(connection, user.id, limit))
-        expression = _match_expression(query)
-        if not expression:
+        search = Search(query)
+        if not search.expression:
             return Documents(documents=[], total=0)
-        return await self._database.read(lambda connection: _matching(connection, user.id, expression, limit))
+        return await self._database.read(lambda connection: _matching(connection, user.id, search, limit))
 
     async def remove(self, identifier: str, *, user: User) -> bool:
         """Removes one of the user's documents, and its original where nobody else has it; gives whether there was
@@ -379,27 +379,18 @@ def _newest(connection: sqlite3.Connection, user_id: str, limit: int) -> Documen
     return Documents(documents=[Document(**row) for row in rows], total=total)
 
 
-def _matching(connection: sqlite3.Connection, user_id: str, expression: str, limit: int) -> Documents:
+def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limit: int) -> Documents:
     found = (
         "FROM documents_index JOIN documents d ON d.position = documents_index.rowid "
         "WHERE documents_index MATCH ? AND d.user_id = ?"
     )
     rows = connection.execute(
         # A word in the title weighs as much as several in the text.
-        f"SELECT {_COLUMNS}, snippet(documents_index, 1, char(2), char(3), '…', 24) AS snippet {found} "
+        f"SELECT {_COLUMNS}, substr(d.text, 1, {_SNIPPET_WITHIN}) AS snippet {found} "
         "ORDER BY bm25(documents_index, 8.0, 1.0), d.position DESC LIMIT ?",
-        (expression, user_id, limit),
+        (search.expression, user_id, limit),
     ).fetchall()
-    total = connection.execute(f"SELECT count(*) {found}", (expression, user_id)).fetchone()[0]
-    return Documents(documents=[Document(**row) for row in rows], total=total)
-
-
-def _match_expression(query: str) -> str:
-    """The FTS5 expression for what a person typed. Every term is quoted, so that none of FTS5's operators,
-    column names or punctuation can be typed by accident or on purpose."""
-    terms = []
-    for phrase, word in re.findall(r'"([^"]*)"|([^\s"]+)', query):
-        term = (phrase or word).replace("\0", " ")
-        if re.search(r"\w", term.replace("_", "")):
-            terms.append(f'"{term}"' if phrase else f'"{term}"*')
-    return " ".join(terms[:_MAX_TERMS])
+    total = connection.execute(f"SELECT count(*) {found}", (search.expression, user_id)).fetchone()[0]
+    return Documents(
+        documents=[Document(**{**row, "snippet": search.snippet(row["snippet"])}) for row in rows], total=total
+    )

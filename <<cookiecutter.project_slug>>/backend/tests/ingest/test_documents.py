@@ -189,6 +189,14 @@ async def test_the_newest_document_of_a_source_is_found(shelf: Shelf) -> None:
     assert await shelf.library.from_source("x.txt", user=BEN) is None
 
 
+async def test_a_word_in_each_line_of_a_long_text_is_found_at_once(shelf: Shelf) -> None:
+    text = "It was a long text; whoever waited for it could see how far it had come.\n" * 50_000
+    await shelf.library.add(replace(NEW, text=text), shelf.arrival(), user=ANN)
+    # The time it takes is in proportion to the text. SQLite's own snippet would be at it for most of a minute.
+    found = await asyncio.wait_for(shelf.library.find("wait", user=ANN), 10)
+    assert "whoever \x02wait\x03ed" in found.documents[0].snippet
+
+
 async def test_documents_from_before_there_were_users_are_kept(tmp_path: Path) -> None:
     before = Database(tmp_path / "app.db", {"ingest": MIGRATIONS[:1]})
     await before.open()

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from app.ingest.search import Search
+
+TEXT = "One fox. " + "Nothing of note. " * 40 + "A quick brown fox, and FOXES in Reykjavík. " + "And on. " * 40
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "snippet"),
+    [
+        ("needle", "a needle, two needles", "a \x02needle\x03, two \x02needle\x03s"),
+        ("need", "a Needle", "a \x02Need\x03le"),
+        ("eedle", "a needle", "a needle"),
+        ('"need"', "a needle, a need", "a needle, a \x02need\x03"),
+        ('"brown fox" quick', "quick, brown-fox", "\x02quick\x03, \x02brown-fox\x03"),
+        ("reykjavik", "in REYKJAVÍK", "in \x02REYKJAVÍK\x03"),
+        ("straße", "die Straße", "die \x02Straße\x03"),
+        ("a.b", "see a.b or a b", "see \x02a.b\x03 or \x02a b\x03"),
+        ("snake", "a_snake_case", "a_\x02snake\x03_case"),
+        ("Ǆ 🎉 ﬁ", "ǆ, ﬁ", "\x02ǆ\x03, \x02ﬁ\x03"),
+    ],
+)
+def test_what_was_searched_for_is_marked(query: str, text: str, snippet: str) -> None:
+    assert Search(query).snippet(text) == snippet
+
+
+def test_a_snippet_of_a_long_text_is_about_its_first_find() -> None:
+    snippet = Search("brown").snippet(TEXT)
+    assert (snippet[0], snippet[-1]) == ("…", "…")
+    assert "A quick \x02brown\x03 fox" in snippet
+    assert 100 < len(snippet) <= 204
+    assert Search("one").snippet(TEXT).startswith("\x02One\x03 fox. Nothing")
+    assert Search("giraffe").snippet(TEXT).startswith("One fox. Nothing")
+    assert Search("on").snippet("And " + "x" * 5_000 + " on and on") == "…\x02on\x03 and \x02on\x03"
+
+
+@pytest.mark.parametrize("query", ["fox", "fo", '"brown fox"', "quick reykjavik", "Ω", "note brown", "x y z"])
+def test_the_index_finds_what_is_marked(query: str) -> None:
+    index = sqlite3.connect(":memory:")
+    index.execute('CREATE VIRTUAL TABLE i USING fts5 (text, tokenize="unicode61 remove_diacritics 2")')
+    index.execute("INSERT INTO i VALUES (?)", (TEXT,))
+    found = index.execute("SELECT count(*) FROM i WHERE i MATCH ?", (Search(query).expression,)).fetchone()[0]
+    assert found == ("\x02" in Search(query).snippet(TEXT))
+
+
+@pytest.mark.parametrize("query", ["", " ", '""', "_", "-- ( *", "\0", "🎉"])
+def test_nothing_to_search_for_is_no_expression(query: str) -> None:
+    assert Search(query).expression == ""
