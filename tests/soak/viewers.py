@@ -181,10 +181,12 @@ class Viewer:
             self.connections += 1
             body = answer.json()
             for event in body["logs"]:
-                self._take(event, None)
+                self.transcript.take(event, None)
+            self.transcript.move(body["next"])
+            if self.transcript.status is not None:
+                raise Over("done")
             if body["closed"]:
                 raise Wrong(f"closed, and the last event is not done but {self.transcript.seen}")
-            self.transcript.move(body["next"])
             now = time.monotonic()
             silent_since = (silent_since or now) if self.transcript.lost else None
             if silent_since is not None and now - silent_since > SILENCE:
