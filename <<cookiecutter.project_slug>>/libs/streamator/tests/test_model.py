@@ -535,7 +535,8 @@ class LogsOfAStore(RuleBasedStateMachine):
         self.network.trouble()
         for job in self.made_jobs:
             if job.server is gone:
-                job.stored = len(job.model.events) if all_stored and not job.at_risk and not self.has_lost else 0
+                certain = all_stored and not (job.at_risk or job.cut or self.has_lost)
+                job.stored = job.log.last if certain else 0
                 job.at_risk = job.at_risk or not (all_stored and job.model.status)
                 job.may_begin_anew = job.may_begin_anew or not all_stored
         for viewer in self.made_viewers:
