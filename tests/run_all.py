@@ -121,7 +121,8 @@ def steps() -> list[Step]:
             [*make, "typecheck", "VENV=../.venv"],
             SOURCE,
         ),
-        Step("bake", "bake tests", [PYTHON, "-m", "pytest", "tests", "--ignore=tests/faults"], has_tests=True),
+        # Two at a time: they mostly wait for other programs, and nothing in them is measured.
+        Step("bake", "bake tests", [PYTHON, "-m", "pytest", "-n2", "tests", "--ignore=tests/faults"], has_tests=True),
         Step("project faults e2e", "bake the default project", [PYTHON, "tests/bake.py", str(PROJECT)], needed=True),
         Step("project faults e2e", "install the baked project", [*project, "setup"], needed=True),
         Step("project", "lint of the baked project", [*project, "lint"]),
