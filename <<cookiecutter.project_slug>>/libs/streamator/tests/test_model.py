@@ -731,3 +731,28 @@ def test_an_append_says_whether_it_was_in_time_also_where_others_were_not(seed: 
         *kept, done = log.read(0, 1_000_000)
     assert done["event"] == "done"
     assert sorted(event["message"] for event in kept) == sorted(said)
+
+
+def test_a_search_for_a_job_that_is_over_is_answered_also_where_the_next_read_fails() -> None:
+    class Fails(StreamStore):
+        calls = 0
+
+        async def read(self, effect: Callable[[], T]) -> T:
+            self.calls += 1
+            if self.calls == 3:  # after the jobs were found, and their records read: is the producer alive?
+                raise StoreFault("busy", "turned away")
+            return effect()
+
+    async def find() -> tuple[EventLog | None, EventLog | None]:
+        searches = asyncio.gather(reader.find("over"), reader.find("open"))
+        return await asyncio.wait_for(searches, 30)
+
+    with simulation(0) as sim, sim.inside(Process()):
+        streams = Streams()
+        writer, reader = StreamStore(streams), Fails(streams)
+        writer.create("over").log.close()
+        writer.create("open")
+        sim.sleep(1)
+        over, going_on = asyncio.run(find())
+    assert over is not None and over.closed
+    assert going_on is not None and reader.calls > 3

@@ -205,21 +205,25 @@ class _Session:
         """Read what there is of new jobs, a part of each. Returns whether there is more."""
         of = self._of
         found = await self._reader.read({job_id: mirror.cursor for job_id, mirror in new.items()}, READ_ROWS)
-        done: dict[str, _Mirror] = {}
+        closed: dict[str, EventLog | None] = {}
+        open_ones: dict[str, _Mirror] = {}
         for job_id, mirror in new.items():
             rows = found.get(job_id, [])
             mirror.append(rows)
-            if mirror.log.closed or len(rows) < READ_ROWS:
-                done[job_id] = mirror
-        open_ones = {job_id: mirror for job_id, mirror in done.items() if not mirror.log.closed}
+            if mirror.log.closed:
+                mirror.ready = True
+                closed[job_id] = mirror.log
+            elif len(rows) < READ_ROWS:
+                open_ones[job_id] = mirror
+        # Before anything else is read, which may fail: a log that is closed is not looked at again.
+        of._answer(closed)
         if open_ones:
             await self._beats(open_ones)
-        for job_id, mirror in done.items():
+        for job_id, mirror in open_ones.items():
             mirror.ready = True
-            if job_id in open_ones:
-                of._was_lost(job_id, mirror)
-        of._answer({job_id: mirror.log for job_id, mirror in done.items()})
-        return len(done) < len(new)
+            of._was_lost(job_id, mirror)
+        of._answer({job_id: mirror.log for job_id, mirror in open_ones.items()})
+        return len(closed) + len(open_ones) < len(new)
 
     # Jobs that are followed
 
