@@ -17,6 +17,9 @@ const test = base.extend<{ violations: string[] }, { servers: Servers }>({
     },
     { scope: "worker" },
   ],
+  // Nobody can sign in here: the users are those of the other servers.
+  // oxlint-disable-next-line no-empty-pattern -- the same
+  signedInBrowser: [async ({}, provide) => provide(undefined), { scope: "worker" }],
   baseURL: async ({ servers }, provide) => provide(servers.url),
   violations: async ({ page }, provide) => {
     const found: string[] = [];
@@ -34,7 +37,6 @@ test("every page works under the policy", async ({ page, violations }) => {
   const response = await page.goto("/");
   expect(response?.headers()["content-security-policy"]).toContain("script-src 'self'; style-src 'self'");
   if (signsIn) {
-    // The users are those of the other servers.
     const form = page.getByRole("form", { name: "Sign in" });
     await page.getByLabel("Name").fill("ada");
     await page.getByLabel("Password").fill("not the password");
@@ -72,7 +74,7 @@ test.describe("with nobody to sign in", () => {
       await expect(only.root).toHaveCount(1);
       await only.expectWhole();
       const [download] = await Promise.all([page.waitForEvent("download"), only.button("Download").click()]);
-      expect(download.suggestedFilename()).toMatch(/\.txt$/);
+      expect(download.suggestedFilename()).toMatch(/\.log$/);
       expect(violations).toEqual([]);
     });
   }
@@ -90,7 +92,6 @@ test.describe("with nobody to sign in", () => {
 
     await page.goto("/#/generate");
     await page.getByLabel("Text").fill(`${word} stands on the coast. ${"It sends light out to sea, for ships to see. ".repeat(20)}`);
-    await page.getByLabel("Written by").selectOption("extractive");
     await page.getByRole("button", { name: "Generate", exact: true }).click();
     const run = page.getByRole("article", { name: word });
     await expect(run.getByRole("region", { name: "Output of" })).toBeVisible();
