@@ -25,7 +25,7 @@ from weakref import WeakSet
 import pytest
 
 # How often a lock is a moment for another thread's turn.
-YIELD = 0.1
+YIELD = 0.2
 # The least time that a wait takes: less might not move the clock at all, and whoever waits so would wait for ever.
 TICK = 1e-6
 
