@@ -15,6 +15,7 @@ from uvicorn.supervisors import ChangeReload
 
 from app import logs
 from app.settings import PROJECT_ROOT, SettingsError, load_settings
+from app.websockets import WebSocketProtocol
 
 logger = logging.getLogger("app")
 
@@ -45,6 +46,7 @@ def main() -> int:
         reload_dirs=[str(each) for each in watched if each.is_dir()] if options.reload else None,
         # Streams end by themselves; this bounds a request that does not, such as a stalled upload.
         timeout_graceful_shutdown=5,
+        ws=WebSocketProtocol,
         # Viewers send little over their WebSockets; what is larger is refused before it is read (1009).
         ws_max_size=65_536,
     )

@@ -70,6 +70,8 @@ async def parse_form(request: Request, max_bytes: int) -> FormData:
         raise too_large(f"went past {size(max_bytes)}", max_bytes) from None
     except MultiPartException as error:
         raise ApiError(400, f"the form cannot be read ({error.message}): send it again") from error
+    except UnicodeError as error:  # the header names a charset that cannot decode what came
+        raise ApiError(400, f"the form cannot be read ({error}): send it as UTF-8") from error
 
 
 async def read_json(request: Request) -> Any:
