@@ -315,7 +315,8 @@ def test_as_many_jobs_run_at_once_as_allowed(run_app: RunApp) -> None:
 
 def begin_upload(running: RunningApp) -> socket.socket:
     """Sends the beginning of an upload, which is then on its way for as long as the socket is open."""
-    connection = socket.create_connection((running.client.base_url.host, running.client.base_url.port or 0))
+    address = (running.client.base_url.host, running.client.base_url.port or 0)
+    connection = socket.create_connection(address, timeout=10)
     connection.sendall(
         b"POST /api/ingest HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: multipart/form-data; boundary=B\r\n"
         b"content-length: 100000\r\n\r\n--B\r\n"
