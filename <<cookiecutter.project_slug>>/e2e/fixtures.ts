@@ -15,6 +15,9 @@ export type { Page } from "@playwright/test";
 /** Which store this run is about. */
 export const store = (["dynamo", "redis"] as const).find((name) => name === process.env.E2E_STORE) ?? "memory";
 
+/** The line of the fault suite on a server that is killed, of this store. */
+export const lineOfKill = { memory: "01", dynamo: "02", redis: "03" }[store];
+
 /** Where people sign in, every browser of a test has: see people.ts. */
 export const test = base.extend<{ source: Source }, { signedInBrowser: undefined }>({
   signedInBrowser: [
