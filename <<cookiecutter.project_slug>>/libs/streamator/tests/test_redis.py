@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from redis_server import RedisServer
 
-from streamator import EventLog, JobLogger, RedisStore, StoreError, follow, open_store
+from streamator import EventLog, JobEmitter, JobLogger, RedisStore, StoreError, follow, open_store
 from streamator.testing.base import messages
 from streamator.testing.outages import Viewer, found, told, transcript, until
 
@@ -406,6 +406,28 @@ def test_a_connection_cut_in_mid_job_loses_nothing_and_is_no_news(
     job.close()
     assert messages(viewer.join()) == lines(1_000)
     assert not told(caplog, "writing fails")
+
+
+def test_a_call_that_fails_closes_no_connection_under_another_thread(
+    own: RedisServer, make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two wait for a server that hangs: the writer, and who looks for requests to cancel the job."""
+    monkeypatch.setattr("streamator.redis.ANSWER_SECONDS", 0.3)
+    store = make(own)
+
+    async def work() -> None:
+        job = JobEmitter(store, job_id="job")
+        job.track(asyncio.get_running_loop().create_future())
+        await asyncio.to_thread(store.flush)
+        own.pause()
+        log_all(job, lines(10))
+        for said in ("writing fails", "to cancel jobs cannot be read"):
+            await asyncio.to_thread(until, lambda said=said: told(caplog, said))
+        own.resume()
+        await asyncio.to_thread(until, lambda: store.degraded is None)
+
+    run(work())
+    assert not told(caplog, "in a way it does not know")
 
 
 def test_14_a_wrong_password_is_one_warning_and_the_live_view_goes_on(

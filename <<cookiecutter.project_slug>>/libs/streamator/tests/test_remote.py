@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from cloud import Cloud, CloudStore
+from cloud import Cloud, CloudStore, Streams, StreamStore
+from simulation import Process, simulation
 
 from streamator import EventLog, JobExists, JobLogger, StoreError, chunk, chunk_mirror, chunk_writer, follow, mirror
-from streamator.remote import Chunk, ChunkStore, StoreFault
+from streamator.remote import Chunk, ChunkStore, RemoteStore, StoreFault
 
 PATIENCE = 30.0  # seconds, where it does not matter how long it takes
 
@@ -94,6 +95,14 @@ def waiting(free: threading.Event) -> Callable[..., None]:
         free.wait(10)
 
     return hang
+
+
+def after(first: Callable[..., None], call: Callable[..., Any]) -> Callable[..., Any]:
+    def both(*arguments: Any) -> Any:
+        first()
+        return call(*arguments)
+
+    return both
 
 
 def fail(kind: Any, when: Callable[[], bool]) -> Callable[..., None]:
@@ -617,6 +626,35 @@ def test_a_job_that_is_stored_a_moment_later_is_found(cloud: Cloud, make: Make) 
         return await asked
 
     assert run(ask()) is not None
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("store", [CloudStore, StreamStore])
+def test_a_job_that_began_while_the_store_was_away_is_found_when_it_is_back(
+    store: Callable[..., RemoteStore], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its producer may wait for the next try: for the others it is not there yet, and that is no answer."""
+    away = True
+
+    def fail(*_: object) -> None:
+        if away:
+            raise StoreFault("down", "nobody answers")
+
+    for name in ("append", "beat"):
+        monkeypatch.setattr(Streams, name, after(fail, getattr(Streams, name)))
+    monkeypatch.setattr(StreamStore, "read", after(fail, StreamStore.read))
+    for name in ("_write", "_fetch"):
+        monkeypatch.setattr(CloudStore, name, after(fail, getattr(CloudStore, name)))
+    with simulation(seed) as sim, sim.inside(Process()):
+        stored = Cloud() if store is CloudStore else Streams()
+        writer, reader = (store(stored, lease_seconds=10) for _ in range(2))
+        writer.create("job")
+        with pytest.raises(StoreError):
+            asyncio.run(reader.find("job"))
+        sim.sleep(20)
+        away = False
+        assert asyncio.run(reader.find("job")) is not None
+        assert asyncio.run(reader.find("nobody")) is None
 
 
 def test_an_unknown_job_is_missing_and_costs_few_reads_a_second(cloud: Cloud, make: Make) -> None:

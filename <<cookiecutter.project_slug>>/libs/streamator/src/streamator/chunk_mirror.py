@@ -178,9 +178,10 @@ class ChunkMirrors(Mirrors[_Mirror]):
                 polled.append((job_id, mirror))
             elif (job_id, 0) not in fetched.unknown:
                 since = self._missed.setdefault(job_id, (now, now))[0]
+                until = max(since + self._grace, self._late_until)
                 # A flood of ids that were never given out gets no second look.
-                if now < since + self._grace and len(self._finds) <= GRACE_JOBS:
-                    self._missed[job_id] = since, min(now + POLL_SECONDS, since + self._grace)
+                if now < until and len(self._finds) <= GRACE_JOBS:
+                    self._missed[job_id] = since, min(now + POLL_SECONDS, until)
                     continue
                 self._note_missing(job_id, now)
                 answers[job_id] = None
