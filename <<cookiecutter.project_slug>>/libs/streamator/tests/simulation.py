@@ -88,7 +88,7 @@ class Simulation:
             return ready()
         turn = self._turn()
         turn.ready = ready
-        turn.until = inf if timeout is None else self.now + max(timeout, TICK) if timeout > 0 else self.now
+        turn.until = inf if timeout is None else self.now + (max(timeout, TICK) if timeout > 0 else 0.0)
         following = self._next()
         if following is not turn:
             following.baton.release()
@@ -250,7 +250,8 @@ class _Loop(asyncio.BaseEventLoop):
         return self._sim.now
 
     def select(self, timeout: float | None) -> list[Any]:
-        self._sim.wait(lambda: self._woken, timeout)
+        # Each pass takes its time: a timer that is due in less than a clock can tell would else be due for ever.
+        self._sim.wait(lambda: self._woken, None if timeout is None else max(timeout, TICK))
         self._woken = False
         return []
 
