@@ -17,6 +17,7 @@ import time
 
 from soak.content import MAXLEN
 from soak.faults import ENDED, KILLED, PAUSED, WIPED, Faults
+from soak.judge import LAST_WORDS
 from soak.load import Job
 from soak.processes import JOB_TTL_SECONDS, LEASE_SECONDS, Stack
 from soak.viewers import Viewer
@@ -68,7 +69,9 @@ class Verdicts:
             transcript.status == "cancelled" and self._stops(job, ENDED, before=viewer.ended_at)
         ):
             return f"done with {transcript.status!r}, and the job was to end with {plan.ending!r}"
-        if transcript.status != "cancelled" and transcript.number != plan.lines:
+        # Who came late enough has seen none of the lines, and does not know how many of the events were lines.
+        spare = len(LAST_WORDS) if transcript.unsure else 0
+        if transcript.status != "cancelled" and not plan.lines <= transcript.number <= plan.lines + spare:
             return f"done after line {transcript.number} of {plan.lines}"
         return None
 
