@@ -101,6 +101,13 @@ class Job:
         if self.log.close({"event": "done", "status": status}):
             self.model.status = status
 
+    def orphan(self) -> None:
+        """Its process is dead: calls that were being made, to append and to close, are over, and gave no answer."""
+        if self.log.closed:
+            last = self.log.last
+            del self.model.events[last - 1 :]
+            self.model.status = [*self.log.read(last - 1)][-1]["status"]
+
     @property
     def may_be_lost(self) -> bool:
         """Whether its process may seem to be dead."""
@@ -535,6 +542,7 @@ class LogsOfAStore(RuleBasedStateMachine):
         self.network.trouble()
         for job in self.made_jobs:
             if job.server is gone:
+                job.orphan()
                 certain = all_stored and not (job.at_risk or job.cut or self.has_lost)
                 job.stored = job.log.last if certain else 0
                 job.at_risk = job.at_risk or not (all_stored and job.model.status)
