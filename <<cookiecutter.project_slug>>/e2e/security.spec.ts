@@ -5,7 +5,7 @@ import { Card, expect, fetchUrl, prose, store, test as base, upload } from "./fi
 import { signsIn } from "./people";
 import { Servers } from "./servers";
 
-const test = base.extend<{ violations: string[] }, { servers: Servers }>({
+const test = base.extend<{ violations: string[] }, { servers: Servers; signedInBrowser: undefined }>({
   servers: [
     // oxlint-disable-next-line no-empty-pattern -- Playwright reads a fixture's needs from this very pattern
     async ({}, provide, { project }) => {
@@ -19,7 +19,7 @@ const test = base.extend<{ violations: string[] }, { servers: Servers }>({
   ],
   // Nobody can sign in here: the users are those of the other servers.
   // oxlint-disable-next-line no-empty-pattern -- the same
-  signedInBrowser: [async ({}, provide) => provide(undefined), { scope: "worker" }],
+  signedInBrowser: [async ({}, provide) => provide(undefined), { scope: "worker", auto: true }],
   baseURL: async ({ servers }, provide) => provide(servers.url),
   violations: async ({ page }, provide) => {
     const found: string[] = [];
