@@ -443,6 +443,24 @@ def test_14_a_wrong_password_is_one_warning_and_the_live_view_goes_on(
     assert len(told(caplog, "writing fails")) == 1
 
 
+@pytest.mark.parametrize("count", [1, 100])
+def test_14_a_password_that_is_changed_in_mid_job_costs_no_line(own: RedisServer, make: Make, count: int) -> None:
+    letters: list[Any] = []
+    writer = make(own, lease_seconds=60, dead_letters=letters.append)  # no beat comes before the lines
+    job = JobLogger(writer)
+    job.log("x")
+    assert writer.flush() == 0
+    own.client.config_set("requirepass", "another")
+    own.client.client_kill_filter(_type="normal", skipme=True)
+    for _ in range(count):
+        job.log("x")
+    assert "give a url with the user and the password" in str(until(lambda: writer.degraded))
+    own.client.config_set("requirepass", "")
+    assert writer.flush() == 0
+    job.close()
+    assert messages(run(transcript(make(own), job.job_id))) == ["x"] * (count + 1) and letters == []
+
+
 # The constructor
 
 

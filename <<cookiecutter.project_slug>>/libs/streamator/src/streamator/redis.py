@@ -406,7 +406,10 @@ def _text(value: bytes | str) -> str:
 
 # What Redis says while it cannot serve anybody, for now.
 _DOWN: Final = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE")
-_DENIED: Final = ("NOAUTH", "NOPERM", "WRONGPASS", "AUTHENTICATION", "INVALID USERNAME")
+_DENIED: Final = (
+    "NOAUTH", "NOPERM", "WRONGPASS", "AUTHENTICATION", "INVALID USERNAME",
+    "PROTOCOL ERROR: UNAUTHENTICATED",  # its answer to a request of more than ten words from who has not signed in
+)  # fmt: skip
 
 
 def _fault_of(error: BaseException, other: FaultKind = "denied") -> StoreFault:
