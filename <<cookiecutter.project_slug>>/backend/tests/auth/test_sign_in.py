@@ -201,7 +201,12 @@ def test_signing_out_ends_the_access_token_its_tickets_and_its_streams_at_once(
     job_id = ada.start()
     ada.tell(job_id, "one")
     query = f"?ticket={ada.ticket(job_id)}"
-    with ada.stream(job_id) as stream, ada.socket(job_id, query=query) as socket, elsewhere.stream(job_id) as kept:
+    soon = httpx.Timeout(30, read=10)  # before the next heartbeat
+    with (
+        ada.stream(job_id, timeout=soon) as stream,
+        ada.socket(job_id, query=query) as socket,
+        elsewhere.stream(job_id) as kept,
+    ):
         assert next(stream)["message"] == next(kept)["message"] == "one"
         assert ada.client.post("/api/auth/sign-out").status_code == 204
         for method, path in [*ada.job_routes(job_id), ("GET", "/api/jobs"), ("POST", "/api/auth/tickets")]:
