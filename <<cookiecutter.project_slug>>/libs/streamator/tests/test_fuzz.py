@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -200,12 +200,12 @@ PATHS = STREAMS | st.sampled_from(["/log/{}", "/job/{}/result"])
 
 async def ask(path: str, query: bytes = b"", cursors: Sequence[bytes] = ()) -> tuple[int, bytes]:
     """What a GET is answered, as an ASGI server hands it on: the status and the body."""
-    sent: list[dict[str, Any]] = []
+    sent: list[MutableMapping[str, Any]] = []
 
     async def stay() -> dict[str, Any]:
         return await asyncio.Future()
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
     scope = {
@@ -274,7 +274,7 @@ def test_67_whatever_comes_over_a_websocket_is_answered_in_order_until_it_is_too
 ) -> None:
     job = JobLogger(store=STORE)
     sent: list[dict[str, Any]] = []
-    script = [{"type": "websocket.connect"}]
+    script: list[dict[str, Any]] = [{"type": "websocket.connect"}]
     script += [{"type": "websocket.receive", "text" if isinstance(each, str) else "bytes": each} for each in messages]
     script += [{"type": "websocket.disconnect"}]
     coming = iter(script)
