@@ -85,8 +85,9 @@ class Viewer:
                     await asyncio.wait_for(session(), self._breaks.pop())
                 else:
                     await session()
-            except asyncio.TimeoutError:
-                pass  # it has closed the connection by itself
+            except asyncio.TimeoutError:  # it has closed the connection by itself
+                if self.transcript.status is not None:  # while it was leaving, at the end
+                    raise Over("done") from None
             except httpx.ReadTimeout:
                 self._count("silence")
             except (httpx.TransportError, websockets.WebSocketException, OSError) as error:
