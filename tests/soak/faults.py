@@ -12,7 +12,7 @@ from soak.processes import LEASE_SECONDS, Process, Stack
 
 # So long after a store is back, all that waited is written: the longest wait between two tries, and some more.
 RECOVERY_SECONDS = 10.0
-LONGEST_PEACE_SECONDS = 35.0
+LONGEST_PEACE_SECONDS = 20.0
 
 
 @dataclass

@@ -105,7 +105,7 @@ class Load:
     async def audit(self, jobs: list[Job], addresses: list[str]) -> list[tuple[Job, Viewer]]:
         """What somebody sees of these jobs who comes when all is over: of each from the start, and after some id."""
         found: list[tuple[Job, Viewer]] = []
-        gate = asyncio.Semaphore(8)
+        gate = asyncio.Semaphore(32)
 
         async def look(job: Job, url: str, after: int) -> None:
             visit = Visit(how="poll" if after else "sse", begins_after=after)
