@@ -1,11 +1,11 @@
 /** The built page under the policy that it is served with: all of it works, and what somebody gets into it does not run. */
 
 import { mkdir } from "node:fs/promises";
-import { Card, expect, fetchUrl, prose, store, test as base, upload } from "./fixtures";
+import { Card, expect, fetchUrl, prose, store, testOpenly, upload } from "./fixtures";
 import { signsIn } from "./people";
 import { Servers } from "./servers";
 
-const test = base.extend<{ violations: string[] }, { servers: Servers; signedInBrowser: undefined }>({
+const test = testOpenly.extend<{ violations: string[] }, { servers: Servers }>({
   servers: [
     // oxlint-disable-next-line no-empty-pattern -- Playwright reads a fixture's needs from this very pattern
     async ({}, provide, { project }) => {
@@ -17,9 +17,6 @@ const test = base.extend<{ violations: string[] }, { servers: Servers; signedInB
     },
     { scope: "worker" },
   ],
-  // Nobody can sign in here: the users are those of the other servers.
-  // oxlint-disable-next-line no-empty-pattern -- the same
-  signedInBrowser: [async ({}, provide) => provide(undefined), { scope: "worker", auto: true }],
   baseURL: async ({ servers }, provide) => provide(servers.url),
   violations: async ({ page }, provide) => {
     const found: string[] = [];
