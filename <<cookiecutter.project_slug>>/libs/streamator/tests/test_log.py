@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import streamator.log
 from streamator import EventLog
 
 
@@ -128,6 +129,16 @@ def test_39_t_counts_seconds_from_the_start_and_never_falls(monkeypatch: pytest.
     times = [event["t"] for event in log.read()]
     assert len(times) == 6 and times == sorted(times)
     assert 5 <= times[0] < 15 and times[-1] - times[0] < 5
+
+
+def test_39_t_does_not_fall_where_the_thread_that_looked_first_comes_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = EventLog(start=0)
+    for readings in ((5.0, 4.0, 6.0), (3.0, 7.0, 6.5)):  # in one run of entries, and from one to the next
+        for reading in readings:
+            monkeypatch.setattr(streamator.log, "monotonic", lambda reading=reading: reading)
+            log.append_log("x", "info")
+        last = log.last
+    assert last == 6 and [event["t"] for event in log.read()] == [5.0, 5.0, 6.0, 6.0, 7.0, 7.0]
 
 
 # Closing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
@@ -81,7 +82,8 @@ def raises(kind: type[Exception], call: Callable[[], object]) -> bool:
 
 
 def in_threads(count: int, work: Callable[[int], object], meanwhile: Callable[[], object] | None = None) -> None:
-    """Run ``work(0)``, ``work(1)``, ... at once, each in a thread; raise what one of them raised."""
+    """Run ``work(0)``, ``work(1)``, ... at once, each in a thread; raise what one of them raised. They take turns as
+    often as Python lets them, wherever they are."""
     errors: list[BaseException] = []
     together = threading.Barrier(count)
 
@@ -93,11 +95,16 @@ def in_threads(count: int, work: Callable[[int], object], meanwhile: Callable[[]
             errors.append(error)
 
     threads = [threading.Thread(target=each, args=(n,)) for n in range(count)]
-    for thread in threads:
-        thread.start()
-    if meanwhile is not None:
-        meanwhile()
-    for thread in threads:
-        thread.join()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        if meanwhile is not None:
+            meanwhile()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
     if errors:
         raise errors[0]

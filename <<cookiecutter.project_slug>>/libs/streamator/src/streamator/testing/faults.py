@@ -120,7 +120,7 @@ class FaultContract(Contract):
             for events in run(watch()):
                 assert messages(events) == [f"line {n}" for n in range(20)] and len(events) == 21
                 times = [event["t"] for event in events]
-                assert times == sorted(times) and 0 <= times[0] <= times[-1] < self.timeout
+                assert times == sorted(times) and 0 <= times[0] < 0.9 < times[-1] < self.timeout
 
     # Content
 
@@ -393,7 +393,7 @@ class FaultContract(Contract):
         assert store.degraded is None
 
     def test_58_a_flood_of_unknown_ids_is_answered_and_leaves_nothing_behind(self, store: Store) -> None:
-        count = 200
+        count = 100
 
         async def flood(view: Store) -> int:
             answers = await asyncio.gather(*(view.find(uuid.uuid4().hex) for _ in range(count)))
