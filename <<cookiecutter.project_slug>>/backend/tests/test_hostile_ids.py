@@ -44,13 +44,13 @@ class _Through(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         with closing(socket.create_connection(("127.0.0.1", self.server.behind))) as server, suppress(OSError):
             threading.Thread(target=self._back, args=(server,), daemon=True).start()
-            while data := self.request.recv(1 << 20):
+            while data := self.request.recv(1_048_576):
                 self.server.asked.append(data)
                 server.sendall(data)
 
     def _back(self, server: socket.socket) -> None:
         with suppress(OSError):
-            while data := server.recv(1 << 20):
+            while data := server.recv(1_048_576):
                 self.request.sendall(data)
 
 
