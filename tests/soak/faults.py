@@ -89,6 +89,15 @@ class Faults:
             if fault.process is process and fault.what in what and fault.within(after, before)
         ]
 
+    def longest_calm(self, began: float, ended: float, *processes: Process | None) -> float:
+        """For how many seconds between all of these processes ran, at the longest."""
+        longest, calm_since = 0.0, began
+        for fault in sorted(self.all, key=lambda fault: fault.began):
+            if fault.process in processes and fault.within(began, ended):
+                longest = max(longest, fault.began - calm_since)
+                calm_since = max(calm_since, fault.ended)
+        return max(longest, ended - calm_since)
+
     def store_was_well(self, began: float, ended: float) -> bool:
         """Whether nothing that a server wrote between was held up in front of the store."""
         faults = [fault for fault in self.all if fault.process is self._stack.store or fault.what == PAUSED]

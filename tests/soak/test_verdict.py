@@ -109,6 +109,12 @@ def test_a_job_is_gone_from_a_store_with_the_stores_data_or_before_it_was_there(
     assert (judge(viewer("gone"), reason) is None) == right
 
 
+def test_a_job_that_could_not_be_stored_is_not_there() -> None:
+    late = fault(PAUSED, seconds=20.0, began=BEGAN + 11)
+    assert judge(viewer("gone"), fault(PAUSED, STORE, began=BEGAN - 1, seconds=13), late) is None
+    assert "404" in str(judge(viewer("gone"), fault(PAUSED, STORE, began=BEGAN - 1, seconds=11), late))
+
+
 def test_a_job_is_gone_from_memory_with_its_server_or_when_it_is_forgotten() -> None:
     assert judge(viewer("gone"), fault(ENDED), store=None) is None
     assert "404" in str(judge(viewer("gone"), fault(PAUSED), store=None))

@@ -4,8 +4,8 @@
 - `done` has the status that the job ended with, after its last line.
 - `lost` is told of a job whose server was killed or stopped for a lease (or ended with a store that took nothing), and
   of no other.
-- 404 is the answer for a job whose memory is gone: that of its server, or of the store; or of one that was not stored
-  yet when its server was killed.
+- 404 is the answer for a job whose memory is gone: that of its server, or of the store; for one that was not stored yet
+  when its server was killed; and for one whose server and store have not run at the same time since it began.
 - What anybody has seen `SETTLED_SECONDS` before a server was killed, with the store well, is there for all who come
   later.
 - Nobody hangs, and no connection is silent for longer than a heartbeat.
@@ -23,6 +23,7 @@ from soak.processes import JOB_TTL_SECONDS, LEASE_SECONDS, Stack
 from soak.viewers import Viewer
 
 SETTLED_SECONDS = 3.0
+STORED_SECONDS = 0.5  # by then a job is in a store that takes it
 
 
 class Verdicts:
@@ -93,6 +94,8 @@ class Verdicts:
         if self._stack.store is None:
             return bool(stops) or (over is not None and asked > over + JOB_TTL_SECONDS - 1)
         if self._faults.of(self._stack.store, WIPED, after=job.began, before=asked):
+            return True
+        if self._faults.longest_calm(job.began, asked, job.server, self._stack.store) < STORED_SECONDS:
             return True
         well = self._faults.store_was_well
         return any(stop < job.began + SETTLED_SECONDS or not well(job.began, stop) for stop in stops)
