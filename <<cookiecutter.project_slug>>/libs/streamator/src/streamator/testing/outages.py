@@ -344,8 +344,10 @@ class RemoteFaultContract:
                 time.sleep(0.001)
             assert writer.flush(20) == 0
             server.expire()
+            viewer = Viewer(make(), job.job_id)
+            until(lambda: viewer.messages[-1:] == lines(count - 1, count))
             job.close()
-            events = run(transcript(make(), job.job_id))
+            events = viewer.join()
             gaps = [event["missed"] for event in events if event["event"] == "gap"]
             there = numbered(events)
             assert len(gaps) == 1 and gaps[0] > 100 and gaps[0] + len(there) == count
