@@ -176,7 +176,13 @@ def test_a_filter_shows_of_the_wire_what_it_shows_of_the_events(
 
 
 @LOOK
-@given(st.text(st.characters()) | st.from_regex(r"\s*[0-9]{1,30}\s*", fullmatch=True))
+@given(
+    st.one_of(
+        st.text(st.characters()),
+        st.text(st.characters(categories=["Nd", "No"]), max_size=3),
+        st.from_regex(r"\s*[0-9]{1,30}\s*", fullmatch=True),
+    )
+)
 def test_32_a_cursor_is_never_an_error_and_never_past_eighteen_digits(text: str) -> None:
     number = text.strip()
     is_number = number.isascii() and number.isdigit()
@@ -260,10 +266,10 @@ def test_57_whatever_stands_in_place_of_a_job_id_is_not_found_and_no_store_sees_
 
 
 MESSAGES = st.one_of(
-    st.text(max_size=2 * MAX_MESSAGE),
-    st.binary(max_size=2 * MAX_MESSAGE),
+    st.text(),
+    st.binary(),
     st.sampled_from(["pause", "resume", "cancel", [], {}, None]).map(lambda kind: json.dumps({"type": kind})),
-    st.sampled_from(["9", "[[]]", '"type"', "[" * MAX_MESSAGE, '{"type":%s}' % ("9" * 1_000)]),
+    st.sampled_from(["9", "[]", '"type"', '{"type":%s}' % ("9" * 1_000), "x" * MAX_MESSAGE, b"x" * (MAX_MESSAGE + 1)]),
 )
 
 
