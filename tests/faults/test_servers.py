@@ -94,7 +94,8 @@ def stream(server: Process, job_id: str, after: int = 0, through: int | None = N
     """A viewer of a job; it comes through another port than the server's, if one is given."""
     url = server.client.base_url.copy_with(port=through or server.client.base_url.port)
     headers = {"last-event-id": str(after)}
-    with httpx.stream("GET", url.join(f"/api/log/{job_id}/stream"), headers=headers, timeout=30) as response:
+    # Less than the 15 s of a heartbeat: who waits for what does not come is told.
+    with httpx.stream("GET", url.join(f"/api/log/{job_id}/stream"), headers=headers, timeout=12) as response:
         assert response.status_code == 200, response.read()
         yield Events(response)
 

@@ -10,13 +10,15 @@ import os
 import sys
 import time
 
-import app.features
-from app.__main__ import main
-from streamator import viewer
-from tests.auth.people import told_jobs
-
 ahead = 0.0
 true_time = time.time
+time.time = lambda: true_time() + ahead  # before the imports: a module may keep the function itself
+
+import app.features  # noqa: E402
+from app.__main__ import main  # noqa: E402
+from streamator import viewer  # noqa: E402
+from tests.auth.people import told_jobs  # noqa: E402
+
 told = told_jobs()
 
 
@@ -28,7 +30,6 @@ async def set_clock(seconds: float) -> None:
 
 
 # Not under the check below: a server that reloads itself is a process that imports this file.
-time.time = lambda: true_time() + ahead
 viewer.SEND_TIMEOUT_SECONDS = float(os.environ.get("SEND_TIMEOUT", viewer.SEND_TIMEOUT_SECONDS))
 app.features.FEATURES = (*app.features.FEATURES, told)
 
