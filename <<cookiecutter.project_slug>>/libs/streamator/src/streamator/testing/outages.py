@@ -151,13 +151,14 @@ class RemoteFaultContract:
                 mends()
 
     def test_08_a_process_that_ends_without_the_server_tells_how_much_is_lost(self, server: StoreServer) -> None:
-        server.kill()
         code = "job = JobLogger(store)\nlog(10)\nprint(time.monotonic(), flush=True)"
-        with self._process(server, code, close_seconds=0.5) as process:
-            said, warned = process.communicate(timeout=20)
-            assert time.monotonic() - float(said) < 5
-            assert "10 events not stored" in warned and "Traceback" not in warned
-        server.start()
+        for fails, mends in ((server.kill, server.start), (server.pause, server.resume)):
+            fails()
+            with self._process(server, code, close_seconds=0.5) as process:
+                said, warned = process.communicate(timeout=20)
+                assert time.monotonic() - float(said) < 5
+                assert "10 events not stored" in warned and "Traceback" not in warned
+            mends()
 
     def test_09_a_server_that_hangs_does_not_slow_the_job(self, server: StoreServer) -> None:
         with self._stores(server) as make:
