@@ -24,7 +24,7 @@ import pytest
 from cloud import Cloud, CloudStore, Streams, StreamStore
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from simulation import Process, Simulation, simulation
 
 from streamator import EventLog, MemoryStore, StoreError, event_type, follow
@@ -40,7 +40,7 @@ T = TypeVar("T")
 # many, and hands over a seed.
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 40, derandomize=not EXAMPLES, stateful_step_count=60 if EXAMPLES else 30, deadline=None,
+    max_examples=EXAMPLES or 60, derandomize=not EXAMPLES, stateful_step_count=60 if EXAMPLES else 30, deadline=None,
     database=None, suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 
@@ -49,6 +49,7 @@ POISON = "poison"
 HUGE = "huge"  # more than a chunk holds
 TEXTS = {"": "", "short": "x" * 100, "long": "é" * 3_000, POISON: POISON, HUGE: "\U0001f600" * 40_000}
 LEASE = 4.0
+NUMBERS = st.integers(0, 5)
 WEEK = 604_800.0
 FRAME = re.compile(rb"(?:id: ([0-9]+)\n)?data: ([^\n]*)\n\n")
 
@@ -400,16 +401,15 @@ class Records(StreamStore):
 class LogsOfAStore(RuleBasedStateMachine):
     """Jobs and viewers of a few processes that have one store in common."""
 
-    jobs = Bundle("jobs")
-    viewers = Bundle("viewers")
     servers_count = 3
     ttl_seconds = WEEK
 
     def __init__(self) -> None:
         super().__init__()
         self.cleanup = contextlib.ExitStack()
-        self.made_jobs: list[Job] = []
-        self.made_viewers: list[Viewer] = []
+        self.jobs: list[Job] = []
+        self.viewers: list[Viewer] = []
+        self.kills = 0
         self.has_lost = False
         """Whether the store has lost something."""
 
@@ -426,83 +426,94 @@ class LogsOfAStore(RuleBasedStateMachine):
         self.options = {**options, "block_seconds": 1.0}
         self.network = Network(self.sim)
         self.servers = [self.new_server() for _ in range(self.servers_count)]
+        self.start(0)
+
+    @property
+    def open_jobs(self) -> list[Job]:
+        return [job for job in self.jobs if job.model.status is None and not job.server.killed]
 
     def new_server(self) -> Server:
         return Server(self.sim, self.network, self.new_store)
 
     # Jobs
 
-    @precondition(lambda self: len(self.made_jobs) < 5)
-    @rule(target=jobs, server=st.integers(0, 2))
-    def start(self, server: int) -> Job:
+    @precondition(lambda self: len(self.jobs) < 6)
+    @rule(server=NUMBERS)
+    def start(self, server: int) -> None:
         """A job, and two who look at it from its beginning, here and elsewhere."""
         model = Model(self.options["maxlen"], self.options["overflow"])
-        job = Job(f"job{len(self.made_jobs)}", self.servers[server % len(self.servers)], model)
-        for other in self.made_jobs:
+        job = Job(f"job{len(self.jobs)}", self.servers[server % len(self.servers)], model)
+        for other in self.jobs:
             if other.server is job.server and other.model.status is None and job.server.store.get(other.id) is None:
                 other.at_risk = other.may_begin_anew = other.cut = True  # it had to make room while it was open
         job.cut = self.options["max_bytes"] < 2**28 or self.ttl_seconds < WEEK
-        self.made_jobs.append(job)
+        self.jobs.append(job)
         self.join(Viewer(job), server)
         self.join(Viewer(job), server + 1)
-        return job
 
+    @precondition(lambda self: self.open_jobs)
     @rule(
-        job=jobs, kind=st.sampled_from(["log", "note"]), level=st.sampled_from(LEVELS),
+        job=NUMBERS, kind=st.sampled_from(["log", "note"]), level=st.sampled_from(LEVELS),
         text=st.sampled_from(list(TEXTS)), count=st.integers(1, 40), where=st.sampled_from(["here", "thread", "loop"]),
         then=st.sampled_from([0.0, 0.3, 3.0]),
     )  # fmt: skip
-    def log(self, job: Job, kind: str, level: str, text: str, count: int, where: str, then: float) -> None:
+    def log(self, job: int, kind: str, level: str, text: str, count: int, where: str, then: float) -> None:
+        one = pick(self.open_jobs, job)
+
         def work() -> None:
             for _ in range(1 if text == HUGE else count):
-                job.append(kind, TEXTS[text], level)
+                one.append(kind, TEXTS[text], level)
 
-        if job.server.killed:
-            return
-        with job.server.inside():
+        with one.server.inside():
             if where == "here":
                 work()
             elif where == "thread":
                 self.sim.thread(work)
             else:
-                job.server.loop.call_soon_threadsafe(work)
+                one.server.loop.call_soon_threadsafe(work)
         self.sim.sleep(then)
 
+    @precondition(lambda self: self.open_jobs)
     @rule(
-        job=jobs, status=st.sampled_from(["completed", "failed", "cancelled"]), twice=st.booleans(),
+        job=NUMBERS, status=st.sampled_from(["completed", "failed", "cancelled"]), twice=st.booleans(),
         forget=st.booleans(),
     )  # fmt: skip
-    def close(self, job: Job, status: str, twice: bool, forget: bool) -> None:
-        if not job.server.killed:
-            with job.server.inside():
-                if twice:
-                    self.sim.thread(partial(job.close, "failed"))
-                job.close(status)
-                if forget:
-                    job.server.store.evict(closed_before=self.sim.now)
+    def close(self, job: int, status: str, twice: bool, forget: bool) -> None:
+        one = pick(self.open_jobs, job)
+        with one.server.inside():
+            if twice:
+                self.sim.thread(partial(one.close, "failed"))
+            one.close(status)
+            if forget:
+                one.server.store.evict(closed_before=self.sim.now)
 
     # Viewers
 
     @rule(
-        target=viewers, job=jobs, server=st.integers(0, 2), only_logs=st.booleans(),
-        limit=st.sampled_from([65_536, 1]), batch_delay=st.sampled_from([0.0, 0.5]),
-        heartbeat=st.sampled_from([15.0, 3_600.0]), pause=st.sampled_from([0.0, 0.3]),
+        job=NUMBERS, server=NUMBERS, only_logs=st.booleans(), limit=st.sampled_from([65_536, 1]),
+        batch_delay=st.sampled_from([0.0, 0.5]), heartbeat=st.sampled_from([15.0, 3_600.0]),
+        pause=st.sampled_from([0.0, 0.3]),
     )  # fmt: skip
-    def follow(self, job: Job, server: int, **options: Any) -> Viewer:
-        return self.join(Viewer(job, **options), server)
+    def follow(self, job: int, server: int, **options: Any) -> None:
+        self.join(Viewer(pick(self.jobs, job), **options), server)
 
-    @rule(target=viewers, job=jobs, server=st.integers(0, 2))
-    def poll(self, job: Job, server: int) -> Viewer:
-        return self.join(Viewer(job, polls=True), server)
+    @rule(job=NUMBERS, server=NUMBERS)
+    def poll(self, job: int, server: int) -> None:
+        self.join(Viewer(pick(self.jobs, job), polls=True), server)
 
-    def join(self, viewer: Viewer, server: int) -> Viewer:
-        self.made_viewers.append(viewer)
-        self.move(viewer, server)
-        return viewer
+    def join(self, viewer: Viewer, server: int) -> None:
+        self.viewers.append(viewer)
+        viewer.come(pick(self.servers, server))
 
-    @rule(viewer=viewers, server=st.none() | st.integers(0, 2))
-    def move(self, viewer: Viewer, server: int | None) -> None:
+    @rule(viewer=st.integers(0, 20), server=st.none() | NUMBERS)
+    def move(self, viewer: int, server: int | None) -> None:
         """Leave, and come back to any of the servers, with the id that it has."""
+        one = pick([viewer for viewer in self.viewers if viewer.state != "done"] or self.viewers, viewer)
+        self.leave(one)
+        if one.state == "away" and server is not None:
+            one.come(pick(self.servers, server))
+
+    def leave(self, viewer: Viewer) -> None:
         before, task = viewer.server, viewer.task
         viewer.server = viewer.visit = viewer.task = None
         if before is not None and task is not None and not before.killed:
@@ -510,62 +521,61 @@ class LogsOfAStore(RuleBasedStateMachine):
             self.sim.wait(task.done, 60)
         if viewer.state != "done":
             viewer.state = "away"
-            if server is not None:
-                viewer.come(self.servers[server % len(self.servers)])
 
     # Time, and what goes wrong
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 5.0, 30.0, 60.0]))
     def wait(self, seconds: float) -> None:
         calm = self.network.is_calm
-        ends = {job.id: job.log.last for job in self.made_jobs if job.model.status is None}
+        ends = {job.id: job.log.last for job in self.open_jobs}
         self.sim.sleep(seconds)
         if seconds >= 5:
             self.check_viewers(ends if calm else {})
         self.check()
 
-    @rule(server=st.integers(0, 2), seconds=st.sampled_from([1.0, 6.0, 20.0]))
+    @rule(server=NUMBERS, seconds=st.sampled_from([1.0, 6.0, 20.0]))
     def stop(self, server: int, seconds: float) -> None:
         self.network.trouble(seconds)
-        self.sim.stop(self.servers[server % len(self.servers)], seconds)
+        self.sim.stop(pick(self.servers, server), seconds)
 
-    @rule(server=st.integers(0, 2), gently=st.booleans())
+    @precondition(lambda self: self.kills < 2)
+    @rule(server=NUMBERS, gently=st.booleans())
     def kill(self, server: int, gently: bool) -> None:
         """It starts anew, with nothing of what it had in memory."""
-        server %= len(self.servers)
-        gone = self.servers[server]
+        self.kills += 1
+        gone = pick(self.servers, server)
         if gently:
             with gone.inside():
                 gone.store.close()
         all_stored = gone.store.counts().pending == 0
         self.sim.kill(gone)
         self.network.trouble()
-        for job in self.made_jobs:
+        for job in self.jobs:
             if job.server is gone:
                 job.orphan()
                 certain = all_stored and not (job.at_risk or job.cut or self.has_lost)
                 job.stored = job.log.last if certain else 0
                 job.at_risk = job.at_risk or not (all_stored and job.model.status)
                 job.may_begin_anew = job.may_begin_anew or not all_stored
-        for viewer in self.made_viewers:
+        for viewer in self.viewers:
             if viewer.server is gone:
-                self.move(viewer, None)
-        self.servers[server] = self.new_server()
+                self.leave(viewer)
+        self.servers[self.servers.index(gone)] = self.new_server()
 
     # What is wrong
 
     def check(self) -> None:
         assert not self.sim.errors, self.sim.errors[0]
         assert not self.mistakes, self.mistakes[0]
-        for viewer in self.made_viewers:
+        for viewer in self.viewers:
             if viewer.failed is not None:
                 raise viewer.failed
 
     def check_viewers(self, ends: dict[str, int]) -> None:
         """Who only looks has seen all that is there by now; and so much of these jobs, wherever it looks."""
-        for viewer in self.made_viewers:
+        for viewer in self.viewers:
             assert viewer.state != "missing" or viewer.job.at_risk or viewer.job.id not in ends, "not found"
-        seen = [(viewer, viewer.log, viewer.log.last) for viewer in self.made_viewers if viewer.log is not None]
+        seen = [(viewer, viewer.log, viewer.log.last) for viewer in self.viewers if viewer.log is not None]
         self.sim.sleep(0.1)
         for viewer, log, last in seen:
             server = viewer.server
@@ -573,7 +583,7 @@ class LogsOfAStore(RuleBasedStateMachine):
                 continue
             if viewer.state == "following" and viewer.log is log and not viewer.polls and not viewer.batch_delay:
                 assert viewer.only_logs or viewer.cursor >= last, f"{viewer.cursor} of {last}, and not woken"
-                if viewer.job.id in ends and not viewer.job.at_risk:
+                if viewer.job.id in ends and not viewer.job.at_risk and not viewer.job.cut:
                     assert last >= ends[viewer.job.id], f"{last} of {ends[viewer.job.id]} in the mirror"
 
     def teardown(self) -> None:
@@ -587,21 +597,28 @@ class LogsOfAStore(RuleBasedStateMachine):
         """When all goes well again, every viewer comes to the end, as far as there can be one."""
         self.network.trouble()
         self.network.weather = Weather()
-        for job in self.made_jobs:
-            self.close(job, "completed", False, False)
-        self.sim.sleep(60)
-        for viewer in self.made_viewers:
+        self.sim.sleep(70)
+        for viewer in self.viewers:
             viewer.pause = 0.0
-        for job in self.made_jobs:
+        self.come_back(self.open_jobs)
+        self.wait(5)
+        while self.open_jobs:
+            self.close(0, "completed", False, False)
+        self.sim.sleep(60)
+        self.come_back(self.jobs)
+        self.wait(60)
+        for viewer in self.viewers:
+            self.check_end(viewer)
+
+    def come_back(self, jobs: list[Job]) -> None:
+        """Let everybody be somewhere, and somebody look at these jobs everywhere."""
+        for viewer in self.viewers:
+            if viewer.state in ("away", "lost"):
+                self.leave(viewer)
+                viewer.come(self.servers[0])
+        for job in jobs:
             for server in range(len(self.servers)):
                 self.join(Viewer(job), server)
-        for viewer in self.made_viewers:
-            if viewer.state in ("away", "lost"):
-                self.move(viewer, 0)
-        self.sim.sleep(60)
-        self.check()
-        for viewer in self.made_viewers:
-            self.check_end(viewer)
 
     def is_safe(self, job: Job) -> bool:
         """Whether there must be all of the job."""
@@ -617,6 +634,10 @@ class LogsOfAStore(RuleBasedStateMachine):
             assert viewer.cursor == len(job.model.events) + 1
         elif not viewer.only_logs and job.server.killed and self.ttl_seconds == WEEK:
             assert viewer.cursor >= job.stored
+
+
+def pick(things: Sequence[T], number: int) -> T:
+    return things[number % len(things)]
 
 
 @contextlib.contextmanager
@@ -669,7 +690,7 @@ class LogsElsewhere(LogsOfAStore):
         self.has_lost = True
         self.network.trouble()
         self.network.begun.clear()
-        for job in self.made_jobs:
+        for job in self.jobs:
             if job.model.status is not None or job.server.killed:
                 job.at_risk = job.may_begin_anew = True
                 job.stored = 0
