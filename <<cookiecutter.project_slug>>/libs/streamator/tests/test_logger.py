@@ -18,6 +18,7 @@ import pytest
 from streamator import InvalidJobId, JobExists, JobLogger, MemoryStore
 from streamator.events import LEVELS
 from streamator.testing import collect
+from streamator.testing.base import in_threads
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -251,6 +252,22 @@ def test_50_a_child_forked_while_threads_log_is_told_and_logs_its_own() -> None:
         [sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout, done.stderr, done.returncode) == ("well\n", "", 0)
+
+
+def test_48_forty_threads_that_are_interrupted_anywhere_lose_nothing(store: MemoryStore) -> None:
+    for _ in range(5):
+        job = JobLogger(store)
+
+        def work(thread: int, job: JobLogger = job) -> None:
+            for n in range(500):
+                job.log(f"{thread} {n}")
+
+        in_threads(40, work)
+        of_each: dict[str, list[str]] = {}
+        for event in so_far(store, job.job_id):
+            thread, _, n = event["message"].partition(" ")
+            of_each.setdefault(thread, []).append(n)
+        assert of_each == {str(thread): [str(n) for n in range(500)] for thread in range(40)}
 
 
 def test_an_entry_has_a_visibility_only_where_it_is_given_one() -> None:

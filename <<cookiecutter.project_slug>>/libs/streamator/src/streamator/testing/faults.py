@@ -233,8 +233,7 @@ class FaultContract(Contract):
             batches = follow(log, heartbeat=HOUR)
             delays = []
             for _ in range(5):
-                loop = asyncio.get_running_loop()
-                loop.call_later(0.02, loop.run_in_executor, None, work)  # by then the reader waits
+                threading.Timer(0.02, work).start()  # by then the loop waits, and nothing else wakes it
                 assert [event["message"] for event in await anext(batches)] == ["x"]
                 delays.append(time.monotonic() - logged_at[-1])
             return delays
@@ -337,13 +336,16 @@ class FaultContract(Contract):
     def test_55_a_loop_that_closes_in_mid_job_leaves_no_traceback(
         self, store: Store, capfd: Any, caplog: Any
     ) -> None:
-        job, tracked = JobLogger(store), JobEmitter(store)
+        job, tracked, unknown = JobLogger(store), JobEmitter(store), new_id()
 
         async def watch(view: Store, seen: asyncio.Event) -> None:
             while (log := await view.find(job.job_id)) is None:
                 await asyncio.sleep(0.02)
             async for _ in follow(log):
                 seen.set()
+
+        async def search(view: Store) -> None:
+            await view.find(unknown)
 
         with self._views(store) as views:
 
@@ -354,8 +356,11 @@ class FaultContract(Contract):
                 job.log("in the loop")
                 await asyncio.wait_for(asyncio.gather(*(each.wait() for each in seen)), self.timeout)
                 assert not any(viewer.done() for viewer in viewers)
+                viewers += [asyncio.create_task(search(view)) for view in views]
+                await asyncio.sleep(0)
 
             run(main())  # cancels the viewers and the task, and closes the loop
+            assert all(run(view.find(unknown)) is None for view in views)  # and so have those that nobody waits for
             job.log("after the loop")
             in_threads(1, lambda _: job.log("from a thread"))
             job.close()
