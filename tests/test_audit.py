@@ -17,7 +17,7 @@ PIP_FOUND = json.dumps(
         "dependencies": [
             {"name": "flask", "version": "0.5", "vulns": [{"id": "PYSEC-1", "fix_versions": ["1.0", "2.0"]}]},
             {"name": "lxml", "version": "1.0", "vulns": [{"id": "PYSEC-2", "fix_versions": []}]},
-            {"name": "app", "skip_reason": "no such package"},
+            {"name": "app", "skip_reason": "a network error: no such package"},
         ]
     }
 )
@@ -29,7 +29,8 @@ NPM_FOUND = json.dumps(
         }
     }
 )
-NPM_AWAY = json.dumps({"message": "request failed", "error": {"code": "ENOTFOUND"}})
+PIP_AWAY = json.dumps({"dependencies": [{"name": "flask", "skip_reason": "a network error: Flask was not found"}]})
+NPM_AWAY = json.dumps({"message": "a network error: 405", "error": {"summary": ""}})
 
 
 @pytest.fixture
@@ -73,7 +74,9 @@ def test_what_is_vulnerable_is_named_with_the_fix(audit: Path) -> None:
     assert "    left <2: high, It pads too far; right" in result.stdout
 
 
-@pytest.mark.parametrize(("pip", "npm"), [("", NPM_WELL), (PIP_WELL, NPM_AWAY), ("[]", ""), ("null", "{}")])
+@pytest.mark.parametrize(
+    ("pip", "npm"), [("", NPM_WELL), (PIP_AWAY, NPM_WELL), (PIP_WELL, NPM_AWAY), ("[]", ""), ("null", "{}")]
+)
 def test_where_nobody_can_be_asked_it_is_said_and_is_no_success(audit: Path, pip: str, npm: str) -> None:
     result = run(audit, pip, npm)
     assert result.returncode == 2

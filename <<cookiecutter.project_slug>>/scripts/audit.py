@@ -29,16 +29,31 @@ class NotKnown(Exception):
 
 
 def of_python(report: dict[str, Any]) -> list[str]:
-    """What pip-audit has found, a line for each vulnerability."""
-    return [
+    """What pip-audit has found, a line for each vulnerability.
+
+    Raises:
+        NotKnown: nothing, but it was not told about all packages, which it takes for a success.
+    """
+    packages = report["dependencies"]
+    found = [
         f"{package['name']} {package['version']}: {each['id']}, {fix(each['fix_versions'])}"
-        for package in report["dependencies"]
+        for package in packages
         for each in package.get("vulns", [])
     ]
+    skipped = [package["skip_reason"] for package in packages if "skip_reason" in package]
+    if skipped and not found:
+        raise NotKnown(f"nothing is known of {len(skipped)} of {len(packages)} packages: {skipped[0]}")
+    return found
 
 
 def of_npm(report: dict[str, Any]) -> list[str]:
-    """What npm has found, a line for each vulnerable package."""
+    """What npm has found, a line for each vulnerable package.
+
+    Raises:
+        NotKnown: it could not ask.
+    """
+    if "error" in report:
+        raise NotKnown(report.get("message") or report["error"])
     return [
         f"{name} {package['range']}: {package['severity']}, {titles(package['via'])}"
         for name, package in report["vulnerabilities"].items()
