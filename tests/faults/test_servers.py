@@ -100,17 +100,25 @@ def stream(server: Process, job_id: str, after: int = 0, through: int | None = N
         yield Events(response)
 
 
+def metric(server: Process, name: str) -> float:
+    """What the server tells of itself (METRICS), over all labels."""
+    told = server.client.get("/metrics").text
+    return sum(float(line.split()[-1]) for line in told.splitlines() if line.startswith(f"{name}{{"))
+
+
 LOST = {"event": "status", "status": "lost"}
 
 
 def goes_on_exactly(launch: Launch, environment: Environment) -> None:
     """A server is killed while its job logs and a viewer looks on: another one goes on from any id."""
-    first = launch(**environment, STREAMATOR_LEASE_SECONDS="1")
+    first = launch(**environment, METRICS="true", STREAMATOR_LEASE_SECONDS="1")
     job_id = start(first)
+    tell(first, job_id, "1")
+    eventually(lambda: metric(first, "streamator_store_pending_events") == 0)  # the store is there
 
     def talk() -> None:
         with contextlib.suppress(httpx.TransportError):
-            for number in range(1, 100_000):
+            for number in range(2, 100_000):
                 tell(first, job_id, str(number))
 
     talking = threading.Thread(target=talk)
@@ -125,7 +133,6 @@ def goes_on_exactly(launch: Launch, environment: Environment) -> None:
 
     other = launch(**environment, STREAMATOR_LEASE_SECONDS="1")
     stored = other.client.get(f"/api/log/{job_id}").json()["next"]
-    assert stored > 0
     with ExitStack() as stack:
         # Whoever has seen more than was stored has all of it.
         cursors = sorted({0, stored // 2, stored - 1, int(viewer.last_id)})
@@ -229,8 +236,7 @@ class Wire:
 
 def open_streams(server: Process) -> float:
     """How many streams and WebSockets the server has open."""
-    told = server.client.get("/metrics").text
-    return sum(float(line.split()[-1]) for line in told.splitlines() if line.startswith("streamator_streams_active{"))
+    return metric(server, "streamator_streams_active")
 
 
 def connections(server: Process) -> int:
