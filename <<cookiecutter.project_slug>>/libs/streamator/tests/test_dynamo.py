@@ -94,7 +94,7 @@ def test_a_short_script_leaves_its_log_behind(make: Make, table: str) -> None:
     assert messages(events) == ["x"] and events[-1]["status"] == "completed"
 
 
-def test_a_forked_child_logs_jobs_of_its_own_and_is_told_about_its_parents(make: Make, table: str) -> None:
+def test_50_a_child_of_multiprocessing_leaves_its_logs(make: Make, table: str) -> None:
     code = """
 import multiprocessing, warnings
 inherited = JobLogger(store, job_id='parent')

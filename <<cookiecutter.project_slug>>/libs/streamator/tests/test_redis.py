@@ -190,7 +190,7 @@ def test_the_log_of_an_earlier_run_of_the_same_id_is_kept(make: Make, caplog: py
     assert messages(run(transcript(make(), "job"))) == ["mine"]
 
 
-def test_a_forked_child_logs_jobs_of_its_own(redis_server: RedisServer, prefix: str, make: Make) -> None:
+def test_50_a_child_of_multiprocessing_leaves_its_logs(redis_server: RedisServer, prefix: str, make: Make) -> None:
     code = """
 import multiprocessing, warnings
 warnings.simplefilter('ignore')
@@ -249,7 +249,7 @@ def test_many_jobs_are_followed_by_one_connection_that_waits(redis_server: Redis
         assert [event["event"] for event in viewer.join()] == ["log", "done"]
 
 
-def test_a_flood_of_unknown_ids_reads_little(redis_server: RedisServer, make: Make) -> None:
+def test_58_a_flood_of_unknown_ids_reads_little(redis_server: RedisServer, make: Make) -> None:
     reader = make()
 
     async def flood() -> None:

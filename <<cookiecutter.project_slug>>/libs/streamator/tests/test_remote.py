@@ -657,7 +657,7 @@ def test_a_job_that_began_while_the_store_was_away_is_found_when_it_is_back(
         assert asyncio.run(reader.find("nobody")) is None
 
 
-def test_an_unknown_job_is_missing_and_costs_few_reads_a_second(cloud: Cloud, make: Make) -> None:
+def test_58_an_unknown_job_is_missing_and_costs_few_reads_a_second(cloud: Cloud, make: Make) -> None:
     reader = make()
 
     async def ask() -> None:
@@ -668,7 +668,7 @@ def test_an_unknown_job_is_missing_and_costs_few_reads_a_second(cloud: Cloud, ma
     assert len(cloud.fetches) <= 4  # within a third of a second, in which it may be on its way
 
 
-def test_a_flood_of_unknown_ids_is_few_reads(cloud: Cloud, make: Make) -> None:
+def test_58_a_flood_of_unknown_ids_is_few_reads(cloud: Cloud, make: Make) -> None:
     reader = make()
 
     async def ask() -> None:
@@ -678,7 +678,7 @@ def test_a_flood_of_unknown_ids_is_few_reads(cloud: Cloud, make: Make) -> None:
     assert len(cloud.fetches) <= 60
 
 
-def test_too_many_searches_at_once_are_turned_away(cloud: Cloud, make: Make) -> None:
+def test_58_too_many_searches_at_once_are_turned_away(cloud: Cloud, make: Make) -> None:
     free = threading.Event()
     cloud.on_fetch = waiting(free)
     reader = make()
@@ -695,7 +695,7 @@ def test_too_many_searches_at_once_are_turned_away(cloud: Cloud, make: Make) -> 
 
 
 @pytest.mark.parametrize("job_id", ["", "../x", "a#b", "x" * 129, "a\n", "é"])
-def test_no_invalid_id_reaches_the_store(cloud: Cloud, make: Make, job_id: str) -> None:
+def test_57_no_invalid_id_reaches_the_store(cloud: Cloud, make: Make, job_id: str) -> None:
     assert run(make().find(job_id)) is None
     assert cloud.fetches == []
 
@@ -864,7 +864,7 @@ def test_no_more_jobs_of_others_are_held_than_allowed(cloud: Cloud, make: Make) 
     assert logs[5].last == 3 and not logs[5].ended
 
 
-def test_many_open_jobs_are_bounded(cloud: Cloud, make: Make) -> None:
+def test_66_many_open_jobs_are_bounded(cloud: Cloud, make: Make) -> None:
     writer = make(max_jobs=10)
     for n in range(300):
         JobLogger(writer, job_id=f"job{n}").log("x")

@@ -261,7 +261,7 @@ def test_15_a_log_larger_than_an_item_is_replayed_whole(start: Start) -> None:
     assert sum(len(json.dumps(event)) for _, event in events) > 800_000
 
 
-def test_a_viewer_goes_on_exactly_where_it_was_when_its_server_was_killed(start: Start) -> None:
+def test_30_a_viewer_goes_on_exactly_where_it_was_when_its_server_was_killed(start: Start) -> None:
     web, job = start(Web), start(Job)
     job.tell(300)
     viewer = Viewer(web, job.id)
@@ -272,7 +272,6 @@ def test_a_viewer_goes_on_exactly_where_it_was_when_its_server_was_killed(start:
     anew = start(Web)
     is_whole(anew.stream(job.id, **{"Last-Event-ID": "300"}), 500, after=300)
     is_whole(anew.stream(job.id, "?after=123"), 500, after=123)
-    is_whole(anew.stream(job.id, "?after=5", **{"Last-Event-ID": "300"}), 500, after=300)  # the header wins
 
 
 def goes_on_where_it_was(start: Start) -> None:
@@ -307,9 +306,23 @@ def test_32_an_id_that_the_log_does_not_have_is_no_error(start: Start) -> None:
     job.tell("close")
     for cursor in ("-1", "x", ""):
         is_whole(web.stream(job.id, **{"Last-Event-ID": cursor}), 20)
-    for cursor in ("21", "22", "9" * 400):  # the end of a closed log, and past it
+
+
+def test_34_the_end_of_a_closed_log_and_past_it_is_204(start: Start) -> None:
+    web, job = start(Web), start(Job)
+    job.tell(20)
+    job.tell("close")
+    for cursor in ("21", "22", "9" * 400):
         answer = web.client.get(f"/log/{job.id}/stream", headers={"Last-Event-ID": cursor})
         assert answer.status_code == 204
+
+
+def test_35_the_header_wins_over_the_query(start: Start) -> None:
+    web, job = start(Web), start(Job)
+    job.tell(20)
+    job.tell("close")
+    for header, query in ((15, 5), (5, 15)):
+        is_whole(web.stream(job.id, f"?after={query}", **{"Last-Event-ID": str(header)}), 20, after=header)
 
 
 def test_a_viewer_that_comes_from_a_server_that_knew_more_gets_each_line_once(start: Start) -> None:
