@@ -28,6 +28,8 @@ export default defineConfig(({ mode }) => {
     test: {
       environment: "happy-dom",
       include: ["tests/**/*.test.{ts,tsx}"],
+      setupFiles: "tests/setup.ts",
+      testTimeout: 30_000,
       restoreMocks: true,
     },
   };

@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     environment: "happy-dom",
     include: ["tests/**/*.test.{ts,tsx}"],
+    setupFiles: "tests/support/setup.ts",
+    testTimeout: 30_000,
     restoreMocks: true,
   },
 });
