@@ -190,6 +190,8 @@ class Viewer:
             assert not (known and server.network.has(self.job.id)), "a job that is stored was not found"
             return
         self.state = "following"
+        if self.cursor > self.log.last + self.log.maxlen:  # no reader can be so far ahead: it is an id from elsewhere
+            self.begin_anew()
         await (self.poll(self.log) if self.polls else self.follow(self.log))
 
     async def follow(self, log: EventLog) -> None:
@@ -250,10 +252,13 @@ class Viewer:
         assert t >= self.t
         self.t = t
 
+    def begin_anew(self) -> None:
+        self.cursor, self.t = 0, 0.0
+
     def skip(self, event_id: int) -> None:
         """Nothing is seen between the cursor and this event: it was not to be shown."""
         if event_id <= self.cursor and self.job.may_begin_anew:
-            self.cursor = 0
+            self.begin_anew()
         hidden = self.job.model.events[self.cursor : event_id - 1]
         assert event_id > self.cursor, f"{event_id} after {self.cursor}"
         assert len(hidden) == event_id - 1 - self.cursor
