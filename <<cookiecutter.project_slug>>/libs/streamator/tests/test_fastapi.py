@@ -309,6 +309,23 @@ def test_25_a_server_that_reports_a_lost_viewer_by_an_error_is_understood(fault:
     asyncio.run(test())
 
 
+@run
+async def test_25_a_viewer_whose_request_is_broken_off_by_a_middleware_is_sent_away() -> None:
+    job = JobLogger()
+    sent: list[Any] = []
+
+    async def refuse() -> Any:
+        raise HTTPException(413)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "headers": [], "query_string": b""}
+    await asyncio.wait_for(make_stream_response(job.job_id)(scope, refuse, send), 5)
+    assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+    job.close()
+
+
 def test_26_a_viewer_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamator.viewer, "SEND_TIMEOUT_SECONDS", 0.05)
 

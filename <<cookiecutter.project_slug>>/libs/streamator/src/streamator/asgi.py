@@ -30,6 +30,7 @@ from .viewer import (
     find_log,
     given_store,
     header,
+    logger,
     snapshot_json,
     stream_headers,
 )  # fmt: skip
@@ -168,9 +169,12 @@ class _Stream(Viewer):
 
 
 async def _until_gone(receive: Receive, batches: Follow) -> None:
-    """Stop following when the viewer has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass  # the rest of a body that nobody reads
+    """Stop following when the viewer has left, or sends what a middleware does not let through."""
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass  # the rest of a body that nobody reads
+    except Exception as error:
+        logger.info("a viewer is sent away: %s: %s", type(error).__name__, error)
     batches.stop()
 
 
