@@ -27,7 +27,17 @@ def running(run_app: RunApp, caplog: pytest.LogCaptureFixture) -> Iterator[Runni
     running = run_app(features=(*FEATURES, jobs_to_ask_for()), streamator_store="memory", job_ttl_seconds=3_600)
     yield running
     running.stop()
-    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+    assert [record.getMessage() for record in caplog.records if is_mistake(record)] == []
+
+
+def is_mistake(record: logging.LogRecord) -> bool:
+    """Whether a line of the log tells of one, and not of an answer that uvicorn has cut off itself: it hangs up where
+    it cannot read what comes behind a request, and is then astonished that the answer is not whole."""
+    error = record.exc_info[1] if record.exc_info else None
+    cut_off = record.getMessage() == "ASGI callable returned without completing response." or (
+        isinstance(error, RuntimeError) and "the handler is closed" in str(error)
+    )
+    return record.levelno >= logging.ERROR and not cut_off
 
 
 @pytest.fixture
@@ -77,6 +87,9 @@ def good_requests(job_ids: Sequence[str]) -> list[bytes]:
     for job_id in job_ids:
         paths += [f"/api/log/{job_id}?after=2&types=log", f"/api/job/{job_id}/stream", f"/api/log/{job_id}/stream"]
     made = [f"GET {path} HTTP/1.1\r\n{HEAD}last-event-id: 3\r\n\r\n".encode() for path in paths]
+    # More than a body may have, where none is read.
+    head = f"GET /api/log/{job_ids[-1]}/stream HTTP/1.1\r\n{HEAD}transfer-encoding: chunked\r\n\r\n"
+    made.append(head.encode() + b"%x\r\n%b\r\n0\r\n\r\n" % (100_000, b"x" * 100_000))
     for path, kind, body in POSTS:
         head = f"POST {path} HTTP/1.1\r\n{HEAD}content-type: {kind}\r\n"
         made.append(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
@@ -110,10 +123,9 @@ def spoilt(request: bytes, chance: random.Random) -> bytes:
 
 
 def conversation(job_ids: Sequence[str], chance: random.Random) -> list[bytes]:
-    """What a client says, in parts: requests, or one for a WebSocket and then its frames."""
+    """What a client says, in parts: a request, or one for a WebSocket and then its frames."""
     if chance.random() < 0.7:
-        asked = chance.choices(good_requests(job_ids), k=chance.randint(1, 2))
-        return [b"".join(spoilt(each, chance) for each in asked)]
+        return [spoilt(chance.choice(good_requests(job_ids)), chance)]
     key = base64.b64encode(chance.randbytes(16)).decode()
     path = f"/api/{chance.choice(['log', 'job'])}/{chance.choice(job_ids)}/ws"
     ask = (
@@ -168,7 +180,8 @@ def test_no_bytes_are_a_mistake_of_the_servers_and_none_of_them_stay(running: Ru
     def growth(seeds: range) -> int:
         before = held()["memory"]
         asyncio.run(converse_often(seeds))
-        eventually(is_quiet, 30)
+        # Where something waits behind a stream uvicorn does not read on: who leaves is missed at the second heartbeat.
+        eventually(is_quiet, 60)
         return held()["memory"] - before
 
     idle = held()
