@@ -446,7 +446,7 @@ def test_26_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("fault", [OSError, RuntimeError])
-def test_a_server_that_has_closed_the_socket_is_understood(fault: type[Exception]) -> None:
+def test_67_a_server_that_has_closed_the_socket_is_understood(fault: type[Exception]) -> None:
     async def test() -> None:
         job = JobLogger()
         viewer = Socket(WebSocketApp(job.job_id))
