@@ -49,6 +49,7 @@ class Process:
                 },
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
         try:
@@ -66,9 +67,10 @@ class Process:
         return time.monotonic() - before
 
     def close(self) -> None:
-        """Ends the server, whatever it is at."""
+        """Ends the server, whatever it is at, and all that it has started."""
         self.client.close()
-        self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def said(self) -> str:

@@ -126,6 +126,7 @@ class Person:
     def stream(self, job_id: str, **options: Any) -> Iterator[Events]:
         """Opens the stream of a job; options are those of a request, and win over the person's own headers."""
         options.setdefault("headers", self.headers)
+        options.setdefault("timeout", 12)  # less than the 15 s of a heartbeat: a stream that should have ended is told
         with self.client.stream("GET", f"/api/log/{job_id}/stream", **options) as response:
             yield Events(response)
 
