@@ -792,3 +792,14 @@ def test_a_search_for_a_job_that_is_over_is_answered_also_where_the_next_read_fa
         over, going_on = asyncio.run(find())
     assert over is not None and over.closed
     assert going_on is not None and reader.calls > 3
+
+
+def test_a_search_is_answered_also_where_all_but_the_last_chunk_have_expired() -> None:
+    done = '{"event":"done","status":"completed","t":1.000}\n'
+    with simulation(0) as sim, sim.inside(Process()):
+        cloud = Cloud()
+        cloud.chunks["job", 0] = [(Chunk(1, 0, "", beat=8, lease=LEASE, tail=3), "run")]
+        cloud.chunks["job", 3] = [(Chunk(10, 0, done, beat=9, lease=LEASE, closed=True), "run")]
+        log = asyncio.run(asyncio.wait_for(CloudStore(cloud).find("job"), 30))
+        assert log is not None and log.closed
+        assert [event["event"] for event in log.read()] == ["gap", "done"]

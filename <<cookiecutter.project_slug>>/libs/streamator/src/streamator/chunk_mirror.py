@@ -201,6 +201,9 @@ class ChunkMirrors(Mirrors[_Mirror]):
         if mirror.hunt is not None:
             known = more = self._hunt(mirror, job_id, fetched, mirror.hunt)
             wanted = []
+            if mirror.log.closed:  # what was found is the last chunk
+                mirror.ready = True
+                return True
         current = mirror.index
         for n in wanted:
             chunk = fetched.found.get((job_id, n))
