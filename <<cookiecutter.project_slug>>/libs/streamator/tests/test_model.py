@@ -803,3 +803,30 @@ def test_a_search_is_answered_also_where_all_but_the_last_chunk_have_expired() -
         log = asyncio.run(asyncio.wait_for(CloudStore(cloud).find("job"), 30))
         assert log is not None and log.closed
         assert [event["event"] for event in log.read()] == ["gap", "done"]
+
+
+@pytest.mark.parametrize("when", ["before it is read", "after it was read"])
+def test_what_is_left_of_a_log_that_was_lost_and_written_again_hides_nothing_new(when: str) -> None:
+    def chunk(first: int, count: int, beat: int) -> list[tuple[Chunk, str]]:
+        events = (f'{{"event":"log","message":"{n}","level":"info","t":1.000}}\n' for n in range(first, first + count))
+        return [(Chunk(first, 0, "".join(events), beat, LEASE), "run")]
+
+    async def read() -> tuple[int, str | None]:
+        log = await reader.find("job")
+        assert log is not None
+        for beat in range(9, 40):  # the producer lives, and logs
+            if beat == 10:
+                cloud.chunks["job", 0] = chunk(1, 3, 8)
+            cloud.chunks["job", 1] = chunk(4, beat, beat)
+            await asyncio.sleep(LEASE / 3)
+            log.read()  # somebody looks
+        return log.last, log.status
+
+    with simulation(0) as sim, sim.inside(Process()):
+        cloud = Cloud()
+        reader = CloudStore(cloud)
+        for n in range(3):
+            cloud.chunks["job", n] = chunk(n + 1, 1, n + 1)
+        if when == "before it is read":
+            cloud.chunks["job", 0], cloud.chunks["job", 1] = chunk(1, 3, 8), chunk(4, 1, 9)
+        assert asyncio.run(read()) == (3 + 39, None)
