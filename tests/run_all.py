@@ -122,7 +122,12 @@ def steps() -> list[Step]:
             SOURCE,
         ),
         # Two at a time: they mostly wait for other programs, and nothing in them is measured.
-        Step("bake", "bake tests", [PYTHON, "-m", "pytest", "-n2", "tests", "--ignore=tests/faults"], has_tests=True),
+        Step(
+            "bake",
+            "bake tests",
+            [PYTHON, "-m", "pytest", "-n2", "--dist=worksteal", "tests", "--ignore=tests/faults"],
+            has_tests=True,
+        ),
         Step("project faults e2e", "bake the default project", [PYTHON, "tests/bake.py", str(PROJECT)], needed=True),
         Step("project faults e2e", "install the baked project", [*project, "setup"], needed=True),
         Step("project", "lint of the baked project", [*project, "lint"]),
