@@ -314,14 +314,16 @@ def test_as_many_jobs_run_at_once_as_allowed(run_app: RunApp) -> None:
 
 
 def begin_upload(running: RunningApp) -> socket.socket:
-    """Sends the beginning of an upload, which is then on its way for as long as the socket is open."""
+    """Sends the beginning of an upload, which is then on its way for as long as the socket is open. When this is done,
+    the server waits for more of it."""
     address = (running.client.base_url.host, running.client.base_url.port or 0)
     connection = socket.create_connection(address, timeout=10)
     connection.sendall(
         b"POST /api/ingest HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: multipart/form-data; boundary=B\r\n"
-        b"content-length: 100000\r\n\r\n--B\r\n"
-        b'Content-Disposition: form-data; name="file"; filename="x.txt"\r\n\r\nsome'
+        b"content-length: 100000\r\nexpect: 100-continue\r\n\r\n"
     )
+    assert connection.recv(1_000).startswith(b"HTTP/1.1 100 ")  # it begins to read
+    connection.sendall(b'--B\r\nContent-Disposition: form-data; name="file"; filename="x.txt"\r\n\r\nsome')
     return connection
 
 
@@ -335,7 +337,7 @@ def test_an_upload_has_the_place_of_its_job_and_leaves_nothing_when_it_is_broken
         return answer.status_code == 429 and "MAX_RUNNING_JOBS is 1" in answer.json()["error"]
 
     with begin_upload(running):
-        eventually(refused)
+        assert refused()
     eventually(lambda: not refused())
     assert running.client.get("/api/jobs").json() == {"jobs": []}
     assert files_in(settings().data_dir / "archive") == []
