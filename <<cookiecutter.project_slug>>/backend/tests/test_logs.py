@@ -24,6 +24,8 @@ def written(settings: Callable[..., Settings], capsys: pytest.CaptureFixture[str
     """Configures logging as a server does, and gives what was printed since; takes the settings."""
     names = ("", "app", "streamator", "uvicorn", "uvicorn.error", "uvicorn.access")
     before = [(each, each.handlers[:], each.level, each.propagate) for each in map(logging.getLogger, names)]
+    for logger, *_ in before:
+        logger.setLevel(logging.NOTSET)  # as in a new process: servers of other tests have set it
 
     def configure(**values: str) -> str:
         if values:
