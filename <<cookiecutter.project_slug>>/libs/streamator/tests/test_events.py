@@ -345,7 +345,7 @@ def test_45_the_name_of_a_huge_event_is_cut_too() -> None:
 # Job ids
 
 
-@pytest.mark.parametrize("job_id", ["a", "A-z_9", "0" * 128, str(uuid.uuid4()), "-", "_"])
+@pytest.mark.parametrize("job_id", ["a", "A-z_9", "0" * 128, str(uuid.UUID(int=5)), "-", "_"])
 def test_a_job_id_is_of_letters_digits_underscores_and_hyphens(job_id: str) -> None:
     assert is_job_id(job_id) and check_job_id(job_id) == job_id
 
