@@ -1,7 +1,10 @@
 # The commands of the template itself: `make` alone lists them. The generated project has a Makefile of its own.
 
-# Which store `make dev` and `make demo` start with: memory, dynamo or redis. Empty: the default.
+# Which store `make dev`, `make demo` and `make soak` start with: memory, dynamo or redis. Empty: the default.
 STORE   ?=
+# For `make soak` and `make model`: how long they take, and what decides on what happens (empty: chance).
+MINUTES ?= 30
+SEED    ?=
 # More answers for the baked project, in cookiecutter's way: make dev ANSWERS='project_name="My App" license=MIT'
 ANSWERS ?=
 PYTHON  ?= python3
@@ -13,7 +16,7 @@ TOOLS    := .venv/.tools-installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bake dev demo test lint clean bench bench-ui
+.PHONY: help setup bake dev demo test faults lint clean bench bench-ui model soak
 .NOTPARALLEL:
 
 help: ## list the commands (this)
@@ -29,6 +32,9 @@ demo: bake ## walk through the baked app in a browser; screenshots and a video i
 
 test: setup ## everything: lint, types, bake tests, and all tests of a freshly baked project
 	@$(PY) tests/run_all.py
+
+faults: $(TOOLS) ## write the library's table of faults anew, of what the last `make test` found
+	@$(PY) tests/faults/table.py
 
 lint: setup ## lint and type-check the sources where they stand
 	@$(PY) tests/run_all.py --only lint
@@ -49,6 +55,15 @@ $(TOOLS): tests/requirements.txt
 	@$(PY) -m pip install -q --disable-pip-version-check -r tests/requirements.txt -c '$(TEMPLATE)/backend/constraints.txt'
 	@touch $@
 
+# What every run of the tests has a few cases of, the same each time: here with new ones.
+model: setup ## random schedules against a model of a log, until one fails, for MINUTES=30, SEED=...
+	@cd '$(TEMPLATE)/libs/streamator' && seed=$(or $(SEED),$$(date +%s)) && end=$$(( $$(date +%s) + 60 * $(MINUTES) )) && \
+	while [ $$(date +%s) -lt $$end ]; do \
+	  echo "== seed $$seed ==" && \
+	  MODEL_EXAMPLES=300 "$(CURDIR)/$(PY)" -m pytest -q tests/test_model.py --hypothesis-seed=$$seed || exit; \
+	  seed=$$(( seed + 1 )); \
+	done
+
 bench: build/bench/installed ## the library beside its peers and the limit, with a plot; BENCH=--quick takes 3 minutes
 	@build/bench/venv/bin/python tests/benchmarks/run.py $(BENCH)
 
@@ -66,6 +81,16 @@ bench-ui: tests/benchmarks/ui/node_modules ## the log panel under load in Chromi
 
 tests/benchmarks/ui/node_modules: tests/benchmarks/ui/package-lock.json
 	@npm ci --silent --prefix tests/benchmarks/ui
+	@touch $@
+
+soak: bake build/soak-tools/installed ## the servers under load and faults for MINUTES=30, SEED=...; the report is in build/soak
+	@$(MAKE) --no-print-directory -C $(PROJECT) .venv/.installed
+	@PYTHONPATH=tests build/soak-tools/bin/python -m soak --minutes $(MINUTES) $(STORE:%=--store %) $(SEED:%=--seed %)
+
+build/soak-tools/installed: tests/soak/requirements.txt
+	@echo "Installing what a soak needs into build/soak-tools ..."
+	@$(PYTHON) -m venv build/soak-tools
+	@build/soak-tools/bin/python -m pip install -q --disable-pip-version-check -r $< -c '$(TEMPLATE)/backend/constraints.txt'
 	@touch $@
 
 clean: ## delete all that is installed, built or baked

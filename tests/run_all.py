@@ -1,16 +1,19 @@
 """Runs all checks of the template, one after another, and ends with the sum of all test results.
 
-    python tests/run_all.py [--only lint|bake|project|e2e]
+    python tests/run_all.py [--only lint|bake|project|faults|e2e]
 
 Every step runs, also after one that failed, so that one run shows all there is to repair; the exit code is 1
 if any failed. The last line is `N passed, N failed`, added up from what pytest, vitest and Playwright report
-themselves. A step that should run tests and reports none counts as failed.
+themselves. A step that should run tests and reports none counts as failed. What each test did is left in
+build/results as JUnit XML, of which the library's table of faults is made.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +23,7 @@ from pathlib import Path
 from bake import REPOSITORY, TEMPLATE
 
 PROJECT = REPOSITORY / "build" / "project"
+RESULTS = REPOSITORY / "build" / "results"
 SOURCE = REPOSITORY / TEMPLATE
 PYTHON = sys.executable
 
@@ -44,6 +48,7 @@ class Step:
     folder: Path = REPOSITORY
     has_tests: bool = False
     needed: bool = False  # the steps after it make no sense without it
+    environment: dict[str, str] = field(default_factory=dict)
     passed: int = 0
     failed: int = 0
     code: int = 0
@@ -61,6 +66,7 @@ class Step:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            env={**os.environ, **self.environment},
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
@@ -88,7 +94,7 @@ class Step:
 # The store, whether people sign in, and which specs (empty: all). In the generated project's own CI it is all of them.
 END_TO_END = (
     ("memory", "none", ""),
-    ("memory", "jwt", "agents auth components dashboard generation ingest jobs library"),
+    ("memory", "jwt", "agents auth components dashboard generation ingest jobs library security"),
     ("dynamo", "none", ""),
     ("dynamo", "jwt", "auth"),
     ("redis", "none", ""),
@@ -101,6 +107,10 @@ def steps() -> list[Step]:
     make = ["make", "--no-print-directory", "--keep-going"]
     project = [*make, "-C", str(PROJECT)]
     own = ["hooks", "tests"]
+
+    def pytest(target: str, name: str) -> list[str]:
+        return [*project, target, f"PYTEST_ARGS=--junitxml={RESULTS / name}.xml"]
+
     return [
         Step("lint", "ruff: hooks, tests", [PYTHON, "-m", "ruff", "check", *own]),
         Step("lint", "mypy --strict: hooks, tests", [PYTHON, "-m", "mypy", *own]),
@@ -111,33 +121,57 @@ def steps() -> list[Step]:
             [*make, "typecheck", "VENV=../.venv"],
             SOURCE,
         ),
-        Step("bake", "bake tests", [PYTHON, "-m", "pytest", "tests"], has_tests=True),
-        Step("project e2e", "bake the default project", [PYTHON, "tests/bake.py", str(PROJECT)], needed=True),
-        Step("project e2e", "install the baked project", [*project, "setup"], needed=True),
+        # Two at a time: they mostly wait for other programs, and nothing in them is measured.
+        Step(
+            "bake",
+            "bake tests",
+            [PYTHON, "-m", "pytest", "-n2", "--dist=worksteal", "tests", "--ignore=tests/faults"],
+            has_tests=True,
+        ),
+        Step("project faults e2e", "bake the default project", [PYTHON, "tests/bake.py", str(PROJECT)], needed=True),
+        Step("project faults e2e", "install the baked project", [*project, "setup"], needed=True),
         Step("project", "lint of the baked project", [*project, "lint"]),
         Step("project", "types of the baked project", [*project, "typecheck"]),
         Step("project", "vitest of the baked project", [*project, "test-js"], has_tests=True),
-        Step("project", "pytest of the baked streamator", [*project, "test-streamator"], has_tests=True),
-        Step("project", "pytest of the baked backend", [*project, "test-backend"], has_tests=True),
+        Step("project", "pytest of the baked streamator", pytest("test-streamator", "library"), has_tests=True),
+        Step("project", "pytest of the baked backend", pytest("test-backend", "app"), has_tests=True),
+        Step(
+            "faults",
+            "faults of the baked project",
+            [PYTHON, "-m", "pytest", "tests/faults", f"--junitxml={RESULTS / 'servers.xml'}"],
+            has_tests=True,
+        ),
         *(
             Step(
                 "e2e",
                 f"end to end, store {store}, sign-in {auth}",
-                [*project, "e2e", f"STORE={store}", f"AUTH={auth}", f"SPECS={specs}"],
+                [
+                    *project,
+                    "e2e",
+                    f"STORE={store}",
+                    f"AUTH={auth}",
+                    f"SPECS={specs}",
+                    "PLAYWRIGHT_ARGS=--reporter=list,junit",
+                ],
                 has_tests=True,
+                environment={"PLAYWRIGHT_JUNIT_OUTPUT_FILE": str(RESULTS / f"page-{store}-{auth}.xml")},
             )
             for store, auth, specs in END_TO_END
         ),
+        Step("all", "the table of faults", [PYTHON, "tests/faults/table.py", "--check"]),
     ]
 
 
 def main() -> int:
     """Runs the steps; 0 when all is well."""
     parser = argparse.ArgumentParser(description="Run all checks of the template.")
-    parser.add_argument("--only", choices=["lint", "bake", "project", "e2e"], help="one group of steps")
+    parser.add_argument("--only", choices=["lint", "bake", "project", "faults", "e2e"], help="one group of steps")
     only = parser.parse_args().only
     done: list[Step] = []
     well = True
+    if only is None:
+        shutil.rmtree(RESULTS, ignore_errors=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     for step in steps():
         if only is not None and only not in step.group.split():
             continue

@@ -159,7 +159,7 @@ def test_a_viewer_does_not_hold_up_the_end(start: Start) -> None:
     supervisor = start("--no-frontend")
     state = supervisor.wait_until_ready()
     with socket.create_connection(("127.0.0.1", state["backend"]["port"]), timeout=PATIENCE_S) as viewer:
-        viewer.sendall(b"GET /api/config HTTP/1.1\r\nhost: x\r\n\r\n")
+        viewer.sendall(b"GET /api/config HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert viewer.recv(1000).startswith(b"HTTP/1.1 200")
         family = descendants(supervisor.process.pid)
         supervisor.process.send_signal(signal.SIGINT)

@@ -100,6 +100,13 @@ def test_what_comes_out_is_what_is_listed(default_project: Path) -> None:
     assert all((default_project / name).exists() for name in names)
 
 
+def test_what_the_threat_model_names_is_there(default_project: Path) -> None:
+    text = (default_project / "SECURITY.md").read_text(encoding="utf-8")
+    names = re.findall(r"`((?:backend|frontend|e2e|ops|scripts)/[^`]+)`", text)
+    assert names
+    assert [name for name in names if not (default_project / name).exists()] == []
+
+
 def test_every_command_of_the_tables_is_there(default_project: Path) -> None:
     for folder, text in (
         (REPOSITORY, README),

@@ -54,7 +54,7 @@ test("signing out closes every tab, and signing in opens them again", async ({ p
   await expect(other.getByRole("heading", { name: "Library" })).toBeVisible();
 });
 
-test("what one user does another does not see", async ({ page, browser }) => {
+test("59: what one user does another does not see", async ({ page, browser }) => {
   const name = `${crypto.randomUUID()}.txt`;
   await page.goto("/");
   await upload(page, { name, buffer: prose(900) });
@@ -94,7 +94,7 @@ test("an original is downloaded by its link, though a link shows no token", asyn
 });
 
 for (const delivery of ["Stream", "Socket", "Poll"] as const) {
-  test(`a token that ends in mid-job costs no line (${delivery})`, async ({ page, source }) => {
+  test(`64: a token that ends in mid-job costs no line (${delivery})`, async ({ page, source }) => {
     test.setTimeout(90_000);
     const asked: string[] = [];
     page.on("request", (request) => asked.push(new URL(request.url()).pathname));
@@ -160,7 +160,7 @@ test("reloads in the midst of getting the next token sign nobody out", async ({ 
   await expect(form(page)).toHaveCount(0);
 });
 
-test("an EventSource, which sends no headers, takes a ticket", async ({ page, source }) => {
+test("63: an EventSource, which sends no headers, takes a ticket", async ({ page, source }) => {
   const document = source.serve("ticket.txt");
   await page.goto("/#/library");
   const id = await startFetch(page, document.url);
@@ -202,7 +202,7 @@ test("a session that has ended asks to sign in again, and goes on where it was",
   await card.expectWhole();
 });
 
-test("with too many streams open the page polls", async ({ page, source }) => {
+test("68: with too many streams open the page polls", async ({ page, source }) => {
   const document = source.serve("crowded.txt");
   await page.goto("/#/library");
   const id = await startFetch(page, document.url);

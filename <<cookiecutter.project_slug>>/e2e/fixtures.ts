@@ -15,8 +15,21 @@ export type { Page } from "@playwright/test";
 /** Which store this run is about. */
 export const store = (["dynamo", "redis"] as const).find((name) => name === process.env.E2E_STORE) ?? "memory";
 
+/** The line of the fault suite on a server that is killed, of this store. */
+export const lineOfKill = { memory: "01", dynamo: "02", redis: "03" }[store];
+
+/** For tests of other servers than the one that everybody has signed in to. */
+export const testOpenly = base.extend<{ source: Source }>({
+  // oxlint-disable-next-line no-empty-pattern -- Playwright reads a fixture's needs from this very pattern
+  source: async ({}, provide) => {
+    const source = await Source.start();
+    await provide(source);
+    await source.stop();
+  },
+});
+
 /** Where people sign in, every browser of a test has: see people.ts. */
-export const test = base.extend<{ source: Source }, { signedInBrowser: undefined }>({
+export const test = testOpenly.extend<object, { signedInBrowser: undefined }>({
   signedInBrowser: [
     async ({ browser }, provide) => {
       const newContext = browser.newContext.bind(browser);
@@ -32,12 +45,6 @@ export const test = base.extend<{ source: Source }, { signedInBrowser: undefined
   request: async ({ request }, provide) => {
     if (signsIn) authorise(request, "ada", await tokenOf("ada"));
     await provide(request);
-  },
-  // oxlint-disable-next-line no-empty-pattern -- Playwright reads a fixture's needs from this very pattern
-  source: async ({}, provide) => {
-    const source = await Source.start();
-    await provide(source);
-    await source.stop();
   },
 });
 

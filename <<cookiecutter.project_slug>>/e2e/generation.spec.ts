@@ -187,7 +187,7 @@ for (const streaming of [true, false]) {
   });
 }
 
-test("seven runs at once, each with its own draft, and the page still works", async ({ page, model }) => {
+test("38: seven runs at once, each with its own draft, and the page still works", async ({ page, model }) => {
   await page.goto("/#/generate");
   const runs: { run: RunCard; name: string; writing: Awaited<ReturnType<Model["next"]>> }[] = [];
   for (let number = 0; number < 7; number += 1) {
@@ -314,7 +314,7 @@ test("DEBUG_STREAMING shows every event in the console", async ({ page, model })
 });
 
 for (const colorScheme of ["light", "dark"] as const) {
-  test(`what a model writes is inert, and fits a phone (${colorScheme})`, async ({ browser, model }) => {
+  test(`65: what a model writes is inert, and fits a phone (${colorScheme})`, async ({ browser, model }) => {
     const context = await browser.newContext({ viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true, colorScheme });
     const page = await context.newPage();
     await page.goto("/#/generate");

@@ -27,7 +27,7 @@ test("a document is found by a word in it, with the hit marked", async ({ page }
   await expect(library.getByText("Nothing found for")).toBeVisible();
 });
 
-test("hostile content stays text: in the log, in the list, in a search, in the reader", async ({ page }) => {
+test("65: hostile content stays text: in the log, in the list, in a search, in the reader", async ({ page }) => {
   const mark = `x${crypto.randomUUID().slice(0, 8)}`;
   const hostile = `<img src=x onerror="window.pwned=1"> ${mark}`;
   const name = `<img src=x onerror=window.pwned=1>${mark}.html`;
@@ -55,6 +55,43 @@ test("hostile content stays text: in the log, in the list, in a search, in the r
 
   await expect(page.locator("img[src=x]")).toHaveCount(0);
   expect(await page.evaluate(() => "pwned" in window)).toBe(false);
+  expect(dialogs).toEqual([]);
+});
+
+test("65: what a message holds is inert, whatever the server lets through", async ({ page }) => {
+  const name = `${crypto.randomUUID()}.txt`;
+  const messages = [
+    "a line before",
+    `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script><svg onload="window.pwned=1">`,
+    `javascript:window.pwned=1 [a link](javascript:window.pwned=1) <a href="javascript:window.pwned=1">a link</a>`,
+    "\u001b[31mred\u001b[2J\u001b]8;;javascript:window.pwned=1\u0007a link\u001b]8;;\u0007 \u001b]0;pwned\u0007",
+    "\u202Eexe.txt\u2066\u2067 and no end of it",
+    "a line after",
+  ];
+  const dialogs: string[] = [];
+  page.on("dialog", (dialog) => {
+    dialogs.push(dialog.message());
+    void dialog.dismiss();
+  });
+  await page.goto("/");
+  await upload(page, { name, buffer: prose(400) });
+  await Card.named(page, name).ended("Completed");
+  await page.route(/\/api\/log\/[\w-]+(\?|$)/, (route) => {
+    const logs = [...messages.map((message, t) => ({ event: "log", message, level: "info", t })), { event: "done", status: "completed", t: 9 }];
+    return route.fulfill({ json: { logs, next: logs.length, closed: true } });
+  });
+  await Card.named(page, name).link("Open").click();
+  const card = Card.only(page);
+  await expect.poll(async () => (await card.lines()).map(({ text }) => text)).toEqual(messages);
+
+  await expect(card.root.locator("[role=log] :is(img, script, svg, iframe, [onload], [onerror], [href^='javascript'])")).toHaveCount(0);
+  // What turns the direction of text turns that of its own message alone: the others, and the times before all, stand as ever.
+  const places = await card.rows.evaluateAll((rows) =>
+    rows.map((row) => [...row.children].map((part) => [part.className, part.getBoundingClientRect().left])),
+  );
+  expect(new Set(places.map((place) => JSON.stringify(place))).size).toBe(1);
+  expect(await page.evaluate(() => "pwned" in window)).toBe(false);
+  expect(await page.title()).not.toContain("pwned");
   expect(dialogs).toEqual([]);
 });
 

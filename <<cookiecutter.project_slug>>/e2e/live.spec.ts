@@ -131,7 +131,7 @@ test("levels are coloured, legibly, in light and dark", async ({ page }) => {
   }
 });
 
-test("seven jobs at once: four stream, the others poll, and the page still works", async ({ page, source }) => {
+test("38: seven jobs at once: four stream, the others poll, and the page still works", async ({ page, source }) => {
   const documents = Array.from({ length: 7 }, (_, index) => source.serve(`many-${index}.txt`));
   await page.goto("/");
   for (const document of documents) await fetchUrl(page, document.url);

@@ -1,15 +1,21 @@
 /** The backend goes away under the viewer's eyes, and comes back. */
 
-import { Card, banner, expect, fetchUrl, prose, restartBackend, store, test, untilAppended, untilWritten, upload } from "./fixtures";
+import { Card, banner, expect, fetchUrl, lineOfKill, prose, restartBackend, store, test, untilAppended, untilWritten, upload } from "./fixtures";
+
+/** The server's `retry:`: whoever tried again would have done so by then. */
+const RETRY_MS = 3_000;
 
 for (const [how, delivery] of [["kill", "Stream"], ["term", "Stream"], ["kill", "Socket"], ["term", "Socket"]] as const) {
-  test(`a job in view when the backend is restarted (${how}, ${delivery})`, async ({ page, request, source }) => {
+  const line = how === "kill" ? `${lineOfKill}: ` : "";
+  test(`${line}a job in view when the backend is restarted (${how}, ${delivery})`, async ({ page, request, source }) => {
     const document = source.serve(`restart-${how}-${delivery}.txt`);
     await page.goto("/");
     await page.getByRole("radio", { name: delivery }).check();
     await fetchUrl(page, document.url);
     const card = Card.named(page, document.name);
     await document.write(prose(1_100_000));
+    await expect(card.row("Received 1")).toBeVisible();
+    if (how === "kill") await page.reload(); // from then on the card alone follows the job, and not its form as well
     await expect(card.row("Received 1")).toBeVisible();
     const before = await card.lines();
     if (store === "dynamo" && how === "kill") await untilWritten(await card.id(), () => document.write(prose(1_100_000)));
@@ -25,6 +31,14 @@ for (const [how, delivery] of [["kill", "Stream"], ["term", "Stream"], ["kill", 
     if (store === "memory") {
       await expect(card.root).toContainText("This job is gone: the server was restarted and keeps logs in memory.");
       await expect(card.badge).toHaveText("Gone");
+      if (how === "kill") {
+        const asked: string[] = [];
+        page.on("request", (again) => asked.push(again.url()));
+        page.on("websocket", (socket) => asked.push(socket.url()));
+        await page.waitForTimeout(RETRY_MS);
+        const id = await card.id();
+        expect(asked.filter((url) => url.includes(id))).toEqual([]);
+      }
     } else {
       await expect(card.badge).toHaveText("Interrupted");
       await expect.poll(async () => (await card.lines()).slice(0, before.length)).toEqual(before);

@@ -2,7 +2,7 @@
 
 import { mkdir } from "node:fs/promises";
 import type { Response } from "@playwright/test";
-import { Card, expect, fetchUrl, prose, store, storedLog, test as base } from "./fixtures";
+import { Card, expect, fetchUrl, lineOfKill, prose, store, storedLog, test as base } from "./fixtures";
 import type { Page, Served } from "./fixtures";
 import { LEASE_SECONDS, Servers } from "./servers";
 
@@ -158,7 +158,7 @@ for (const delivery of ["Stream", "Socket", "Poll"] as const) {
 }
 
 for (const delivery of ["Stream", "Socket"] as const) {
-  test(`the server that serves the viewer is killed (${delivery})`, async ({ viewer, servers, source }) => {
+  test(`${lineOfKill}: the server that serves the viewer is killed (${delivery})`, async ({ viewer, servers, source }) => {
     const document = source.serve(`viewers-server-killed-${delivery}.txt`);
     await viewer.begin(document, delivery);
     const serving = servers.other(viewer.runner);
@@ -177,7 +177,7 @@ for (const delivery of ["Stream", "Socket"] as const) {
 }
 
 for (const served of ["on the other one", "on that one as well"] as const) {
-  test(`the server that runs the job is killed, watched ${served}`, async ({ page, viewer, servers, source }, testInfo) => {
+  test(`19: the server that runs the job is killed, watched ${served}`, async ({ page, viewer, servers, source }, testInfo) => {
     const document = source.serve(`jobs-server-killed-${served.replaceAll(" ", "-")}.txt`);
     await viewer.begin(document);
     await viewer.watchOn(served === "on the other one" ? servers.other(viewer.runner) : viewer.runner);

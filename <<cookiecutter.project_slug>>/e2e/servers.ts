@@ -1,4 +1,4 @@
-/** Two servers of the app behind nginx, as ops/nginx.conf has it: on one address, in turn, without sticky sessions. */
+/** Servers of the app behind nginx, as ops/nginx.conf has it: on one address, in turn, without sticky sessions. */
 
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -33,12 +33,12 @@ export class Servers {
     this.addresses = [`127.0.0.1:${ports[1]}`, `127.0.0.1:${ports[2]}`];
   }
 
-  /** `output`: the folder that takes what they print. */
-  static async start(output: string): Promise<Servers> {
+  /** `output`: the folder that takes what they print; `count`: how many of the two servers run. */
+  static async start(output: string, count: 1 | 2 = 2): Promise<Servers> {
     const ports = [await freePort(), await freePort(), await freePort()] as const;
     const servers = new Servers(await mkdtemp(join(tmpdir(), "servers-")), ports);
     try {
-      await Promise.all(servers.addresses.map((address) => servers.run(address, output)));
+      await Promise.all(servers.addresses.slice(0, count).map((address) => servers.run(address, output)));
       await servers.#startNginx(output);
     } catch (error) {
       await servers.stop();

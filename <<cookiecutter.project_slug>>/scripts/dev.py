@@ -734,7 +734,7 @@ class Stack:
         lines = ["", f"{settings.project_name} is running on the {settings.store} store", ""]
         if settings.frontend:
             lines.append(f"  open      {settings.frontend_url}")
-        lines.append(f"  API       {settings.backend_url}/api/docs")
+        lines.append(f"  API       {settings.backend_url}/api/openapi.json")
         if settings.dynamo == "local":
             lines.append(f"  DynamoDB  {settings.dynamo_url} (local, in memory: gone when this stops)")
         elif settings.dynamo != "none":

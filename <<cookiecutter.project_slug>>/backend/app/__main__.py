@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import logging
+import resource
+import socket
 import sys
 
 import uvicorn
+from streamator import viewer
+from uvicorn.supervisors import ChangeReload
 
+from app import logs
 from app.settings import PROJECT_ROOT, SettingsError, load_settings
+from app.websockets import WebSocketProtocol
+
+logger = logging.getLogger("app")
+
+_OTHER_FILES = 200
+"""What the server has open beside its connections: the database, uploads, the store."""
 
 
 def main() -> int:
@@ -20,19 +33,50 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
+    logs.configure(settings)
+    _allow_files(settings.max_connections + _OTHER_FILES)
     watched = [PROJECT_ROOT / "backend" / "app", PROJECT_ROOT / "libs" / "streamator" / "src"]
-    uvicorn.run(
+    config = uvicorn.Config(
         "app.main:app",
         host=settings.backend_host,
         port=settings.backend_port,
         reload=options.reload,
+        log_config=None,  # it is configured
+        limit_concurrency=settings.max_connections + 1,  # the one that is answered 503 counts
         reload_dirs=[str(each) for each in watched if each.is_dir()] if options.reload else None,
         # Streams end by themselves; this bounds a request that does not, such as a stalled upload.
         timeout_graceful_shutdown=5,
+        ws=WebSocketProtocol,
         # Viewers send little over their WebSockets; what is larger is refused before it is read (1009).
         ws_max_size=65_536,
     )
-    return 0
+    listener = config.bind_socket()
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        # Each connection has it from the socket that it comes in by: one whose other end confirms nothing for so long
+        # is dropped, with what waits to be sent. Else the system keeps trying for a quarter of an hour where the other
+        # end has vanished, and for ever where it only takes nothing, though the stream itself has long been given up.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(viewer.SEND_TIMEOUT_SECONDS * 1_000))
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        if options.reload:
+            ChangeReload(config, target=server.run, sockets=[listener]).run()
+        else:
+            server.run(sockets=[listener])
+    return 0 if server.started or options.reload else 3
+
+
+def _allow_files(wanted: int) -> None:
+    """Lets this process open so many files, connections among them, as far as the system allows it to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        logger.warning(
+            "MAX_CONNECTIONS needs %s open files, and the system allows %s: raise that (ulimit -n), or lower it",
+            f"{wanted:,}",
+            f"{allowed:,}",
+        )
 
 
 if __name__ == "__main__":

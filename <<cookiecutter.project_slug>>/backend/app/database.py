@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import fcntl
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -111,7 +113,9 @@ class Database:
                 self._connections.pop().close()
 
     async def _run(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(executor, work)
+        # In the caller's context: what is logged there is of the caller's request or job.
+        in_context = partial(contextvars.copy_context().run, work)
+        return await asyncio.get_running_loop().run_in_executor(executor, in_context)
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)

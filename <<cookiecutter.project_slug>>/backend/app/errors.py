@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, cast
 
 from fastapi import FastAPI, Request
@@ -13,6 +14,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
+
+from app.headers import HEADERS
 
 __all__ = ["ApiError", "ErrorBody", "add_error_handlers", "error_responses", "refuse"]
 
@@ -74,7 +77,9 @@ async def _close(websocket: WebSocket, error: ApiError) -> None:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _answer(error.status_code, str(error.detail).lower(), error.headers)
+    said = str(error.detail)
+    begins = said if said == HTTPStatus(error.status_code).phrase else said[:1]
+    return _answer(error.status_code, begins.lower() + said[len(begins) :], error.headers)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -86,4 +91,5 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _crash(request: Request, error: Exception) -> JSONResponse:
     # Starlette raises the error again after this, so that the server logs it with its traceback.
-    return _answer(500, "the server made a mistake; its log says more")
+    # It is answered outside of all middlewares.
+    return _answer(500, "the server made a mistake; its log says more", HEADERS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -14,6 +14,7 @@ from streamator import Store
 
 from app.database import Database, Migration
 from app.documents import DocumentSource
+from app.health import Readiness
 from app.jobs import JobRunner
 from app.settings import Settings
 
@@ -28,6 +29,7 @@ class Services:
     database: Database
     store: Store
     jobs: JobRunner
+    readiness: Readiness
     documents: list[DocumentSource] = field(default_factory=list)
     """Where documents are: a feature that keeps some adds itself, one that works on them reads from all."""
 
@@ -53,6 +55,8 @@ class Feature:
             and left when no job runs any more.
         authentication: a middleware that every request goes through, unless AUTH is none: it puts the `User` into
             `scope["user"]`, or refuses. Of the feature with which people sign in; without one, AUTH has to be none.
+        larger_bodies: the paths of its routes that take more than MAX_BODY_KB, and how many bytes; None for one that
+            sees to it by itself.
     """
 
     name: str
@@ -60,3 +64,4 @@ class Feature:
     migrations: Sequence[Migration]
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
     authentication: Callable[[ASGIApp], ASGIApp] | None = None
+    larger_bodies: Mapping[str, int | None] = field(default_factory=dict)

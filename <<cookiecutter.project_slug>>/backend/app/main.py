@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import sys
 from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import version
@@ -16,16 +15,20 @@ from streamator import open_store
 from streamator.emitter import start_reaper
 from streamator.fastapi import add_job_routes, add_log_routes
 from streamator.metrics import add_metrics_route
+from streamator.shutdown import watch_signals
 
-from app import jobs, project, routes
+from app import jobs, logs, project, routes
 from app.database import Database
 from app.errors import add_error_handlers
 from app.feature import Feature, Services
 from app.features import FEATURES
-from app.security import CrossSiteGuard, SecurityHeaders
+from app.headers import SecurityHeaders
+from app.health import Readiness
+from app.security import BodyLimit, CrossSiteGuard, HostGuard
 from app.servers import Server
 from app.settings import Settings, SettingsError, load_settings
 from app.static import SinglePageApp
+from app.streams import StreamLimit
 
 __all__ = ["create_app"]
 
@@ -65,9 +68,16 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
             stack.push_async_callback(database.close)
             await database.open()
             stack.push_async_callback(asyncio.to_thread, store.close)
-            runner = jobs.JobRunner(jobs.JobTable(database, server), store, limit=settings.max_running_jobs)
+            runner = jobs.JobRunner(
+                jobs.JobTable(database, server, kept=settings.max_kept_jobs),
+                store,
+                limit=settings.max_running_jobs,
+                per_user=settings.max_running_jobs_per_user,
+                seconds=settings.max_job_seconds,
+            )
             await runner.interrupt_abandoned()
-            app.state.services = Services(settings, database, store, runner)
+            app.state.services = Services(settings, database, store, runner, Readiness(store, database))
+            watch_signals()  # so that it is known when the server is told to stop, also where no stream is open
             for feature in features:
                 await stack.enter_async_context(feature.lifespan(app))
             stack.push_async_callback(runner.shutdown)
@@ -87,8 +97,9 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
         description=project.DESCRIPTION,
         version=version("app"),
         lifespan=lifespan,
-        docs_url="/api/docs",
         openapi_url="/api/openapi.json",
+        # Their pages run scripts of another site, with the rights of whoever opens them.
+        docs_url=None,
         redoc_url=None,
     )
     add_error_handlers(app)
@@ -104,31 +115,28 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
         ProcessCollector(registry=add_metrics_route(app, store=store).registry)  # and what the process takes
     if settings.static_dir is not None:
         app.mount("/", SinglePageApp(directory=settings.static_dir, html=True))
+    # The last that is added is the first that a request comes to.
+    larger = {f"/api{path}": limit for feature in features for path, limit in feature.larger_bodies.items()}
+    app.add_middleware(BodyLimit, limit=settings.max_body_kb * 1_000, larger=larger)
+    app.add_middleware(StreamLimit, limit=settings.max_streams, per_user=settings.max_streams_per_user)
     for authentication in authentications:
         app.add_middleware(authentication)
     app.add_middleware(CrossSiteGuard)
+    if settings.host_names is not None:
+        app.add_middleware(HostGuard, hosts=settings.host_names)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(logs.RequestIds)
     return app
-
-
-def _configure_logging() -> None:
-    """Shows this app's own lines; what the program around it has configured is left alone."""
-    ours = logging.getLogger("app")
-    if ours.handlers or logging.getLogger().handlers:
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    ours.addHandler(handler)
-    ours.setLevel(logging.INFO)
 
 
 def __getattr__(name: str) -> FastAPI:
     # Made when uvicorn asks for it, not on import: tests and tools import create_app without an environment.
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    _configure_logging()
     try:
-        made = create_app()
+        settings = load_settings()
+        logs.configure(settings)
+        made = create_app(settings)
     except SettingsError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

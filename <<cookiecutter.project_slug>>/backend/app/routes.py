@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from app import project
 from app.errors import ApiError, error_responses
 from app.feature import SharedServices
+from app.health import FRESH_SECONDS
 from app.jobs import Job
 from app.users import LOCAL_USER, CurrentUser
 
@@ -35,6 +36,12 @@ class Health(BaseModel):
     store: StoreHealth
 
 
+class Ready(BaseModel):
+    """The server can do its work."""
+
+    status: Literal["ready"] = "ready"
+
+
 class Config(BaseModel):
     """What the page needs to know of the server."""
 
@@ -55,13 +62,24 @@ class Jobs(BaseModel):
 
 @root.get("/healthz", tags=["health"])
 async def health(services: SharedServices) -> Health:
-    """Says whether the server and its store are well."""
+    """Says that the server lives, and whether its store is well. It asks nothing and nobody: where it fails to answer,
+    the server is to be restarted."""
     degraded = services.store.degraded
     return Health(
         status="ok" if degraded is None else "degraded",
         version=version("app"),
         store=StoreHealth(name=services.settings.streamator_store, degraded=degraded),
     )
+
+
+@root.get("/readyz", tags=["health"], responses=error_responses(503))
+async def ready(services: SharedServices) -> Ready:
+    """Says whether requests should come here: the store can be read and is well, the database can be written, and the
+    server is not about to stop. Otherwise 503, with the reasons."""
+    problems = await services.readiness.problems()
+    if problems:
+        raise ApiError(503, "; ".join(problems), {"retry-after": f"{FRESH_SECONDS:g}"})
+    return Ready()
 
 
 @api.get("/config", tags=["config"])

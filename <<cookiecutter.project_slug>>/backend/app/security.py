@@ -1,23 +1,24 @@
-"""What keeps other sites from driving this one: two small ASGI middlewares that touch no stream."""
+"""What is refused before a route sees it, by small ASGI middlewares that touch no stream: what another site sends, and
+what is too large."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+from collections.abc import Collection, Mapping
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["CrossSiteGuard", "SecurityHeaders"]
+from app.errors import ApiError, refuse
+from app.wording import size
+
+__all__ = ["BodyLimit", "CrossSiteGuard", "HostGuard"]
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-
-_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "same-origin",
-}
 
 
 class CrossSiteGuard:
@@ -36,30 +37,77 @@ class CrossSiteGuard:
         if scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in _SAFE_METHODS):
             reason = _foreign(Headers(scope=scope), scope.get("scheme", "http"))
             if reason is not None:
-                await _refuse(scope, send, reason)
+                message = f"requests from another site are refused ({reason}): use this app's own page"
+                await _refuse(scope, receive, send, message)
                 return
         await self._app(scope, receive, send)
 
 
-class SecurityHeaders:
-    """Adds to every response the headers that forbid guessing its type and framing it."""
+class HostGuard:
+    """Refuses, with 403, requests for a name that is not this server's.
 
-    def __init__(self, app: ASGIApp) -> None:
+    A site can let its own name lead to this machine (DNS rebinding). To a browser its page and this server are then the
+    same site, so that nothing but the name tells them apart. What a browser asks for by an address or as localhost
+    is no other site's, and passes.
+
+    Arguments:
+        hosts: the names of this server.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
         self._app = app
+        self._hosts = {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "lifespan":
+            host = Headers(scope=scope).get("host", "")
+            name = _host_name(host)
+            if name not in self._hosts and not _is_local(name):
+                message = f"this server is not {host[:200]!r}: open it by its address, or set ALLOWED_HOSTS"
+                await _refuse(scope, receive, send, message)
+                return
+        await self._app(scope, receive, send)
+
+
+class BodyLimit:
+    """Refuses, with 413, a body that is larger than its path may have: before anything else is done where its length
+    is announced, else as soon as it goes past the limit.
+
+    Starlette's own answers after the work is done, where a route reads no body, and not as this API does.
+
+    Arguments:
+        limit: bytes.
+        larger: the limits of the paths that take more; None for one that sees to it by itself.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, larger: Mapping[str, int | None]) -> None:
+        self._app = app
+        self._limit = limit
+        self._larger = larger
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        limit = self._larger.get(path, self._limit)
+        if scope["type"] != "http" or limit is None:
             await self._app(scope, receive, send)
             return
+        fix = "send less" if path in self._larger else "send less, or raise MAX_BODY_KB"
+        message = f"the body is larger than {size(limit)}: {fix}"
+        announced = Headers(scope=scope).get("content-length", "")
+        if announced.isascii() and announced.isdigit() and (len(announced) > 15 or int(announced) > limit):
+            await refuse(scope, receive, send, ApiError(413, message))
+            return
+        received = 0
 
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
+        async def limited() -> Message:
+            nonlocal received
+            part = await receive()
+            received += len(part.get("body", b""))
+            if received > limit:
+                raise HTTPException(413, message)  # the one that FastAPI lets through where it reads a body
+            return part
 
-        await self._app(scope, receive, send_with_headers)
+        await self._app(scope, limited, send)
 
 
 def _foreign(headers: Headers, scheme: str) -> str | None:
@@ -87,12 +135,22 @@ def _same_host(origin: str, host: str, scheme: str) -> bool:
         return False
 
 
-async def _refuse(scope: Scope, send: Send, reason: str) -> None:
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # a bracket that is not closed
+        return host
+
+
+def _is_local(name: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return bool(ip_address(name))
+    # Without a name it is no browser.
+    return name in ("", "localhost") or name.endswith(".localhost")
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, message: str) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})  # not accepted before: the server answers 403
-        return
-    message = f"requests from another site are refused ({reason}): use this app's own page"
-    body = json.dumps({"error": message}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    else:
+        await refuse(scope, receive, send, ApiError(403, message))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -31,8 +32,24 @@ class SettingsError(Exception):
     """A setting is wrong. Its text names each variable, the value and the fix, one line for each."""
 
 
+def _number(default: float, unit: str, title: str, *, at_least: float = 1, at_most: float) -> Any:
+    """A field for a number of something, within bounds."""
+    return Field(
+        default=default,
+        ge=at_least,
+        le=at_most,
+        title=title,
+        description=f"set a number of {unit} from {at_least} to {at_most}",
+        json_schema_extra={"unit": unit},
+    )
+
+
 class Settings(BaseSettings):
-    """All that can be set, each by the environment variable of the same name in capitals."""
+    """All that can be set, each by the environment variable of the same name in capitals.
+
+    The title of a field is what it sets, and its description what to do about a value that does not fit. The table in
+    the README is made of the titles (`make settings`).
+    """
 
     model_config = SettingsConfigDict(
         env_file=PROJECT_ROOT / ".env",
@@ -45,81 +62,228 @@ class Settings(BaseSettings):
 
     streamator_store: Literal["memory", "dynamo", "redis"] = Field(
         default=cast(Any, project.DEFAULT_STORE),  # validated, like the environment
+        title="where the logs of jobs are kept: `memory`, `dynamo` or `redis`",
         description="set it to memory, dynamo or redis",
     )
     streamator_table: str = Field(
         default=project.DEFAULT_TABLE,
         pattern=r"^[A-Za-z0-9_.-]{3,255}$",
+        title="the DynamoDB table; made when it is missing",
         description="use 3 to 255 of A-Z, a-z, 0-9, _, . and -",
-    )
-    streamator_ttl_days: int = Field(
-        default=7, ge=1, le=3650, description="set the days that DynamoDB or Redis keeps a log: 1 to 3650"
-    )
-    streamator_lease_seconds: float = Field(
-        default=10,
-        ge=1,
-        le=3600,
-        description="set the seconds without a sign of life after which a job's server counts as dead: 1 to 3600",
     )
     streamator_redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
         validation_alias=AliasChoices("STREAMATOR_REDIS_URL", "REDIS_URL"),
         repr=False,  # it may hold a password
+        title="the Redis server; `REDIS_URL` means the same",
+    )
+    streamator_ttl_days: int = _number(7, "days", "how long DynamoDB or Redis keeps a log", at_most=3650)
+    streamator_lease_seconds: float = _number(
+        10,
+        "seconds",
+        "without a sign of life for so long a job's server counts as dead (dynamo, redis); viewers are told within "
+        "twice as long",
+        at_most=3600,
     )
     streamator_dead_letters: Path | None = Field(
         default=None,
+        title="the file for events that DynamoDB or Redis refuses for good; unset: `dead-letters.jsonl` in `DATA_DIR`",
         description="set the file for events that DynamoDB or Redis refuses for good, or leave it unset",
     )
+    streamator_max_jobs: int = _number(
+        10_000,
+        "jobs",
+        "the logs in a server's memory; past it the oldest that is closed goes, or else the oldest",
+        at_most=1_000_000,
+    )
+    streamator_max_events: int = _number(
+        1_000_000,
+        "events",
+        "the length of a job's log; past it the oldest go, and viewers are shown a gap",
+        at_most=100_000_000,
+    )
+    streamator_max_mb: float = _number(
+        256,
+        "MB",
+        "the memory of all logs in a server; past it closed ones go, then the older half of the largest",
+        at_most=1_000_000,
+    )
+    streamator_max_followed: int = _number(
+        1_000,
+        "jobs",
+        "those of other servers that are held here for their viewers (dynamo, redis); past it the one that was asked "
+        "for the longest ago goes",
+        at_most=100_000,
+    )
     backend_host: str = Field(
-        default="127.0.0.1", min_length=1, description="set an address to listen on, such as 127.0.0.1"
+        default="127.0.0.1",
+        min_length=1,
+        title="the address that the backend listens on; `0.0.0.0` opens it to the network",
+        description="set an address to listen on, such as 127.0.0.1",
     )
     backend_port: int = Field(
-        default=project.BACKEND_PORT, ge=1, le=65535, description="set a port from 1 to 65535"
+        default=project.BACKEND_PORT,
+        ge=1,
+        le=65535,
+        title="the backend's port",
+        description="set a port from 1 to 65535",
     )
     frontend_port: int = Field(
-        default=project.FRONTEND_PORT, ge=1, le=65535, description="set a port from 1 to 65535"
+        default=project.FRONTEND_PORT,
+        ge=1,
+        le=65535,
+        title="the page's port in development",
+        description="set a port from 1 to 65535",
     )
-    data_dir: Path = Field(default=Path("data"), description="set a directory that can be written")
+    allowed_hosts: str | None = Field(
+        default=None,
+        pattern=r"^(\*|[A-Za-z0-9.-]+(\s*,\s*[A-Za-z0-9.-]+)*)$",
+        title="the names that browsers may ask this server by, as in `app.example,www.app.example`, or `*`; unset: "
+        "without sign-in its addresses and localhost alone, with it any",
+        description="set the names of this server as in app.example,www.app.example, or * for any",
+    )
+    static_dir: Path | None = Field(
+        default=None,
+        title="the built page, to be served by the backend: `frontend/dist`",
+        description="set the directory of the built frontend, or leave it unset",
+    )
+    data_dir: Path = Field(
+        default=Path("data"),
+        title="the folder for the database and the archived documents",
+        description="set a directory that can be written",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        title="what the server prints: lines of this level and above",
+        description="set it to debug, info, warning or error",
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        title="how: `text` to read, or `json`, an object in each line",
+        description="set it to text or json",
+    )
+    metrics: bool = Field(
+        default=False,
+        title="whether the backend answers `/metrics`, for Prometheus",
+        description="set it to true or false",
+    )
+    max_connections: int = _number(
+        5_000, "connections", "those that a server holds at once; one more is answered 503", at_most=1_000_000
+    )
+    max_streams: int = _number(
+        2_000,
+        "streams",
+        "those that are open at a server, WebSockets among them; one more is answered 429, and the page polls",
+        at_most=1_000_000,
+    )
+    max_streams_per_user: int = _number(
+        50, "streams", "of them, those of one user who has signed in", at_most=100_000
+    )
+    max_body_kb: int = _number(
+        64, "kB", "a request that is no upload and no text to work on; a larger one is answered 413", at_most=100_000
+    )
     max_upload_mb: float = Field(
-        default=20, gt=0, le=2000, description="set megabytes (of 1,000,000 bytes), above 0 and up to 2000"
+        default=20,
+        gt=0,
+        le=2000,
+        title="a document, uploaded or fetched; a larger one is answered 413",
+        description="set megabytes (of 1,000,000 bytes), above 0 and up to 2000",
+        json_schema_extra={"unit": "MB"},
     )
-    max_running_jobs: int = Field(default=8, ge=1, le=1000, description="set a number from 1 to 1000")
-    job_ttl_seconds: float = Field(
-        default=3600, ge=1, description="set the seconds that a finished job stays in memory: 1 or more"
+    max_upload_seconds: float = _number(
+        600, "seconds", "how long an upload may take; one that takes longer is answered 408", at_most=86_400
+    )
+    max_running_jobs: int = _number(
+        8, "jobs", "those that run at once at a server; one more is answered 429", at_most=1000
+    )
+    max_running_jobs_per_user: int = _number(
+        4, "jobs", "of them, those of one user who has signed in", at_most=1000
+    )
+    max_job_seconds: float = _number(
+        21_600, "seconds", "how long a job may run; then it has failed", at_most=31_536_000
+    )
+    job_ttl_seconds: float = _number(
+        3600, "seconds", "how long a finished job stays in memory", at_most=31_536_000
+    )
+    max_kept_jobs: int = _number(
+        10_000, "jobs", "the list of a user's jobs; the oldest are forgotten first", at_least=10, at_most=1_000_000
+    )
+    max_kept_runs: int = _number(
+        200, "runs", "a user's drafts that are kept; the oldest are forgotten first", at_most=100_000
+    )
+    max_documents_per_user: int = _number(
+        10_000, "documents", "a user's library; one more is answered 507, or its job fails", at_most=10_000_000
+    )
+    max_archive_mb_per_user: float = _number(
+        2_000, "MB", "its originals together; past it the same", at_most=100_000_000
+    )
+    max_feed_items: int = _number(
+        5_000, "items", "those that one job takes of a feed or a sitemap; the others are left out", at_most=50_000
+    )
+    ingest_allow_private_urls: bool = Field(
+        default=False,
+        title="whether a job may fetch from this machine or a private network",
+        description="set it to true or false",
     )
     auth: Literal["none", "jwt"] = Field(
         default=cast(Any, project.DEFAULT_AUTH),
+        title="`none`, or `jwt`: people sign in, and see what is theirs",
         description="set it to none, or to jwt for an app whose users sign in",
     )
     auth_secret: str | None = Field(
         default=None,
         min_length=MIN_SECRET,
         repr=False,
+        title=f"what tokens are signed with, {MIN_SECRET} characters or more, the same for all servers; unset: one is "
+        "made in `DATA_DIR`",
         description=f"set {MIN_SECRET} characters or more, the same for all servers, or leave it unset",
     )
-    auth_token_seconds: int = Field(
-        default=600, ge=1, le=86_400, description="set the seconds that an access token holds: 1 to 86400"
+    auth_token_seconds: int = _number(
+        600, "seconds", "how long an access token holds; the page gets the next one by itself", at_most=86_400
     )
-    auth_session_days: int = Field(
-        default=30, ge=1, le=3650, description="set the days without a visit after which a sign-in ends: 1 to 3650"
+    auth_session_days: int = _number(
+        30, "days", "without a visit for so long one has to sign in again", at_most=3650
     )
-    max_streams_per_user: int = Field(
-        default=50, ge=1, le=100_000, description="set how many streams a user may have open: 1 to 100000"
+    max_sessions_per_user: int = _number(
+        100, "sessions", "the browsers that a user is signed in with; the one unused for longest goes", at_most=10_000
     )
-    ingest_allow_private_urls: bool = Field(default=False, description="set it to true or false")
-    anthropic_api_key: SecretStr | None = None
-    anthropic_base_url: str | None = Field(default=None, description="set it to an address, or leave it unset")
-    anthropic_model: str = Field(default="claude-sonnet-5-5", min_length=1, description="set the name of a model")
-    openai_api_key: SecretStr | None = None
-    openai_base_url: str | None = Field(default=None, description="set it to an address, or leave it unset")
-    openai_model: str = Field(default="gpt-5.4-mini", min_length=1, description="set the name of a model")
+    max_sign_ins_per_name: int = _number(
+        5, "attempts", "wrong passwords for a name in 5 minutes; the next is answered 429", at_most=1000
+    )
+    max_sign_ins_per_address: int = _number(
+        30, "attempts", "the same from an address, or a /64 of IPv6", at_most=100_000
+    )
+    anthropic_api_key: SecretStr | None = Field(default=None, title="lets Anthropic's models write")
+    anthropic_base_url: str | None = Field(
+        default=None,
+        title="another address than Anthropic's own",
+        description="set it to an address, or leave it unset",
+    )
+    anthropic_model: str = Field(
+        default="claude-sonnet-5-5",
+        min_length=1,
+        title="which of them",
+        description="set the name of a model",
+    )
+    openai_api_key: SecretStr | None = Field(default=None, title="lets OpenAI's models write")
+    openai_base_url: str | None = Field(
+        default=None,
+        title="any server with OpenAI's chat completions, such as `http://127.0.0.1:11434/v1`; needs no key",
+        description="set it to an address, or leave it unset",
+    )
+    openai_model: str = Field(
+        default="gpt-5.4-mini", min_length=1, title="which of its models", description="set the name of a model"
+    )
     generation_provider: Literal["extractive", "anthropic", "openai"] | None = Field(
-        default=None, description="set it to extractive, anthropic or openai, or leave it unset"
+        default=None,
+        title="who writes by default: `extractive`, `anthropic` or `openai`; unset: the first that is configured",
+        description="set it to extractive, anthropic or openai, or leave it unset",
     )
-    metrics: bool = Field(default=False, description="set it to true or false")
-    static_dir: Path | None = Field(
-        default=None, description="set the directory of the built frontend, or leave it unset"
-    )
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _in_small_letters(cls, name: Any) -> Any:
+        return name.lower() if isinstance(name, str) else name  # LOG_LEVEL=INFO is what people write
 
     @field_validator("streamator_redis_url")
     @classmethod
@@ -159,19 +323,39 @@ class Settings(BaseSettings):
         return path
 
     @property
+    def max_archive_bytes_per_user(self) -> int:
+        """The originals of a user together, in bytes: MAX_ARCHIVE_MB_PER_USER times 1,000,000."""
+        return int(self.max_archive_mb_per_user * 1_000_000)
+
+    @property
     def max_upload_bytes(self) -> int:
         """The largest document taken, in bytes: MAX_UPLOAD_MB times 1,000,000."""
         return int(self.max_upload_mb * 1_000_000)
 
     @property
+    def host_names(self) -> list[str] | None:
+        """The names that this server is asked for by, beside its addresses; None for any."""
+        if self.allowed_hosts is not None:
+            return None if self.allowed_hosts == "*" else re.split(r"\s*,\s*", self.allowed_hosts)
+        # Where people sign in another site has nothing from asking: no cookie of theirs goes with it.
+        return [] if self.auth == "none" else None
+
+    @property
     def store_options(self) -> dict[str, Any]:
         """What `streamator.open_store` wants to know beside the store's name."""
+        bounds = {
+            "max_jobs": self.streamator_max_jobs,
+            "maxlen": self.streamator_max_events,
+            "max_bytes": int(self.streamator_max_mb * 1_000_000),
+        }
         if self.streamator_store == "memory":
-            return {}
+            return bounds
         shared = {
             "ttl_days": self.streamator_ttl_days,
             "lease_seconds": self.streamator_lease_seconds,
+            "max_mirrors": self.streamator_max_followed,
             "dead_letters": self.streamator_dead_letters or self.data_dir / "dead-letters.jsonl",
+            **bounds,
         }
         if self.streamator_store == "redis":
             # The keys begin with the project's name: several projects may share a server.

@@ -9,6 +9,8 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from app.headers import PAGE_POLICY
+
 __all__ = ["SinglePageApp"]
 
 
@@ -29,5 +31,6 @@ class SinglePageApp(StaticFiles):
             response = await super().get_response("index.html", scope)
         # Vite puts a hash of the content into the names under assets/; all else may change with any build.
         hashed = path.startswith("assets/") and response.status_code == 200
+        response.headers["content-security-policy"] = PAGE_POLICY
         response.headers["cache-control"] = "public, max-age=31536000, immutable" if hashed else "no-cache"
         return response

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.server
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +15,8 @@ import pytest
 import uvicorn
 
 from app.settings import Settings, load_settings
-from tests.process import Process, free_port
+from app.websockets import WebSocketProtocol
+from tests.process import Process, dynamo_server, redis_server
 from tests.support import RunningApp, Web, eventually
 
 
@@ -53,7 +52,7 @@ def run_app(settings: Callable[..., Settings]) -> Iterator[Callable[..., Running
     def run(features: Any = FEATURES, **values: Any) -> RunningApp:
         app = create_app(settings(**values), features=features)
         listener = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
+        config = uvicorn.Config(app, ws=WebSocketProtocol, log_level="warning", timeout_graceful_shutdown=5)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
@@ -106,76 +105,28 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    """Starts a server; takes its environment."""
+    """Starts a server; takes its environment, and what else `Process` takes."""
     running: list[Process] = []
 
-    def start(**environment: str) -> Process:
-        running.append(Process(tmp_path, **environment))
+    def start(**options: Any) -> Process:
+        running.append(Process(tmp_path, **options))
         return running[-1]
 
     yield start
     for each in running:
-        each.client.close()
-        if each.process.poll() is None:
-            each.process.kill()
-            each.process.wait()
+        each.close()
 
 
 @pytest.fixture
 def dynamo(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A DynamoDB on loopback, as a process; gives the environment that leads to it."""
-    port = free_port()
-    with (tmp_path / "moto.log").open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-
-    def answers() -> bool:
-        assert process.poll() is None
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return True
-        return False
-
-    eventually(answers, 60)
-    yield {
-        "STREAMATOR_STORE": "dynamo",
-        "STREAMATOR_TABLE": "test-logs",
-        "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{port}",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }
-    process.kill()
-    process.wait()
+    with dynamo_server(tmp_path) as environment:
+        yield environment
 
 
 @pytest.fixture
 def redis() -> Iterator[dict[str, str]]:
-    """A Redis on loopback, as a process; gives the environment that leads to it."""
-    program = subprocess.run(
-        [sys.executable, str(Path(__file__).parents[2] / "scripts" / "redis_server.py")],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    port = free_port()
-    process = subprocess.Popen(
-        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
-        stdout=subprocess.DEVNULL,
-    )
-
-    def answers() -> bool:
-        assert process.poll() is None
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return True
-        return False
-
-    eventually(answers, 60)
-    yield {"STREAMATOR_STORE": "redis", "STREAMATOR_REDIS_URL": f"redis://127.0.0.1:{port}/0"}
-    process.kill()
-    process.wait()
+    with redis_server() as environment:
+        yield environment
 
 
 @pytest.fixture(params=["dynamo", "redis"])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 
 
-def make_pdf(pages: Sequence[str], *, title: str = "") -> bytes:
-    """A PDF with one page for each text, a line of the page for each of its lines; no text, no content."""
+def make_pdf(pages: Sequence[str], *, title: str = "", packed: bool = False) -> bytes:
+    """A PDF with one page for each text, a line of the page for each of its lines; no text, no content.
+
+    `packed`: whether the pages are compressed.
+    """
     objects: list[bytes] = [
         _OPEN + b"/Type/Catalog/Pages 2 0 R>>",
         b"",
@@ -16,7 +20,9 @@ def make_pdf(pages: Sequence[str], *, title: str = "") -> bytes:
     for text in pages:
         lines = " T* ".join(f"({_escape(line)}) Tj" for line in text.splitlines())
         content = f"BT /F1 12 Tf 14 TL 72 720 Td {lines} ET".encode("latin-1") if text else b""
-        objects.append(_OPEN + b"/Length %d>>\nstream\n%s\nendstream" % (len(content), content))
+        packing = b"/Filter/FlateDecode" if packed else b""
+        content = zlib.compress(content) if packed else content
+        objects.append(_OPEN + b"/Length %d%s>>\nstream\n%s\nendstream" % (len(content), packing, content))
         objects.append(
             _OPEN
             + b"/Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents %d 0 R" % len(objects)

@@ -1,37 +1,45 @@
-"""The server as a process of its own, as tests start it."""
+"""Processes as tests start them: the app's server, and the stores beside it."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import httpx
 
-from tests.support import JsonObject, eventually
+from tests.support import Events, JsonObject, eventually
 
 
 class Process:
-    """`python -m app` on a port of its own."""
+    """`python -m app` on a port of its own.
 
-    def __init__(self, directory: Path, **environment: str) -> None:
+    Arguments:
+        directory: where its data and what it prints go.
+        program: what runs in its place.
+        environment: what is set beside, and goes before, this one's.
+    """
+
+    def __init__(
+        self, directory: Path, program: Sequence[str] = (sys.executable, "-m", "app"), **environment: str
+    ) -> None:
         self._directory = directory
+        self._program = program
         self._environment = environment
         self.start()
 
     def start(self) -> None:
-        port = free_port()
+        port = int(self._environment.get("BACKEND_PORT") or free_port())
         self._output = self._directory / f"server-{port}.log"
-        with self._output.open("w") as output:
+        with self._output.open("a") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app"],
+                self._program,
                 env={
                     **os.environ,
                     "BACKEND_PORT": str(port),
@@ -41,9 +49,14 @@ class Process:
                 },
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
-        eventually(self._answers, 30)
+        try:
+            eventually(self._answers, 30)
+        except AssertionError:
+            self.close()
+            raise
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> float:
         """Ends the server; gives the seconds that it took."""
@@ -52,6 +65,13 @@ class Process:
         self.process.wait(30)
         self.client.close()
         return time.monotonic() - before
+
+    def close(self) -> None:
+        """Ends the server, whatever it is at, and all that it has started."""
+        self.client.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def said(self) -> str:
         """All that the server has printed."""
@@ -67,9 +87,7 @@ class Process:
         with self.client.stream("GET", f"/api/log/{job_id}/stream") as response:
             assert response.status_code == 200
             with contextlib.suppress(httpx.ReadError):  # killed: no clean end
-                for line in response.iter_lines():
-                    if line.startswith("data: "):
-                        yield json.loads(line.removeprefix("data: "))
+                yield from Events(response)
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.said()
@@ -82,3 +100,58 @@ class Process:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def dynamo_server(directory: Path, python: str = sys.executable) -> Iterator[dict[str, str]]:
+    """A DynamoDB on loopback; gives the environment that leads to it."""
+    port = free_port()
+    with (directory / "moto.log").open("w") as output:
+        process = subprocess.Popen(
+            [python, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=output, stderr=subprocess.STDOUT
+        )
+    with _answering(process, port):
+        yield {
+            "STREAMATOR_STORE": "dynamo",
+            "STREAMATOR_TABLE": "test-logs",
+            "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{port}",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+
+
+@contextlib.contextmanager
+def redis_server(port: int | None = None) -> Iterator[dict[str, str]]:
+    """A Redis on loopback, at a free port or at this one; gives the environment that leads to it."""
+    program = subprocess.run(
+        [sys.executable, str(Path(__file__).parents[2] / "scripts" / "redis_server.py")],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    port = port or free_port()
+    process = subprocess.Popen(
+        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+        stdout=subprocess.DEVNULL,
+    )
+    with _answering(process, port):
+        yield {"STREAMATOR_STORE": "redis", "STREAMATOR_REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+
+
+@contextlib.contextmanager
+def _answering(process: subprocess.Popen[bytes], port: int) -> Iterator[None]:
+    """A process, from when it can be connected to."""
+
+    def answers() -> bool:
+        assert process.poll() is None
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return True
+        return False
+
+    try:
+        eventually(answers, 60)
+        yield
+    finally:
+        process.kill()
+        process.wait()

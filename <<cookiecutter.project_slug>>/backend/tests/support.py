@@ -1,4 +1,4 @@
-"""What tests use by name: waiting for conditions, a running app, a web server."""
+"""What tests use by name: waiting for conditions, a stream, a running app, a web server."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import http.server
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import APIRouter, FastAPI
+
+from app.feature import Feature
 
 JsonObject = dict[str, Any]
 
@@ -33,6 +37,46 @@ async def eventually_async(condition: Callable[[], Any], seconds: float = 10.0) 
         assert time.monotonic() < deadline, f"still false after {seconds} s"
         await asyncio.sleep(0.01)
     return result
+
+
+def feature_of(router: APIRouter, **more: Any) -> Feature:
+    """A feature that is nothing but these routes."""
+
+    @asynccontextmanager
+    async def nothing(app: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    return Feature("test", router, (), nothing, **more)
+
+
+class Events:
+    """The events of a stream as they come."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self.last_id = ""
+        self._lines = response.iter_lines()
+
+    def __iter__(self) -> Iterator[JsonObject]:
+        for line in self._lines:
+            if line.startswith("id: "):
+                self.last_id = line.removeprefix("id: ")
+            if line.startswith("data: "):
+                yield json.loads(line.removeprefix("data: "))
+
+    def __next__(self) -> JsonObject:
+        return next(iter(self))
+
+
+def event_streams(paths: JsonObject) -> list[tuple[str, str]]:
+    """The method and the path of all that is answered with a stream of events, by an app's OpenAPI schema."""
+    return [
+        (method.upper(), path)
+        for path, methods in paths.items()
+        for method, described in methods.items()
+        for kind in described["responses"].get("200", {}).get("content", {})
+        if kind.startswith("text/event-stream")
+    ]
 
 
 @dataclass
@@ -57,13 +101,9 @@ class RunningApp:
 
     def events(self, job_id: str) -> list[JsonObject]:
         """Follows a job's stream to its end; gives all its events."""
-        found = []
         with self.client.stream("GET", f"/api/log/{job_id}/stream", timeout=30) as response:
             assert response.status_code == 200
-            for line in response.iter_lines():
-                if line.startswith("data: "):
-                    found.append(json.loads(line.removeprefix("data: ")))
-        return found
+            return list(Events(response))
 
     def result(self, job_id: str) -> JsonObject:
         """Waits for a job to end well; gives its document's row."""

@@ -22,14 +22,16 @@ pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def runner_on(path: Path, limit: int = 4) -> AsyncIterator[tuple[JobRunner, JobTable, MemoryStore]]:
+async def runner_on(
+    path: Path, limit: int = 4, kept: int = 100, **bounds: Any
+) -> AsyncIterator[tuple[JobRunner, JobTable, MemoryStore]]:
     """The jobs of a server; several may be on the same path."""
     server = Server(path / "servers")
     server.open()
     database = Database(path / "app.db", {"jobs": MIGRATIONS})
     await database.open()
-    table, store = JobTable(database, server), MemoryStore()
-    runner = JobRunner(table, store, limit=limit)
+    table, store = JobTable(database, server, kept=kept), MemoryStore()
+    runner = JobRunner(table, store, limit=limit, **bounds)
     try:
         yield runner, table, store
     finally:
@@ -169,6 +171,91 @@ async def test_the_cap_counts_what_runs_and_frees_its_place(tmp_path: Path) -> N
         await events(store, (await runner.start("test", "again", work)).job_id)
 
 
+async def test_a_job_that_is_prepared_has_its_place_until_that_ends(tmp_path: Path) -> None:
+    async def work(emitter: JobEmitter) -> None:
+        await asyncio.sleep(60)
+
+    async with runner_on(tmp_path, limit=2) as (runner, _, _):
+        await runner.start("test", "first", work)
+        with runner.preparing():
+            with pytest.raises(TooManyJobs, match="2 jobs are running and MAX_RUNNING_JOBS is 2"), runner.preparing():
+                pass
+            with pytest.raises(TooManyJobs):
+                await runner.start("test", "in its place", work)
+        await runner.start("test", "second", work)
+        assert runner.running == 2
+
+
+async def test_one_user_does_not_take_all_the_places(tmp_path: Path) -> None:
+    ann, ben = User("1", "Ann"), User("2", "Ben")
+
+    async def work(emitter: JobEmitter) -> None:
+        await asyncio.sleep(60)
+
+    async with runner_on(tmp_path, limit=4, per_user=2) as (runner, _, store):
+        first = await runner.start("test", "x", work, user=ann)
+        with runner.preparing(ann), pytest.raises(TooManyJobs) as refused:
+            await runner.start("test", "y", work, user=ann)
+        assert str(refused.value) == (
+            "2 of your jobs are running and MAX_RUNNING_JOBS_PER_USER is 2: wait for one to end, or cancel one"
+        )
+        await runner.start("test", "y", work, user=ann)
+        for name in ("z", "z again"):
+            await runner.start("test", name, work, user=ben)
+        JobEmitter.cancel(first.job_id)
+        await events(store, first.job_id)
+        await runner.start("test", "x again", work, user=ann)
+        with pytest.raises(TooManyJobs, match="MAX_RUNNING_JOBS is 4"):
+            await runner.start("test", "of all", work, user=User("3", "Cay"))
+
+
+async def test_where_nobody_signs_in_all_places_are_everybodys(tmp_path: Path) -> None:
+    async def work(emitter: JobEmitter) -> None:
+        await asyncio.sleep(60)
+
+    async with runner_on(tmp_path, limit=3, per_user=1) as (runner, _, _):
+        for _ in range(3):
+            await runner.start("test", "x", work)
+
+
+async def test_a_job_that_runs_for_too_long_has_failed(tmp_path: Path) -> None:
+    stopped = []
+
+    async def work(emitter: JobEmitter) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            stopped.append(True)
+            raise
+
+    async with runner_on(tmp_path, seconds=0.1) as (runner, _, store):
+        job = await runner.start("test", "x", work)
+        found = await events(store, job.job_id)
+        reason = "It ran for 100 ms, and MAX_JOB_SECONDS is 0.1: give it less to do, or raise the limit."
+        assert (lines(found), found[-1]["status"], stopped) == ([("error", reason)], "failed", [True])
+        quick = await runner.start("test", "y", lambda emitter: asyncio.sleep(0, None))
+        assert (await events(store, quick.job_id))[-1]["status"] == "completed"
+
+
+async def test_the_oldest_jobs_of_a_user_are_forgotten_but_none_that_runs(tmp_path: Path) -> None:
+    ann, ben = User("1", "Ann"), User("2", "Ben")
+
+    async def wait(emitter: JobEmitter) -> None:
+        await asyncio.sleep(60)
+
+    async def work(emitter: JobEmitter) -> None:
+        pass
+
+    async with runner_on(tmp_path, kept=2) as (runner, table, store):
+        await runner.start("test", "runs", wait, user=ann)
+        await events(store, (await runner.start("test", "of another", work, user=ben)).job_id)
+        for name in ("one", "two", "three", "four"):
+            await events(store, (await runner.start("test", name, work, user=ann)).job_id)
+        await runner.shutdown()
+        assert [job.source for job in await table.latest(10, user=ann)] == ["four", "three", "runs"]
+        assert [job.source for job in await table.latest(10, user=ben)] == ["of another"]
+
+
 async def test_jobs_are_kept_alive_without_anyone_holding_them(tmp_path: Path) -> None:
     async def work(emitter: JobEmitter) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -273,7 +360,7 @@ async def test_the_newest_jobs_come_first(tmp_path: Path) -> None:
         assert await runner.get("no-such-job", user=LOCAL_USER) is None
 
 
-async def test_a_user_sees_their_own_jobs_alone(tmp_path: Path) -> None:
+async def test_59_a_user_sees_their_own_jobs_alone(tmp_path: Path) -> None:
     async with runner_on(tmp_path) as (runner, _, _):
 
         async def work(emitter: JobEmitter) -> None:

@@ -14,18 +14,9 @@ from streamator import JobEmitter
 from app.feature import Feature, Services, SharedServices
 from app.main import create_app
 from app.settings import Settings
-from tests.support import RunningApp, eventually
+from tests.support import RunningApp, eventually, feature_of
 
 RunApp = Callable[..., RunningApp]
-
-
-@asynccontextmanager
-async def nothing(app: FastAPI) -> Any:
-    yield
-
-
-def feature_of(router: APIRouter) -> Feature:
-    return Feature("test", router, (), nothing)
 
 
 @pytest.fixture

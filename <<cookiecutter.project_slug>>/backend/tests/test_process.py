@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def test_sigterm_ends_server_stream_and_job_and_leaves_no_process(launch: Callab
     assert server.client.get(f"/api/log/{job_id}/stream").status_code == 404  # memory: gone with the process
 
 
-def test_a_killed_server_leaves_no_process_and_its_jobs_interrupted(launch: Callable[..., Process]) -> None:
+def test_01_a_killed_server_leaves_no_process_no_log_and_its_jobs_interrupted(launch: Callable[..., Process]) -> None:
     server = launch(STREAMATOR_STORE="memory")
     job_id = server.ingest(slow_pdf(), "slow.pdf")
     (extraction,) = eventually(lambda: extractions(of=server.process.pid))
@@ -70,24 +71,30 @@ def test_a_killed_server_leaves_no_process_and_its_jobs_interrupted(launch: Call
     server.start()
     assert server.client.get(f"/api/jobs/{job_id}").json()["status"] == "interrupted"
     assert "1 job left running by a server that is gone: interrupted" in server.said()
+    for path in (f"/api/log/{job_id}/stream", f"/api/log/{job_id}", f"/api/job/{job_id}/stream"):
+        answer = server.client.get(path, headers={"last-event-id": "1"})
+        assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
     again = server.ingest(b"It works again.", "x.txt")
     assert list(server.lines(again))[-1]["status"] == "completed"
 
 
-def test_servers_on_one_directory_know_which_of_them_live(
+def test_19_servers_on_one_directory_know_which_of_them_live(
     launch: Callable[..., Process], remote: dict[str, str]
 ) -> None:
-    first = launch(**remote, STREAMATOR_LEASE_SECONDS="1")
+    first = launch(**remote, STREAMATOR_LEASE_SECONDS="2")
     job_id = first.ingest(slow_pdf(), "slow.pdf")
-    second = launch(**remote, STREAMATOR_LEASE_SECONDS="1")
+    second = launch(**remote, STREAMATOR_LEASE_SECONDS="2")
     stream = second.lines(job_id)
     while "of 400" not in next(stream).get("message", ""):
         pass
     # A start beside it, and a look or two at who lives, do a running job no harm.
     assert second.client.get(f"/api/jobs/{job_id}").json()["status"] == "running"
     first.stop(signal.SIGKILL)
-    eventually(lambda: second.client.get(f"/api/jobs/{job_id}").json()["status"] == "interrupted", 5)
-    assert list(stream)[-1] == {"event": "status", "status": "lost"}
+    killed = time.monotonic()
+    assert next(event for event in stream if event["event"] == "status") == {"event": "status", "status": "lost"}
+    assert time.monotonic() - killed < 4  # two leases
+    eventually(lambda: second.client.get(f"/api/jobs/{job_id}").json()["status"] == "interrupted")
+    assert list(stream) == []
     assert "1 job left running by a server that is gone: interrupted" in second.said()
 
 
@@ -101,10 +108,13 @@ def test_the_configuration_for_nginx_is_right(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def behind_nginx(launch: Callable[..., Process], tmp_path: Path) -> Iterator[tuple[httpx.Client, Process, Process]]:
-    """The project's own nginx.conf in front of two servers: a client of it, and the servers."""
+def behind_nginx(
+    request: pytest.FixtureRequest, launch: Callable[..., Process], tmp_path: Path
+) -> Iterator[tuple[httpx.Client, Process, Process]]:
+    """The project's own nginx.conf in front of two servers: a client of it, and the servers. The parameter is what the
+    first has in its environment alone."""
     environment = {"STREAMATOR_STORE": "memory", "METRICS": "true"}
-    servers = launch(**environment), launch(**environment)
+    servers = launch(**{**environment, **getattr(request, "param", {})}), launch(**environment)
     port = free_port()
     ports = [str(server.client.base_url.port) for server in servers]
     changes = [f"listen 8080=listen 127.0.0.1:{port}", f":8000 =:{ports[0]} ", f":8001 =:{ports[1]} "]
@@ -135,6 +145,19 @@ def test_each_server_tells_its_metrics_but_not_to_the_world(
     client, *servers = behind_nginx
     assert client.get("/metrics").status_code == 404
     assert [server.client.get("/metrics").status_code for server in servers] == [200, 200]
+
+
+NOWHERE = {"STREAMATOR_STORE": "redis", "STREAMATOR_REDIS_URL": "redis://127.0.0.1:1/0"}
+
+
+@pytest.mark.parametrize("behind_nginx", [NOWHERE], indirect=True)
+def test_all_are_ready_as_long_as_one_is(behind_nginx: tuple[httpx.Client, Process, Process]) -> None:
+    client, first, second = behind_nginx
+    eventually(lambda: first.client.get("/readyz").status_code == 503, 30)
+    assert [client.get("/readyz").status_code for _ in range(4)] == [200] * 4
+    second.stop()
+    answer = client.get("/readyz")
+    assert (answer.status_code, "Redis at 127.0.0.1:1" in answer.json()["error"]) == (503, True)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -198,7 +221,7 @@ def test_a_job_that_the_server_stopped_ends_its_log(
 
 
 @pytest.mark.parametrize("store", ["dynamo", "redis"])
-def test_a_store_that_is_down_degrades_the_health_and_stops_no_job(
+def test_06_a_store_that_is_down_degrades_the_health_and_stops_no_job(
     launch: Callable[..., Process], store: str
 ) -> None:
     server = launch(

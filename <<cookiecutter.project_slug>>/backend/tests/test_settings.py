@@ -28,18 +28,22 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_store_options_are_those_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load_settings(_env_file=None, streamator_store="memory").store_options == {}
+    monkeypatch.setenv("STREAMATOR_MAX_MB", "1.5")
+    bounds = {"max_jobs": 10_000, "maxlen": 1_000_000, "max_bytes": 1_500_000}
+    assert load_settings(_env_file=None, streamator_store="memory").store_options == bounds
     monkeypatch.setenv("STREAMATOR_TABLE", "my-logs")
     monkeypatch.setenv("STREAMATOR_TTL_DAYS", "2")
     options = load_settings(_env_file=None, streamator_store="dynamo").store_options
+    bounds["max_mirrors"] = 1_000
     letters = {"dead_letters": PROJECT_ROOT / "data" / "dead-letters.jsonl"}
-    assert options == {"table": "my-logs", "ttl_days": 2, "lease_seconds": 10, **letters}
+    assert options == {"table": "my-logs", "ttl_days": 2, "lease_seconds": 10, **letters, **bounds}
     monkeypatch.setenv("STREAMATOR_DEAD_LETTERS", "letters.jsonl")
     monkeypatch.setenv("STREAMATOR_LEASE_SECONDS", "2.5")
     options = load_settings(_env_file=None, streamator_store="redis").store_options
     url = "redis://127.0.0.1:6379/0"
     letters = {"dead_letters": PROJECT_ROOT / "letters.jsonl"}
-    assert options == {"url": url, "ttl_days": 2, "lease_seconds": 2.5, "key_prefix": "streamator-app", **letters}
+    where = {"url": url, "key_prefix": "streamator-app"}
+    assert options == {**where, "ttl_days": 2, "lease_seconds": 2.5, **letters, **bounds}
 
 
 @pytest.mark.parametrize("name", ["REDIS_URL", "STREAMATOR_REDIS_URL"])
@@ -72,8 +76,9 @@ def test_a_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         ("STREAMATOR_STORE", "postgres", "set it to memory, dynamo or redis"),
         ("STREAMATOR_TABLE", "a b", "use 3 to 255 of"),
         ("MAX_UPLOAD_MB", "-1", "above 0"),
-        ("MAX_RUNNING_JOBS", "0", "from 1 to 1000"),
+        ("MAX_RUNNING_JOBS", "0", "set a number of jobs from 1 to 1000"),
         ("INGEST_ALLOW_PRIVATE_URLS", "maybe", "true or false"),
+        ("LOG_FORMAT", "xml", "set it to text or json"),
         ("STATIC_DIR", "/nonexistent", "build the frontend"),
         ("OPENAI_BASE_URL", "localhost:11434", "such as http://127.0.0.1:11434/v1"),
         ("GENERATION_PROVIDER", "oracle", "set it to extractive, anthropic or openai"),
@@ -112,5 +117,11 @@ def test_the_server_exits_with_2_and_no_traceback_on_a_wrong_value(command: list
         check=False,
     )
     assert done.returncode == 2
-    assert "MAX_RUNNING_JOBS='many' cannot be used: set a number from 1 to 1000." in done.stderr
+    assert "MAX_RUNNING_JOBS='many' cannot be used: set a number of jobs from 1 to 1000." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_readme_and_the_example_have_all_settings_with_their_defaults() -> None:
+    command = [sys.executable, "-m", "app.settings_table", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

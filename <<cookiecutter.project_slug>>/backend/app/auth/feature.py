@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -19,8 +20,14 @@ __all__ = ["FEATURE"]
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
-    app.state.auth = await Auth.open(services) if services.settings.auth == "jwt" else None
+    app.state.auth = None
+    if services.settings.auth == "none":
+        yield
+        return
+    auth = app.state.auth = await Auth.open(services)
+    watch = asyncio.create_task(auth.watch.run())
     yield
+    watch.cancel()
 
 
 FEATURE = Feature(name="auth", router=router, migrations=MIGRATIONS, lifespan=_lifespan, authentication=Gate)

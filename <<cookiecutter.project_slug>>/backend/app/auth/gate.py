@@ -1,9 +1,9 @@
-"""The gate in front of the API: who asks, and how many streams they have open."""
+"""The gate in front of the API: who asks."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from functools import partial
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,14 +24,12 @@ class Gate:
 
     Whoever asks shows an access token (`Authorization: Bearer ...`), or, for the stream of a job, a ticket
     (`?ticket=...`): an EventSource and a WebSocket send no headers. The user is then in `scope["user"]`, and the time
-    until which they are believed in `scope["streamator.ends_at"]`: a stream ends then.
-
-    A user has at most MAX_STREAMS_PER_USER streams open in each server process; one more is told 429, and polls.
+    until which they are believed in `scope["streamator.ends_at"]`: a stream ends then, or some seconds after they have
+    signed out. What they ask for after that is refused at once.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._streams: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -45,29 +43,15 @@ class Gate:
             return
         try:
             permission = _permission(auth.tokens, scope, path, ticket)
+            await auth.check(permission)
         except Refused as error:
             await refuse(scope, receive, send, ApiError(401, str(error), {"www-authenticate": "Bearer"}))
             return
         scope["user"] = permission.user
+        scope["app.permission"] = permission
         scope["streamator.ends_at"] = permission.ends_at
-        if scope["type"] == "websocket" or (scope["method"] == "GET" and path.endswith("/stream")):
-            await self._stream(permission.user.id, scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-    async def _stream(self, user_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        limit: int = scope["app"].state.services.settings.max_streams_per_user
-        if self._streams[user_id] >= limit:
-            message = f"{limit} streams are open and MAX_STREAMS_PER_USER is {limit}: close one, or poll"
-            await refuse(scope, receive, send, ApiError(429, message, {"retry-after": "5"}))
-            return
-        self._streams[user_id] += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._streams[user_id] -= 1
-            if not self._streams[user_id]:
-                del self._streams[user_id]
+        scope["streamator.revoked"] = partial(auth.watch.over, permission.session_id)
+        await self._app(scope, receive, send)
 
 
 def _permission(tokens: Tokens, scope: Scope, path: str, ticket: str | None) -> Permission:

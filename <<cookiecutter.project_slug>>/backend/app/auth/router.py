@@ -108,7 +108,7 @@ async def refresh(
 
 @router.post("/sign-out", status_code=204, responses=error_responses(403, 404))
 async def sign_out(request: Request, auth: Authentication) -> Response:
-    """Ends the session of the cookie. An access token holds until it expires."""
+    """Ends the session of the cookie, and with it all of its access tokens and tickets."""
     await auth.sessions.end(request.cookies.get(_COOKIE, ""))
     return Response(status_code=204, headers={"set-cookie": _cookie(request)})
 
@@ -125,7 +125,7 @@ async def buy_ticket(
     """Gives a ticket for the stream of a job, for an EventSource or a WebSocket."""
     if await services.jobs.get(body.job_id, user=user) is None:
         raise ApiError(404, "not found")
-    permission = Permission(user, request.scope["streamator.ends_at"])
+    permission: Permission = request.scope["app.permission"]
     response.headers["cache-control"] = "no-store"
     return Ticket(ticket=auth.tokens.ticket(permission, body.job_id), expires_in=TICKET_SECONDS)
 
@@ -134,7 +134,7 @@ def _signed_in(request: Request, response: Response, auth: Auth, session: Sessio
     response.headers["set-cookie"] = _cookie(request, session.token, max_age=auth.sessions.seconds)
     response.headers["cache-control"] = "no-store"
     user = SignedInUser(id=session.user.id, name=session.user.name)
-    return SignedIn(token=auth.tokens.access(session.user), expires_in=auth.tokens.seconds, user=user)
+    return SignedIn(token=auth.tokens.access(session.user, session.id), expires_in=auth.tokens.seconds, user=user)
 
 
 def _cookie(request: Request, token: str = "", max_age: int = 0) -> str:

@@ -6,9 +6,9 @@ import asyncio
 import logging
 
 from app.auth.accounts import Accounts
-from app.auth.sessions import Session, Sessions
+from app.auth.sessions import Session, Sessions, SessionWatch
 from app.auth.throttle import Throttle
-from app.auth.tokens import Tokens, load_secret
+from app.auth.tokens import Permission, Refused, Tokens, load_secret
 from app.feature import Services
 
 __all__ = ["Auth"]
@@ -23,6 +23,7 @@ class Auth:
         self._accounts = accounts
         self._throttle = throttle
         self.sessions = sessions
+        self.watch = SessionWatch(sessions)
         self.tokens = tokens
 
     @classmethod
@@ -36,10 +37,24 @@ class Auth:
             logger.warning("AUTH=jwt, and there is no user yet: make one with `python -m app.auth add-user NAME`")
         return cls(
             accounts,
-            Throttle(database, secret),
-            Sessions(database, secret, days=settings.auth_session_days),
+            Throttle(
+                database,
+                secret,
+                per_name=settings.max_sign_ins_per_name,
+                per_address=settings.max_sign_ins_per_address,
+            ),
+            Sessions(database, secret, days=settings.auth_session_days, kept=settings.max_sessions_per_user),
             Tokens(secret, seconds=settings.auth_token_seconds),
         )
+
+    async def check(self, permission: Permission) -> None:
+        """Holds a permission against the sessions: a token is signed for minutes, and a session may end before.
+
+        Raises:
+            Refused: its session is over.
+        """
+        if not await self.sessions.living([permission.session_id]):
+            raise Refused("the session of this token is over: sign in")
 
     async def sign_in(self, name: str, password: str, *, address: str) -> Session | None:
         """Begins a session for who has this name and this password; None where nobody has.

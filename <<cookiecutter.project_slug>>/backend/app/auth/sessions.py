@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
+import json
 import logging
 import secrets
 import sqlite3
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.database import Database
 from app.users import User
 
-__all__ = ["Session", "Sessions"]
+__all__ = ["Session", "SessionWatch", "Sessions"]
 
 logger = logging.getLogger(__name__)
 
-KEPT_SESSIONS = 100
-"""How many sessions a user may have; the one unused for longest goes first."""
-
 _DAY_SECONDS = 86_400
+_WATCH_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class Session:
 
     user: User
     token: str
+
+    @property
+    def id(self) -> str:
+        """What names the session as long as it lasts."""
+        return self.token.partition(".")[0]
 
 
 class Sessions:
@@ -44,11 +50,13 @@ class Sessions:
         database: where.
         secret: the key from which the next token is made.
         days: after so many days without use a session is over.
+        kept: how many a user may have (MAX_SESSIONS_PER_USER); the one unused for longest goes first.
     """
 
-    def __init__(self, database: Database, secret: bytes, *, days: int) -> None:
+    def __init__(self, database: Database, secret: bytes, *, days: int, kept: int = 100) -> None:
         self._database = database
         self._secret = secret
+        self._kept = kept
         self.seconds = days * _DAY_SECONDS
 
     async def begin(self, user: User) -> Session:
@@ -66,7 +74,7 @@ class Sessions:
             connection.execute(
                 "DELETE FROM auth_sessions WHERE id IN (SELECT id FROM auth_sessions WHERE user_id = ? "
                 "ORDER BY expires_at DESC LIMIT -1 OFFSET ?)",
-                (user.id, KEPT_SESSIONS),
+                (user.id, self._kept),
             )
 
         await self._database.write(insert)
@@ -107,6 +115,15 @@ class Sessions:
 
         return await self._database.write(exchange)
 
+    async def living(self, session_ids: Iterable[str]) -> set[str]:
+        """Those of these sessions that are not over: not ended, not unused for too long, and their user is there."""
+        statement = (
+            "SELECT id FROM auth_sessions WHERE expires_at > ? AND id IN (SELECT value FROM json_each(?))"
+        )
+        values = (time.time(), json.dumps(list(session_ids)))
+        rows = await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
+        return {row["id"] for row in rows}
+
     async def end(self, token: str) -> None:
         """Ends the session of a refresh token, if it is one that was given out last or before that."""
         values = (token.partition(".")[0], _hash(token), _hash(token))
@@ -116,6 +133,37 @@ class Sessions:
     def _next(self, token: str, attempt: str) -> str:
         digest = hmac.digest(self._secret, f"{token} {attempt}".encode("utf-8", "surrogatepass"), "sha256")
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+class SessionWatch:
+    """Tells open streams that their session is over, whichever server has ended it. It asks the database once a second,
+    for all of them together, and not at all while there are none.
+
+    Arguments:
+        sessions: the sessions.
+    """
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._asked: set[str] = set()
+        self._over: set[str] = set()
+
+    def over(self, session_id: str) -> bool:
+        """Whether a session is over. It is known some two seconds after the first question: keep asking."""
+        self._asked.add(session_id)
+        return session_id in self._over
+
+    async def run(self) -> None:
+        """Watches until it is cancelled."""
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            asked, self._asked = self._asked, set()
+            if not asked:
+                continue
+            try:
+                self._over = asked - await self._sessions.living(asked)
+            except sqlite3.Error as error:  # the tokens of these streams end all the same
+                logger.warning("whether sessions are over cannot be read (%s): trying again", error)
 
 
 def _hash(text: str) -> bytes:

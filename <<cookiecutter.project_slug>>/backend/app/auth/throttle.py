@@ -16,10 +16,6 @@ __all__ = ["Throttle", "TooManyAttempts"]
 WINDOW_SECONDS = 300.0
 """For how long an attempt counts."""
 
-PER_NAME = 5
-PER_ADDRESS = 30
-"""How many failed attempts there may be in that time, for one name and from one address."""
-
 
 class TooManyAttempts(Exception):
     """No further attempt is taken now. `retry_after`: the seconds until there is one, at least 1."""
@@ -38,11 +34,15 @@ class Throttle:
     Arguments:
         database: where.
         secret: the key of the hashes.
+        per_name, per_address: how many failed attempts there may be within WINDOW_SECONDS for one name and from one
+            address (MAX_SIGN_INS_PER_NAME, MAX_SIGN_INS_PER_ADDRESS).
     """
 
-    def __init__(self, database: Database, secret: bytes) -> None:
+    def __init__(self, database: Database, secret: bytes, *, per_name: int = 5, per_address: int = 30) -> None:
         self._database = database
         self._secret = secret
+        self._per_name = per_name
+        self._per_address = per_address
 
     async def begin(self, name: str, address: str) -> None:
         """Counts an attempt.
@@ -50,7 +50,10 @@ class Throttle:
         Raises:
             TooManyAttempts: there were too many for this name, or from this address. It is not counted.
         """
-        limits = ((self._key("name", fold(name)), PER_NAME), (self._key("address", _network(address)), PER_ADDRESS))
+        limits = (
+            (self._key("name", fold(name)), self._per_name),
+            (self._key("address", _network(address)), self._per_address),
+        )
 
         def insert(connection: sqlite3.Connection) -> float | None:
             now = time.time()

@@ -26,9 +26,10 @@ _ALGORITHM = "HS256"
 
 @dataclass(frozen=True)
 class Permission:
-    """Who asks, and the Unix time until which they are believed."""
+    """Who asks, in which session, and the Unix time until which they are believed."""
 
     user: User
+    session_id: str
     ends_at: float
 
 
@@ -37,7 +38,7 @@ class Refused(Exception):
 
 
 class Tokens:
-    """Makes tokens and reads them; nothing is stored.
+    """Makes tokens and reads them; nothing is stored. Whether their session still is one, `Sessions` knows.
 
     Arguments:
         secret: what they are signed with.
@@ -48,9 +49,9 @@ class Tokens:
         self._secret = secret
         self.seconds = seconds
 
-    def access(self, user: User) -> str:
-        """An access token."""
-        return self._sign("access", user, int(time.time()) + self.seconds)
+    def access(self, user: User, session_id: str) -> str:
+        """An access token of a session."""
+        return self._sign("access", user, session_id, int(time.time()) + self.seconds)
 
     def read_access(self, token: str) -> Permission:
         """Who has shown an access token.
@@ -64,12 +65,13 @@ class Tokens:
             raise Refused("the access token has expired: refresh it") from None
         except jwt.InvalidTokenError:
             raise Refused("this is no access token of this server: sign in") from None
-        return Permission(User(claims["sub"], claims["name"]), claims["exp"])
+        return Permission(User(claims["sub"], claims["name"]), claims["sid"], claims["exp"])
 
     def ticket(self, permission: Permission, job_id: str) -> str:
         """A ticket for one job."""
         expires = min(int(time.time()) + TICKET_SECONDS, int(permission.ends_at))
-        return self._sign("ticket", permission.user, expires, job=job_id, ends_at=permission.ends_at)
+        more = {"job": job_id, "ends_at": permission.ends_at}
+        return self._sign("ticket", permission.user, permission.session_id, expires, **more)
 
     def read_ticket(self, ticket: str, job_id: str | None) -> Permission:
         """Who has shown a ticket for a job.
@@ -83,15 +85,15 @@ class Tokens:
             claims = {}
         if job_id is None or claims.get("job") != job_id:
             raise Refused("the ticket has expired, or is not for this: get one for this job")
-        return Permission(User(claims["sub"], claims["name"]), claims["ends_at"])
+        return Permission(User(claims["sub"], claims["name"]), claims["sid"], claims["ends_at"])
 
-    def _sign(self, audience: str, user: User, expires: int, **more: Any) -> str:
-        claims = {"aud": audience, "sub": user.id, "name": user.name, "exp": expires, **more}
+    def _sign(self, audience: str, user: User, session_id: str, expires: int, **more: Any) -> str:
+        claims = {"aud": audience, "sub": user.id, "name": user.name, "sid": session_id, "exp": expires, **more}
         return jwt.encode(claims, self._secret, _ALGORITHM)
 
     def _read(self, audience: str, token: str) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(
-            token, self._secret, [_ALGORITHM], {"require": ["aud", "sub", "exp"]}, audience=audience
+            token, self._secret, [_ALGORITHM], {"require": ["aud", "sub", "sid", "exp"]}, audience=audience
         )
         return claims
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from app.generation.events import ProviderName
-from app.generation.provider import Report, Task, conversation
+from app.generation.provider import Report, Task, conversation, said
 from app.jobs import JobError
 
 __all__ = ["AnthropicProvider"]
@@ -53,9 +53,9 @@ class AnthropicProvider:
                     yield text
         except anthropic.APIStatusError as error:
             status = error.status_code
-            raise JobError(f"Anthropic answered {status}: {error.message} {_fix(status)}") from error
+            raise JobError(f"Anthropic answered {status}: {said(error, self._api_key)} {_fix(status)}") from error
         except anthropic.APIError as error:
-            raise JobError(f"Anthropic's answer broke off: {error.message} Try again later.") from error
+            raise JobError(f"Anthropic's answer broke off: {said(error, self._api_key)} Try again later.") from error
 
 
 def _fix(status: int) -> str:

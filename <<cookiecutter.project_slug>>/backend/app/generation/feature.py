@@ -16,7 +16,7 @@ from app.generation.openai_api import OpenAIProvider
 from app.generation.pipeline import Pipeline
 from app.generation.prompt import Prompts
 from app.generation.provider import Provider
-from app.generation.router import router
+from app.generation.router import LARGER_BODIES, router
 from app.generation.runs import MIGRATIONS, RunTable
 from app.settings import Settings
 
@@ -31,7 +31,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     prompts = Prompts(_PROMPTS)
     await prompts.all()  # a prompt that cannot be used is said at the start, not in a run
     app.state.generation = Pipeline(
-        prompts=prompts, providers=_providers(services.settings), runs=RunTable(services.database)
+        prompts=prompts,
+        providers=_providers(services.settings),
+        runs=RunTable(services.database, kept=services.settings.max_kept_runs),
     )
     yield
 
@@ -52,4 +54,6 @@ def _providers(settings: Settings) -> dict[ProviderName, Provider]:
     return {each.name: each for each in providers}
 
 
-FEATURE = Feature(name="generation", router=router, migrations=MIGRATIONS, lifespan=_lifespan)
+FEATURE = Feature(
+    name="generation", router=router, migrations=MIGRATIONS, lifespan=_lifespan, larger_bodies=LARGER_BODIES
+)

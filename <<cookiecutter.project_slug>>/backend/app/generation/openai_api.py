@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.generation.events import ProviderName
-from app.generation.provider import Report, Task, conversation
+from app.generation.provider import Report, Task, conversation, said
 from app.jobs import JobError
 
 __all__ = ["OpenAIProvider"]
@@ -29,7 +29,7 @@ class OpenAIProvider:
     def __init__(self, *, api_key: str | None, model: str, base_url: str | None = None) -> None:
         self.model = model
         self.title = "OpenAI" if base_url is None else urlsplit(base_url).hostname or base_url
-        self._api_key = api_key or "none"  # the SDK insists on one
+        self._api_key = api_key
         self._base_url = base_url
 
     async def generate(self, task: Task, report: Report) -> AsyncGenerator[str, None]:
@@ -41,7 +41,8 @@ class OpenAIProvider:
         messages: list[Any] = [{"role": "system", "content": task.prompt.system(task.length)}]
         messages += [{"role": role, "content": content} for role, content in conversation(task)]
         try:
-            async with openai.AsyncOpenAI(api_key=self._api_key, base_url=self._base_url, timeout=_TIMEOUT) as client:
+            key = self._api_key or "none"  # the SDK insists on one
+            async with openai.AsyncOpenAI(api_key=key, base_url=self._base_url, timeout=_TIMEOUT) as client:
                 stream = await client.chat.completions.create(model=self.model, messages=messages, stream=True)
                 async with stream:
                     async for chunk in stream:
@@ -50,9 +51,10 @@ class OpenAIProvider:
                             yield text
         except openai.APIStatusError as error:
             status = error.status_code
-            raise JobError(f"{self.title} answered {status}: {error.message} {_fix(status)}") from error
+            reason = said(error, self._api_key)
+            raise JobError(f"{self.title} answered {status}: {reason} {_fix(status)}") from error
         except openai.APIError as error:
-            raise JobError(f"{self.title}'s answer broke off: {error.message} Try again later.") from error
+            raise JobError(f"{self.title}'s answer broke off: {said(error, self._api_key)} Try again later.") from error
 
 
 def _fix(status: int) -> str:

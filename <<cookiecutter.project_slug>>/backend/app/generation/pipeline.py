@@ -31,7 +31,10 @@ from app.jobs import JobError
 from app.users import User
 from app.wording import count, duration
 
-__all__ = ["MAX_RETRIES", "Pipeline"]
+__all__ = ["MAX_DRAFT", "MAX_RETRIES", "Pipeline"]
+
+MAX_DRAFT = 200_000
+"""The characters of a draft; a model that goes on for longer does not come to an end."""
 
 MAX_RETRIES = 2
 """How often a draft is sent back."""
@@ -131,6 +134,11 @@ async def _write(
         async with aclosing(provider.generate(task, report)) as pieces:
             async for piece in pieces:
                 tokens.add(piece)
+                if tokens.length > MAX_DRAFT:
+                    raise JobError(
+                        f"{provider.title} ({provider.model}) was stopped after {MAX_DRAFT:,} characters: try again, "
+                        "or choose another provider."
+                    )
                 report("Writing", tokens.words / expected)
     if not tokens.text.strip():
         raise JobError(f"{provider.title} ({provider.model}) wrote nothing: try again, or choose another provider.")
@@ -168,6 +176,7 @@ class _Tokens:
 
     def __init__(self, emitter: JobEmitter) -> None:
         self.words = 0
+        self.length = 0
         self._emitter = emitter
         self._pieces: list[str] = []
         self._sent = 0
@@ -181,6 +190,7 @@ class _Tokens:
     def add(self, piece: str) -> None:
         """Takes in the next piece; it is sent within the interval."""
         self._pieces.append(piece)
+        self.length += len(piece)
         self.words += count_words(piece)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_TOKEN_INTERVAL, self._send)

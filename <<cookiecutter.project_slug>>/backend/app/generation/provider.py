@@ -10,7 +10,7 @@ from app.generation.events import ProviderName
 from app.generation.prompt import Length, Prompt
 from app.generation.validate import Problem
 
-__all__ = ["Attempt", "Provider", "Report", "Task", "conversation"]
+__all__ = ["Attempt", "Provider", "Report", "Task", "conversation", "said"]
 
 Report = Callable[[str, float], None]
 """Says what is being done, and how much of it, from 0 to 1."""
@@ -59,6 +59,11 @@ class Provider(Protocol):
         Raises:
             JobError: there will be no draft.
         """
+
+
+def said(error: Exception, api_key: str | None) -> str:
+    """What a model's server said, without the key, should it repeat it: users and the server's log get to see it."""
+    return str(error).replace(api_key, "***") if api_key else str(error)
 
 
 def conversation(task: Task) -> list[tuple[str, str]]:

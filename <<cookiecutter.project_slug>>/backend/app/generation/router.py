@@ -23,12 +23,15 @@ from app.jobs import Job, JobStatus, TooManyJobs
 from app.users import CurrentUser, User
 from app.wording import clip
 
-__all__ = ["router"]
+__all__ = ["LARGER_BODIES", "router"]
 
 router = APIRouter(tags=["generation"])
 
 KIND = "generation"
 MAX_TEXT = 1_000_000
+
+# A character takes up to four bytes, and there is something around the text.
+LARGER_BODIES = dict.fromkeys(("/run", "/run/stream"), 5 * MAX_TEXT)
 
 
 class RunOptions(BaseModel):

@@ -13,9 +13,6 @@ from app.users import User
 
 __all__ = ["MIGRATIONS", "RunRow", "RunTable"]
 
-KEPT_RUNS = 200
-"""How many runs of each user are remembered with their texts; the oldest are forgotten first."""
-
 MIGRATIONS: tuple[Migration, ...] = (
     (
         """
@@ -50,13 +47,19 @@ class RunRow:
 
 
 class RunTable:
-    """The runs in the database."""
+    """The runs in the database.
 
-    def __init__(self, database: Database) -> None:
+    Arguments:
+        database: where they are.
+        kept: how many of each user are remembered, with their texts (MAX_KEPT_RUNS).
+    """
+
+    def __init__(self, database: Database, *, kept: int = 200) -> None:
         self._database = database
+        self._kept = kept
 
     async def add(self, run: RunRow, *, user: User) -> None:
-        """Remembers a run that has begun, and forgets the user's oldest past KEPT_RUNS."""
+        """Remembers a run that has begun, and forgets the user's oldest past `kept`."""
         values = (run.job_id, user.id, run.prompt, run.provider, run.length, run.text)
 
         def insert(connection: sqlite3.Connection) -> None:
@@ -66,7 +69,7 @@ class RunTable:
             connection.execute(
                 "DELETE FROM runs WHERE user_id = :user AND position <= "
                 "(SELECT position FROM runs WHERE user_id = :user ORDER BY position DESC LIMIT 1 OFFSET :kept)",
-                {"user": user.id, "kept": KEPT_RUNS},
+                {"user": user.id, "kept": self._kept},
             )
 
         await self._database.write(insert)

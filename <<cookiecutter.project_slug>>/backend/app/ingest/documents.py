@@ -20,9 +20,11 @@ from app.documents import SourceDocument
 from app.ingest.archive import Archive
 from app.ingest.identify import Kind
 from app.ingest.search import Search
+from app.jobs import JobError
 from app.users import User
+from app.wording import count, size
 
-__all__ = ["MIGRATIONS", "Document", "DocumentText", "Documents", "Library", "NewDocument"]
+__all__ = ["MIGRATIONS", "Document", "DocumentText", "Documents", "Library", "LibraryFull", "NewDocument"]
 
 MIGRATIONS: tuple[Migration, ...] = (
     (
@@ -103,6 +105,8 @@ MIGRATIONS: tuple[Migration, ...] = (
         END
         """,
     ),
+    # What a user's documents take together, without a look at each.
+    ("CREATE INDEX documents_of_user ON documents (user_id, bytes)",),
 )
 
 logger = logging.getLogger(__name__)
@@ -152,15 +156,29 @@ class NewDocument:
     text: str
 
 
+class LibraryFull(JobError):
+    """A user's library has no room for another document. Its text names the limit, and what to do."""
+
+
 class Library:
     """The documents: their rows in the database and their originals in the archive, kept in step.
 
     A document is its user's alone; an original is kept once, however many users have it.
+
+    Arguments:
+        database: where the rows are.
+        archive: where the originals are.
+        max_documents: how many a user may have (MAX_DOCUMENTS_PER_USER).
+        max_bytes: how large a user's originals may be together (MAX_ARCHIVE_MB_PER_USER).
     """
 
-    def __init__(self, database: Database, archive: Archive) -> None:
+    def __init__(
+        self, database: Database, archive: Archive, *, max_documents: int = 10_000, max_bytes: int = 2_000_000_000
+    ) -> None:
         self._database = database
         self._archive = archive
+        self._max_documents = max_documents
+        self._max_bytes = max_bytes
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._cleanups: set[asyncio.Task[None]] = set()
 
@@ -179,6 +197,9 @@ class Library:
             user: whose it is.
             archived: called when the original is in its place and the text is about to be stored; from the
                 database's thread.
+
+        Raises:
+            LibraryFull: there is no room for it.
         """
         async with self._lock(new.sha256):
             known = await self.known(new.sha256, user=user)
@@ -191,6 +212,7 @@ class Library:
             )  # fmt: skip
 
             def insert(connection: sqlite3.Connection) -> None:
+                self._ensure_room(connection, user.id, new.bytes)
                 # The file goes first and within the transaction: a row never points to nothing.
                 self._archive.keep(original, new.sha256)
                 archived()
@@ -209,6 +231,24 @@ class Library:
             fields = {"title": new.title, "source": new.source, "kind": new.kind, "words": new.words}
             snippet = " ".join(new.text[:240].split())
             return Document(id=identifier, **fields, bytes=new.bytes, created_at=created_at, snippet=snippet), True
+
+    async def ensure_room(self, *, user: User) -> None:
+        """Raises `LibraryFull` where a user has no room for a document, however small it is."""
+        await self._database.read(lambda connection: self._ensure_room(connection, user.id, 1))
+
+    def _ensure_room(self, connection: sqlite3.Connection, user_id: str, more: int) -> None:
+        statement = "SELECT count(*), coalesce(sum(bytes), 0) FROM documents WHERE user_id = ?"
+        documents, taken = connection.execute(statement, (user_id,)).fetchone()
+        if documents >= self._max_documents:
+            raise LibraryFull(
+                f"The library has {count(documents, 'document')}, and MAX_DOCUMENTS_PER_USER is "
+                f"{self._max_documents:,}: delete some."
+            )
+        if taken + more > self._max_bytes:
+            raise LibraryFull(
+                f"The library's originals take {size(taken)}, and MAX_ARCHIVE_MB_PER_USER allows "
+                f"{size(self._max_bytes)}, too little for {size(more)} more: delete some documents."
+            )
 
     async def known(self, sha256: str, *, user: User) -> Document | None:
         """The user's document whose original has this hash, or None."""

@@ -28,6 +28,7 @@ MAX_CHARACTERS = 20_000_000
 
 _MAX_TITLE = 200
 _MAX_LINES = 40  # of progress for one document: a book is not a line for each page
+_MAX_WARNINGS = 5
 _PLACEHOLDER_TITLES = re.compile(
     r"(untitled|no title|document\d*|microsoft \w+ - .*|.*\.(docx?|indd|tex|dvi|qxp))", re.I
 )
@@ -130,7 +131,7 @@ def _decode(data: bytes, charset: str | None, log: Log, *, html: bool) -> str:
             if codecs.lookup(declared).name != "utf-8":
                 return _decoded(data, declared, "as it declares", log)
             log(f"It says UTF-8 but is not: byte {data[bad.start]:#04x} at {bad.start:,}", "warning")
-        except LookupError:
+        except (LookupError, UnicodeError):  # no codec of that name, or one that is not for whole texts
             log(f"It declares the charset {clip(declared, 40)}, which does not exist", "warning")
     from charset_normalizer import from_bytes
 
@@ -306,7 +307,7 @@ def _pdf(path: Path, log: Log) -> tuple[str, str]:
     except ExtractError:
         raise
     except LimitReachedError as error:
-        raise ExtractError(f"This PDF unpacks to more than is allowed ({error}): it was refused.") from error
+        raise _bomb(error) from error
     except Exception as error:  # a broken file can make the parser raise almost anything
         raise ExtractError(
             f"This PDF is damaged ({_brief(error)}): export it again, or repair it with a tool such as qpdf."
@@ -315,12 +316,14 @@ def _pdf(path: Path, log: Log) -> tuple[str, str]:
         raise ExtractError("This PDF has no pages: nothing to store. Export it again.")
     log(f"Opened the PDF: {count(total, 'page')}, {_pdf_facts(reader)}", "info")
     texts: list[str] = []
-    empty = length = 0
+    empty = length = unreadable = 0
     for first, last, numbers in _batches(range(total)):
         words = 0
         for number in numbers:
             try:
                 text = reader.pages[number].extract_text()
+            except LimitReachedError as error:
+                raise _bomb(error) from error
             except (
                 PyPdfError,
                 ValueError,
@@ -330,7 +333,9 @@ def _pdf(path: Path, log: Log) -> tuple[str, str]:
                 AttributeError,
                 RecursionError,
             ) as error:
-                log(f"Page {number + 1} cannot be read and is left out ({_brief(error)})", "warning")
+                unreadable += 1
+                if unreadable <= _MAX_WARNINGS:
+                    log(f"Page {number + 1} cannot be read and is left out ({_brief(error)})", "warning")
                 text = ""
             length += len(text)
             if length > MAX_CHARACTERS:
@@ -341,6 +346,8 @@ def _pdf(path: Path, log: Log) -> tuple[str, str]:
             words += count_words(text)
             texts.append(text)
         log(f"{_range('Page', first, last, total)}: {count(words, 'word')}", "info")
+    if unreadable > _MAX_WARNINGS:
+        log(f"{count(unreadable - _MAX_WARNINGS, 'more page')} cannot be read", "warning")
     if empty == total:
         raise ExtractError(
             "No page of this PDF holds text: it is probably a scan. Run text recognition on it first "
@@ -353,6 +360,10 @@ def _pdf(path: Path, log: Log) -> tuple[str, str]:
         first_line = next((line.strip() for text in texts for line in text.splitlines() if line.strip()), "")
         title = first_line if 3 <= len(first_line) <= 120 else ""
     return title, "\n\n".join(texts)
+
+
+def _bomb(error: Exception) -> ExtractError:
+    return ExtractError(f"This PDF unpacks to more than is allowed ({_brief(error)}): it was refused.")
 
 
 def _pdf_facts(reader: Any) -> str:

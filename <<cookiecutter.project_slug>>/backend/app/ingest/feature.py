@@ -24,7 +24,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = services.settings
     archive = Archive(settings.data_dir / "archive")
     await archive.open()
-    library = Library(services.database, archive)
+    library = Library(
+        services.database,
+        archive,
+        max_documents=settings.max_documents_per_user,
+        max_bytes=settings.max_archive_bytes_per_user,
+    )
     services.documents.append(library)
     app.state.ingest = Pipeline(
         library=library,
@@ -33,9 +38,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             max_bytes=settings.max_upload_bytes, allow_private=settings.ingest_allow_private_urls
         ),
         extractor=Extractor(),
+        max_items=settings.max_feed_items,
     )
     yield
     await library.close()
 
 
-FEATURE = Feature(name="ingest", router=router, migrations=MIGRATIONS, lifespan=_lifespan)
+FEATURE = Feature(
+    name="ingest",
+    router=router,
+    migrations=MIGRATIONS,
+    lifespan=_lifespan,
+    larger_bodies=dict.fromkeys(("/ingest", "/ingest/stream")),  # as much as MAX_UPLOAD_MB says
+)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from email.message import Message
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote
 
 import anyio
 import httpx
@@ -19,6 +18,7 @@ import httpx
 from app import project
 from app.ingest.addresses import is_public, resolve
 from app.ingest.extract import Log
+from app.ingest.upload import safe_name
 from app.jobs import JobError
 from app.wording import clip, duration, size
 
@@ -30,6 +30,15 @@ Received = Callable[[int, int | None], None]
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
 _MAX_URL = 2000
+
+# Ports of other protocols, whose servers might take a request for something else. Browsers refuse them all
+# (fetch.spec.whatwg.org, port blocking); these are those that a URL of the public internet could do harm with.
+_FOREIGN_PORTS = {
+    1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
+    111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532,
+    540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061,
+    6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+}  # fmt: skip
 
 
 class BadUrl(ValueError):
@@ -69,6 +78,8 @@ def check_url(url: str) -> httpx.URL:
         raise BadUrl(f"The URL for {parsed.host} holds a user name or password: leave it out")
     if port is not None and not 1 <= port <= 65535:
         raise BadUrl(f"{shown} has port {port}: give a port from 1 to 65535, or none")
+    if port in _FOREIGN_PORTS:
+        raise BadUrl(f"{shown} has port {port}, which is not for the web: give the address of a web page")
     return parsed.copy_with(fragment=None)
 
 
@@ -156,8 +167,9 @@ class Fetcher:
             raise JobError(f"There is no host {url.host!r} ({error}): check the URL's spelling.") from error
         allowed = [address for address in addresses if self._allow_private or is_public(address)]
         if not allowed:
+            # Not said: where it leads. The server's network has names that are nobody else's business.
             raise JobError(
-                f"{url.host!r} leads to {addresses[0]}, which is not on the public internet: refused. "
+                f"{url.host!r} is not on the public internet: refused. "
                 "Upload the file, or set INGEST_ALLOW_PRIVATE_URLS=true if all users of this server may "
                 "reach its network."
             )
@@ -228,7 +240,7 @@ class Fetcher:
         seconds = time.monotonic() - started
         rate = f" ({size(int(received / seconds))}/s)" if seconds > 0.05 else ""
         log(f"Fetched {size(received)} in {duration(seconds)}{rate}", "success")
-        name = unquote(PurePosixPath(url.path).name) or url.host
+        name = safe_name(PurePosixPath(url.path).name or url.host)
         charset = content_type.get_param("charset")
         return Fetched(
             bytes=received,

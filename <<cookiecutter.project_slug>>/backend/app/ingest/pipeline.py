@@ -14,8 +14,8 @@ from typing import Any
 from streamator import JobEmitter
 
 from app.ingest.archive import Archive
-from app.ingest.channel import Channel, ChannelItem, Limit, begins_channel, choose, newest_first, since
-from app.ingest.documents import Document, Library, NewDocument
+from app.ingest.channel import MAX_ITEMS, Channel, ChannelItem, Limit, begins_channel, choose, newest_first, since
+from app.ingest.documents import Document, Library, LibraryFull, NewDocument
 from app.ingest.events import IngestDetails, IngestFailure, IngestItem
 from app.ingest.extractor import Extractor
 from app.ingest.fetch import Fetched, Fetcher
@@ -70,16 +70,25 @@ class Pipeline:
     """Takes documents in. One per app; its parts are what the routes need too.
 
     Arguments:
+        max_items: so many items of a feed or a sitemap one job takes in (MAX_FEED_ITEMS).
         pause: seconds between two requests of one job, so that no site is pressed.
     """
 
     def __init__(
-        self, *, library: Library, archive: Archive, fetcher: Fetcher, extractor: Extractor, pause: float = 0.5
+        self,
+        *,
+        library: Library,
+        archive: Archive,
+        fetcher: Fetcher,
+        extractor: Extractor,
+        max_items: int = 5_000,
+        pause: float = 0.5,
     ) -> None:
         self.library = library
         self.archive = archive
         self._fetcher = fetcher
         self._extractor = extractor
+        self._max_items = max_items
         self._pause = pause
 
     async def ingest_url(self, request: UrlRequest, path: Path, user: User, emitter: JobEmitter) -> dict[str, Any]:
@@ -180,6 +189,10 @@ class Pipeline:
         chosen = choose(items, request.limit, datetime.now(timezone.utc))
         if not chosen:
             raise JobError(_none_chosen(channel, items, request.limit))
+        if len(chosen) > self._max_items:
+            left_out = count(len(chosen) - self._max_items, "item")
+            progress.log(f"MAX_FEED_ITEMS is {self._max_items:,}: without {left_out}", "warning")
+            del chosen[self._max_items :]
         progress.log(
             f"{clip(channel.title)} has {count(len(items), 'item')}, taking in {len(chosen):,} (limit: {request.limit})"
         )
@@ -194,6 +207,8 @@ class Pipeline:
                 progress.log(f"{where}: {error}", "warning")
                 failures.append(IngestFailure(url=item.url, error=str(error)))
                 in_a_row += 1
+                if isinstance(error, LibraryFull):
+                    break
                 if in_a_row == _MAX_FAILURES_IN_A_ROW and number < len(chosen):
                     progress.log(f"{in_a_row} items in a row failed: the others are left out", "warning")
                     break
@@ -225,13 +240,13 @@ class Pipeline:
     ) -> tuple[Channel, list[ChannelItem]]:
         """What is in a channel; of a sitemap index, in as many of its sitemaps as the limit takes."""
         channel = await self._read_channel(request.url, path, progress)
-        items, enough = list(channel.items), int(request.limit) if request.limit.isdigit() else None
+        items, enough = list(channel.items), int(request.limit) if request.limit.isdigit() else MAX_ITEMS
         start = since(request.limit, datetime.now(timezone.utc))
         sitemaps = [
             each for each in newest_first(channel.sitemaps) if not (start and each.date and each.date < start)
         ]
         for number, sitemap in enumerate(sitemaps[:_MAX_SITEMAPS], 1):
-            if enough is not None and len(items) >= enough:
+            if len(items) >= enough:
                 break
             await asyncio.sleep(self._pause)
             progress.fetching_more(f"Fetching sitemap {number} of {min(len(sitemaps), _MAX_SITEMAPS)}")

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import anyio
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
@@ -20,7 +21,7 @@ from streamator.fastapi import StreamResponse, make_stream_response
 from app.errors import ApiError, error_responses
 from app.feature import Services, SharedServices
 from app.ingest.channel import Limit
-from app.ingest.documents import Documents, DocumentText
+from app.ingest.documents import Documents, DocumentText, LibraryFull
 from app.ingest.events import IngestEvent
 from app.ingest.fetch import BadUrl, check_url
 from app.ingest.identify import HEAD_BYTES, UnsupportedType, identify
@@ -28,6 +29,7 @@ from app.ingest.pipeline import Arrival, Pipeline, UrlRequest
 from app.ingest.upload import parse_form, read_json, safe_name, save, too_large
 from app.jobs import Job, TooManyJobs, Work
 from app.users import CurrentUser, User
+from app.wording import duration
 
 __all__ = ["router"]
 
@@ -60,7 +62,7 @@ _BODY: dict[str, Any] = {
         },
     }
 }
-_ERRORS = error_responses(400, 403, 413, 415, 422, 429)
+_ERRORS = error_responses(400, 403, 408, 413, 415, 422, 429, 507)
 
 
 class Started(BaseModel):
@@ -109,13 +111,16 @@ async def ingest_stream(
 
 
 async def _start(request: Request, services: Services, user: User, pipeline: Pipeline) -> Job:
+    seconds = services.settings.max_upload_seconds
     try:
-        services.jobs.ensure_room()  # before megabytes are taken in for nothing
         with contextlib.ExitStack() as undo:
             path = pipeline.archive.new_path()
             remove = partial(path.unlink, missing_ok=True)
             undo.callback(remove)
-            what = await _read(request, path, services.settings.max_upload_bytes)
+            # The job has its place before megabytes are taken in.
+            with services.jobs.preparing(user), anyio.fail_after(seconds):
+                await pipeline.library.ensure_room(user=user)
+                what = await _read(request, path, services.settings.max_upload_bytes)
             work: Work
             if isinstance(what, Arrival):
                 work, source = partial(pipeline.ingest_upload, what, user), what.source
@@ -127,6 +132,11 @@ async def _start(request: Request, services: Services, user: User, pipeline: Pip
             undo.pop_all()  # from here on the file is the job's
     except TooManyJobs as error:
         raise ApiError(429, str(error), {"retry-after": "5"}) from error
+    except LibraryFull as error:
+        raise ApiError(507, str(error)) from error
+    except TimeoutError:
+        message = f"the upload took more than {duration(seconds)}: send a smaller file, or raise MAX_UPLOAD_SECONDS"
+        raise ApiError(408, message) from None
     except BadUrl as error:
         raise ApiError(422, str(error)) from error
     except ClientDisconnect:

@@ -21,6 +21,10 @@ __all__ = ["parse_form", "read_json", "safe_name", "save", "too_large"]
 
 _ENVELOPE_BYTES = 64 * 1024  # what multipart adds around a file: boundaries, headers, other fields
 _MAX_NAME = 200
+# Control characters, line ends, marks of direction and of byte order, surrogates.
+_UNSEEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 class _TooLarge(MultiPartException):
@@ -66,6 +70,8 @@ async def parse_form(request: Request, max_bytes: int) -> FormData:
         raise too_large(f"went past {size(max_bytes)}", max_bytes) from None
     except MultiPartException as error:
         raise ApiError(400, f"the form cannot be read ({error.message}): send it again") from error
+    except UnicodeError as error:  # the header names a charset that cannot decode what came
+        raise ApiError(400, f"the form cannot be read ({error}): send it as UTF-8") from error
 
 
 async def read_json(request: Request) -> Any:
@@ -111,5 +117,5 @@ def safe_name(name: str | None) -> str:
     """A file name as it may be shown and offered for a download: the last part of what the browser sent,
     without control and direction characters. It is never used as a path."""
     last = PurePosixPath((name or "").replace("\\", "/")).name
-    cleaned = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", "", last)
-    return cleaned.strip()[:_MAX_NAME] or "unnamed"
+    cleaned = _UNSEEN.sub("", last).strip()[:_MAX_NAME]
+    return cleaned if cleaned.strip(".") else "unnamed"

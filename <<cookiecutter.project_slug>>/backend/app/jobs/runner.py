@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -14,10 +16,11 @@ from streamator import JobEmitter, Store
 from streamator.tracing import Headers
 
 from app.jobs.job import INTERRUPTED, Job, JobStatus, utc_now
-from app.jobs.table import KEPT_JOBS, JobTable
+from app.jobs.table import JobTable
+from app.logs import bound
 from app.progress import ProgressReader
 from app.users import LOCAL_USER, User
-from app.wording import count
+from app.wording import count, duration
 
 __all__ = ["JobError", "JobRunner", "TooManyJobs", "Work"]
 
@@ -29,13 +32,16 @@ Work = Callable[[JobEmitter], Awaitable[Mapping[str, Any] | None]]
 WATCH_SECONDS = 1.0
 """How often a server looks for what other servers have left behind."""
 
+_MAX_LISTED = 1_000
+"""How many running jobs of a user are told at once, of all servers together."""
+
 
 class JobError(Exception):
     """A job cannot go on, for a reason that its user understands: the text is shown as it is."""
 
 
 class TooManyJobs(Exception):
-    """As many jobs as may run at once are running."""
+    """As many jobs as may run at once are running, or as many of this user."""
 
 
 class JobRunner:
@@ -48,14 +54,28 @@ class JobRunner:
     Arguments:
         table: where jobs are remembered.
         store: where their logs go.
-        limit: how many may run at once.
+        limit: how many may run at once (MAX_RUNNING_JOBS).
+        per_user: of them, how many of one user who has signed in (MAX_RUNNING_JOBS_PER_USER; default: all).
+        seconds: how long one may run (MAX_JOB_SECONDS; default: a year); then it has failed.
     """
 
-    def __init__(self, table: JobTable, store: Store, *, limit: int) -> None:
+    def __init__(
+        self,
+        table: JobTable,
+        store: Store,
+        *,
+        limit: int,
+        per_user: int | None = None,
+        seconds: float = 31_536_000,
+    ) -> None:
         self._table = table
         self._store = store
         self._progress = ProgressReader(store)
         self._limit = limit
+        self._per_user = limit if per_user is None else per_user
+        self._seconds = seconds
+        # By their user: the jobs that are being prepared, which have a place already.
+        self._preparing: Counter[str] = Counter()
         self._tasks: dict[str, asyncio.Task[Mapping[str, Any] | None]] = {}
         self._emitters: dict[str, JobEmitter] = {}
         # The truth on jobs whose row is not written yet: a viewer that has seen `done` and asks at once
@@ -69,13 +89,36 @@ class JobRunner:
         """How many jobs run now."""
         return len(self._emitters)
 
-    def ensure_room(self) -> None:
-        """Raises `TooManyJobs` when `start` would. For asking before work is put into preparing a job."""
+    @contextmanager
+    def preparing(self, user: User = LOCAL_USER) -> Iterator[None]:
+        """A place for a job of a user, held while work is put into preparing it. `start` the job once this is left, and
+        before anything is awaited: then the place is the job's.
+
+        Raises:
+            TooManyJobs: `start` would raise it.
+        """
+        self._ensure_room(user)
+        self._preparing[user.id] += 1
+        try:
+            yield
+        finally:
+            self._preparing[user.id] -= 1
+            if not self._preparing[user.id]:
+                del self._preparing[user.id]
+
+    def _ensure_room(self, user: User) -> None:
         if self._stopping:
             raise TooManyJobs("the server is stopping: try again in a few seconds")
-        if self.running >= self._limit:
+        of_user = self._preparing[user.id] + sum(self._live[each].user_id == user.id for each in self._emitters)
+        if user.id != LOCAL_USER.id and of_user >= self._per_user:
             raise TooManyJobs(
-                f"{self.running} jobs are running and MAX_RUNNING_JOBS is {self._limit}: "
+                f"{of_user} of your jobs are running and MAX_RUNNING_JOBS_PER_USER is {self._per_user}: "
+                "wait for one to end, or cancel one"
+            )
+        running = self.running + self._preparing.total()
+        if running >= self._limit:
+            raise TooManyJobs(
+                f"{running} jobs are running and MAX_RUNNING_JOBS is {self._limit}: "
                 "wait for one to end, or cancel one"
             )
 
@@ -102,9 +145,9 @@ class JobRunner:
                 names (default: the trace of OpenTelemetry's current span, if there is one).
 
         Raises:
-            TooManyJobs: `limit` jobs are running, or the server is stopping.
+            TooManyJobs: `limit` jobs are running, or `per_user` of this user, or the server is stopping.
         """
-        self.ensure_room()
+        self._ensure_room(user)
         emitter = JobEmitter(store=self._store, trace=trace)
         job = Job(
             job_id=emitter.job_id,
@@ -117,21 +160,22 @@ class JobRunner:
         # The place is taken before the first await, so that the cap holds for requests that come together.
         self._emitters[job.job_id] = emitter
         self._live[job.job_id] = job
-        try:
-            await self._table.add(job)
-        except BaseException:
-            del self._emitters[job.job_id], self._live[job.job_id]
-            emitter.close("failed")
-            raise
-        if self._stopping:
-            self._end(job, emitter, on_end, None, asyncio.CancelledError())
-            return self._live.get(job.job_id, job)
-        task = asyncio.create_task(self._run(work, emitter), name=f"{kind} {job.job_id}")
-        self._tasks[job.job_id] = task
-        # Ours goes first: track() would close the log before we have said why it ended.
-        task.add_done_callback(partial(self._task_done, job, emitter, on_end))
-        emitter.track(task)
-        logger.info("job %s started: %s %s", job.job_id, kind, source)
+        with bound(job_id=job.job_id, trace_id=emitter.trace_id):  # what is logged in its task, and when that ends
+            try:
+                await self._table.add(job)
+            except BaseException:
+                del self._emitters[job.job_id], self._live[job.job_id]
+                emitter.close("failed")
+                raise
+            if self._stopping:
+                self._end(job, emitter, on_end, None, asyncio.CancelledError())
+                return self._live.get(job.job_id, job)
+            task = asyncio.create_task(self._run(work, emitter), name=f"{kind} {job.job_id}")
+            self._tasks[job.job_id] = task
+            # Ours goes first: track() would close the log before we have said why it ended.
+            task.add_done_callback(partial(self._task_done, job, emitter, on_end))
+            emitter.track(task)
+            logger.info("job %s started: %s %s", job.job_id, kind, source)
         return job
 
     async def latest(self, limit: int, *, user: User, kind: str | None = None) -> list[Job]:
@@ -175,7 +219,7 @@ class JobRunner:
 
     async def running_of(self, user: User) -> list[Job]:
         """The user's jobs that run, in whichever process, newest first, with how far they are."""
-        rows = await self._table.latest(KEPT_JOBS, user=user, status="running")
+        rows = await self._table.latest(_MAX_LISTED, user=user, status="running")
         live = [self._live.get(row.job_id, row) for row in rows]
         return await self.with_progress([job for job in live if job.status == "running"])
 
@@ -213,14 +257,32 @@ class JobRunner:
             await asyncio.wait(self._tasks.values(), timeout=timeout)
         for job_id in list(self._tasks):
             if job_id in self._emitters:
-                logger.error("job %s did not end %s s after it was cancelled", job_id, timeout)
-                self._end(self._live[job_id], self._emitters[job_id], None, None, asyncio.CancelledError())
+                with bound(job_id=job_id):
+                    logger.error("job %s did not end %s s after it was cancelled", job_id, timeout)
+                    self._end(self._live[job_id], self._emitters[job_id], None, None, asyncio.CancelledError())
         if self._endings:
             await asyncio.wait(self._endings)
 
     async def _run(self, work: Work, emitter: JobEmitter) -> Mapping[str, Any] | None:
-        with emitter.in_trace():
-            return await work(emitter)
+        task, expired = asyncio.current_task(), False
+        assert task is not None
+
+        def expire() -> None:
+            nonlocal expired
+            expired = True
+            task.cancel()
+
+        timer = asyncio.get_running_loop().call_later(self._seconds, expire)
+        try:
+            with emitter.in_trace():
+                return await work(emitter)
+        except asyncio.CancelledError:
+            if not expired or self._stopping:
+                raise
+            took = f"It ran for {duration(self._seconds)}, and MAX_JOB_SECONDS is {self._seconds:g}"
+            raise JobError(f"{took}: give it less to do, or raise the limit.") from None
+        finally:
+            timer.cancel()
 
     def _task_done(
         self,

@@ -15,10 +15,7 @@ from app.jobs.job import INTERRUPTED, Job, JobStatus, utc_now
 from app.servers import Server
 from app.users import User
 
-__all__ = ["KEPT_JOBS", "MIGRATIONS", "JobTable"]
-
-KEPT_JOBS = 10_000
-"""How many jobs the table remembers; the oldest are forgotten first."""
+__all__ = ["MIGRATIONS", "JobTable"]
 
 MIGRATIONS: tuple[Migration, ...] = (
     (
@@ -51,17 +48,19 @@ class JobTable:
     Arguments:
         database: where they are.
         server: this server, which the jobs that are added here run on.
+        kept: how many jobs of each user are remembered (MAX_KEPT_JOBS).
     """
 
-    def __init__(self, database: Database, server: Server) -> None:
+    def __init__(self, database: Database, server: Server, *, kept: int = 10_000) -> None:
         self._database = database
         self._server = server
+        self._kept = kept
 
     async def add(self, job: Job) -> None:
-        """Remembers a new job, and forgets the oldest past KEPT_JOBS."""
+        """Remembers a new job, and forgets its user's oldest past `kept`, but none that runs."""
 
         def insert(connection: sqlite3.Connection) -> None:
-            added = connection.execute(
+            connection.execute(
                 "INSERT INTO jobs (job_id, user_id, kind, source, status, created_at, server) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -74,7 +73,11 @@ class JobTable:
                     self._server.name,
                 ),
             )
-            connection.execute("DELETE FROM jobs WHERE position <= ?", ((added.lastrowid or 0) - KEPT_JOBS,))
+            connection.execute(
+                "DELETE FROM jobs WHERE user_id = :user AND status != 'running' AND position <= "
+                "(SELECT position FROM jobs WHERE user_id = :user ORDER BY position DESC LIMIT 1 OFFSET :kept)",
+                {"user": job.user_id, "kept": self._kept},
+            )
 
         await self._database.write(insert)
 

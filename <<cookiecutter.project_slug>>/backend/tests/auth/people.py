@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from streamator import JobEmitter
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -22,7 +21,7 @@ from app.database import Database
 from app.feature import Feature, SharedServices
 from app.settings import Settings
 from app.users import CurrentUser
-from tests.support import JsonObject, RunningApp
+from tests.support import Events, JsonObject, RunningApp, feature_of
 
 PASSWORD = "correct horse battery staple"
 
@@ -62,11 +61,7 @@ def told_jobs() -> Feature:
     async def tell(job_id: str, line: str = "") -> None:
         told[job_id].put_nowait(line)
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
-
-    return Feature("told", router, (), lifespan)
+    return feature_of(router)
 
 
 FEATURES = (auth.FEATURE, told_jobs())
@@ -131,6 +126,7 @@ class Person:
     def stream(self, job_id: str, **options: Any) -> Iterator[Events]:
         """Opens the stream of a job; options are those of a request, and win over the person's own headers."""
         options.setdefault("headers", self.headers)
+        options.setdefault("timeout", 12)  # less than the 15 s of a heartbeat: a stream that should have ended is told
         with self.client.stream("GET", f"/api/log/{job_id}/stream", **options) as response:
             yield Events(response)
 
@@ -151,25 +147,6 @@ class Person:
             ("GET", f"/api/job/{job_id}/result"),
             ("POST", f"/api/job/{job_id}/cancel"),
         ]
-
-
-class Events:
-    """The events of a stream as they come."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.response = response
-        self.last_id = ""
-        self._lines = response.iter_lines()
-
-    def __iter__(self) -> Iterator[JsonObject]:
-        for line in self._lines:
-            if line.startswith("id: "):
-                self.last_id = line.removeprefix("id: ")
-            if line.startswith("data: "):
-                yield json.loads(line.removeprefix("data: "))
-
-    def __next__(self) -> JsonObject:
-        return next(iter(self))
 
 
 def close_code(connection: ClientConnection) -> int | None:

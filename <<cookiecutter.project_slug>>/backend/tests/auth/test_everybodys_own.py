@@ -19,7 +19,7 @@ from tests.support import JsonObject, RunningApp, eventually
 SECRET = "heliotrope"  # a word of Ada's
 
 
-def test_no_route_shows_a_user_what_is_anothers(
+def test_59_no_route_shows_a_user_what_is_anothers(
     run_app: Callable[..., RunningApp], settings: Callable[..., Settings], visit: Callable[..., Person]
 ) -> None:
     add_users(settings(), "Ada", "Grace")

@@ -18,11 +18,12 @@ Visit = Callable[..., Person]
 
 
 def seen(answer: httpx.Response) -> tuple[Any, ...]:
-    """All of an answer but when it came."""
-    return answer.status_code, answer.content, {name: value for name, value in answer.headers.items() if name != "date"}
+    """All of an answer but when it came, and the id of the request."""
+    headers = {name: value for name, value in answer.headers.items() if name not in ("date", "x-request-id")}
+    return answer.status_code, answer.content, headers
 
 
-def test_another_users_job_is_the_same_404_as_a_missing_one(run_auth: RunAuth, visit: Visit) -> None:
+def test_59_another_users_job_is_the_same_404_as_a_missing_one(run_auth: RunAuth, visit: Visit) -> None:
     running = run_auth()
     ada, grace = visit(running, "Ada"), visit(running, "Grace")
     job_id = ada.start()
@@ -47,7 +48,7 @@ def test_another_users_job_is_the_same_404_as_a_missing_one(run_auth: RunAuth, v
     assert [job["job_id"] for job in ada.ask("GET", "/api/jobs").json()["jobs"]] == [job_id]
 
 
-def test_a_websocket_from_a_foreign_origin_is_403(run_auth: RunAuth, visit: Visit) -> None:
+def test_60_a_websocket_from_a_foreign_origin_is_403(run_auth: RunAuth, visit: Visit) -> None:
     ada = visit(run_auth(), "Ada")
     job_id = ada.start()
     query = f"?ticket={ada.ticket(job_id)}"
@@ -73,7 +74,9 @@ def test_a_websocket_from_a_foreign_origin_is_403(run_auth: RunAuth, visit: Visi
         {"origin": "null"},
     ],
 )
-def test_a_cross_site_post_with_a_cookie_is_refused(run_auth: RunAuth, visit: Visit, headers: dict[str, str]) -> None:
+def test_61_a_cross_site_post_with_a_cookie_is_refused(
+    run_auth: RunAuth, visit: Visit, headers: dict[str, str]
+) -> None:
     ada = visit(run_auth(), "Ada")
     job_id = ada.start()
     for path in (
@@ -89,7 +92,7 @@ def test_a_cross_site_post_with_a_cookie_is_refused(run_auth: RunAuth, visit: Vi
     assert ada.refresh().status_code == 200
 
 
-def test_a_cookie_alone_opens_nothing_but_the_next_token(run_auth: RunAuth, visit: Visit) -> None:
+def test_61_a_cookie_alone_opens_nothing_but_the_next_token(run_auth: RunAuth, visit: Visit) -> None:
     ada = visit(run_auth(), "Ada")
     job_id = ada.start()
     for method, path in [*ada.job_routes(job_id), ("POST", "/api/told"), ("POST", "/api/auth/tickets")]:
@@ -98,7 +101,7 @@ def test_a_cookie_alone_opens_nothing_but_the_next_token(run_auth: RunAuth, visi
         assert close_code(connection) == 4401
 
 
-def test_no_origin_is_ever_allowed_with_credentials(run_auth: RunAuth, visit: Visit) -> None:
+def test_62_no_origin_is_ever_allowed_with_credentials(run_auth: RunAuth, visit: Visit) -> None:
     ada = visit(run_auth(), "Ada")
     job_id = ada.start()
     for method, path in [*ada.job_routes(job_id)[:2], ("GET", "/api/config"), ("OPTIONS", "/api/jobs")]:
@@ -106,7 +109,7 @@ def test_no_origin_is_ever_allowed_with_credentials(run_auth: RunAuth, visit: Vi
         assert not [name for name in answer.headers if name.startswith("access-control")], path
 
 
-def test_a_token_that_expires_in_mid_stream_ends_the_stream_and_reconnecting_is_401(
+def test_64_a_token_that_expires_in_mid_stream_ends_the_stream_and_reconnecting_is_401(
     run_auth: RunAuth, visit: Visit
 ) -> None:
     ada = visit(run_auth(auth_token_seconds=2), "Ada")
@@ -131,7 +134,7 @@ def test_a_token_that_expires_in_mid_stream_ends_the_stream_and_reconnecting_is_
     assert (after[-1]["event"], events.last_id) == ("done", "3")
 
 
-def test_a_websocket_whose_token_expires_is_closed_with_4401(run_auth: RunAuth, visit: Visit) -> None:
+def test_64_a_websocket_whose_token_expires_is_closed_with_4401(run_auth: RunAuth, visit: Visit) -> None:
     ada = visit(run_auth(auth_token_seconds=2), "Ada")
     job_id = ada.start()
     query = f"?ticket={ada.ticket(job_id)}"
@@ -141,7 +144,7 @@ def test_a_websocket_whose_token_expires_is_closed_with_4401(run_auth: RunAuth, 
         assert close_code(connection) == 4401, "the ticket is no longer one"
 
 
-def test_too_many_streams_for_one_user_are_429_and_the_log_can_be_polled(run_auth: RunAuth, visit: Visit) -> None:
+def test_68_too_many_streams_for_one_user_are_429_and_the_log_can_be_polled(run_auth: RunAuth, visit: Visit) -> None:
     running = run_auth(max_streams_per_user=2)
     ada, grace = visit(running, "Ada"), visit(running, "Grace")
     job_id = ada.start()

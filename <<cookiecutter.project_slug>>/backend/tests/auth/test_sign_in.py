@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 import time
 from collections.abc import Callable
@@ -12,10 +13,12 @@ import argon2
 import httpx
 import pytest
 
+from app.auth.accounts import MIGRATIONS, Accounts
 from app.auth.tokens import load_secret
+from app.database import Database
 from app.main import create_app
 from app.settings import Settings, SettingsError
-from tests.auth.people import PASSWORD, Person
+from tests.auth.people import PASSWORD, Person, close_code
 from tests.support import RunningApp
 
 RunAuth = Callable[..., RunningApp]
@@ -46,7 +49,7 @@ def test_nothing_of_the_api_answers_who_has_not_signed_in(run_auth: RunAuth, set
     schema = create_app(settings(auth="jwt")).openapi()["paths"]
     routes = [(method.upper(), path) for path, methods in schema.items() for method in methods]
     routes += [("GET", "/api/openapi.json"), ("GET", "/api/docs"), ("GET", "/api/nothing"), ("GET", "/api")]
-    free = {"/healthz", "/api/config", "/api/auth/sign-in", "/api/auth/refresh", "/api/auth/sign-out"}
+    free = {"/healthz", "/readyz", "/api/config", "/api/auth/sign-in", "/api/auth/refresh", "/api/auth/sign-out"}
     assert free < set(schema)
     for method, path in routes:
         answer = running.client.request(method, path.replace("{", "").replace("}", ""))
@@ -189,6 +192,50 @@ def test_signing_out_ends_the_session_and_takes_the_cookie(run_auth: RunAuth, vi
     assert ada.refresh(cookie=kept).status_code == 401
     assert elsewhere.refresh().status_code == 200, "another browser stays signed in"
     assert ada.client.post("/api/auth/sign-out").status_code == 204, "twice is fine"
+
+
+def test_signing_out_ends_the_access_token_its_tickets_and_its_streams_at_once(
+    run_auth: RunAuth, visit: Visit
+) -> None:
+    ada, elsewhere = visit(running := run_auth(), "Ada"), visit(running, "Ada")
+    job_id = ada.start()
+    ada.tell(job_id, "one")
+    query = f"?ticket={ada.ticket(job_id)}"
+    soon = httpx.Timeout(30, read=10)  # before the next heartbeat
+    with (
+        ada.stream(job_id, timeout=soon) as stream,
+        ada.socket(job_id, query=query) as socket,
+        elsewhere.stream(job_id) as kept,
+    ):
+        assert next(stream)["message"] == next(kept)["message"] == "one"
+        assert ada.client.post("/api/auth/sign-out").status_code == 204
+        for method, path in [*ada.job_routes(job_id), ("GET", "/api/jobs"), ("POST", "/api/auth/tickets")]:
+            answer = ada.ask(method, path)
+            assert (answer.status_code, "session of this token is over" in answer.text) == (401, True), path
+        with ada.socket(job_id, query=query) as again:
+            assert close_code(again) == 4401
+        assert list(stream) == [], "it ends without done"
+        assert close_code(socket) == 4401
+        elsewhere.tell(job_id, "two")
+        assert next(kept)["message"] == "two"
+
+
+def test_who_is_removed_or_given_another_password_is_out_at_once(
+    run_auth: RunAuth, visit: Visit, settings: Callable[..., Settings]
+) -> None:
+    running = run_auth()
+    ada, grace = visit(running, "Ada"), visit(running, "Grace")
+
+    async def change() -> None:
+        database = Database(settings().data_dir / "app.db", {"auth": MIGRATIONS})
+        await database.open()
+        await Accounts(database).remove("Ada")
+        await Accounts(database).set_password("Grace", PASSWORD[::-1])
+        await database.close()
+
+    asyncio.run(change())
+    for somebody in (ada, grace):
+        assert somebody.ask("GET", "/api/jobs").status_code == 401
 
 
 @pytest.mark.parametrize("cookie", ["", "x", ".", "a.b.c", "ä", "x" * 5000])

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from app.auth.accounts import MIGRATIONS
-from app.auth.throttle import PER_ADDRESS, PER_NAME, WINDOW_SECONDS, Throttle, TooManyAttempts
+from app.auth.throttle import WINDOW_SECONDS, Throttle, TooManyAttempts
 from app.database import Database
 from tests.auth.people import Person
 from tests.support import RunningApp
 
 pytestmark = pytest.mark.anyio
+
+PER_NAME, PER_ADDRESS = 5, 30
 
 RunAuth = Callable[..., RunningApp]
 Visit = Callable[..., Person]
@@ -26,7 +28,7 @@ Visit = Callable[..., Person]
 async def throttle(tmp_path: Path) -> Throttle:
     database = Database(tmp_path / "app.db", {"auth": MIGRATIONS})
     await database.open()
-    return Throttle(database, b"secret")
+    return Throttle(database, b"secret", per_name=PER_NAME, per_address=PER_ADDRESS)
 
 
 def test_after_five_wrong_passwords_the_right_one_waits_too(run_auth: RunAuth, visit: Visit) -> None:
@@ -46,6 +48,15 @@ def test_after_five_wrong_passwords_the_right_one_waits_too(run_auth: RunAuth, v
     elsewhere = visit(run_auth())  # the same database: another process, or the next
     elsewhere.name = "Ada"
     assert elsewhere.sign_in().status_code == 429
+
+
+def test_how_many_is_set(run_auth: RunAuth, visit: Visit) -> None:
+    running = run_auth(max_sign_ins_per_name=2, max_sign_ins_per_address=3)
+    person = visit(running)
+    statuses = []
+    for person.name in ("Ada", "Ada", "Ada", "Grace", "Nobody"):
+        statuses.append(person.sign_in("wrong wrong").status_code)
+    assert statuses == [401, 401, 429, 401, 429]
 
 
 def test_many_attempts_at_once_are_no_way_around(run_auth: RunAuth, visit: Visit) -> None:

@@ -26,7 +26,7 @@ RunAuth = Callable[..., RunningApp]
 Visit = Callable[..., Person]
 
 
-def test_a_ticket_opens_the_streams_of_its_job_and_nothing_else(run_auth: RunAuth, visit: Visit) -> None:
+def test_63_a_ticket_opens_the_streams_of_its_job_and_nothing_else(run_auth: RunAuth, visit: Visit) -> None:
     ada = visit(run_auth(), "Ada")
     job_id, other = ada.start(), ada.start()
     ada.tell(job_id, "one")
@@ -55,25 +55,26 @@ def test_a_ticket_opens_the_streams_of_its_job_and_nothing_else(run_auth: RunAut
         assert close_code(connection) == 4401
 
 
-def test_a_ticket_holds_for_a_minute_and_never_longer_than_the_token_it_was_bought_with(
+def test_63_a_ticket_holds_for_a_minute_and_never_longer_than_the_token_it_was_bought_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import app.auth.tokens as module
 
     now = time.time()
     tokens = Tokens(b"s" * 32, seconds=600)
-    ticket = tokens.ticket(Permission(User("1", "Ada"), now + 600), "job")
-    assert tokens.read_ticket(ticket, "job") == Permission(User("1", "Ada"), now + 600)
-    short = tokens.ticket(Permission(User("1", "Ada"), now - 1), "job")
-    for bad, job_id in ((ticket, "other"), (ticket, None), (short, "job"), (tokens.access(User("1", "Ada")), "job")):
+    permission, past = (Permission(User("1", "Ada"), "session", now + seconds) for seconds in (600, -1))
+    ticket = tokens.ticket(permission, "job")
+    assert tokens.read_ticket(ticket, "job") == permission
+    short, access = tokens.ticket(past, "job"), tokens.access(User("1", "Ada"), "session")
+    for bad, job_id in ((ticket, "other"), (ticket, None), (short, "job"), (access, "job")):
         with pytest.raises(Refused):
             tokens.read_ticket(bad, job_id)
     monkeypatch.setattr(module, "TICKET_SECONDS", -1)
     with pytest.raises(Refused):
-        tokens.read_ticket(tokens.ticket(Permission(User("1", "Ada"), now + 600), "job"), "job")
+        tokens.read_ticket(tokens.ticket(permission, "job"), "job")
 
 
-def test_a_ticket_is_absent_from_the_access_log(tmp_path: Path, settings: Callable[..., Settings]) -> None:
+def test_63_a_ticket_is_absent_from_the_access_log(tmp_path: Path, settings: Callable[..., Settings]) -> None:
     pytest.importorskip("app.ingest", reason="the job of this test is one of ingest's")
     add_users(settings(), "Ada")
     with socket.create_server(("127.0.0.1", 0)) as listener:

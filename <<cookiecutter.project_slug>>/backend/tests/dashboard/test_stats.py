@@ -126,7 +126,7 @@ async def runner_on(path: Path, store: MemoryStore | None = None) -> tuple[JobRu
 
 
 @pytest.mark.anyio
-async def test_a_user_is_told_of_their_own_jobs_alone(tmp_path: Path) -> None:
+async def test_59_a_user_is_told_of_their_own_jobs_alone(tmp_path: Path) -> None:
     jobs, database = await runner_on(tmp_path)
     release = asyncio.Event()
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.generation import pipeline
 from app.users import User, current_user
 from tests.generation.model_server import ModelServer, Refusal
 from tests.generation.texts import GOOD_DRAFT, LIGHTHOUSES
@@ -164,6 +165,17 @@ def test_a_model_that_writes_nothing_is_an_error(modelled: RunningApp, model: Mo
     model.answers = [["\n", " "]]
     [error] = of(run_stream(modelled, text=LIGHTHOUSES), "error")
     assert "wrote nothing" in error["message"]
+
+
+def test_a_model_that_does_not_come_to_an_end_is_stopped(
+    modelled: RunningApp, model: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "MAX_DRAFT", 1_000)
+    model.answers = [["word " * 100] * 100]
+    events = run_stream(modelled, text=LIGHTHOUSES)
+    [error] = of(events, "error")
+    assert "(a-model) was stopped after 1,000 characters" in error["message"]
+    assert events[-1][1]["status"] == "failed"
 
 
 def test_the_whole_result_at_once(running: RunningApp) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from app.database import Database
-from app.generation import runs
 from app.generation.events import RunMetadata
 from app.generation.runs import MIGRATIONS, RunRow, RunTable
 from app.users import LOCAL_USER, User
@@ -23,7 +22,7 @@ METADATA = RunMetadata(
 async def table(tmp_path: Path) -> AsyncIterator[RunTable]:
     database = Database(tmp_path / "app.db", {"generation": MIGRATIONS})
     await database.open()
-    yield RunTable(database)
+    yield RunTable(database, kept=2)
     await database.close()
 
 
@@ -47,8 +46,7 @@ async def test_a_run_is_its_users_alone(table: RunTable) -> None:
     assert await table.get("one", user=ANN) is None
 
 
-async def test_the_oldest_of_a_user_are_forgotten(table: RunTable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "KEPT_RUNS", 2)
+async def test_the_oldest_of_a_user_are_forgotten(table: RunTable) -> None:
     await table.add(row("anns"), user=ANN)
     for name in ("one", "two", "three"):
         await table.add(row(name), user=LOCAL_USER)

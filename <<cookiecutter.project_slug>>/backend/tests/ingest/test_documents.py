@@ -14,7 +14,7 @@ import pytest
 
 from app.database import Database
 from app.ingest.archive import Archive
-from app.ingest.documents import MIGRATIONS, Library, NewDocument
+from app.ingest.documents import MIGRATIONS, Library, LibraryFull, NewDocument
 from app.users import LOCAL_USER, User
 from tests.support import eventually_async
 
@@ -62,6 +62,44 @@ async def test_row_and_original_are_there_together(shelf: Shelf) -> None:
     assert (added, shelf.kept, arrival.exists()) == (True, True, False)
     again, added = await shelf.library.add(NEW, shelf.arrival(), user=ANN)
     assert (again.id, added) == (document.id, False)
+
+
+def different(number: int, length: int = len(CONTENT)) -> NewDocument:
+    return replace(NEW, sha256=hashlib.sha256(b"%d" % number).hexdigest(), bytes=length)
+
+
+async def test_a_user_keeps_so_many_documents_and_has_room_again_when_one_is_deleted(shelf: Shelf) -> None:
+    library = Library(shelf.database, shelf.archive, max_documents=2)
+    first, _ = await library.add(different(1), shelf.arrival(), user=ANN)
+    await library.ensure_room(user=ANN)
+    await library.add(different(2), shelf.arrival(), user=ANN)
+    arrival = shelf.arrival()
+    with pytest.raises(LibraryFull) as refused:
+        await library.add(different(3), arrival, user=ANN)
+    assert str(refused.value) == "The library has 2 documents, and MAX_DOCUMENTS_PER_USER is 2: delete some."
+    with pytest.raises(LibraryFull):
+        await library.ensure_room(user=ANN)
+    assert arrival.exists(), "it is its job's to remove"
+    await library.add(different(2), shelf.arrival(), user=ANN)  # it is there already
+    await library.add(different(3), shelf.arrival(), user=BEN)
+    await library.remove(first.id, user=ANN)
+    await library.add(different(3), shelf.arrival(), user=ANN)
+
+
+async def test_a_users_originals_take_so_much_together(shelf: Shelf) -> None:
+    library = Library(shelf.database, shelf.archive, max_bytes=1_000)
+    await library.add(different(1, 600), shelf.arrival(), user=ANN)
+    with pytest.raises(LibraryFull) as refused:
+        await library.add(different(2, 401), shelf.arrival(), user=ANN)
+    assert str(refused.value) == (
+        "The library's originals take 600 bytes, and MAX_ARCHIVE_MB_PER_USER allows 1 kB, too little for 401 bytes "
+        "more: delete some documents."
+    )
+    await library.ensure_room(user=ANN)
+    await library.add(different(2, 400), shelf.arrival(), user=ANN)
+    with pytest.raises(LibraryFull):
+        await library.ensure_room(user=ANN)
+    await library.add(different(3, 1_000), shelf.arrival(), user=BEN)
 
 
 async def test_cancelling_while_the_writer_is_busy_ends_at_once_and_leaves_nothing(shelf: Shelf) -> None:

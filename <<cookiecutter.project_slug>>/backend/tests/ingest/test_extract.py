@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pypdf
+import pypdf.errors
 import pytest
 
 from app.ingest.extract import Extracted, ExtractError, count_words, extract
@@ -158,6 +159,29 @@ def test_a_long_pdf_is_a_bounded_number_of_lines(run: Extraction) -> None:
 def test_empty_pages_are_counted(run: Extraction) -> None:
     run(make_pdf(["Text", "", ""]), "pdf")
     assert run.lines[-1] == ("2 pages of 3 without text: pictures, or scans", "warning")
+
+
+def test_pages_that_cannot_be_read_are_a_bounded_number_of_lines(
+    run: Extraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract_text = pypdf.PageObject.extract_text
+
+    def broken(page: pypdf.PageObject) -> str:
+        if page.page_number:
+            raise pypdf.errors.PdfReadError("rubbish")
+        return extract_text(page)
+
+    monkeypatch.setattr(pypdf.PageObject, "extract_text", broken)
+    assert run(make_pdf(["some words"] * 300), "pdf").text == "some words"
+    assert sum("cannot be read" in message for message in run.messages) == 6
+    assert "294 more pages cannot be read" in run.messages
+
+
+def test_a_pdf_with_more_text_than_is_allowed_is_refused(run: Extraction, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.ingest.extract.MAX_CHARACTERS", 1_000)
+    assert run(make_pdf(["x" * 499] * 2), "pdf").words == 2
+    with pytest.raises(ExtractError, match="longer than 1,000 characters: split it"):
+        run(make_pdf(["x" * 499] * 3), "pdf")
 
 
 def test_a_scan_is_a_clear_error(run: Extraction) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import ssl
 import time
 import zlib
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from app.ingest.fetch import BadUrl, Fetched, Fetcher, check_url
 from app.jobs import JobError
-from tests.support import Web
+from tests.support import RunningApp, Web
 
 pytestmark = pytest.mark.anyio
 
@@ -53,6 +54,12 @@ async def test_a_document_arrives_with_what_is_known_of_it(fetch: Fetch, web: We
     assert fetch.lines[0] == f"Fetching {url}"
     assert fetch.lines[2] == "200 OK, text/html; charset=Latin-1, 5 bytes announced"
     assert fetch.lines[-1].startswith("Fetched 5 bytes in ")
+
+
+async def test_the_name_of_what_was_fetched_is_one_that_can_be_shown(fetch: Fetch, web: Web) -> None:
+    path = "/%2e%2e%2f%E2%80%AEfdp%0a.%00exe"
+    web.put(path, b"words")
+    assert (await fetch(web.url + path)).name == "fdp.exe"
 
 
 async def test_redirects_are_followed_and_shown(fetch: Fetch, web: Web) -> None:
@@ -144,8 +151,8 @@ async def test_a_server_that_trickles_is_left_at_the_time_limit(fetch: Fetch, we
 
 
 async def test_no_server_is_a_clear_error(fetch: Fetch) -> None:
-    with pytest.raises(JobError, match=r"127\.0\.0\.1, port 1\) cannot be connected to"):
-        await fetch("http://127.0.0.1:1/")
+    with pytest.raises(JobError, match=r"127\.0\.0\.1, port 2\) cannot be connected to"):
+        await fetch("http://127.0.0.1:2/")
 
 
 async def test_no_such_host_is_a_clear_error(fetch: Fetch) -> None:
@@ -161,10 +168,20 @@ async def test_no_such_host_is_a_clear_error(fetch: Fetch) -> None:
         "http://2130706433:{port}/x",
         "http://127.1:{port}/x",
         "http://0x7f000001:{port}/x",
+        "http://0x7f.1:{port}/x",
+        "http://017700000001:{port}/x",
+        "http://0:{port}/x",
         "http://0.0.0.0:{port}/x",
         "http://[::1]:{port}/x",
         "http://[::ffff:127.0.0.1]:{port}/x",
         "http://[::ffff:7f00:1]:{port}/x",
+        "http://[::ffff:0:127.0.0.1]:{port}/x",
+        "http://[::127.0.0.1]:{port}/x",
+        "http://[64:ff9b::127.0.0.1]:{port}/x",
+        "http://[64:ff9b:1::127.0.0.1]:{port}/x",
+        "http://[2002:7f00:1::]:{port}/x",
+        "http://[fe80::1]:{port}/x",
+        "http://[fc00::1]:{port}/x",
         "http://169.254.169.254/latest/meta-data/",
         "http://[::ffff:169.254.169.254]/latest/meta-data/",
         "http://10.0.0.1/",
@@ -188,10 +205,34 @@ async def test_a_redirect_into_this_machine_is_refused(
     public = _World(monkeypatch, {"public.example": ["127.0.0.1"]}, allowed={"public.example"})
     web.put("/secret", b"secret")
     web.put("/go", status=302, location=f"http://127.0.0.1:{port}/secret")
-    with pytest.raises(JobError, match=r"'127.0.0.1' leads to 127.0.0.1.*refused"):
+    with pytest.raises(JobError, match=r"'127.0.0.1' is not on the public internet: refused"):
         await fetch(f"http://public.example:{port}/go", allow_private=False)
     assert web.asked == ["/go"]
     assert public.asked == ["public.example", "127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("root", "item"), [("rss", "<item><link>{}</link></item>"), ("sitemapindex", "<sitemap><loc>{}</loc></sitemap>")]
+)
+def test_what_a_feed_or_a_sitemap_names_is_checked_like_the_first_address(
+    run_app: Callable[..., RunningApp], web: Web, monkeypatch: pytest.MonkeyPatch, root: str, item: str
+) -> None:
+    _World(monkeypatch, {"public.example": ["127.0.0.1"]}, allowed={"public.example"})
+    port = web.url.rsplit(":", 1)[1]
+    public = f"http://public.example:{port}"
+    web.put("/secret", b"secret")
+    web.put("/go", status=302, location=f"http://127.0.0.1:{port}/secret")
+    named = (
+        f"http://localhost:{port}/secret",
+        f"{public}/go",
+        "file:///etc/passwd",
+        f"http://a:b@public.example:{port}/secret",
+    )
+    web.put("/channel", f"<{root}>{''.join(map(item.format, named))}</{root}>".encode())
+    running = run_app(streamator_store="memory")
+    job_id = running.client.post("/api/ingest", json={"url": f"{public}/channel"}).json()["job_id"]
+    assert running.events(job_id)[-1]["status"] == "failed"
+    assert web.asked == ["/channel", "/go"]
 
 
 async def test_a_name_that_changes_its_mind_is_connected_to_where_it_was_checked(
@@ -210,8 +251,9 @@ async def test_private_addresses_of_a_mixed_name_are_left_out(
     fetch: Fetch, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _World(monkeypatch, {"mixed.example": ["127.0.0.1", "10.0.0.1"]}, allowed=set())
-    with pytest.raises(JobError, match="refused"):
+    with pytest.raises(JobError, match="refused") as refused:
         await fetch("http://mixed.example/", allow_private=False)
+    assert "10.0.0.1" not in str(refused.value)
 
 
 async def test_the_certificate_must_be_the_names(
@@ -284,6 +326,8 @@ class _World:
         ("http://example.com:99999/", "has port 99999"),
         ("http://example.com:0/", "has port 0"),
         ("http://example.com:http/", "is not a URL"),
+        ("http://example.com:25/", "port 25, which is not for the web"),
+        ("https://example.com:6667/", "port 6667, which is not for the web"),
         ("http://example.com/\x00", "is not a URL"),
         ("http://[::1/", "is not a URL"),
         ("http://example.com/" + "x" * 3000, "at most 2,000"),

@@ -224,6 +224,14 @@ def test_the_limit_holds_where_no_length_is_given(run_app: RunApp) -> None:
         ({"content": b"{", "headers": {"content-type": "application/json"}}, 400, "is no JSON"),
         ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, 400, "cannot be read"),
         ({"content": b"x", "headers": {"content-type": "multipart/form-data; boundary=B"}}, 400, "be read"),
+        (
+            {
+                "content": b'--B\r\ncontent-disposition: form-data; name="url"\r\n\r\nx\r\n--B--\r\n',
+                "headers": {"content-type": "multipart/form-data; boundary=B; charset=undefined"},
+            },
+            400,
+            "send it as UTF-8",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_ingested_is_refused_with_the_reason(
@@ -305,18 +313,46 @@ def test_as_many_jobs_run_at_once_as_allowed(run_app: RunApp) -> None:
     assert running.events(running.ingest(b"words", "x.txt"))[-1]["status"] == "completed"
 
 
-def test_an_upload_that_is_broken_off_leaves_nothing(
-    running: RunningApp, settings: Callable[..., Settings]
-) -> None:
+def begin_upload(running: RunningApp) -> socket.socket:
+    """Sends the beginning of an upload, which is then on its way for as long as the socket is open. When this is done,
+    the server waits for more of it."""
     address = (running.client.base_url.host, running.client.base_url.port or 0)
-    with socket.create_connection(address) as connection:
-        connection.sendall(
-            b"POST /api/ingest HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=B\r\n"
-            b"content-length: 100000\r\n\r\n--B\r\n"
-            b'Content-Disposition: form-data; name="file"; filename="x.txt"\r\n\r\nsome'
-        )
+    connection = socket.create_connection(address, timeout=10)
+    connection.sendall(
+        b"POST /api/ingest HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: multipart/form-data; boundary=B\r\n"
+        b"content-length: 100000\r\nexpect: 100-continue\r\n\r\n"
+    )
+    assert connection.recv(1_000).startswith(b"HTTP/1.1 100 ")  # it begins to read
+    connection.sendall(b'--B\r\nContent-Disposition: form-data; name="file"; filename="x.txt"\r\n\r\nsome')
+    return connection
+
+
+def test_an_upload_has_the_place_of_its_job_and_leaves_nothing_when_it_is_broken_off(
+    run_app: RunApp, settings: Callable[..., Settings]
+) -> None:
+    running = run_app(max_running_jobs=1)
+
+    def refused() -> bool:
+        answer = running.client.post("/api/ingest", data={"url": ""})  # at another time this is a 422
+        return answer.status_code == 429 and "MAX_RUNNING_JOBS is 1" in answer.json()["error"]
+
+    with begin_upload(running):
+        assert refused()
+    eventually(lambda: not refused())
     assert running.client.get("/api/jobs").json() == {"jobs": []}
     assert files_in(settings().data_dir / "archive") == []
+
+
+def test_an_upload_that_takes_too_long_is_a_408_and_leaves_nothing(
+    run_app: RunApp, settings: Callable[..., Settings]
+) -> None:
+    running = run_app(max_upload_seconds=1)
+    with begin_upload(running) as connection:
+        answer = connection.makefile("rb").read()  # the server closes it: the rest is not waited for
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"the upload took more than 1.0 s: send a smaller file, or raise MAX_UPLOAD_SECONDS" in answer
+    assert files_in(settings().data_dir / "archive") == []
+    assert running.client.get("/api/jobs").json() == {"jobs": []}
 
 
 def test_several_jobs_at_once_all_arrive(running: RunningApp) -> None:

@@ -246,6 +246,31 @@ def test_an_item_that_fails_does_not_end_the_channel_and_one_that_is_known_is_no
     assert [line.split(":")[0] for line in lines if line[1:3] == "/5"] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
 
 
+def test_of_a_large_channel_as_many_items_are_taken_as_may_be(run_app: Callable[..., RunningApp], web: Web) -> None:
+    running = run_app(ingest_allow_private_urls=True, max_feed_items=2)
+    links = serve_pages(web, "one", "two", "three")
+    url = web.put("/feed", rss(links), content_type="application/rss+xml")
+    assert [event["status"] for event in ingest(running, url, limit="all")[-2:]] == ["success", "completed"]
+    assert web.asked == ["/feed", "/one.html", "/two.html"]
+    (job,) = running.client.get("/api/jobs").json()["jobs"]
+    warnings = [event["message"] for event in running.events(job["job_id"]) if event.get("level") == "warning"]
+    assert warnings == ["MAX_FEED_ITEMS is 2: without 1 item"]
+
+
+def test_a_channel_ends_where_the_library_is_full_and_keeps_what_it_has(
+    run_app: Callable[..., RunningApp], web: Web
+) -> None:
+    running = run_app(ingest_allow_private_urls=True, max_documents_per_user=1)
+    links = serve_pages(web, "one", "two", "three")
+    url = web.put("/feed", rss(links), content_type="application/rss+xml")
+    complete = ingest(running, url, limit="all")[-2]
+    assert (complete["status"], complete["message"]) == ("success", "“The news”: 1 stored, 0 known already, 1 failed")
+    assert "MAX_DOCUMENTS_PER_USER is 1" in complete["details"]["failures"][0]["error"]
+    assert web.asked == ["/feed", "/one.html", "/two.html"]
+    answer = running.client.post("/api/ingest", json={"url": url})
+    assert (answer.status_code, "MAX_DOCUMENTS_PER_USER is 1" in answer.json()["error"]) == (507, True)
+
+
 def test_a_channel_of_which_nothing_works_fails(running: RunningApp, web: Web) -> None:
     url = web.put("/feed", rss([f"{web.url}/a", f"{web.url}/b"]), content_type="application/rss+xml")
     events = ingest(running, url)

@@ -13,9 +13,31 @@ export interface paths {
         };
         /**
          * Health
-         * @description Says whether the server and its store are well.
+         * @description Says that the server lives, and whether its store is well. It asks nothing and nobody: where it fails to answer,
+         *     the server is to be restarted.
          */
         readonly get: operations["health_healthz_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/readyz": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Ready
+         * @description Says whether requests should come here: the store can be read and is well, the database can be written, and the
+         *     server is not about to stop. Otherwise 503, with the reasons.
+         */
+        readonly get: operations["ready_readyz_get"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -135,7 +157,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Sign Out
-         * @description Ends the session of the cookie. An access token holds until it expires.
+         * @description Ends the session of the cookie, and with it all of its access tokens and tickets.
          */
         readonly post: operations["sign_out_api_auth_sign_out_post"];
         readonly delete?: never;
@@ -1088,6 +1110,18 @@ export interface components {
             readonly model: string;
         };
         /**
+         * Ready
+         * @description The server can do its work.
+         */
+        readonly Ready: {
+            /**
+             * Status
+             * @default ready
+             * @constant
+             */
+            readonly status: "ready";
+        };
+        /**
          * Refresh
          * @description A refresh. `attempt` names it: whoever gets no answer sends the same request again, and gets the same answer.
          */
@@ -1474,6 +1508,7 @@ export type Job = components['schemas']['Job'];
 export type Jobs = components['schemas']['Jobs'];
 export type PromptChoice = components['schemas']['PromptChoice'];
 export type ProviderChoice = components['schemas']['ProviderChoice'];
+export type Ready = components['schemas']['Ready'];
 export type Refresh = components['schemas']['Refresh'];
 export type RelatedDocument = components['schemas']['RelatedDocument'];
 export type Run = components['schemas']['Run'];
@@ -1513,6 +1548,35 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    readonly ready_readyz_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Ready"];
+                };
+            };
+            /** @description Service Unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
                 };
             };
         };
@@ -1906,6 +1970,15 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description Request Timeout */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Request Entity Too Large */
             readonly 413: {
                 headers: {
@@ -1935,6 +2008,15 @@ export interface operations {
             };
             /** @description Too Many Requests */
             readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Insufficient Storage */
+            readonly 507: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2015,6 +2097,15 @@ export interface operations {
                     readonly "text/event-stream": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description Request Timeout */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Request Entity Too Large */
             readonly 413: {
                 headers: {
@@ -2044,6 +2135,15 @@ export interface operations {
             };
             /** @description Too Many Requests */
             readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Insufficient Storage */
+            readonly 507: {
                 headers: {
                     readonly [name: string]: unknown;
                 };

@@ -69,6 +69,19 @@ export function useStarts(onStarted: (job: Job) => void, delivery: Delivery): St
     [change],
   );
 
+  /** Starts the job of a source, whose card shows the rest. */
+  const begin = useCallback(
+    async (item: Start) => {
+      try {
+        begun(item, await startIngest(item.source));
+        remove(item.key);
+      } catch (failure) {
+        failed(item, failure);
+      }
+    },
+    [begun, failed, remove],
+  );
+
   /** Starts the job of an address; resolves once it has begun or was refused. */
   const follow = useCallback(
     (item: Start, url: string, options: Pick<Extract<Source, { url: string }>, "limit" | "refresh">) =>
@@ -83,9 +96,11 @@ export function useStarts(onStarted: (job: Job) => void, delivery: Delivery): St
             else remove(item.key); // the card says how it ended
           },
           (failure) => {
-            resolve();
             if (known) remove(item.key);
+            // There may be no room for another stream: its card then polls.
+            else if (failure.kind === "busy") return void begin(item).then(resolve);
             else failed(item, failure);
+            resolve();
           },
           {
             refresh: options.refresh,
@@ -101,23 +116,15 @@ export function useStarts(onStarted: (job: Job) => void, delivery: Delivery): St
           },
         );
       }),
-    [begun, change, failed, remove],
+    [begin, begun, change, failed, remove],
   );
 
   const send = useCallback(
     (item: Start) => {
       const { source } = item;
-      queue.current = queue.current.then(async () => {
-        if ("url" in source && delivery === "stream") return follow(item, source.url, source);
-        try {
-          begun(item, await startIngest(source));
-          remove(item.key);
-        } catch (failure) {
-          failed(item, failure);
-        }
-      });
+      queue.current = queue.current.then(() => ("url" in source && delivery === "stream" ? follow(item, source.url, source) : begin(item)));
     },
-    [begun, delivery, follow, failed, remove],
+    [begin, delivery, follow],
   );
 
   const start = useCallback(

@@ -133,8 +133,21 @@ describe("the starts", () => {
     expect(backend.asked.map(({ body }) => (body === "" ? null : (JSON.parse(body) as { refresh: boolean }).refresh))).toEqual([false, true]);
   });
 
+  it("68: begin without a stream where the server has no room for another", async () => {
+    const started = { job_id: "a1", source: address.url, created_at: "2026-01-01T10:00:00Z" };
+    backend.answers.set(URL_STREAM, () => Response.json({ error: "50 streams are open" }, { status: 429 }));
+    backend.answers.set("/api/ingest", () => Response.json(started, { status: 202 }));
+    const { jobs, starts } = begin();
+    act(() => starts().start([address]));
+    await waitFor(() => expect(jobs[0]).toMatchObject(started));
+    await waitFor(() => expect(starts().items).toEqual([]));
+    expect(backend.asked.map(({ body }) => body)).toEqual([JSON.stringify(address), JSON.stringify(address)]);
+  });
+
   it("can be tried again where the server was busy", async () => {
-    backend.answers.set(URL_STREAM, () => Response.json({ error: "8 jobs are running" }, { status: 429 }));
+    for (const path of [URL_STREAM, "/api/ingest"]) {
+      backend.answers.set(path, () => Response.json({ error: "8 jobs are running" }, { status: 429 }));
+    }
     const { starts } = begin();
     act(() => starts().start([address]));
     await waitFor(() => expect(starts().items[0]).toMatchObject({ error: "8 jobs are running.", retry: true }));

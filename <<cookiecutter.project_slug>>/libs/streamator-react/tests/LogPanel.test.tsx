@@ -62,7 +62,7 @@ describe("LogPanel", () => {
     expect(screen.getByRole("log", { name: "Job log" })).toBeTruthy();
   });
 
-  it("shows hostile text as text", () => {
+  it("65: shows hostile text as text", () => {
     const hostile = '<img src=x onerror="alert(1)"> javascript:alert(1) \u001b[31m \u202Egnp.exe';
     render(<LogPanel logs={[entry(1, hostile)]} active />);
     expect(document.querySelector(".streamator-log-text")?.textContent).toBe(hostile);

@@ -205,7 +205,7 @@ describe("refusals", () => {
 });
 
 describe("a server that has no room for another stream", () => {
-  it("is polled from then on, at once", async () => {
+  it("68: is polled from then on, at once", async () => {
     await connect();
     net.last().status(429, { "retry-after": "20" });
     await settle();
@@ -597,7 +597,7 @@ describe("EventSource", () => {
     expect(store.getSnapshot()).toMatchObject({ status: "reconnecting" });
   });
 
-  it("asks for the status that EventSource hides: 404 fails, 502 is tried again", async () => {
+  it("37: asks for the status that EventSource hides: 404 fails, 502 is tried again", async () => {
     await connect({ mode: "eventsource" });
     latest().fail(2);
     await settle();
@@ -639,7 +639,7 @@ describe("more streams than the browser has connections", () => {
     return { stores, connections };
   }
 
-  it("the fifth polls, and streams from where it is when a place is free", async () => {
+  it("38: the fifth polls, and streams from where it is when a place is free", async () => {
     const { stores, connections } = await openMany(5);
     expect(net.requests.map(({ url }) => url)).toEqual(["/log/j1/stream", "/log/j2/stream", "/log/j3/stream", "/log/j4/stream", "/log/j5"]);
     net.last().json({ logs: [log("one"), log("two")], next: 2, closed: false });

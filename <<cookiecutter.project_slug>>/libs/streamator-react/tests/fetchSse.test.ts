@@ -80,7 +80,7 @@ it("a backend that restarts is found again: 502 for a while, then the rest", asy
   expect({ status, resumedFrom }).toEqual({ status: "ended", resumedFrom: "1" });
 });
 
-it("a server that is gone and comes back without the job: gone", async () => {
+it("01: a server that is gone and comes back without the job: gone", async () => {
   let request = 0;
   const server = await serve((_, response) => {
     request += 1;

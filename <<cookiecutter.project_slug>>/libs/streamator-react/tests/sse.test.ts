@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SseParser, type SseMessage } from "../src/sse.js";
 
@@ -115,30 +116,19 @@ describe("chunks", () => {
     return messages;
   }
 
-  // A small seeded generator (mulberry32), so that a failure can be repeated.
-  function random(seed: number): () => number {
-    let state = seed;
-    return () => {
-      state = (state + 0x6d2b79f5) | 0;
-      let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-      mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-      return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-    };
-  }
-
   const parts = ["data", "data: ", "data:x", "id: 4", "id", "event: e", ": c", ":", "retry: 5", "\n", "\n\n", "\r", "\r\n", "\r\n\r\n", "é€😀", " ", "\uFEFF"];
+  const text = fc.array(fc.constantFrom(...parts), { maxLength: 60 }).map((some) => some.join(""));
 
-  it.each(Array.from({ length: 200 }, (_, seed) => seed))("any split gives what the whole gives (seed %i)", (seed) => {
-    const next = random(seed);
-    const text = Array.from({ length: 60 }, () => parts[Math.floor(next() * parts.length)]).join("");
-    const chunks: string[] = [];
-    for (let position = 0; position < text.length; ) {
-      const size = Math.floor(next() * 5);
-      chunks.push(text.slice(position, position + size));
-      position += size;
-    }
-    expect(parse(...chunks)).toEqual(reference(text));
-    expect(parse(text)).toEqual(reference(text));
+  it("any split gives what the whole gives", () => {
+    fc.assert(
+      fc.property(text, fc.array(fc.nat({ max: 300 })), (whole, cuts) => {
+        const ends = [...cuts.toSorted((a, b) => a - b), whole.length];
+        const chunks = ends.map((end, index) => whole.slice(ends[index - 1] ?? 0, end));
+        expect(parse(...chunks)).toEqual(reference(whole));
+        expect(parse(whole)).toEqual(reference(whole));
+      }),
+      { seed: 1, numRuns: 500 },
+    );
   });
 
   it("takes a line of very many chunks", () => {

@@ -225,7 +225,7 @@ describe("ws", () => {
     expect(FakeSocket.opened).toHaveLength(0);
   });
 
-  it("is polled in place of, where there are too many streams (4429)", async () => {
+  it("68: is polled in place of, where there are too many streams (4429)", async () => {
     await start();
     await close(4429);
     expect(net.last().url).toBe("/log/j");

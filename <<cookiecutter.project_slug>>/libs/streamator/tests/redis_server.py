@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
+import socketserver
 import subprocess
 import tempfile
+import threading
 import time
 from functools import cache
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +109,48 @@ class RedisServer:
         self.kill()
         self.client.close()
         self._folder.cleanup()
+
+
+class Throttle:
+    """Between a store and Redis: turns away a share of the appends, at random, and passes on all else.
+
+    Args:
+        port: that of Redis.
+        share: how many of them, from 0 to 1.
+    """
+
+    def __init__(self, port: int, share: float) -> None:
+        class Handler(socketserver.StreamRequestHandler):
+            wbufsize = -1
+
+            def handle(self) -> None:
+                with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port)) as server:
+                    answers = server.makefile("rb")
+                    while request := _value(self.rfile):
+                        if b"\r\nEVAL\r\n" in request and random.random() < share:
+                            self.wfile.write(b"-BUSY Redis is busy running a script\r\n")
+                        else:
+                            server.sendall(request)
+                            self.wfile.write(_value(answers))
+                        self.wfile.flush()
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+
+        self._server = Server((LOOPBACK, 0), Handler)
+        self.url = f"redis://{LOOPBACK}:{self._server.server_address[1]}/0"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _value(stream: BufferedIOBase) -> bytes:
+    """The bytes of one value of the protocol, RESP 2; none at the end of the stream."""
+    line = stream.readline()
+    if line[:1] == b"$" and line != b"$-1\r\n":
+        return line + stream.read(int(line[1:]) + 2)
+    if line[:1] == b"*":
+        return line + b"".join(_value(stream) for _ in range(int(line[1:])))
+    return line

@@ -1,19 +1,29 @@
-"""The store contract on `DynamoStore`, over a server on this machine."""
+"""The contracts on `DynamoStore`, over a server on this machine."""
 
 from __future__ import annotations
 
+import os
+import random
+import signal
+import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from dynamo_server import Answer, Proxy, error
 
 from streamator import DynamoStore
-from streamator.testing import StoreContract
+from streamator.dynamo import item_size
+from streamator.testing import FaultContract, RemoteFaultContract, StoreContract
 
 pytest.importorskip("moto")
+import boto3
+
+THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
 
 
-class TestDynamoStoreContract(StoreContract):
+class TestDynamoStoreContract(StoreContract, FaultContract):
     timeout = 30.0
 
     def make(self) -> DynamoStore:
@@ -32,3 +42,67 @@ class TestDynamoStoreContract(StoreContract):
 
     def reader(self) -> DynamoStore:
         return self.make()
+
+
+class Server:
+    """A table of moto's, behind a proxy. The environment leads to it."""
+
+    def __init__(self, proxy: Proxy, pid: int) -> None:
+        self.proxy = proxy
+        self.pid = pid
+        self.options = {"table": f"logs-{uuid.uuid4().hex[:8]}", "flush_seconds": 0.05}
+        self.client = boto3.client("dynamodb", endpoint_url=f"http://127.0.0.1:{proxy.target}")
+
+    def open(self, **options: Any) -> DynamoStore:
+        return DynamoStore(**{**self.options, **options})
+
+    def program(self, **options: Any) -> str:
+        return f"from streamator import DynamoStore\nstore = DynamoStore(**{({**self.options, **options})!r})"
+
+    def kill(self) -> None:
+        self.proxy.shut()
+
+    def start(self) -> None:
+        self.proxy.open()
+
+    def pause(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def throttle(self, share: float) -> None:
+        def turn_away(name: str, body: dict[str, Any]) -> Answer | None:
+            turned_away = name == "PutItem" and "answered" not in body and random.random() < share
+            return error(random.choice(THROTTLED)) if turned_away else None
+
+        self.proxy.on_call = turn_away
+
+    def lose(self) -> None:
+        self.client.delete_table(TableName=self.options["table"])
+
+    def expire(self) -> None:
+        table, now = self.options["table"], time.time()
+        pages = self.client.get_paginator("scan").paginate(TableName=table)
+        for item in [item for page in pages for item in page["Items"] if float(item["ttl"]["N"]) <= now]:
+            self.client.delete_item(TableName=table, Key={"cache_id": item["cache_id"]})
+
+    def deny(self) -> None:
+        self.proxy.on_call = lambda name, body: error("ExpiredTokenException")
+
+    def admit(self) -> None:
+        self.proxy.on_call = lambda name, body: None
+
+
+class TestDynamoFaults(RemoteFaultContract):
+    @pytest.fixture
+    def server(self, proxy: Proxy, server: tuple[int, int]) -> Iterator[Server]:
+        """Well again when the test is over."""
+        own = Server(proxy, server[1])
+        yield own
+        own.resume()
+
+    def test_16_text_that_is_neither_ascii_nor_compressible_is_stored_whole(self, server: Any) -> None:
+        super().test_16_text_that_is_neither_ascii_nor_compressible_is_stored_whole(server)
+        sizes = [item_size(body["Item"]) for body, _ in server.proxy.named("PutItem")]
+        assert 100_000 < max(sizes) < 400 * 1_024

@@ -1,18 +1,19 @@
-"""The store contract on `RedisStore`, over a real server."""
+"""The contracts on `RedisStore`, over a real server."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from redis_server import RedisServer
+from redis_server import RedisServer, Throttle
 
 from streamator import RedisStore
-from streamator.testing import StoreContract
+from streamator.testing import FaultContract, RemoteFaultContract, StoreContract
 
 
-class TestRedisStoreContract(StoreContract):
+class TestRedisStoreContract(StoreContract, FaultContract):
     timeout = 30.0
 
     def make(self) -> RedisStore:
@@ -27,3 +28,44 @@ class TestRedisStoreContract(StoreContract):
 
     def reader(self) -> RedisStore:
         return self.make()
+
+
+class Server(RedisServer):
+    """A Redis that keeps nothing on a disk: who ends it loses what it had."""
+
+    throttled: Throttle | None = None
+
+    def where(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {"url": self.throttled.url if self.throttled else self.url, **options}
+
+    def open(self, **options: Any) -> RedisStore:
+        return RedisStore(**self.where(options))
+
+    def program(self, **options: Any) -> str:
+        return f"from streamator import RedisStore\nstore = RedisStore(**{self.where(options)!r})"
+
+    def throttle(self, share: float) -> None:
+        self.throttled = Throttle(self.port, share)
+
+    def lose(self) -> None:
+        self.client.flushall()
+
+    def expire(self) -> None:
+        pass  # Redis does so itself
+
+    def deny(self) -> None:
+        self.client.config_set("requirepass", "another")
+        self.client.client_kill_filter(_type="normal", skipme=True)
+
+    def admit(self) -> None:
+        self.client.config_set("requirepass", "")
+
+
+class TestRedisFaults(RemoteFaultContract):
+    @pytest.fixture
+    def server(self) -> Iterator[Server]:
+        own = Server()
+        with own:
+            yield own
+        if own.throttled:
+            own.throttled.close()

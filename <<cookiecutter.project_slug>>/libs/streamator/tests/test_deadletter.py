@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import moto
+from cloud import Cloud, CloudStore
+from dynamo_server import Proxy, error, moto
 from redis_server import RedisServer
-from test_dynamo import Proxy, error
-from test_remote import Cloud, CloudStore
 
 from streamator import DynamoStore, JobEmitter, JobLogger, RedisStore
 from streamator.deadletter import DeadLetterFile, default_path, make_letter
@@ -398,19 +397,6 @@ def test_redis_out_of_memory_or_without_rights_makes_no_dead_letters() -> None:
 
 
 # DynamoDB, on moto
-
-
-@pytest.fixture
-def proxy(server: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    proxy = Proxy(server[0])
-    for name, value in {
-        "AWS_ENDPOINT_URL_DYNAMODB": proxy.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    yield proxy
-    proxy.server.shutdown()
-    proxy.server.server_close()
 
 
 def test_what_dynamodb_finds_invalid_is_a_dead_letter_and_the_rest_is_stored(proxy: Proxy, tmp_path: Path) -> None:

@@ -4,15 +4,10 @@ processes."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import http.client
-import http.server
 import json
-import logging
 import math
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -22,94 +17,17 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import moto
+from dynamo_server import Answer, Proxy, error
 
-from streamator import DynamoStore, EventLog, JobLogger, StoreError, follow, open_store
+from streamator import DynamoStore, JobLogger, open_store
 from streamator.dynamo import item_size
+from streamator.testing.base import messages
+from streamator.testing.outages import Viewer, transcript, until
 
 pytest.importorskip("moto")
 import boto3
 
 PATIENCE = 30.0  # seconds, where it does not matter how long it takes
-Answer = tuple[int, bytes]
-
-
-class Proxy:
-    """Between the store and moto: counts what passes, and answers in moto's place where ``on_call`` says
-    so."""
-
-    def __init__(self, port: int) -> None:
-        self.target = port
-        self.calls: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
-        self.on_call: Callable[[str, dict[str, Any]], Answer | str | None] = lambda name, body: None
-        proxy = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                raw = self.rfile.read(int(self.headers["content-length"]))
-                name = self.headers["x-amz-target"].partition(".")[2]
-                body = json.loads(raw)
-                answer = proxy.on_call(name, body)
-                if answer == "drop":
-                    self.close_connection = True
-                    return
-                if not isinstance(answer, tuple):
-                    answer = self.forward(json.dumps(body).encode())
-                    if proxy.on_call(name, {"answered": True}) == "drop":
-                        self.close_connection = True
-                        return
-                status, content = answer
-                proxy.calls.append((name, body, json.loads(content)))
-                self.send_response(status)
-                self.send_header("content-type", "application/x-amz-json-1.0")
-                self.send_header("content-length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def forward(self, raw: bytes) -> Answer:
-                connection = http.client.HTTPConnection("127.0.0.1", proxy.target, timeout=30)
-                headers = {k: v for k, v in self.headers.items() if k.lower() != "content-length"}
-                connection.request("POST", "/", raw, headers)
-                response = connection.getresponse()
-                result = response.status, response.read()
-                connection.close()
-                return result
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *args: object) -> None:
-                pass  # clients that gave up
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def named(self, name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        return [(body, answer) for called, body, answer in list(self.calls) if called == name]
-
-
-def error(code: str, status: int = 400) -> Answer:
-    body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code}
-    return status, json.dumps(body).encode()
-
-
-@pytest.fixture
-def proxy(server: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    proxy = Proxy(server[0])
-    for name, value in {
-        "AWS_ENDPOINT_URL_DYNAMODB": proxy.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    yield proxy
-    proxy.server.shutdown()
-    proxy.server.server_close()
 
 
 @pytest.fixture
@@ -141,30 +59,6 @@ def run(job: Awaitable[Any], timeout: float = 40) -> Any:
     return asyncio.run(bounded())
 
 
-def until(condition: Callable[[], Any], timeout: float = 15) -> Any:
-    end = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < end, "the condition was never met"
-        time.sleep(0.01)
-    return value
-
-
-async def found(store: DynamoStore, job_id: str) -> EventLog:
-    while True:
-        with contextlib.suppress(StoreError):
-            if (log := await store.find(job_id)) is not None:
-                return log
-        await asyncio.sleep(0.05)
-
-
-async def transcript(store: DynamoStore, job_id: str) -> list[dict[str, Any]]:
-    return [event async for batch in follow(await found(store, job_id)) for event in batch]
-
-
-def messages(events: list[dict[str, Any]]) -> list[str]:
-    return [event["message"] for event in events if event["event"] == "log"]
-
-
 def lines(n: int) -> list[str]:
     return [f"line {i}" for i in range(n)]
 
@@ -193,16 +87,6 @@ def script(code: str, table: str, **kwargs: Any) -> subprocess.Popen[str]:
 # Processes
 
 
-def test_ten_thousand_lines_of_another_process_arrive_exactly(make: Make, table: str) -> None:
-    text = "for i in range(10_000): job.log(f'line {i} ' + os.urandom(30).hex())"
-    producer = script(f"job = JobLogger(store, job_id='job')\n{text}\njob.close()", table)
-    events = run(transcript(make(), "job"))
-    assert [message.split()[1] for message in messages(events)] == [str(i) for i in range(10_000)]
-    assert events[-1]["event"] == "done" and len(events) == 10_001
-    assert sum(map(len, messages(events))) > 400_000  # more than one item can hold
-    assert producer.wait(10) == 0
-
-
 def test_a_short_script_leaves_its_log_behind(make: Make, table: str) -> None:
     producer = script("job = JobLogger(store, job_id='job')\njob.log('x')\njob.close()", table)
     assert producer.wait(20) == 0
@@ -210,7 +94,7 @@ def test_a_short_script_leaves_its_log_behind(make: Make, table: str) -> None:
     assert messages(events) == ["x"] and events[-1]["status"] == "completed"
 
 
-def test_a_forked_child_logs_jobs_of_its_own_and_is_told_about_its_parents(make: Make, table: str) -> None:
+def test_50_a_child_of_multiprocessing_leaves_its_logs(make: Make, table: str) -> None:
     code = """
 import multiprocessing, warnings
 inherited = JobLogger(store, job_id='parent')
@@ -237,67 +121,6 @@ inherited.close()
     assert "'parent' in a process forked after the job was made" in warning and "make a JobLogger" in warning
 
 
-def test_a_killed_producer_is_lost_within_two_leases(make: Make, table: str) -> None:
-    producer = script("job = JobLogger(store, job_id='job')\njob.log('x')\ntime.sleep(60)", table)
-    store = make()
-
-    async def watch() -> float:
-        log = await found(store, "job")
-        while not log.last:
-            await asyncio.sleep(0.01)
-        producer.kill()
-        began = time.monotonic()
-        async for batch in follow(log):
-            if [event for event in batch if event == {"event": "status", "status": "lost"}]:
-                break
-        return time.monotonic() - began
-
-    assert run(watch()) < 2 * 1.5
-    producer.wait()
-
-
-def test_a_producer_that_was_stopped_is_lost_and_found_again(make: Make, table: str) -> None:
-    code = "job = JobLogger(store, job_id='job')\nsys.stdin.readline()\njob.log('y')\njob.close()"
-    producer = script(code, table, stdin=subprocess.PIPE)
-    store = make()
-
-    async def watch() -> list[str]:
-        log = await found(store, "job")
-        os.kill(producer.pid, signal.SIGSTOP)
-        seen: list[str] = []
-        async for batch in follow(log):
-            for event in batch:
-                seen.append(event.get("status") or event["message"])
-                if event.get("status") == "lost":
-                    os.kill(producer.pid, signal.SIGCONT)
-                if event.get("status") == "running":
-                    assert producer.stdin
-                    producer.stdin.write("\n")
-                    producer.stdin.flush()
-        return seen
-
-    assert run(watch()) == ["lost", "running", "y", "completed"]
-    assert producer.wait(10) == 0
-
-
-def test_four_processes_create_the_table_at_once(make: Make, table: str) -> None:
-    together = f"time.sleep(max({time.time() + 3} - time.time(), 0))\n"
-    processes = [
-        script(
-            together + f"job = JobLogger(store, job_id='job{n}')\n"
-            "for i in range(50): job.log(f'line {i}')\njob.close()",
-            table, stderr=subprocess.PIPE,
-        )
-        for n in range(4)
-    ]  # fmt: skip
-    for process in processes:
-        _, warned = process.communicate(timeout=30)
-        assert process.returncode == 0 and warned == ""
-    store = make()
-    for n in range(4):
-        assert messages(run(transcript(store, f"job{n}"))) == lines(50)
-
-
 def test_the_log_of_an_earlier_run_of_the_same_id_is_kept(
     make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -322,27 +145,6 @@ def test_a_write_that_arrives_late_does_not_set_the_log_back(proxy: Proxy, make:
         client.put_item(**late)
     job.close()
     assert messages(run(transcript(make(), "job"))) == ["early", "and more"]
-
-
-# Content
-
-
-def test_text_that_is_neither_ascii_nor_compressible_is_stored_whole(proxy: Proxy, make: Make) -> None:
-    chance = random.Random(7)
-    texts = ["é" * 65_536, "".join(chr(chance.randint(0x10000, 0x10FFFF)) for _ in range(65_536))]
-    big = {f"k{n}": "".join(chr(chance.randint(0x10000, 0x10FFFF)) for _ in range(40_000)) for n in range(2)}
-    writer = make()
-    job = JobLogger(writer, job_id="job")
-    for text in texts:
-        job.log(text)
-    job._log.append({"event": "big", **big})
-    job.close()
-    assert writer.flush(PATIENCE) == 0
-    events = run(transcript(make(), "job"))
-    assert messages(events) == texts
-    assert {key: value for key, value in events[2].items() if key.startswith("k")} == big
-    sizes = [item_size(body["Item"]) for body, _ in proxy.named("PutItem")]
-    assert 100_000 < max(sizes) < 400 * 1024
 
 
 # Cost
@@ -381,19 +183,18 @@ def test_what_a_thousand_lines_cost(proxy: Proxy, make: Make) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        error("ProvisionedThroughputExceededException"), error("ThrottlingException"),
         error("InternalServerError", 500), (503, b"{}"), "drop",
     ],
-    ids=["throughput", "throttled", "500", "503", "dropped"],
+    ids=["500", "503", "dropped"],
 )  # fmt: skip
-def test_a_third_of_all_calls_fail_and_nothing_is_lost(proxy: Proxy, make: Make, fault: Answer | str) -> None:
+def test_10_a_third_of_all_calls_fail_and_nothing_is_lost(proxy: Proxy, make: Make, fault: Answer | str) -> None:
     # Dropped connections fail before and after the call had its effect.
     proxy.on_call = lambda name, body: fault if random.random() < (0.2 if fault == "drop" else 0.3) else None
     log_all(make(), "job", lines(500))
     assert messages(run(transcript(make(), "job"))) == lines(500)
 
 
-def test_batches_that_are_answered_in_part_leave_no_gap(proxy: Proxy, make: Make) -> None:
+def test_17_batches_that_are_answered_in_part_leave_no_gap(proxy: Proxy, make: Make) -> None:
     writer = make()
     log_all(writer, "job", [random.randbytes(200).hex() for _ in range(500)], pause=0).join()
     assert writer.flush(PATIENCE) == 0
@@ -418,80 +219,37 @@ def test_batches_that_are_answered_in_part_leave_no_gap(proxy: Proxy, make: Make
     assert any(answer.get("UnprocessedKeys") for _, answer in proxy.named("BatchGetItem"))
 
 
-def test_a_server_that_hangs_does_not_slow_the_job(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with moto() as (port, pid):
-        for name, value in {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}.items():
-            monkeypatch.setenv(name, value)
-        url = f"http://127.0.0.1:{port}"
-        writer = DynamoStore(
-            table, endpoint_url=url, region_name="eu-west-1", flush_seconds=0.05, close_seconds=15
-        )
-        job = JobLogger(writer, job_id="job")
-        job.log("first")
-        assert writer.flush(PATIENCE) == 0
-        os.kill(pid, signal.SIGSTOP)
-        took = []
-        for n in range(3_000):
-            began = time.perf_counter()
-            job.log(f"line {n}")
-            took.append(time.perf_counter() - began)
-            time.sleep(0.0005)
-        assert sorted(took)[-4] < 0.005  # a shared machine may take the processor away now and then
-        until(lambda: writer.degraded)
-        assert "ReadTimeout" in str(writer.degraded)
-        os.kill(pid, signal.SIGCONT)
-        job.close()
-        writer.close()
-        reader = DynamoStore(table, endpoint_url=url, region_name="eu-west-1")
-        assert messages(run(transcript(reader, "job"))) == ["first", *lines(3_000)]
-        reader.close()
+def test_18_a_read_that_is_older_than_the_one_before_sets_no_viewer_back(proxy: Proxy, make: Make) -> None:
+    versions: dict[str, list[dict[str, Any]]] = {}
+    reads = stale = 0
+
+    def old(name: str, body: dict[str, Any]) -> Answer | None:
+        nonlocal reads, stale
+        if name == "PutItem" and "Item" in body:
+            versions.setdefault(body["Item"]["cache_id"]["S"], []).append(body["Item"])
+        if name != "BatchGetItem" or "RequestItems" not in body:
+            return None
+        reads += 1
+        if reads % 2 == 0:  # each other one is as it should be
+            return None
+        ((table, asked),) = body["RequestItems"].items()
+        items = []
+        for key in asked["Keys"]:
+            there = versions.get(key["cache_id"]["S"], [])
+            back = 4 - reads // 2 % 4
+            stale += 1 < back <= len(there)
+            items += there[-back:][:1] if back <= len(there) else []  # or it is not there yet
+        return 200, json.dumps({"Responses": {table: items}}).encode()
+
+    proxy.on_call = old
+    viewer = Viewer(make(), "job")
+    log_all(make(), "job", lines(3_000)).join()
+    assert [event["event"] for event in viewer.join()] == ["log"] * 3_000 + ["done"]
+    assert viewer.messages == lines(3_000)
+    assert stale, "no read was an old one"
 
 
-def test_a_server_that_is_not_there_yet_stops_nobody(
-    table: str, make: Make, proxy: Proxy, caplog: pytest.LogCaptureFixture
-) -> None:
-    down = True
-    proxy.on_call = lambda name, body: "drop" if down else None
-    began = time.monotonic()
-    writer = make()
-    job = JobLogger(writer, job_id="job")
-    for text in lines(200):
-        job.log(text)
-    job.close()
-    assert time.monotonic() - began < 0.5
-    until(lambda: writer.degraded)
-    assert "201 events of 1 job waiting" in str(writer.degraded)
-    down = False
-    assert messages(run(transcript(make(), "job"))) == lines(200)
-    until(lambda: writer.degraded is None)
-    assert [r.getMessage().split(": ")[1] for r in caplog.records if "writing" in r.getMessage()] == [
-        "writing fails", "writing works again",
-    ]  # fmt: skip
-
-
-def test_a_table_deleted_in_mid_job_is_made_anew_with_all_that_was_in_it(
-    table: str, make: Make, proxy: Proxy
-) -> None:
-    writer, reader = make(), make()
-    job = JobLogger(writer, job_id="job")
-    for text in lines(300):
-        job.log(text)
-
-    async def watch() -> list[str]:
-        log = await found(reader, "job")
-        client = boto3.client("dynamodb", endpoint_url=proxy.url)
-        client.delete_table(TableName=table)
-        for n in range(300, 600):
-            job.log(f"line {n}")
-            await asyncio.sleep(0.001)
-        job.close()
-        return messages([event async for batch in follow(log) for event in batch])
-
-    assert run(watch()) == lines(600)
-    assert messages(run(transcript(make(), "job"))) == lines(600)
-
-
-def test_a_table_that_is_being_created_is_waited_for(proxy: Proxy, make: Make) -> None:
+def test_13_a_table_that_is_being_created_is_waited_for(proxy: Proxy, make: Make) -> None:
     asked = 0
 
     def creating(name: str, body: dict[str, Any]) -> Answer | None:
@@ -527,29 +285,6 @@ def test_the_table_is_made_with_a_time_to_live_and_items_say_when_they_end(
     assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
     item = client.get_item(TableName=table, Key={"cache_id": {"S": "job#000000"}})["Item"]
     assert abs(int(item["ttl"]["N"]) - time.time() - 3 * 86_400) < 60
-
-
-def test_credentials_that_expire_are_one_warning_and_the_live_view_goes_on(
-    proxy: Proxy, make: Make, caplog: pytest.LogCaptureFixture
-) -> None:
-    writer = make()
-    job = JobLogger(writer, job_id="job")
-    job.log("before")
-    assert writer.flush(PATIENCE) == 0
-    expired = True
-    proxy.on_call = lambda name, body: error("ExpiredTokenException") if expired else None
-    caplog.set_level(logging.WARNING, "streamator")
-    for text in lines(20):
-        job.log(text)
-    refused = len(proxy.calls)
-    until(lambda: len(proxy.calls) > refused + 2)
-    assert "ExpiredTokenException" in str(writer.degraded)
-    log = run(writer.find("job"))
-    assert log is not None and log.last == 21
-    assert len([r for r in caplog.records if "writing fails" in r.getMessage()]) == 1
-    expired = False
-    assert writer.flush(PATIENCE) == 0
-    until(lambda: writer.degraded is None)
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ class BrokenMapping(Mapping[str, Any]):
 
 
 @pytest.mark.parametrize("text", HOSTILE_TEXTS, ids=range(len(HOSTILE_TEXTS)))
-def test_a_message_arrives_as_it_is(text: str) -> None:
+def test_40_a_message_arrives_as_it_is_in_one_frame(text: str) -> None:
     assert said(text) == text
 
 
@@ -137,17 +137,10 @@ def test_a_message_arrives_as_it_is(text: str) -> None:
         ("\ud83d\ude00", "\U0001f600"), ("\ud83d\U0001f600", "\ufffd\U0001f600"),
     ],
 )  # fmt: skip
-def test_a_lone_surrogate_becomes_the_replacement_character(text: str, arrives: str) -> None:
+def test_42_a_lone_surrogate_becomes_the_replacement_character(text: str, arrives: str) -> None:
     assert said(text) == arrives
     got = sent({"event": text, text: [text, {text: text}]})
     assert got == {"event": arrives, arrives: [arrives, {arrives: arrives}]}
-
-
-def test_a_message_of_ten_megabytes_is_cut_with_a_marker() -> None:
-    for text in ("x" * 10_000_000, "\U0001f600" * 10_000_000):
-        got = said(text)
-        assert got == text[:65_536] + "... [truncated: 65,536 of 10,000,000 characters kept]"
-    assert said("x" * 65_536) == "x" * 65_536
 
 
 @pytest.mark.parametrize(
@@ -157,19 +150,19 @@ def test_a_message_of_ten_megabytes_is_cut_with_a_marker() -> None:
         (date(2020, 1, 2), "2020-01-02"), (ValueError("why"), "why"),
     ],
 )  # fmt: skip
-def test_a_message_that_is_no_text_becomes_its_string(message: Any, arrives: str) -> None:
+def test_44_a_message_that_is_no_text_becomes_its_string(message: Any, arrives: str) -> None:
     assert said(message) == arrives
 
 
 @pytest.mark.parametrize("make", [Raises, RaisesAtItsClass])
-def test_an_object_without_a_text_says_so_in_its_place(make: type[Raises]) -> None:
+def test_44_an_object_without_a_text_says_so_in_its_place(make: type[Raises]) -> None:
     assert said(make()) == f"<{make.__name__} that has no text: OSError>"
     assert sent({"event": "x", "value": make(), "nan": math.nan, "kept": 1}) == {
         "event": "x", "value": f"<{make.__name__} that has no text: OSError>", "nan": "nan", "kept": 1,
     }  # fmt: skip
 
 
-def test_a_number_too_long_for_a_text_is_no_error() -> None:
+def test_44_a_number_too_long_for_a_text_is_no_error() -> None:
     assert "ValueError" in said(10**5_000)
     assert "ValueError" in sent({"event": "x", "n": 10**5_000})["n"]
     assert sent({"event": "x", "n": -(10**4_000)})["n"] == -(10**4_000)
@@ -180,8 +173,15 @@ def test_a_number_too_long_for_a_text_is_no_error() -> None:
 
 @pytest.mark.parametrize(
     ("value", "arrives"),
+    [(math.nan, "nan"), (math.inf, "inf"), (-math.inf, "-inf"), ([math.nan, 1.5], ["nan", 1.5])],
+)
+def test_43_nan_and_the_infinities_become_their_string(value: Any, arrives: Any) -> None:
+    assert sent({"event": "x", "value": value}) == {"event": "x", "value": arrives}
+
+
+@pytest.mark.parametrize(
+    ("value", "arrives"),
     [
-        (math.nan, "nan"), (math.inf, "inf"), (-math.inf, "-inf"), ([math.nan, 1.5], ["nan", 1.5]),
         ({1}, "{1}"), (frozenset(), "frozenset()"), (b"a", "b'a'"), (Decimal("1.50"), "1.50"), ((1, 2), [1, 2]),
         (uuid.UUID(int=5), "00000000-0000-0000-0000-000000000005"), (1 + 2j, "(1+2j)"),
         (OrderedDict(a=OrderedDict()), {"a": {}}), (UserDict({"a": UserDict(b=1)}), {"a": {"b": 1}}),
@@ -189,11 +189,11 @@ def test_a_number_too_long_for_a_text_is_no_error() -> None:
         ({1: "a", None: "b", 2.5: "c"}, {"1": "a", "null": "b", "2.5": "c"}),
     ],
 )  # fmt: skip
-def test_a_value_that_json_cannot_hold_becomes_its_string(value: Any, arrives: Any) -> None:
+def test_44_a_value_that_json_cannot_hold_becomes_its_string(value: Any, arrives: Any) -> None:
     assert sent({"event": "x", "value": value}) == {"event": "x", "value": arrives}
 
 
-def test_one_value_that_is_hostile_takes_no_other_with_it() -> None:
+def test_44_one_value_that_is_hostile_takes_no_other_with_it() -> None:
     proxy = MappingProxyType({"a": [1]})
     event = {"event": "x", "nan": math.nan, "proxy": proxy, "in": [{"deep": UserDict(a=math.inf)}]}
     assert sent(event) == {"event": "x", "nan": "nan", "proxy": {"a": [1]}, "in": [{"deep": {"a": "inf"}}]}
@@ -203,14 +203,14 @@ def test_one_value_that_is_hostile_takes_no_other_with_it() -> None:
         assert "BrokenMapping" in got["bad"] and "BrokenMapping" in got["list"][0]
 
 
-def test_keys_of_any_kind_become_text() -> None:
+def test_44_keys_of_any_kind_become_text() -> None:
     got = sent({"event": "x", (1, 2): "tuple", b"k": {(3,): "nested"}, Raises(): "raises"})
     assert got == {
         "event": "x", "(1, 2)": "tuple", "b'k'": {"(3,)": "nested"}, "<Raises that has no text: OSError>": "raises",
     }  # fmt: skip
 
 
-def test_a_cycle_ends_where_it_begins_again() -> None:
+def test_44_a_cycle_ends_where_it_begins_again() -> None:
     event: dict[str, Any] = {"event": "x", "list": [1]}
     event["list"].append(event["list"])
     event["self"] = event
@@ -221,7 +221,7 @@ def test_a_cycle_ends_where_it_begins_again() -> None:
     assert sent({"event": "x", "one": twice, "two": twice, "nan": math.nan})["two"] == {"a": 1}
 
 
-def test_deep_nesting_is_no_error() -> None:
+def test_44_deep_nesting_is_no_error() -> None:
     for depth in (50, 200, 100_000):
         deep: Any = "bottom"
         for n in range(depth):
@@ -236,7 +236,7 @@ def test_deep_nesting_is_no_error() -> None:
 
 
 @pytest.mark.parametrize("at", ["iter", "getitem", "len", "get", "nowhere"])
-def test_a_mapping_that_raises_is_an_event_that_says_so(at: str) -> None:
+def test_44_a_mapping_that_raises_is_an_event_that_says_so(at: str) -> None:
     emitter = JobEmitter(MemoryStore(), job_id="job")
     with pytest.warns(UserWarning, match="reserved") if at not in ("iter", "getitem") else no_warning():
         emitter.emit(BrokenMapping(at))
@@ -265,7 +265,7 @@ def test_what_is_no_mapping_is_sent_as_a_log_entry(make: type[Any]) -> None:
     assert got["event"] == "log" and got["level"] == "info" and isinstance(got["message"], str)
 
 
-def test_an_event_is_kept_as_it_was_when_it_was_emitted() -> None:
+def test_46_an_event_is_kept_as_it_was_when_it_was_emitted() -> None:
     log = EventLog()
     event: dict[str, Any] = {"event": "x", "list": [1], "dict": {"a": 1}}
     log.append(event)
@@ -277,7 +277,7 @@ def test_an_event_is_kept_as_it_was_when_it_was_emitted() -> None:
     assert (got["event"], got["list"], got["dict"]) == ("x", [1], {"a": 1})
 
 
-def test_an_event_that_other_threads_change_is_no_error() -> None:
+def test_46_an_event_that_other_threads_change_is_no_error() -> None:
     event: dict[str, Any] = {"event": "x", "inner": {}}
     stop = threading.Event()
 
@@ -319,13 +319,13 @@ def test_the_time_on_the_wire_is_the_logs_and_is_there_once(more: dict[Any, Any]
     assert strict(raw({"event": "x", "in": {"t": 5}}))["in"] == {"t": 5}
 
 
-def test_a_long_string_inside_an_event_is_cut_with_a_marker() -> None:
+def test_45_a_long_string_inside_an_event_is_cut_with_a_marker() -> None:
     got = sent({"event": "x", "long": "é" * 100_000, "short": "kept"})
     assert got["short"] == "kept"
     assert got["long"] == "é" * 65_536 + "... [truncated: 65,536 of 100,000 characters kept]"
 
 
-def test_an_event_that_is_too_large_is_its_name_and_a_note() -> None:
+def test_45_an_event_that_is_too_large_is_its_name_and_a_note() -> None:
     for event in (
         {"event": "huge", "list": list(range(200_000))},
         {"event": "huge", **{f"k{n}": "x" * 60_000 for n in range(10)}},
@@ -337,7 +337,7 @@ def test_an_event_that_is_too_large_is_its_name_and_a_note() -> None:
         assert "the limit is 262,144" in got["truncated"]
 
 
-def test_the_name_of_a_huge_event_is_cut_too() -> None:
+def test_45_the_name_of_a_huge_event_is_cut_too() -> None:
     got = sent({"event": "n" * 300_000, "list": ["x" * 60_000] * 10})
     assert got["event"].startswith("n" * 200 + "... [truncated")
 
@@ -345,13 +345,13 @@ def test_the_name_of_a_huge_event_is_cut_too() -> None:
 # Job ids
 
 
-@pytest.mark.parametrize("job_id", ["a", "A-z_9", "0" * 128, str(uuid.uuid4()), "-", "_"])
+@pytest.mark.parametrize("job_id", ["a", "A-z_9", "0" * 128, str(uuid.UUID(int=5)), "-", "_"])
 def test_a_job_id_is_of_letters_digits_underscores_and_hyphens(job_id: str) -> None:
     assert is_job_id(job_id) and check_job_id(job_id) == job_id
 
 
 @pytest.mark.parametrize("job_id", [*INVALID_JOB_IDS, None, 5, b"a", ["a"], Raises()], ids=lambda _: "id")
-def test_any_other_job_id_is_refused_with_the_rule(job_id: Any) -> None:
+def test_57_any_other_job_id_is_refused_with_the_rule(job_id: Any) -> None:
     assert not is_job_id(job_id)
     with pytest.raises(InvalidJobId, match="use 1 to 128 letters, digits") as caught:
         check_job_id(job_id)
@@ -361,7 +361,7 @@ def test_any_other_job_id_is_refused_with_the_rule(job_id: Any) -> None:
             JobLogger(MemoryStore(), job_id=job_id)
 
 
-def test_each_character_alone_in_a_log_of_plain_texts_arrives_as_it_is() -> None:
+def test_41_each_character_alone_in_a_log_of_plain_texts_arrives_as_it_is() -> None:
     for character in map(chr, [*range(0x180), 0x2028, 0x2029, 0xFFFD, 0xFFFF, 0x1F600]):
         log = EventLog()
         texts = [*["plain"] * 20, f"a{character}b", "plain again"]

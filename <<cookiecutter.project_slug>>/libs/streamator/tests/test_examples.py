@@ -122,7 +122,7 @@ def test_only_get_is_answered(example: Example) -> None:
     assert example.client.post("/log/nope/stream").status_code == 405
 
 
-def test_a_viewer_that_leaves_holds_up_nobody(example: Example) -> None:
+def test_25_a_viewer_that_leaves_holds_up_nobody(example: Example) -> None:
     job_id = example.start(lines=10)
     with example.client.stream("GET", f"/log/{job_id}/stream") as response:
         next(response.iter_raw())
@@ -138,7 +138,7 @@ def test_a_websocket_shows_the_same(example: Example) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in SERVERS if "flask" not in name])
-def test_a_signal_ends_streams_cleanly_without_done(name: str, tmp_path: Path) -> None:
+def test_04_a_signal_ends_streams_cleanly_without_done(name: str, tmp_path: Path) -> None:
     running = Example(name, tmp_path / "server.log")
     try:
         text = ""

@@ -135,46 +135,43 @@ async def test_the_opening_is_sent_before_the_first_event() -> None:
     assert viewer.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
 
 
-@pytest.mark.parametrize(
-    ("headers", "query", "expected"),
-    [
-        ([], "", [1, 2, 3, 4]),
-        ([("last-event-id", "2")], "", [3, 4]),
-        ([], "?after=3", [4]),
-        ([("last-event-id", "1")], "?after=3", [2, 3, 4]),
-        ([("last-event-id", "3"), ("last-event-id", "2")], "", [3, 4]),
-        ([("last-event-id", "")], "?after=3", [1, 2, 3, 4]),
-        ([("last-event-id", "-1")], "", [1, 2, 3, 4]),
-        ([("last-event-id", "two")], "", [1, 2, 3, 4]),
-        ([("last-event-id", "\u00b2")], "", [1, 2, 3, 4]),
-        ([("last-event-id", "1e3")], "", [1, 2, 3, 4]),
-        ([("last-event-id", " 3 ")], "", [4]),
-        ([], "?after=-7", [1, 2, 3, 4]),
-        ([], "?after=", [1, 2, 3, 4]),
-        ([], "?after=%ff%00", [1, 2, 3, 4]),
-        ([], "?after=1&after=2", [3, 4]),
-    ],
-)
-def test_a_stream_starts_after_the_id_that_the_viewer_has(
-    headers: list[tuple[str, str]], query: str, expected: list[int]
-) -> None:
+def streamed(headers: list[tuple[str, str]], query: str = "") -> list[int]:
+    """The ids that a viewer of a log of four events gets."""
     raw = [(name.encode(), value.encode()) for name, value in headers]
     answer = asyncio.run(get(application(), f"/log/{finished()}/stream{query}", headers=raw))
     assert answer.status_code == 200
-    assert ids(answer.text) == expected
+    return ids(answer.text)
 
 
-@pytest.mark.parametrize("cursor", ["4", "5", "9" * 18, "9" * 400])
-def test_the_end_of_a_closed_log_and_past_it_is_204(cursor: str) -> None:
-    app, job_id = application(), finished()
-    ways: list[dict[str, Any]] = [{"headers": {"last-event-id": cursor}}, {"params": {"after": cursor}}]
-    for how in ways:
-        answer = asyncio.run(get(app, f"/log/{job_id}/stream", **how))
-        assert (answer.status_code, answer.content) == (204, b"")
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_30_a_stream_starts_right_after_the_id_that_the_viewer_has(after: int) -> None:
+    expected = list(range(after + 1, 5))
+    assert streamed([("last-event-id", str(after))]) == expected
+    assert streamed([("last-event-id", f" {after} ")]) == expected
+    assert streamed([], f"?after={after}") == expected
+
+
+def test_31_of_two_ids_the_last_one_counts() -> None:
+    for _ in range(3):
+        assert streamed([("last-event-id", "3"), ("last-event-id", "2")]) == [3, 4]
+        assert streamed([("last-event-id", "2"), ("last-event-id", "3")]) == [4]
+        assert streamed([], "?after=1&after=2") == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ([("last-event-id", "-1")], ""), ([("last-event-id", "two")], ""), ([("last-event-id", "\u00b2")], ""),
+        ([("last-event-id", "1e3")], ""), ([("last-event-id", "")], ""), ([("last-event-id", "1, 2")], ""),
+        ([], "?after=-7"), ([], "?after="), ([], "?after=%ff%00"), ([], "?after=1.5"),
+    ],
+)  # fmt: skip
+def test_32_an_id_that_is_none_reads_from_the_beginning(headers: list[tuple[str, str]], query: str) -> None:
+    assert streamed(headers, query) == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("cursor", ["4", "9" * 18, "9" * 400])
-def test_an_id_past_the_end_of_an_open_log_reads_from_the_beginning(cursor: str) -> None:
+def test_32_an_id_past_the_end_of_an_open_log_reads_from_the_beginning(cursor: str) -> None:
     async def test() -> None:
         job = JobLogger()
         for n in range(3):
@@ -185,6 +182,31 @@ def test_an_id_past_the_end_of_an_open_log_reads_from_the_beginning(cursor: str)
         await viewer.task
 
     asyncio.run(test())
+
+
+@pytest.mark.parametrize("cursor", ["5", "9" * 18, "9" * 400])
+def test_32_an_id_past_the_end_of_a_closed_log_is_204(cursor: str) -> None:
+    assert ends_at_once(cursor)
+
+
+def test_34_a_viewer_that_has_all_of_a_closed_log_is_told_204() -> None:
+    assert ends_at_once("4") and not ends_at_once("3")
+
+
+def ends_at_once(cursor: str) -> bool:
+    """Whether a viewer with this id of a closed log of four events is told to go, by header and query alike."""
+    app, path = application(), f"/log/{finished()}/stream"
+    ways: list[dict[str, Any]] = [{"headers": {"last-event-id": cursor}}, {"params": {"after": cursor}}]
+    answers = [asyncio.run(get(app, path, **how)) for how in ways]
+    ended = [answer.status_code == 204 and answer.content == b"" for answer in answers]
+    assert ended[0] == ended[1]
+    return ended[0]
+
+
+def test_35_the_header_wins_over_the_query() -> None:
+    assert streamed([("last-event-id", "1")], "?after=3") == [2, 3, 4]
+    assert streamed([("last-event-id", "3")], "?after=1") == [4]
+    assert streamed([("last-event-id", "")], "?after=3") == [1, 2, 3, 4]
 
 
 @run
@@ -232,7 +254,7 @@ async def test_a_snapshot_of_a_long_log_is_whole() -> None:
 
 
 @run
-async def test_no_message_can_forge_an_event() -> None:
+async def test_40_no_message_can_forge_an_event() -> None:
     hostile = ["a\r\nid: 99\ndata: {}\n\n", "\r\rdata: x", "\u2028\u2029\x00\x1b[31m", "\ud800 alone", "\U0001f600"]
     with JobLogger() as job:
         for message in hostile:
@@ -253,7 +275,7 @@ async def test_a_heartbeat_comes_while_nothing_happens() -> None:
 
 
 @run
-async def test_a_viewer_that_leaves_ends_its_stream_and_no_other() -> None:
+async def test_25_a_viewer_that_leaves_ends_its_stream_and_no_other() -> None:
     job = JobLogger()
     leaving, staying = (Exchange(make_stream_response(job.job_id)) for _ in range(2))
     await until(lambda: leaving.text and staying.text)
@@ -266,25 +288,45 @@ async def test_a_viewer_that_leaves_ends_its_stream_and_no_other() -> None:
     await staying.task
 
 
+@pytest.mark.parametrize("fault", [OSError, RuntimeError])  # the latter is how uvloop says it
+def test_25_a_server_that_reports_a_lost_viewer_by_an_error_is_understood(fault: type[Exception]) -> None:
+    async def test() -> None:
+        job = JobLogger()
+        viewer = Exchange(make_stream_response(job.job_id))
+        await until(lambda: viewer.text)
+
+        async def broken(message: Any) -> None:
+            raise fault("the viewer is gone")
+
+        async def never() -> Any:
+            await asyncio.Event().wait()
+
+        scope = {"type": "http", "headers": [], "query_string": b""}
+        await asyncio.wait_for(make_stream_response(job.job_id)(scope, never, broken), 5)
+        job.close()
+        await viewer.task
+
+    asyncio.run(test())
+
+
 @run
-async def test_a_server_that_reports_a_lost_viewer_by_an_error_is_understood() -> None:
+async def test_25_a_viewer_whose_request_is_broken_off_by_a_middleware_is_sent_away() -> None:
     job = JobLogger()
-    viewer = Exchange(make_stream_response(job.job_id))
-    await until(lambda: viewer.text)
+    sent: list[Any] = []
 
-    async def broken(message: Any) -> None:
-        raise OSError("the viewer is gone")
+    async def refuse() -> Any:
+        raise HTTPException(413)
 
-    async def never() -> Any:
-        await asyncio.Event().wait()
+    async def send(message: Any) -> None:
+        sent.append(message)
 
     scope = {"type": "http", "headers": [], "query_string": b""}
-    await asyncio.wait_for(make_stream_response(job.job_id)(scope, never, broken), 5)
+    await asyncio.wait_for(make_stream_response(job.job_id)(scope, refuse, send), 5)
+    assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
     job.close()
-    await viewer.task
 
 
-def test_a_viewer_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_26_a_viewer_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamator.viewer, "SEND_TIMEOUT_SECONDS", 0.05)
 
     async def test() -> None:
@@ -293,7 +335,7 @@ def test_a_viewer_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
         await until(lambda: stuck.text and well.text)
         stuck.taking.clear()
         job.log("hello")
-        await asyncio.wait_for(stuck.task, 10)
+        await until(stuck.task.done)
         assert "hello" not in stuck.text
         await until(lambda: "hello" in well.text)
         job.close()
@@ -312,7 +354,7 @@ async def test_a_cancelled_request_stays_cancelled() -> None:
         await viewer.task
 
 
-def test_ended_streams_have_a_clean_end_without_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_04_ended_streams_have_a_clean_end_without_done(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         job = JobLogger()
         job.log("hello")
@@ -330,7 +372,7 @@ def test_ended_streams_have_a_clean_end_without_done(monkeypatch: pytest.MonkeyP
     asyncio.run(test())
 
 
-def test_a_stream_that_is_ended_while_it_sends_waits_for_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_04_a_stream_that_is_ended_while_it_sends_waits_for_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         job = JobLogger()
         viewer = Exchange(make_stream_response(job.job_id))
@@ -393,7 +435,7 @@ async def test_the_app_s_dependencies_guard_every_route() -> None:
 
 @pytest.mark.parametrize("compress", [False, True])
 @pytest.mark.parametrize("where", ["dependency", "middleware"])
-def test_a_stream_ends_when_its_permission_does_and_another_goes_on(
+def test_64_a_stream_ends_when_its_permission_does_and_another_goes_on(
     monkeypatch: pytest.MonkeyPatch, where: str, compress: bool
 ) -> None:
     monkeypatch.setattr(streamator.shutdown, "SWEEP_SECONDS", 0.01)
@@ -434,6 +476,32 @@ def test_a_stream_ends_when_its_permission_does_and_another_goes_on(
         assert [event["event"] for event in data(second.text)] == ["log", "done"]
         assert ids(second.text) == [2, 3]
         assert "retry: 100" not in second.text
+
+    asyncio.run(test())
+
+
+def test_a_stream_ends_when_its_permission_is_revoked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamator.shutdown, "SWEEP_SECONDS", 0.01)
+    revoked: set[str] = set()
+
+    def permit(connection: HTTPConnection) -> None:
+        who = connection.headers["user"]
+        connection.scope["streamator.revoked"] = lambda: who in revoked
+
+    async def test() -> None:
+        app = FastAPI(dependencies=[Depends(permit)])
+        add_log_routes(app)
+        job = JobLogger()
+        job.log("one")
+        path = f"/log/{job.job_id}/stream"
+        ada, grace = Exchange(app, path, [(b"user", b"ada")]), Exchange(app, path, [(b"user", b"grace")])
+        await until(lambda: ids(ada.text) == ids(grace.text) == [1])
+        revoked.add("ada")
+        await asyncio.wait_for(ada.task, 10)
+        assert ada.text.endswith("retry: 100\n\n")
+        job.close()
+        await asyncio.wait_for(grace.task, 10)
+        assert ids(grace.text) == [1, 2]
 
     asyncio.run(test())
 
@@ -545,7 +613,7 @@ async def test_a_job_of_another_process_is_found_in_the_store() -> None:
 
 
 @run
-async def test_an_id_that_is_none_never_reaches_the_store() -> None:
+async def test_57_an_id_that_is_none_never_reaches_the_store() -> None:
     store = Elsewhere()
     app = application(store=store)
     for job_id in ("..", "a b", "x" * 129, "%23", "caf%C3%A9"):

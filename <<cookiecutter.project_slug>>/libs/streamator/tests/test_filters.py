@@ -184,7 +184,7 @@ def test_readers_that_wait_together_are_given_the_same_bytes() -> None:
 # With `follow`
 
 
-def test_a_filtered_reader_resumes_after_any_id_and_sees_what_is_shown_of_the_rest() -> None:
+def test_30_a_filtered_reader_resumes_after_any_id_and_sees_what_is_shown_of_the_rest() -> None:
     log = asyncio.run(open_store("memory").find(job_of_all(50).job_id))
     assert log is not None
     whole = asyncio.run(collect(log))

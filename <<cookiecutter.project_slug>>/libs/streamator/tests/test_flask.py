@@ -54,7 +54,7 @@ def test_a_heartbeat_comes_while_nothing_happens() -> None:
     job.close()
 
 
-def test_a_stream_that_is_closed_while_it_waits_ends(pool: ThreadPoolExecutor) -> None:
+def test_25_a_stream_that_is_closed_while_it_waits_ends(pool: ThreadPoolExecutor) -> None:
     job = JobLogger()
     stream = EventStream(log_of(job))
     next(stream)
@@ -68,7 +68,7 @@ def test_a_stream_that_is_closed_while_it_waits_ends(pool: ThreadPoolExecutor) -
     job.close()
 
 
-def test_a_shutdown_ends_streams_without_done(pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_04_a_shutdown_ends_streams_without_done(pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamator.shutdown._ending_until", float("-inf"))  # restored after the test
     job = JobLogger()
     job.log("one")
@@ -170,7 +170,7 @@ def test_an_endpoint_may_name_the_events() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_a_forked_worker_streams_too() -> None:
+def test_50_a_forked_worker_streams_too() -> None:
     program = """
 import os, sys, json
 from streamator import JobLogger

@@ -45,7 +45,7 @@ def texts(events: list[dict[str, Any]]) -> list[str]:
 # What a reader sees
 
 
-def test_two_readers_see_everything_and_so_does_one_who_comes_late() -> None:
+def test_22_two_readers_see_everything_and_so_does_one_who_comes_late() -> None:
     async def main() -> None:
         log = EventLog()
         early = [asyncio.create_task(collect(log)) for _ in range(2)]
@@ -64,7 +64,7 @@ def test_two_readers_see_everything_and_so_does_one_who_comes_late() -> None:
     run(main())
 
 
-def test_after_the_end_every_reader_gets_what_it_has_not_seen() -> None:
+def test_24_after_the_end_every_reader_gets_what_it_has_not_seen() -> None:
     async def main() -> None:
         log = EventLog()
         for n in range(1, 11):
@@ -107,7 +107,7 @@ def test_a_reader_that_is_ahead_of_a_log_that_lags_waits_for_what_follows() -> N
     run(main())
 
 
-def test_a_reader_with_an_id_from_another_log_reads_from_the_beginning_when_the_lag_is_over() -> None:
+def test_33_a_reader_with_an_id_from_another_log_reads_from_the_beginning_when_the_lag_is_over() -> None:
     async def main() -> None:
         log = mirrored(3, lag_seconds=0.1)
         before = time.monotonic()
@@ -207,34 +207,7 @@ def test_a_slow_reader_gets_a_gap_where_events_are_gone_and_the_rest() -> None:
 # Waiting
 
 
-def test_a_worker_thread_wakes_an_idle_loop() -> None:
-    async def main() -> None:
-        log = EventLog()
-        batches = follow(log, heartbeat=3_600)
-        delays = []
-        for n in range(10):
-            waiting = asyncio.ensure_future(anext(batches))
-            await settled(log)
-            appended: list[float] = []
-            go = threading.Event()
-
-            def work(n: int = n, go: threading.Event = go, appended: list[float] = appended) -> None:
-                go.wait()
-                time.sleep(0.01)  # the loop is in its select() by now
-                appended.append(time.monotonic())
-                log.append_log(str(n), "info")
-
-            thread = in_thread(work)
-            go.set()
-            assert texts(list(await waiting)) == [str(n)]
-            delays.append(time.monotonic() - appended[0])
-            thread.join()
-        assert sorted(delays)[5] < 0.1, delays
-
-    run(main())
-
-
-def test_every_append_from_a_thread_reaches_a_reader_that_waits_for_each() -> None:
+def test_49_every_append_from_a_thread_reaches_a_reader_that_waits_for_each() -> None:
     async def main() -> None:
         log = EventLog(pace=0)
         seen = threading.Semaphore(0)
@@ -443,7 +416,7 @@ def test_a_passing_status_is_told_once_without_an_id_and_a_later_one_too() -> No
 
 
 @pytest.mark.parametrize("same_thread", [True, False])
-def test_a_loop_that_closed_under_its_readers_does_not_concern_the_job(
+def test_55_a_loop_that_closed_under_its_readers_does_not_concern_the_job(
     same_thread: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracebacks: list[Any] = []

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import streamator.log
 from streamator import EventLog
 
 
@@ -67,7 +68,7 @@ def test_a_log_read_in_steps_of_any_size_is_complete(lines: int, limit: int) -> 
         assert [event["message"] for _, event in found] == [f"line {n}" for n in range(1, lines + 1)]
 
 
-def test_every_cursor_reads_exactly_what_follows_it() -> None:
+def test_30_every_cursor_reads_exactly_what_follows_it() -> None:
     log = filled(600)
     log.close()
     whole = read_all(log)
@@ -109,7 +110,7 @@ def test_readers_at_the_same_place_share_the_bytes() -> None:
     assert full.read(0, 20_000).frames is full.read(0, 20_000).frames
 
 
-def test_ids_that_do_not_exist_start_at_the_beginning() -> None:
+def test_32_ids_that_do_not_exist_start_at_the_beginning() -> None:
     log = filled(3)
     assert [log.start_at(after) for after in (0, 1, 3, 4, 10**400, -1)] == [0, 1, 3, 0, 0, 0]
 
@@ -117,7 +118,7 @@ def test_ids_that_do_not_exist_start_at_the_beginning() -> None:
 # Time
 
 
-def test_t_counts_seconds_from_the_start_and_never_falls(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_39_t_counts_seconds_from_the_start_and_never_falls(monkeypatch: pytest.MonkeyPatch) -> None:
     log = EventLog(start=time.monotonic() - 5)
     log.append_log("x", "info")
     for clock in (0.0, 1e10):  # the wall clock jumps
@@ -128,6 +129,16 @@ def test_t_counts_seconds_from_the_start_and_never_falls(monkeypatch: pytest.Mon
     times = [event["t"] for event in log.read()]
     assert len(times) == 6 and times == sorted(times)
     assert 5 <= times[0] < 15 and times[-1] - times[0] < 5
+
+
+def test_39_t_does_not_fall_where_the_thread_that_looked_first_comes_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = EventLog(start=0)
+    for readings in ((5.0, 4.0, 6.0), (3.0, 7.0, 6.5)):  # in one run of entries, and from one to the next
+        for reading in readings:
+            monkeypatch.setattr(streamator.log, "monotonic", lambda reading=reading: reading)
+            log.append_log("x", "info")
+        last = log.last
+    assert last == 6 and [event["t"] for event in log.read()] == [5.0, 5.0, 6.0, 6.0, 7.0, 7.0]
 
 
 # Closing
@@ -146,7 +157,7 @@ def test_closing_is_the_last_event_and_happens_once() -> None:
     assert list(events[-1]) == ["event", "status", "t"] and events[-1]["status"] == "completed"
 
 
-def test_many_threads_append_and_close_and_what_was_taken_is_there() -> None:
+def test_52_many_threads_append_and_close_and_what_was_taken_is_there() -> None:
     for _ in range(5):
         log = EventLog()
         taken: list[int] = []

@@ -17,13 +17,13 @@ from typing import Any, cast
 import httpx
 import pytest
 import uvicorn
+from dynamo_server import Proxy, error
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 from redis_server import RedisServer
 from starlette.applications import Starlette
-from test_dynamo import Proxy, error
 from websockets.sync.client import connect
 
 from streamator import DynamoStore, EventLog, JobEmitter, JobLogger, MemoryStore, RedisStore, follow
@@ -447,20 +447,6 @@ def test_an_outage_of_redis_is_seen_in_what_waits_what_fails_and_how_long_it_too
             job.close()
         finally:
             store.close()
-
-
-@pytest.fixture
-def proxy(server: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """In front of a DynamoDB."""
-    proxy = Proxy(server[0])
-    for name, setting in {
-        "AWS_ENDPOINT_URL_DYNAMODB": proxy.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, setting)
-    yield proxy
-    proxy.server.shutdown()
-    proxy.server.server_close()
 
 
 def test_throttled_writes_to_dynamodb_are_counted_by_their_kind(proxy: Proxy) -> None:

@@ -13,7 +13,9 @@ import pytest
 import streamator
 
 FOLDER = Path(__file__).parents[1]
-MODULES = sorted(path.stem for path in (FOLDER / "src" / "streamator").glob("*.py"))
+PACKAGE = FOLDER / "src" / "streamator"
+FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+MODULES = [file.removesuffix(".py").replace("/", ".").removesuffix(".__init__") for file in FILES]
 NEED_AN_EXTRA = {"fastapi", "flask", "metrics"}  # `dynamo` imports without its own, and says so when it is used
 
 BLOCK = """
@@ -157,7 +159,7 @@ def test_the_wheel_holds_the_package_its_types_and_nothing_else(tmp_path: Path) 
     source.mkdir()
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(FOLDER / name, source)
-    shutil.copytree(FOLDER / "src" / "streamator", source / "src" / "streamator")
+    shutil.copytree(PACKAGE, source / "src" / "streamator")
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--disable-pip-version-check", str(source)]
     subprocess.run([*command, "-w", str(tmp_path)], check=True, timeout=300)
     (wheel,) = tmp_path.glob("*.whl")
@@ -168,7 +170,7 @@ def test_the_wheel_holds_the_package_its_types_and_nothing_else(tmp_path: Path) 
         said = archive.read(metadata).decode()
         archive.extractall(tmp_path / "out")
     package = sorted(name.removeprefix("streamator/") for name in names if name.startswith("streamator/"))
-    assert package == sorted([*(f"{name}.py" for name in MODULES), "py.typed"])
+    assert package == sorted([*FILES, "py.typed"])
     assert {name.partition("/")[0] for name in names} == {"streamator", metadata.partition("/")[0]}
     needed = [line for line in said.splitlines() if line.startswith("Requires-Dist") and "extra ==" not in line]
     assert needed == []

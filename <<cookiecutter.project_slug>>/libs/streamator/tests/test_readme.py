@@ -202,7 +202,7 @@ def test_its_numbers_are_the_codes() -> None:
 def test_each_guarantee_names_a_test_that_there_is() -> None:
     (table,) = re.findall(r"^## Guarantees\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
     named = set(re.findall(r"`(test_\w+)`", table))
-    files = [*(FOLDER / "tests").glob("test_*.py"), FOLDER / "src" / "streamator" / "testing.py"]
+    files = [*(FOLDER / "tests").rglob("test_*.py"), *(FOLDER / "src" / "streamator" / "testing").glob("*.py")]
     there = set(re.findall(r"def (test_\w+)\(", "\n".join(path.read_text(encoding="utf-8") for path in files)))
     assert len(named) > 15 and named <= there, named - there
     for row in re.findall(r"^\| \*\*.*\n(.*)$", table, re.MULTILINE):  # under each guarantee its tests

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -19,7 +16,9 @@ from typing import Any
 import pytest
 from redis_server import RedisServer
 
-from streamator import EventLog, JobLogger, RedisStore, StoreError, follow, open_store
+from streamator import EventLog, JobEmitter, JobLogger, RedisStore, StoreError, follow, open_store
+from streamator.testing.base import messages
+from streamator.testing.outages import Viewer, found, told, transcript, until
 
 LEASE = 1.5
 
@@ -61,30 +60,6 @@ def run(job: Awaitable[Any], timeout: float = 40) -> Any:
     return asyncio.run(bounded())
 
 
-def until(condition: Callable[[], Any], timeout: float = 20) -> Any:
-    end = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < end, "the condition was never met"
-        time.sleep(0.01)
-    return value
-
-
-async def found(store: RedisStore, job_id: str) -> EventLog:
-    while True:
-        with contextlib.suppress(StoreError):
-            if (log := await store.find(job_id)) is not None:
-                return log
-        await asyncio.sleep(0.02)
-
-
-async def transcript(store: RedisStore, job_id: str) -> list[dict[str, Any]]:
-    return [event async for batch in follow(await found(store, job_id)) for event in batch]
-
-
-def messages(events: list[dict[str, Any]]) -> list[str]:
-    return [event["message"] for event in events if event["event"] == "log"]
-
-
 def lines(n: int, start: int = 0) -> list[str]:
     return [f"line {i}" for i in range(start, n)]
 
@@ -96,10 +71,6 @@ def log_all(job: JobLogger, texts: list[str], pause: float = 0.0) -> None:
             time.sleep(pause)
 
 
-def warnings_of(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
-    return [record.getMessage() for record in caplog.records if words in record.getMessage()]
-
-
 def script(code: str, server: RedisServer, prefix: str, **kwargs: Any) -> subprocess.Popen[str]:
     """Another process: ``store`` is its store."""
     head = (
@@ -107,28 +78,6 @@ def script(code: str, server: RedisServer, prefix: str, **kwargs: Any) -> subpro
         f"store = RedisStore({server.url!r}, key_prefix={prefix!r}, lease_seconds={LEASE})\n"
     )
     return subprocess.Popen([sys.executable, "-c", head + code], text=True, **kwargs)
-
-
-class Viewer:
-    """A viewer in a thread of its own, who reads to the end."""
-
-    def __init__(self, store: RedisStore, job_id: str, after: int = 0) -> None:
-        self.events: list[dict[str, Any]] = []
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._read(store, job_id, after)), daemon=True)
-        self._thread.start()
-
-    async def _read(self, store: RedisStore, job_id: str, after: int) -> None:
-        async for batch in follow(await found(store, job_id), after):
-            self.events += batch
-
-    @property
-    def messages(self) -> list[str]:
-        return messages(list(self.events))
-
-    def join(self) -> list[dict[str, Any]]:
-        self._thread.join(40)
-        assert not self._thread.is_alive(), f"the stream did not end; the last event was {self.events[-1:]}"
-        return self.events
 
 
 # How it is stored
@@ -188,17 +137,6 @@ def test_the_jobs_begun_last_are_listed_with_their_state(make: Make, redis_serve
 # Processes
 
 
-def test_ten_thousand_lines_of_another_process_arrive_exactly(
-    redis_server: RedisServer, prefix: str, make: Make
-) -> None:
-    text = "for i in range(10_000): job.log(f'line {i} ' + os.urandom(30).hex())"
-    producer = script(f"job = JobLogger(store, job_id='job')\n{text}\njob.close()", redis_server, prefix)
-    events = run(transcript(make(), "job"))
-    assert [message.split()[1] for message in messages(events)] == [str(i) for i in range(10_000)]
-    assert events[-1]["event"] == "done" and len(events) == 10_001
-    assert producer.wait(10) == 0
-
-
 def test_a_line_is_in_another_process_some_milliseconds_after_it_was_logged(
     redis_server: RedisServer, prefix: str, make: Make
 ) -> None:
@@ -231,58 +169,6 @@ def test_a_short_script_leaves_its_log_behind(redis_server: RedisServer, prefix:
     assert messages(events) == ["x"] and events[-1]["status"] == "completed"
 
 
-def test_a_killed_producer_is_lost_within_two_leases(redis_server: RedisServer, prefix: str, make: Make) -> None:
-    producer = script("job = JobLogger(store, job_id='job')\njob.log('x')\ntime.sleep(60)", redis_server, prefix)
-    store = make()
-
-    async def watch() -> tuple[float, list[dict[str, Any]]]:
-        log = await found(store, "job")
-        while not log.last:
-            await asyncio.sleep(0.01)
-        producer.kill()
-        killed = time.monotonic()
-        events = []
-        took = 0.0
-        async for batch in follow(log):
-            events += list(batch)
-            if {"event": "status", "status": "lost"} in events and not took:
-                took = time.monotonic() - killed
-        return took, events
-
-    took, events = run(watch())
-    assert 0 < took < 2 * LEASE
-    assert [event["event"] for event in events] == ["log", "status"]  # and then the stream ended
-    producer.wait()
-    late = run(transcript(store, "job"))  # who comes later is told as well
-    assert late[1:] == [{"event": "status", "status": "lost"}]
-
-
-def test_a_producer_that_was_stopped_is_lost_and_found_again(
-    redis_server: RedisServer, prefix: str, make: Make
-) -> None:
-    code = "job = JobLogger(store, job_id='job')\nsys.stdin.readline()\njob.log('y')\njob.close()"
-    producer = script(code, redis_server, prefix, stdin=subprocess.PIPE)
-    store = make()
-
-    async def watch() -> list[str]:
-        log = await found(store, "job")
-        os.kill(producer.pid, signal.SIGSTOP)
-        seen: list[str] = []
-        async for batch in follow(log):
-            for event in batch:
-                seen.append(event.get("status") or event["message"])
-                if event.get("status") == "lost":
-                    os.kill(producer.pid, signal.SIGCONT)
-                if event.get("status") == "running":
-                    assert producer.stdin
-                    producer.stdin.write("\n")
-                    producer.stdin.flush()
-        return seen
-
-    assert run(watch()) == ["lost", "running", "y", "completed"]
-    assert producer.wait(10) == 0
-
-
 def test_a_job_that_its_process_has_let_go_of_is_lost(make: Make) -> None:
     writer, reader = make(max_jobs=1), make()
     job = JobLogger(writer, job_id="job")
@@ -304,7 +190,7 @@ def test_the_log_of_an_earlier_run_of_the_same_id_is_kept(make: Make, caplog: py
     assert messages(run(transcript(make(), "job"))) == ["mine"]
 
 
-def test_a_forked_child_logs_jobs_of_its_own(redis_server: RedisServer, prefix: str, make: Make) -> None:
+def test_50_a_child_of_multiprocessing_leaves_its_logs(redis_server: RedisServer, prefix: str, make: Make) -> None:
     code = """
 import multiprocessing, warnings
 warnings.simplefilter('ignore')
@@ -363,7 +249,7 @@ def test_many_jobs_are_followed_by_one_connection_that_waits(redis_server: Redis
         assert [event["event"] for event in viewer.join()] == ["log", "done"]
 
 
-def test_a_flood_of_unknown_ids_reads_little(redis_server: RedisServer, make: Make) -> None:
+def test_58_a_flood_of_unknown_ids_reads_little(redis_server: RedisServer, make: Make) -> None:
     reader = make()
 
     async def flood() -> None:
@@ -417,7 +303,7 @@ def test_a_log_that_keeps_what_came_first_is_kept_whole(make: Make) -> None:
     assert [event["event"] for event in events[100:]] == ["gap", "done"] and events[100]["missed"] == 200
 
 
-def test_a_log_that_has_expired_goes_on_where_it_was_or_with_what_is_in_memory(
+def test_21_a_log_that_has_expired_goes_on_where_it_was_or_with_what_is_in_memory(
     make: Make, redis_server: RedisServer, prefix: str
 ) -> None:
     writer, reader = make(maxlen=100), make()
@@ -441,59 +327,7 @@ def test_a_log_that_has_expired_goes_on_where_it_was_or_with_what_is_in_memory(
 # A server that fails
 
 
-def test_a_server_that_is_not_there_yet_stops_nobody(
-    own: RedisServer, make: Make, caplog: pytest.LogCaptureFixture
-) -> None:
-    own.kill()
-    began = time.monotonic()
-    writer = make(own)
-    with JobLogger(writer, job_id="job") as job:
-        log_all(job, lines(200))
-    assert time.monotonic() - began < 0.5
-    assert "201 events of 1 job waiting" in until(lambda: writer.degraded)
-    assert "Connection refused" in str(writer.degraded) or "connect" in str(writer.degraded)
-    assert run(writer.find("job")).last == 201  # here it is seen all the same
-    with pytest.raises(StoreError, match="could not be read"):
-        run(make(own).find("job"))
-    own.start()
-    assert messages(run(transcript(make(own), "job"))) == lines(200)
-    until(lambda: writer.degraded is None)
-    assert len(warnings_of(caplog, "writing fails")) == len(warnings_of(caplog, "writing works again")) == 1
-
-
-def test_an_outage_of_ten_seconds_loses_nothing(
-    own: RedisServer, make: Make, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The server dies with all that it had, and comes back empty; then it does so again at once."""
-    writer, reader = make(own), make(own)
-    job = JobLogger(writer, job_id="job")
-    quiet = JobLogger(writer, job_id="quiet")
-    quiet.log("x")
-    log_all(job, lines(100), 0.001)
-    viewer, watcher = Viewer(reader, "job"), Viewer(reader, "quiet")
-    until(lambda: len(viewer.messages) == 100 and watcher.messages == ["x"])
-    own.kill()
-    log_all(job, lines(10_100, 100), 0.001)
-    until(lambda: reader.degraded and writer.degraded)
-    own.start()
-    log_all(job, lines(10_200, 10_100), 0.001)
-    until(lambda: writer.degraded is None and reader.degraded is None)
-    own.kill()
-    own.start()
-    log_all(job, lines(10_300, 10_200), 0.001)
-    job.close()
-    assert viewer.join()[-1]["event"] == "done"
-    assert viewer.messages == lines(10_300)
-    assert {event["event"] for event in viewer.events} == {"log", "done"}  # neither a gap nor a false "lost"
-    assert messages(run(transcript(make(own), "job"))) == lines(10_300)
-    # A job that says nothing is written again as well.
-    assert run(found(make(own), "quiet")).last == 1
-    quiet.close()
-    assert [event["event"] for event in watcher.join()] == ["log", "done"]
-    assert warnings_of(caplog, "has lost")
-
-
-def test_a_server_that_comes_back_with_a_part_of_its_data_is_given_the_rest(own: RedisServer, make: Make) -> None:
+def test_18_a_server_that_comes_back_with_a_part_of_its_data_sets_no_viewer_back(own: RedisServer, make: Make) -> None:
     """As after a failover to a replica that was behind."""
     writer, reader = make(own), make(own)
     job = JobLogger(writer, job_id="job")
@@ -535,7 +369,7 @@ def test_a_failover_is_waited_out(own: RedisServer, make: Make, caplog: pytest.L
         own.client.replicaof("NO", "ONE")
         job.close()
         assert messages(viewer.join()) == lines(100)
-        assert len(warnings_of(caplog, "writing fails")) == 1
+        assert len(told(caplog, "writing fails")) == 1
 
 
 def test_a_server_out_of_memory_is_reported_and_gets_all_of_it_later(
@@ -556,48 +390,7 @@ def test_a_server_out_of_memory_is_reported_and_gets_all_of_it_later(
     job.close()
     assert messages(viewer.join()) == lines(1_100)
     until(lambda: writer.degraded is None)
-    assert len(warnings_of(caplog, "writing fails")) == 1
-
-
-def test_a_server_that_hangs_does_not_slow_the_job(own: RedisServer, make: Make) -> None:
-    writer, reader = make(own), make(own)
-    job = JobLogger(writer, job_id="job")
-    job.log("first")
-    viewer = Viewer(reader, "job")
-    until(lambda: viewer.messages == ["first"])
-    own.pause()
-    took = []
-    for n in range(3_000):
-        began = time.perf_counter()
-        job.log(f"line {n}")
-        took.append(time.perf_counter() - began)
-        time.sleep(0.0005)
-    assert sorted(took)[-4] < 0.005  # a shared machine may take the processor away now and then
-    assert "no answer" in until(lambda: writer.degraded)
-    assert "no answer" in until(lambda: reader.degraded)
-    own.resume()
-    job.close()
-    assert messages(viewer.join()) == ["first", *lines(3_000)]
-    assert {event["event"] for event in viewer.events} == {"log", "done"}
-    assert messages(run(transcript(make(own), "job"))) == ["first", *lines(3_000)]
-
-
-def test_closing_while_the_server_is_down_is_bounded_and_tells_the_loss(
-    own: RedisServer, make: Make, caplog: pytest.LogCaptureFixture
-) -> None:
-    writer = make(own, close_seconds=0.5)
-    job = JobLogger(writer, job_id="job")
-    job.log("stored")
-    assert writer.flush() == 0
-    own.kill()
-    began = time.monotonic()
-    log_all(job, lines(41))
-    job.close()
-    assert time.monotonic() - began < 0.1
-    writer.close()
-    assert time.monotonic() - began < 2
-    (told,) = warnings_of(caplog, "not stored")
-    assert "42 events" in told
+    assert len(told(caplog, "writing fails")) == 1
 
 
 def test_a_connection_cut_in_mid_job_loses_nothing_and_is_no_news(
@@ -612,10 +405,32 @@ def test_a_connection_cut_in_mid_job_loses_nothing_and_is_no_news(
         redis_server.client.client_kill_filter(_type="normal", skipme=True)
     job.close()
     assert messages(viewer.join()) == lines(1_000)
-    assert not warnings_of(caplog, "writing fails")
+    assert not told(caplog, "writing fails")
 
 
-def test_a_wrong_password_is_one_warning_and_the_live_view_goes_on(
+def test_a_call_that_fails_closes_no_connection_under_another_thread(
+    own: RedisServer, make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two wait for a server that hangs: the writer, and who looks for requests to cancel the job."""
+    monkeypatch.setattr("streamator.redis.ANSWER_SECONDS", 0.3)
+    store = make(own)
+
+    async def work() -> None:
+        job = JobEmitter(store, job_id="job")
+        job.track(asyncio.get_running_loop().create_future())
+        await asyncio.to_thread(store.flush)
+        own.pause()
+        log_all(job, lines(10))
+        for said in ("writing fails", "to cancel jobs cannot be read"):
+            await asyncio.to_thread(until, lambda said=said: told(caplog, said))
+        own.resume()
+        await asyncio.to_thread(until, lambda: store.degraded is None)
+
+    run(work())
+    assert not told(caplog, "in a way it does not know")
+
+
+def test_14_a_wrong_password_is_one_warning_and_the_live_view_goes_on(
     own: RedisServer, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     own.client.config_set("requirepass", "right")
@@ -625,7 +440,25 @@ def test_a_wrong_password_is_one_warning_and_the_live_view_goes_on(
     said = str(until(lambda: writer.degraded))
     assert "give a url with the user and the password" in said and "wrong@" not in said
     assert run(writer.find("job")).last == 20
-    assert len(warnings_of(caplog, "writing fails")) == 1
+    assert len(told(caplog, "writing fails")) == 1
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_14_a_password_that_is_changed_in_mid_job_costs_no_line(own: RedisServer, make: Make, count: int) -> None:
+    letters: list[Any] = []
+    writer = make(own, lease_seconds=60, dead_letters=letters.append)  # no beat comes before the lines
+    job = JobLogger(writer)
+    job.log("x")
+    assert writer.flush() == 0
+    own.client.config_set("requirepass", "another")
+    own.client.client_kill_filter(_type="normal", skipme=True)
+    for _ in range(count):
+        job.log("x")
+    assert "give a url with the user and the password" in str(until(lambda: writer.degraded))
+    own.client.config_set("requirepass", "")
+    assert writer.flush() == 0
+    job.close()
+    assert messages(run(transcript(make(own), job.job_id))) == ["x"] * (count + 1) and letters == []
 
 
 # The constructor

@@ -1,7 +1,4 @@
-"""The base of remote stores, on a store made of a dict: writer, mirror and lease without a network.
-
-Two stores on one `Cloud` are two processes: they share nothing but what is stored.
-"""
+"""The base of remote stores, on a store made of a dict: writer, mirror and lease without a network."""
 
 from __future__ import annotations
 
@@ -14,65 +11,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from cloud import Cloud, CloudStore, Streams, StreamStore
+from simulation import Process, simulation
 
 from streamator import EventLog, JobExists, JobLogger, StoreError, chunk, chunk_mirror, chunk_writer, follow, mirror
-from streamator.remote import Chunk, ChunkStore, Fetched, Key, StoreFault
+from streamator.remote import Chunk, ChunkStore, RemoteStore, StoreFault
 
 PATIENCE = 30.0  # seconds, where it does not matter how long it takes
-
-
-class Cloud:
-    """What is stored, and how it fails."""
-
-    def __init__(self) -> None:
-        self.chunks: dict[Key, list[tuple[Chunk, str]]] = {}  # each with its former versions
-        self.fetches: list[list[Key]] = []
-        self.writes: list[Key] = []
-        self.on_write: Callable[[str, int, Chunk], None] = lambda job_id, index, chunk: None
-        self.on_fetch: Callable[[list[Key]], object] = lambda keys: None
-        self.stale = 0.0
-        self.unknown = 0.0
-        self.lock = threading.Lock()  # what is written is there, or it is not
-
-    def lose_everything(self) -> None:
-        with self.lock:
-            self.chunks.clear()
-
-
-class CloudStore(ChunkStore):
-    def __init__(self, cloud: Cloud, **options: Any) -> None:
-        self.cloud = cloud
-        super().__init__(**{"flush_seconds": 0.02, "lease_seconds": 0.9, "close_seconds": 2, **options})
-
-    @property
-    def _place(self) -> str:
-        return "cloud"
-
-    def _write(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
-        self.cloud.writes.append((job_id, index))
-        self.cloud.on_write(job_id, index, chunk)
-        with self.cloud.lock:
-            versions = self.cloud.chunks.get((job_id, index), [])
-            if known and not versions:
-                raise StoreFault("gone", "the cloud is empty")
-            if versions and (versions[-1][1] != run or versions[-1][0].beat >= chunk.beat):
-                raise StoreFault("conflict", "another run")
-            self.cloud.chunks[job_id, index] = [*versions, (chunk, run)]
-        return len(chunk.text) // 4
-
-    def _fetch(self, keys: list[Key]) -> Fetched:
-        self.cloud.fetches.append(keys)
-        self.cloud.on_fetch(keys)
-        fetched = Fetched()
-        for key in keys:
-            versions = self.cloud.chunks.get(key)
-            if random.random() < self.cloud.unknown:
-                fetched.unknown.add(key)
-            elif versions:
-                back = random.randint(1, 3) if random.random() < self.cloud.stale else 1
-                if back <= len(versions):
-                    fetched.found[key] = versions[-back][0]
-        return fetched
 
 
 @pytest.fixture
@@ -150,6 +95,14 @@ def waiting(free: threading.Event) -> Callable[..., None]:
         free.wait(10)
 
     return hang
+
+
+def after(first: Callable[..., None], call: Callable[..., Any]) -> Callable[..., Any]:
+    def both(*arguments: Any) -> Any:
+        first()
+        return call(*arguments)
+
+    return both
 
 
 def fail(kind: Any, when: Callable[[], bool]) -> Callable[..., None]:
@@ -675,7 +628,36 @@ def test_a_job_that_is_stored_a_moment_later_is_found(cloud: Cloud, make: Make) 
     assert run(ask()) is not None
 
 
-def test_an_unknown_job_is_missing_and_costs_few_reads_a_second(cloud: Cloud, make: Make) -> None:
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("store", [CloudStore, StreamStore])
+def test_a_job_that_began_while_the_store_was_away_is_found_when_it_is_back(
+    store: Callable[..., RemoteStore], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its producer may wait for the next try: for the others it is not there yet, and that is no answer."""
+    away = True
+
+    def fail(*_: object) -> None:
+        if away:
+            raise StoreFault("down", "nobody answers")
+
+    for name in ("append", "beat"):
+        monkeypatch.setattr(Streams, name, after(fail, getattr(Streams, name)))
+    monkeypatch.setattr(StreamStore, "read", after(fail, StreamStore.read))
+    for name in ("_write", "_fetch"):
+        monkeypatch.setattr(CloudStore, name, after(fail, getattr(CloudStore, name)))
+    with simulation(seed) as sim, sim.inside(Process()):
+        stored = Cloud() if store is CloudStore else Streams()
+        writer, reader = (store(stored, lease_seconds=10) for _ in range(2))
+        writer.create("job")
+        with pytest.raises(StoreError):
+            asyncio.run(reader.find("job"))
+        sim.sleep(20)
+        away = False
+        assert asyncio.run(reader.find("job")) is not None
+        assert asyncio.run(reader.find("nobody")) is None
+
+
+def test_58_an_unknown_job_is_missing_and_costs_few_reads_a_second(cloud: Cloud, make: Make) -> None:
     reader = make()
 
     async def ask() -> None:
@@ -686,7 +668,7 @@ def test_an_unknown_job_is_missing_and_costs_few_reads_a_second(cloud: Cloud, ma
     assert len(cloud.fetches) <= 4  # within a third of a second, in which it may be on its way
 
 
-def test_a_flood_of_unknown_ids_is_few_reads(cloud: Cloud, make: Make) -> None:
+def test_58_a_flood_of_unknown_ids_is_few_reads(cloud: Cloud, make: Make) -> None:
     reader = make()
 
     async def ask() -> None:
@@ -696,7 +678,7 @@ def test_a_flood_of_unknown_ids_is_few_reads(cloud: Cloud, make: Make) -> None:
     assert len(cloud.fetches) <= 60
 
 
-def test_too_many_searches_at_once_are_turned_away(cloud: Cloud, make: Make) -> None:
+def test_58_too_many_searches_at_once_are_turned_away(cloud: Cloud, make: Make) -> None:
     free = threading.Event()
     cloud.on_fetch = waiting(free)
     reader = make()
@@ -713,7 +695,7 @@ def test_too_many_searches_at_once_are_turned_away(cloud: Cloud, make: Make) -> 
 
 
 @pytest.mark.parametrize("job_id", ["", "../x", "a#b", "x" * 129, "a\n", "é"])
-def test_no_invalid_id_reaches_the_store(cloud: Cloud, make: Make, job_id: str) -> None:
+def test_57_no_invalid_id_reaches_the_store(cloud: Cloud, make: Make, job_id: str) -> None:
     assert run(make().find(job_id)) is None
     assert cloud.fetches == []
 
@@ -882,7 +864,7 @@ def test_no_more_jobs_of_others_are_held_than_allowed(cloud: Cloud, make: Make) 
     assert logs[5].last == 3 and not logs[5].ended
 
 
-def test_many_open_jobs_are_bounded(cloud: Cloud, make: Make) -> None:
+def test_66_many_open_jobs_are_bounded(cloud: Cloud, make: Make) -> None:
     writer = make(max_jobs=10)
     for n in range(300):
         JobLogger(writer, job_id=f"job{n}").log("x")

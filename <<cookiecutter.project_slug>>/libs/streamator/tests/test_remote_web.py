@@ -239,7 +239,7 @@ def start(store: dict[str, Any]) -> Iterator[Callable[..., Any]]:
 Start = Callable[..., Any]
 
 
-def test_two_viewers_and_a_late_one_see_everything(start: Start) -> None:
+def test_23_two_viewers_and_a_late_one_see_everything(start: Start) -> None:
     web, job = start(Web), start(Job)
     job.tell(3)
     early = [Viewer(web, job.id) for _ in range(2)]
@@ -252,7 +252,7 @@ def test_two_viewers_and_a_late_one_see_everything(start: Start) -> None:
         is_whole(viewer.join(), 7)
 
 
-def test_a_log_larger_than_an_item_is_replayed_whole(start: Start) -> None:
+def test_15_a_log_larger_than_an_item_is_replayed_whole(start: Start) -> None:
     web, job = start(Web), start(Job)
     job.tell(15_000)
     job.tell("close")
@@ -261,7 +261,7 @@ def test_a_log_larger_than_an_item_is_replayed_whole(start: Start) -> None:
     assert sum(len(json.dumps(event)) for _, event in events) > 800_000
 
 
-def test_a_viewer_goes_on_exactly_where_it_was_when_its_server_was_killed(start: Start) -> None:
+def test_30_a_viewer_goes_on_exactly_where_it_was_when_its_server_was_killed(start: Start) -> None:
     web, job = start(Web), start(Job)
     job.tell(300)
     viewer = Viewer(web, job.id)
@@ -272,10 +272,32 @@ def test_a_viewer_goes_on_exactly_where_it_was_when_its_server_was_killed(start:
     anew = start(Web)
     is_whole(anew.stream(job.id, **{"Last-Event-ID": "300"}), 500, after=300)
     is_whole(anew.stream(job.id, "?after=123"), 500, after=123)
-    is_whole(anew.stream(job.id, "?after=5", **{"Last-Event-ID": "300"}), 500, after=300)  # the header wins
 
 
-def test_an_id_that_the_log_does_not_have_is_no_error(start: Start) -> None:
+def goes_on_where_it_was(start: Start) -> None:
+    """A server is killed, and the job in it."""
+    web, job = start(Web), start(Job, lease_seconds=LEASE)
+    job.tell(300)
+    viewer = Viewer(web, job.id)
+    until(lambda: len(viewer.events()) == 300)
+    for process in (web, job):
+        process.kill()
+    assert viewer.join()[-1][0] == 300, "it ends with neither the end of the job nor its loss"
+    events = start(Web).stream(job.id, **{"Last-Event-ID": "123"})
+    assert events == [*viewer.events()[123:], (0, {"event": "status", "status": "lost"})]
+
+
+@pytest.mark.parametrize("store", ["dynamo"], indirect=True)
+def test_02_a_viewer_goes_on_where_it_was_at_a_new_server_and_then_the_job_is_lost(start: Start) -> None:
+    goes_on_where_it_was(start)
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+def test_03_a_viewer_goes_on_where_it_was_at_a_new_server_and_then_the_job_is_lost(start: Start) -> None:
+    goes_on_where_it_was(start)
+
+
+def test_32_an_id_that_the_log_does_not_have_is_no_error(start: Start) -> None:
     web, job = start(Web), start(Job)
     job.tell(20)
     for cursor in ("-1", "x", "9" * 400, "9" * 18):
@@ -284,9 +306,23 @@ def test_an_id_that_the_log_does_not_have_is_no_error(start: Start) -> None:
     job.tell("close")
     for cursor in ("-1", "x", ""):
         is_whole(web.stream(job.id, **{"Last-Event-ID": cursor}), 20)
-    for cursor in ("21", "22", "9" * 400):  # the end of a closed log, and past it
+
+
+def test_34_the_end_of_a_closed_log_and_past_it_is_204(start: Start) -> None:
+    web, job = start(Web), start(Job)
+    job.tell(20)
+    job.tell("close")
+    for cursor in ("21", "22", "9" * 400):
         answer = web.client.get(f"/log/{job.id}/stream", headers={"Last-Event-ID": cursor})
         assert answer.status_code == 204
+
+
+def test_35_the_header_wins_over_the_query(start: Start) -> None:
+    web, job = start(Web), start(Job)
+    job.tell(20)
+    job.tell("close")
+    for header, query in ((15, 5), (5, 15)):
+        is_whole(web.stream(job.id, f"?after={query}", **{"Last-Event-ID": str(header)}), 20, after=header)
 
 
 def test_a_viewer_that_comes_from_a_server_that_knew_more_gets_each_line_once(start: Start) -> None:
@@ -321,7 +357,7 @@ def test_a_snapshot_is_complete_while_the_job_runs_and_after_its_end(start: Star
         assert seen["logs"][-1]["status"] == "completed"
 
 
-def test_viewers_of_a_killed_job_see_that_it_is_lost_and_then_the_end(start: Start) -> None:
+def test_19_viewers_of_a_killed_job_see_that_it_is_lost_and_then_the_end(start: Start) -> None:
     web, job = start(Web), start(Job, lease_seconds=LEASE)
     job.tell(5)
     viewer = Viewer(web, job.id)

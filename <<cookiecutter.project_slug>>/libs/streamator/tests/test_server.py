@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +71,10 @@ class Server:
     def tasks(self) -> int:
         return int(self.client.get("/tasks").json()["tasks"])
 
+    def held(self) -> dict[str, int]:
+        """What the server holds: its tasks, objects, open files, and bytes of memory."""
+        return {**self.client.get("/held").json(), "bytes": resident(self.process.pid)}
+
     def stop(self) -> None:
         self.client.close()
         if self.process.poll() is None:
@@ -122,7 +129,7 @@ class Viewer:
         assert not self._thread.is_alive(), "the viewer still hangs"
 
 
-def test_lines_arrive_one_after_another_at_two_viewers_and_a_late_one(server: Server) -> None:
+def test_23_lines_arrive_one_after_another_at_two_viewers_and_a_late_one(server: Server) -> None:
     job_id = server.start(lines=30, gap=0.05)
     first, second = Viewer(server, job_id), Viewer(server, job_id)
     eventually(lambda: len(first.events()) >= 5 and len(second.events()) >= 5, "five lines at both viewers")
@@ -136,7 +143,7 @@ def test_lines_arrive_one_after_another_at_two_viewers_and_a_late_one(server: Se
         assert viewer.events()[-1][1]["event"] == "done"
 
 
-def test_a_worker_thread_wakes_an_idle_loop(server: Server) -> None:
+def test_49_a_worker_thread_wakes_an_idle_loop(server: Server) -> None:
     job_id = server.start("/stamps", lines=20)
     delays = []
     with server.client.stream("GET", f"/log/{job_id}/stream") as response:
@@ -156,7 +163,7 @@ def test_a_thread_that_logs_much_loses_nothing(server: Server) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_fifty_streams_cleanly_without_done(server: Server, number: signal.Signals) -> None:
+def test_04_a_signal_ends_fifty_streams_cleanly_without_done(server: Server, number: signal.Signals) -> None:
     job_id = server.start(lines=3, keep_open=True)
     viewers = [Viewer(server, job_id) for _ in range(50)]
     eventually(lambda: all(len(viewer.events()) == 3 for viewer in viewers), "three lines at fifty viewers")
@@ -172,7 +179,7 @@ def test_a_signal_ends_fifty_streams_cleanly_without_done(server: Server, number
     assert "Traceback" not in server.output.read_text()
 
 
-def test_a_reload_does_not_wait_for_an_open_stream(tmp_path: Path) -> None:
+def test_05_a_reload_does_not_wait_for_an_open_stream(tmp_path: Path) -> None:
     module = tmp_path / "reloaded.py"
     version = "\n\n@app.get('/version')\ndef version() -> int:\n    return 1\n"
     module.write_text((HERE / "server_app.py").read_text() + version)
@@ -197,7 +204,7 @@ def test_a_reload_does_not_wait_for_an_open_stream(tmp_path: Path) -> None:
         server.stop()
 
 
-def test_viewers_that_leave_are_freed(server: Server) -> None:
+def test_25_viewers_that_leave_are_freed_within_a_second(server: Server) -> None:
     job_id = server.start(lines=1, keep_open=True)
     base = server.tasks()
     with ExitStack() as stack:
@@ -212,16 +219,98 @@ def test_viewers_that_leave_are_freed(server: Server) -> None:
     assert time.monotonic() - left < 1
 
 
-def test_a_viewer_that_never_reads_holds_up_nobody_and_costs_little(server: Server) -> None:
+STREAM = "GET /log/{}/stream HTTP/1.1\r\nhost: x\r\n\r\n"
+SOCKET = (
+    "GET /log/{}/ws HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+    "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("request_text", [STREAM, SOCKET], ids=["stream", "socket"])
+def test_27_a_viewer_that_never_reads_holds_up_nobody_and_costs_little(server: Server, request_text: str) -> None:
     big = server.start(lines=20_000, text="x" * 1000)  # 20 MB: more than any socket buffer takes
     assert len(server.events(big)) == 20_001
     with socket.create_connection(("127.0.0.1", server.port)) as stuck:
         full, base = resident(server.process.pid), server.tasks()
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        stuck.sendall(f"GET /log/{big}/stream HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        stuck.sendall(request_text.format(big).encode())
         eventually(lambda: server.tasks() > base, "the stuck stream")
         assert len(server.events(big)) == 20_001
         assert resident(server.process.pid) - full < 4_000_000, "a viewer holds more than what is on its way"
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """So many open files as the sockets of thousands of viewers are, here and in a server that is started next."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4_096), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextmanager
+def watching(server: Server, job_id: str, count: int) -> Iterator[list[socket.socket]]:
+    """So many viewers, each of which has seen the first line."""
+    request = STREAM.format(job_id).encode()
+    with ExitStack() as stack:
+        address = ("127.0.0.1", server.port)
+        viewers = [stack.enter_context(socket.create_connection(address, PATIENCE_S)) for _ in range(count)]
+        for viewer in viewers:
+            viewer.sendall(request)
+        for viewer in viewers:
+            seen = b""
+            while b"\ndata: " not in seen:
+                piece = viewer.recv(4_096)
+                assert piece, seen
+                seen += piece
+        yield viewers
+
+
+def is_as_before(server: Server, before: dict[str, int], viewers: int) -> None:
+    """Of so many viewers who have left, nothing is held."""
+    eventually(lambda: server.tasks() <= before["tasks"], "the tasks of the viewers to end")
+    after = server.held()
+    assert after["files"] <= before["files"]
+    assert after["objects"] - before["objects"] < viewers / 10, "an object for each of them would be more"
+
+
+def test_28_two_thousand_idle_viewers_take_40_kb_each_at_most_and_are_freed(many_files: None, server: Server) -> None:
+    job_id = server.start(lines=1, keep_open=True)
+    with watching(server, job_id, 100):
+        pass  # what is allocated once, is
+    before = server.held()
+    with watching(server, job_id, 2_000):
+        full = server.held()
+        assert full["tasks"] - before["tasks"] >= 2_000
+        assert (full["bytes"] - before["bytes"]) / 2_000 <= 40_000
+    is_as_before(server, before, 2_000)
+
+
+def test_29_ten_thousand_viewers_that_come_and_go_leave_nothing_behind(server: Server) -> None:
+    job_id = server.start(lines=1, keep_open=True)
+
+    def come_and_go(hundreds: int) -> None:
+        for _ in range(hundreds):
+            with watching(server, job_id, 100) as viewers:
+                for viewer in viewers[::2]:  # half of them without a goodbye
+                    viewer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    come_and_go(10)
+    before = server.held()
+    come_and_go(100)
+    is_as_before(server, before, 10_000)
+    assert resident(server.process.pid) - before["bytes"] < 3_000_000, "300 bytes of each of them would be that"
+
+
+def test_58_a_flood_of_unknown_ids_is_404s_and_leaves_nothing_behind(server: Server) -> None:
+    def flood(count: int) -> None:
+        for _ in range(count):
+            assert server.client.get(f"/log/{uuid.uuid4().hex}/stream").status_code == 404
+
+    flood(200)
+    before = server.held()
+    flood(2_000)
+    is_as_before(server, before, 2_000)
 
 
 def resident(pid: int) -> int:
@@ -248,7 +337,7 @@ def test_cancel_stops_the_task(server: Server) -> None:
 
 @pytest.mark.parametrize("job_id", ["..%2f..%2fetc", "%2e%2e", "a%23b", "x" * 10_000, "%00", "%ff", "a b", "é"])
 @pytest.mark.parametrize("path", ["/log/{}/stream", "/log/{}", "/job/{}/stream", "/job/{}/result"])
-def test_no_job_id_is_a_server_error(server_for_ids: Server, path: str, job_id: str) -> None:
+def test_57_no_job_id_is_a_server_error(server_for_ids: Server, path: str, job_id: str) -> None:
     assert server_for_ids.client.get(path.format(job_id)).status_code == 404
 
 

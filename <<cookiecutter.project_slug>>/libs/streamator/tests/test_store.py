@@ -12,14 +12,7 @@ import pytest
 
 from streamator import EventLog, JobEmitter, JobExists, JobLogger, MemoryStore, Store, StoreError, follow, open_store
 from streamator.store import find_job
-from streamator.testing import StoreContract, collect
-
-
-class TestMemoryStoreContract(StoreContract):
-    @pytest.fixture
-    def store(self) -> MemoryStore:
-        return MemoryStore()
-
+from streamator.testing import collect
 
 # Bounds
 
@@ -42,7 +35,7 @@ def test_running_jobs_outlive_finished_ones_however_many_are_running() -> None:
     assert all(store.get(f"running-{n}") is job for n, job in enumerate(running))
 
 
-def test_a_store_full_of_open_jobs_forgets_the_oldest_and_sends_its_viewers_away() -> None:
+def test_66_a_store_full_of_open_jobs_forgets_the_oldest_and_sends_its_viewers_away() -> None:
     async def main() -> None:
         store = MemoryStore(max_jobs=2)
         oldest = JobLogger(store, job_id="oldest")
@@ -63,7 +56,7 @@ def test_a_store_full_of_open_jobs_forgets_the_oldest_and_sends_its_viewers_away
     asyncio.run(main())
 
 
-def test_a_hundred_thousand_jobs_that_never_close_stay_bounded_and_cheap() -> None:
+def test_66_a_hundred_thousand_jobs_that_never_close_stay_bounded_and_cheap() -> None:
     store = MemoryStore(max_jobs=5_000)
     began = time.process_time()
     for n in range(100_000):

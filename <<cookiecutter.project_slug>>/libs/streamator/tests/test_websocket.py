@@ -84,7 +84,7 @@ def test_a_socket_shows_every_event_in_order_with_its_id_and_ends_with_done(serv
     assert events[-1][1]["status"] == "completed"
 
 
-def test_lines_come_while_the_job_runs_at_two_viewers(server: Server) -> None:
+def test_22_lines_come_while_the_job_runs_at_two_viewers(server: Server) -> None:
     job_id = server.start(lines=3, keep_open=True)
     with open_socket(server, job_id) as first, open_socket(server, job_id, "job") as second:
         for connection in (first, second):
@@ -98,17 +98,25 @@ def test_lines_come_while_the_job_runs_at_two_viewers(server: Server) -> None:
             assert ([event_id for event_id, _ in events], code) == ([4], 1000)
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"), [("", 1), ("?after=4", 5), ("?after=-1", 1), ("?after=x", 1), ("?after=1&after=9", 10)]
-)
-def test_a_socket_starts_after_the_id_that_the_viewer_has(server: Server, query: str, expected: int) -> None:
+@pytest.mark.parametrize(("query", "expected"), [("", 1), ("?after=0", 1), ("?after=4", 5), ("?after=1&after=9", 10)])
+def test_30_a_socket_starts_right_after_the_id_that_the_viewer_has(server: Server, query: str, expected: int) -> None:
+    assert streamed(server, query) == (list(range(expected, 12)), 1000)
+
+
+@pytest.mark.parametrize("query", ["?after=-1", "?after=x", "?after=%ff"])
+def test_32_an_id_that_is_none_reads_a_socket_from_the_beginning(server: Server, query: str) -> None:
+    assert streamed(server, query) == (list(range(1, 12)), 1000)
+
+
+def streamed(server: Server, query: str) -> tuple[list[int], int]:
+    """The ids that a socket shows of a log of eleven events, and the code that it is closed with."""
     with open_socket(server, server.start(lines=10), query=query) as connection:
         events, code = read(connection)
-    assert ([event_id for event_id, _ in events], code) == (list(range(expected, 12)), 1000)
+    return [event_id for event_id, _ in events], code
 
 
 @pytest.mark.parametrize("cursor", ["11", "12", "9" * 400])
-def test_the_end_of_a_closed_log_and_past_it_closes_at_once(server: Server, cursor: str) -> None:
+def test_34_the_end_of_a_closed_log_and_past_it_closes_at_once(server: Server, cursor: str) -> None:
     job_id = server.start(lines=10)
     server.events(job_id)
     with open_socket(server, job_id, query=f"?after={cursor}") as connection:
@@ -125,7 +133,7 @@ def test_an_unknown_job_is_closed_with_4404(server: Server, job_id: str) -> None
     "origin",
     ["https://evil.example", "null", "http://127.0.0.1.evil.example", "http://127.0.0.1:1", "file://", "http://[", "x"],
 )
-def test_a_page_of_another_site_is_refused_with_403(server: Server, origin: str) -> None:
+def test_60_a_page_of_another_site_is_refused_with_403(server: Server, origin: str) -> None:
     job_id = server.start(lines=1)
     for route in ("log", "job"):
         with pytest.raises(InvalidStatus) as refused, open_socket(server, job_id, route, origin=origin):
@@ -163,7 +171,7 @@ def test_the_server_s_own_pages_may_connect(server: Server) -> None:
 
 @pytest.mark.parametrize("size", [MAX_MESSAGE + 1, 10_000_000])
 @pytest.mark.parametrize("kind", [str, bytes])
-def test_a_client_that_sends_too_much_is_closed_with_1009(server: Server, size: int, kind: type) -> None:
+def test_67_a_client_that_sends_too_much_is_closed_with_1009(server: Server, size: int, kind: type) -> None:
     with open_socket(server, server.start(lines=1, keep_open=True)) as connection:
         connection.send("x" * size if kind is str else b"x" * size)
         assert read(connection)[1] == 1009
@@ -186,7 +194,7 @@ def test_a_log_s_socket_does_not_cancel(server: Server) -> None:
     assert not server.client.get(f"/log/{job_id}").json()["closed"]
 
 
-def test_a_client_that_does_not_answer_pings_is_closed_and_freed(tmp_path: Path) -> None:
+def test_67_a_client_that_does_not_answer_pings_is_closed_and_freed(tmp_path: Path) -> None:
     server = Server(tmp_path / "server.log", "--ws-ping-interval", "0.1", "--ws-ping-timeout", "0.1")
     try:
         job_id = server.start(lines=1, keep_open=True)
@@ -214,7 +222,7 @@ def shake_hands(raw: socket.socket, path: str) -> None:
     assert raw.recv(12) == b"HTTP/1.1 101"
 
 
-def test_a_socket_that_leaves_is_freed(server: Server) -> None:
+def test_25_a_socket_that_leaves_is_freed_within_a_second(server: Server) -> None:
     job_id = server.start(lines=1, keep_open=True)
     base = server.tasks()
     with ExitStack() as stack:
@@ -225,10 +233,10 @@ def test_a_socket_that_leaves_is_freed(server: Server) -> None:
                 connection.close()
             else:
                 connection.socket.shutdown(socket.SHUT_RDWR)  # gone without a word
-        eventually(lambda: server.tasks() <= base, "the sockets to be freed")
+        eventually(lambda: server.tasks() <= base, "the sockets to be freed", seconds=1)
 
 
-def test_a_signal_ends_sockets_with_1012_and_without_done(tmp_path: Path) -> None:
+def test_04_a_signal_ends_sockets_with_1012_and_without_done(tmp_path: Path) -> None:
     server = Server(tmp_path / "server.log")
     try:
         job_id = server.start(lines=3, keep_open=True)
@@ -383,7 +391,7 @@ async def test_a_gap_and_a_passing_state_are_shown_too() -> None:
 
 
 @run
-async def test_no_text_breaks_or_forges_a_message() -> None:
+async def test_40_no_text_breaks_or_forges_a_message() -> None:
     hostile = ['"}},{"id":9', "a\r\n\n\nid: 99\ndata: {}\n\n", "\u2028\x00", "\U0001f600", "\ud800"]
     with JobLogger() as job:
         for message in hostile:
@@ -419,7 +427,7 @@ async def test_a_job_without_a_task_says_why_it_is_not_cancelled() -> None:
     await viewer.task
 
 
-def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_26_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamator.viewer, "SEND_TIMEOUT_SECONDS", 0.05)
 
     async def test() -> None:
@@ -428,7 +436,7 @@ def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
         await until(lambda: stuck.texts and well.texts)
         stuck.taking.clear()
         job.log("hello")
-        await asyncio.wait_for(stuck.task, 10)
+        await until(stuck.task.done)
         await until(lambda: well.ids == [1])
         assert stuck.ids == []
         job.close()
@@ -438,7 +446,7 @@ def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("fault", [OSError, RuntimeError])
-def test_a_server_that_has_closed_the_socket_is_understood(fault: type[Exception]) -> None:
+def test_67_a_server_that_has_closed_the_socket_is_understood(fault: type[Exception]) -> None:
     async def test() -> None:
         job = JobLogger()
         viewer = Socket(WebSocketApp(job.job_id))
@@ -457,7 +465,7 @@ def test_a_server_that_has_closed_the_socket_is_understood(fault: type[Exception
 
 
 @pytest.mark.parametrize("paused", [False, True])
-def test_a_socket_closes_with_4401_when_its_permission_ends(monkeypatch: pytest.MonkeyPatch, paused: bool) -> None:
+def test_64_a_socket_closes_with_4401_when_its_permission_ends(monkeypatch: pytest.MonkeyPatch, paused: bool) -> None:
     monkeypatch.setattr(streamator.shutdown, "SWEEP_SECONDS", 0.01)
     permitted = time.time() + 0.2
 
@@ -515,7 +523,7 @@ async def test_dependencies_guard_the_socket_and_hold_nothing_while_it_is_open()
 
 
 @run
-async def test_origins_that_are_named_may_connect() -> None:
+async def test_60_origins_that_are_named_may_connect() -> None:
     job_id = finished()
     for allowed, origin, host, accepted in (
         (["https://a.example"], b"https://a.example", b"b.example", True),

@@ -46,7 +46,7 @@ def test_a_frame_is_an_id_and_one_line_of_data() -> None:
     assert frame(8, '{"a":"\ud800"}') == 'id: 8\ndata: {"a":"\ufffd"}\n\n'.encode()
 
 
-def test_a_browser_reads_one_event_for_each_message_whatever_it_holds() -> None:
+def test_40_a_browser_reads_one_event_for_each_message_whatever_it_holds() -> None:
     log = EventLog()
     for text in HOSTILE_TEXTS:
         log.append_log(text, "info")
@@ -106,5 +106,5 @@ def test_a_poll_is_the_events_the_next_id_and_whether_it_is_over() -> None:
         ("9" * 19, 10**18 - 1), ("9" * 400, 10**18 - 1), ("9" * 5_000, 10**18 - 1), ("7\n", 7), ("1_000", 0),
     ],
 )  # fmt: skip
-def test_a_cursor_is_a_number_and_anything_else_reads_from_the_beginning(text: str | None, cursor: int) -> None:
+def test_32_a_cursor_is_a_number_and_anything_else_reads_from_the_beginning(text: str | None, cursor: int) -> None:
     assert parse_cursor(text) == cursor

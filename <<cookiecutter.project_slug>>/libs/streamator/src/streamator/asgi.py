@@ -30,6 +30,7 @@ from .viewer import (
     find_log,
     given_store,
     header,
+    logger,
     snapshot_json,
     stream_headers,
 )  # fmt: skip
@@ -61,7 +62,8 @@ class StreamApp:
     an unknown visibility a 422, a store that cannot be read a 503, and a cursor at the end of a closed log a 204, which
     tells an `EventSource` to stop. It ends after the job's last event; when the viewer leaves; when the viewer takes
     nothing for 30 seconds; and, without the last event, when the server shuts down and at the Unix time that an
-    authentication has put into ``scope["streamator.ends_at"]``, or within a second of it.
+    authentication has put into ``scope["streamator.ends_at"]``, or within a second of it. Where it has put a function
+    into ``scope["streamator.revoked"]``, that is asked once a second, and ends the stream when it gives true.
     """
 
     __slots__ = ("_compress", "_heartbeat", "_job_id", "_named", "_store", "_view")
@@ -139,23 +141,23 @@ class _Stream(Viewer):
         try:
             view = view.narrowed(scope["query_string"])
         except ValueError as error:
-            await unprocessable(self.send, error)
+            await unprocessable(self.put, error)
             return None
         try:
             log = await find_log(self.job_id, store)
         except StoreError as error:
-            await unavailable(self.send, error)
+            await unavailable(self.put, error)
             return None
         if log is None:
-            await not_found(self.send)
+            await not_found(self.put)
             return None
         after = cursor(scope)
         if log.closed and after >= log.last and after:
-            await respond(self.send, 204)
+            await respond(self.put, 204)
             return None
         if self.encoder is not None:
             headers = [*headers, (b"content-encoding", self.encoder.name.encode())]
-        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self.put({"type": "http.response.start", "status": 200, "headers": headers})
         await self._put(self._encoded(wire.opening(RETRY_MS)))
         return view.follow(log, after, self.heartbeat)
 
@@ -167,9 +169,12 @@ class _Stream(Viewer):
 
 
 async def _until_gone(receive: Receive, batches: Follow) -> None:
-    """Stop following when the viewer has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass  # the rest of a body that nobody reads
+    """Stop following when the viewer has left, or sends what a middleware does not let through."""
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass  # the rest of a body that nobody reads
+    except Exception as error:
+        logger.info("a viewer is sent away: %s: %s", type(error).__name__, error)
     batches.stop()
 
 
@@ -188,7 +193,8 @@ class LogApp:
 
     ``GET {prefix}/{job_id}/stream`` is the live stream; see `StreamApp`. ``WS {prefix}/{job_id}/ws`` is the same over
     a WebSocket; see `WebSocketApp`. ``GET {prefix}/{job_id}`` is what there is
-    now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
+    now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since,
+    or for the rest of a log of more than 16 MiB.
     Whoever knows a job's id can read it: put what your framework has for authentication in front of it.
     """
 

@@ -21,11 +21,15 @@ ODD_READS: Final = 8  # two seconds of reads that do not join on: no read is sta
 class _Mirror(Mirror):
     """How far a job's chunks have been read."""
 
-    __slots__ = ("anew", "carry", "due", "hunt", "index", "interval", "odd", "past", "polled_at", "tail", "window")
+    __slots__ = (
+        "anew", "carry", "due", "hunt", "index", "index_beat", "interval", "odd", "past", "polled_at", "tail", "window",
+    )  # fmt: skip
 
     def __init__(self, log: EventLog) -> None:
         super().__init__(log)
         self.index = 0
+        self.index_beat = 0
+        """The beat of the chunk ``index``: each later one has a later beat. 0: not known."""
         self.carry = ""
         """What is read of the event after the log's last."""
         self.tail = 0
@@ -48,6 +52,15 @@ class _Mirror(Mirror):
             return sorted({low + (high - low) * k // 8 for k in range(1, 9)} - {low})
         start = self.index + self.past
         return list(range(start, start + self.window))
+
+    def begin_anew(self) -> None:
+        """Read it again from chunk 0; what is there already is not appended again."""
+        self.odd = self.index = self.index_beat = self.tail = 0
+        self.anew = True
+
+    def is_left_over(self, n: int, chunk: Chunk) -> bool:
+        """Whether a chunk is of a former writing of the log: the store has lost what was before it since."""
+        return n > self.index and chunk.beat < self.index_beat
 
     def joins(self, chunk: Chunk) -> bool:
         return (chunk.first, chunk.offset) <= (self.log.last + 1, len(self.carry))
@@ -178,9 +191,10 @@ class ChunkMirrors(Mirrors[_Mirror]):
                 polled.append((job_id, mirror))
             elif (job_id, 0) not in fetched.unknown:
                 since = self._missed.setdefault(job_id, (now, now))[0]
+                until = max(since + self._grace, self._late_until)
                 # A flood of ids that were never given out gets no second look.
-                if now < since + self._grace and len(self._finds) <= GRACE_JOBS:
-                    self._missed[job_id] = since, min(now + POLL_SECONDS, since + self._grace)
+                if now < until and len(self._finds) <= GRACE_JOBS:
+                    self._missed[job_id] = since, min(now + POLL_SECONDS, until)
                     continue
                 self._note_missing(job_id, now)
                 answers[job_id] = None
@@ -200,10 +214,13 @@ class ChunkMirrors(Mirrors[_Mirror]):
         if mirror.hunt is not None:
             known = more = self._hunt(mirror, job_id, fetched, mirror.hunt)
             wanted = []
+            if mirror.log.closed:  # what was found is the last chunk
+                mirror.ready = True
+                return True
         current = mirror.index
         for n in wanted:
             chunk = fetched.found.get((job_id, n))
-            if chunk is None:
+            if chunk is None or mirror.is_left_over(n, chunk):
                 known = (job_id, n) not in fetched.unknown
                 if known and n == current and mirror.beat:
                     fits = False  # it was there before: a stale read, or the chunks are gone
@@ -223,7 +240,10 @@ class ChunkMirrors(Mirrors[_Mirror]):
                     fits = more = False
                     break
                 mirror.jump(chunk)
-            mirror.index = n
+            if n > mirror.index:
+                mirror.index, mirror.index_beat = n, 0
+            if not chunk.tail:  # chunk 0 that is kept from expiring has a beat later than those that follow
+                mirror.index_beat = max(mirror.index_beat, chunk.beat)
             grown = mirror.append(chunk) or grown
             if mirror.log.closed:
                 mirror.ready = True
@@ -235,10 +255,12 @@ class ChunkMirrors(Mirrors[_Mirror]):
         # What does not fit says nothing of the producer, until it is known that nothing fits.
         told = known and (not mirror.odd or mirror.anew)
         self._watch_lease(job_id, mirror, told, mirror.beat != beat, now, 2 * mirror.interval + 0.1)
-        if mirror.odd >= ODD_READS:  # not stale, then: the store has lost it, and the job is written anew
-            mirror.odd = 0
-            mirror.index = mirror.tail = 0
-            mirror.anew = True
+        # Reads that do not fit for so long are not stale: the store has lost it, and the job is written anew. So may it
+        # be where there is no news in chunks that were left over, which is looked at before its producer is lost.
+        silent = mirror.ready and mirror.quiet >= mirror.lease and not mirror.anew
+        if mirror.odd >= ODD_READS or silent:
+            mirror.begin_anew()
+            more = False
         mirror.past = more
         if more:  # by ever larger steps, but never so large as to ask for much that is not there
             mirror.window = min(max(2, mirror.index // 3), FETCH_KEYS // 2)
@@ -275,7 +297,7 @@ class ChunkMirrors(Mirrors[_Mirror]):
             if chunk is not None:
                 if not mirror.joins(chunk):
                     mirror.jump(chunk)
-                mirror.index = high
+                mirror.index, mirror.index_beat = high, 0
                 mirror.append(chunk)
         return True
 

@@ -273,7 +273,10 @@ class ChunkWriter(Writer[_Outgoing]):
                 self._failed(out, fault)
                 return
             # Though it was taken once. It is tried again later: the tail is not to wait for it.
-            logger.warning("%s: the first chunk of job %r may expire: %s", self._place, out.job_id, fault.reason)
+            logger.warning(
+                "%s: the first chunk of job %r may expire: %s", self._place, out.job_id, fault.reason,
+                extra={"job_id": out.job_id},
+            )  # fmt: skip
         out.head_at = time.monotonic()
 
     def _failed(self, out: _Outgoing, fault: StoreFault) -> None:

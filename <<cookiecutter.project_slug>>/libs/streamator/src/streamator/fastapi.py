@@ -33,7 +33,7 @@ from .shutdown import end_streams
 from .store import MemoryStore, Store, find_job, stores
 from .stream import HEARTBEAT_SECONDS
 from .view import view_of
-from .viewer import ENDS_AT, Message, cancel_job, find_log, given_store, snapshot_json, stream_headers
+from .viewer import ENDS_AT, REVOKED, Message, cancel_job, find_log, given_store, snapshot_json, stream_headers
 from .websocket import WebSocketApp
 
 _NO_STORE = {"cache-control": "no-store"}
@@ -107,8 +107,7 @@ class _StreamRoute(APIRoute):
         await super().handle(inner, receive, send)
         response = inner[_LATER]
         if response is not None:
-            if ENDS_AT in inner:  # a dependency's word
-                scope[ENDS_AT] = inner[ENDS_AT]
+            scope.update((name, inner[name]) for name in (ENDS_AT, REVOKED) if name in inner)  # a dependency's word
             stream = response.stream(scope, receive, send)
             del inner, response, scope, receive, send
             await stream
@@ -193,7 +192,8 @@ def add_log_routes(
 
     ``GET {prefix}/{job_id}/stream`` is the live stream; see `StreamResponse`. ``WS {prefix}/{job_id}/ws`` is the same
     over a WebSocket; see `WebSocketApp`. ``GET {prefix}/{job_id}`` is what there is now,
-    ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
+    ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since,
+    or for the rest of a log of more than 16 MiB.
     """
     opened = given_store(store, store_options)
     shows: dict[str, Any] = {"filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size}

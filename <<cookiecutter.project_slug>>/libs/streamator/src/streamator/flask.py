@@ -103,7 +103,8 @@ def add_log_routes(
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
     ``GET {prefix}/{job_id}/stream`` is the live stream; see `make_stream_response`. ``GET {prefix}/{job_id}`` is what
-    there is now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since.
+    there is now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since,
+    or for the rest of a log of more than 16 MiB.
     """
     opened = given_store(store, store_options)
     view = view_of(filter, batch_delay_ms, batch_size)

@@ -435,10 +435,13 @@ class EventLog:
             return True
         with self._lock:
             if self._closed:
-                # What waits in a closed log came too late, and each such entry has a call that gets here.
-                late = bool(self._raw)
-                del self._raw[:3]
-                return not late
+                # What waits in a closed log came too late, and each such entry has a call that gets here: to take out
+                # its own, and not that of another thread, whose call would then say that it was in time.
+                for at in range(1, len(self._raw), 3):
+                    if self._raw[at] is text:
+                        del self._raw[at - 1 : at + 2]
+                        return False
+                return True
             self._settle()
             crowded = self._block_seconds is not None and self._lag() > self._maxlen - self._run
         if self._account is not None and self._size != self.charged:

@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 from .errors import StoreError
 from .fault import StoreFault, Trouble, logger
 from .log import EventLog
+from .writer import RETRY_CAP_SECONDS
 
 MIRROR_IDLE_SECONDS: Final = 60.0  # a follower shows itself every 15 s
 FRESH_SECONDS: Final = 1.0  # the wait for news of a job that is here already
@@ -22,6 +23,9 @@ MAX_FINDS: Final = 1_000  # waiting at once
 # So many jobs that are not there are looked for again, in case they were begun a moment ago.
 GRACE_JOBS: Final = 50
 MISSING_SECONDS: Final = 0.5
+# So long after the store was away, what others had to write meanwhile may be on its way: their longest wait between two
+# tries, and a moment.
+LATE_SECONDS: Final = RETRY_CAP_SECONDS + 1.0
 MISSING_KEPT: Final = 10_000
 # A producer is lost when its beat stood still for so many leases: reads at both ends included, within two.
 LOST_LEASES: Final = 1.25
@@ -76,6 +80,8 @@ class Mirrors(ABC, Generic[Followed]):
         """Jobs whose producer was lost: the beat at which it stood still."""
         self._thread: threading.Thread | None = None
         self._trouble: Trouble | None = None
+        self._late_until = 0.0
+        """Until when a job that is not there may still be on its way into the store."""
         self._warned = False
 
     # What a mirror gives
@@ -268,6 +274,8 @@ class Mirrors(ABC, Generic[Followed]):
 
     def _worked(self) -> None:
         """A read came through."""
+        if self._trouble is not None and self._trouble.severe:
+            self._late_until = time.monotonic() + LATE_SECONDS
         self._trouble = None
         if self._warned:
             self._warned = False

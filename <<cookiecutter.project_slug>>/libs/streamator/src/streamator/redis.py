@@ -226,13 +226,18 @@ class _Calls:
             except redis.RedisError as error:
                 # A connection that was idle may have been closed: the first to notice tries once more.
                 again = isinstance(error, redis.ConnectionError) and not last_try
-                self._client.connection_pool.disconnect()
+                self._hang_up()
                 if not again:
                     raise _fault_of(error) from error
         if any(isinstance(reply, redis.exceptions.ReadOnlyError) for reply in replies):
             # A failover: the name leads to another server now, or soon.
-            self._client.connection_pool.disconnect()
+            self._hang_up()
         return replies
+
+    def _hang_up(self) -> None:
+        """Let go of the connections, but for those that another thread waits at: it would fail in ways that are not
+        Redis's."""
+        self._client.connection_pool.disconnect(inuse_connections=False)
 
     def append(self, appends: Sequence[Append]) -> list[int | StoreFault]:
         try:
@@ -401,7 +406,10 @@ def _text(value: bytes | str) -> str:
 
 # What Redis says while it cannot serve anybody, for now.
 _DOWN: Final = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE")
-_DENIED: Final = ("NOAUTH", "NOPERM", "WRONGPASS", "AUTHENTICATION", "INVALID USERNAME")
+_DENIED: Final = (
+    "NOAUTH", "NOPERM", "WRONGPASS", "AUTHENTICATION", "INVALID USERNAME",
+    "PROTOCOL ERROR: UNAUTHENTICATED",  # its answer to a request of more than ten words from who has not signed in
+)  # fmt: skip
 
 
 def _fault_of(error: BaseException, other: FaultKind = "denied") -> StoreFault:

@@ -80,7 +80,7 @@ def add(stream: Stream) -> None:
     if opened.timer is None:
         opened.timer = loop.call_later(SWEEP_SECONDS, opened.sweep)
     watch_signals()
-    if time.monotonic() < _ending_until:
+    if is_ending():
         stream.end()
 
 
@@ -140,6 +140,11 @@ def end_streams() -> None:
         except RuntimeError:
             if not loop.is_closed():
                 raise
+
+
+def is_ending() -> bool:
+    """Whether the server was told to stop, less than 10 seconds ago: see `end_streams`. From any thread."""
+    return time.monotonic() < _ending_until
 
 
 class _Chained:

@@ -22,6 +22,7 @@ ASK_JOBS: Final = 100  # in one call
 # A job that was begun a moment ago, on another server, may not be stored yet: it is looked for once more, and again.
 GRACE_SECONDS: Final = 0.25
 GRACE_STEP: Final = 0.03
+LATE_STEP: Final = 0.25
 # Between two changes of what is followed. A read that waits is given up for each.
 CHANGE_SECONDS: Final = 0.02
 CANCEL_SECONDS: Final = 0.1
@@ -180,14 +181,15 @@ class _Session:
         of = self._of
         heads = await self._reader.look(asked)
         now = time.monotonic()
-        again = False
+        wait = BEAT_SECONDS
         answers: dict[str, EventLog | None] = {}
         for job_id in asked:
             head = heads.get(job_id)
             began = self._asked_at.setdefault(job_id, now)
             # A flood of ids that were never given out gets no second look.
-            if head is None and now < began + GRACE_SECONDS and len(of._finds) <= GRACE_JOBS:
-                again = True
+            if head is None and now < max(began + GRACE_SECONDS, of._late_until) and len(of._finds) <= GRACE_JOBS:
+                step = GRACE_STEP if now < began + GRACE_SECONDS else LATE_STEP
+                wait = min(wait, step)
                 continue
             del self._asked_at[job_id]
             if head is None:
@@ -199,27 +201,31 @@ class _Session:
                 with of._lock:
                     of._mirrors[job_id] = _Mirror(of._new_log(), head.producer, head.lease)
         of._answer(answers)
-        return GRACE_STEP if again else BEAT_SECONDS
+        return wait
 
     async def _fill(self, new: dict[str, _Mirror]) -> bool:
         """Read what there is of new jobs, a part of each. Returns whether there is more."""
         of = self._of
         found = await self._reader.read({job_id: mirror.cursor for job_id, mirror in new.items()}, READ_ROWS)
-        done: dict[str, _Mirror] = {}
+        closed: dict[str, EventLog | None] = {}
+        open_ones: dict[str, _Mirror] = {}
         for job_id, mirror in new.items():
             rows = found.get(job_id, [])
             mirror.append(rows)
-            if mirror.log.closed or len(rows) < READ_ROWS:
-                done[job_id] = mirror
-        open_ones = {job_id: mirror for job_id, mirror in done.items() if not mirror.log.closed}
+            if mirror.log.closed:
+                mirror.ready = True
+                closed[job_id] = mirror.log
+            elif len(rows) < READ_ROWS:
+                open_ones[job_id] = mirror
+        # Before anything else is read, which may fail: a log that is closed is not looked at again.
+        of._answer(closed)
         if open_ones:
             await self._beats(open_ones)
-        for job_id, mirror in done.items():
+        for job_id, mirror in open_ones.items():
             mirror.ready = True
-            if job_id in open_ones:
-                of._was_lost(job_id, mirror)
-        of._answer({job_id: mirror.log for job_id, mirror in done.items()})
-        return len(done) < len(new)
+            of._was_lost(job_id, mirror)
+        of._answer({job_id: mirror.log for job_id, mirror in open_ones.items()})
+        return len(closed) + len(open_ones) < len(new)
 
     # Jobs that are followed
 

@@ -33,8 +33,12 @@ Headers = list[tuple[bytes, bytes]]
 
 RETRY_MS = 3_000
 SEND_TIMEOUT_SECONDS = 30.0
-# In a request's scope, put there by an authentication: the Unix time at which the permission to look on ends.
+# About how much a poll is answered at once. Whoever is behind by more asks again, after its `next`.
+POLL_BYTES = 16_777_216
+# In a request's scope, put there by an authentication: the Unix time at which the permission to look on ends, and a
+# function that is asked once a second whether it has ended before that.
 ENDS_AT = "streamator.ends_at"
+REVOKED = "streamator.revoked"
 
 logger = logging.getLogger("streamator")
 
@@ -42,7 +46,9 @@ logger = logging.getLogger("streamator")
 class Viewer:
     """A client that follows a job's log. ``with viewer:`` is the time in which it does."""
 
-    __slots__ = ("ending", "ends_at", "expired", "follow", "job_id", "send", "sending_since", "stuck", "task")
+    __slots__ = (
+        "ending", "ends_at", "expired", "follow", "job_id", "revoked", "send", "sending_since", "stuck", "task",
+    )  # fmt: skip
 
     transport: ClassVar[str]
     """One of `shutdown.TRANSPORTS`."""
@@ -55,6 +61,7 @@ class Viewer:
         self.sending_since: float | None = None
         self.ending = False
         self.ends_at: float | None = None
+        self.revoked: Callable[[], bool] | None = None
         self.expired = False
         self.stuck = False
 
@@ -71,12 +78,13 @@ class Viewer:
             self.follow.stop()
         self.task = self.follow = None
         if isinstance(error, OSError):  # how an ASGI server (spec 2.4) says that the client has left
-            logger.debug("a viewer of job %s left", self.job_id)
+            logger.debug("a viewer of job %s left", self.job_id, extra={"job_id": self.job_id})
             return True
         if isinstance(error, asyncio.CancelledError) and self.stuck:
             if task is not None and hasattr(task, "uncancel"):  # Python 3.11
                 task.uncancel()
-            logger.info("a viewer of job %s took nothing for %g s: given up", self.job_id, SEND_TIMEOUT_SECONDS)
+            text, about = "a viewer of job %s took nothing for %g s: given up", {"job_id": self.job_id}
+            logger.info(text, self.job_id, SEND_TIMEOUT_SECONDS, extra=about)
             return True
         return False
 
@@ -93,6 +101,7 @@ class Viewer:
         ends_at = scope.get(ENDS_AT)
         if ends_at is not None:
             self.ends_at = asyncio.get_running_loop().time() + ends_at - time.time()
+        self.revoked = scope.get(REVOKED)
 
     @property
     def lag(self) -> int | None:
@@ -103,7 +112,10 @@ class Viewer:
     async def put(self, message: Message) -> None:
         """Send, with an eye on the time."""
         self.sending_since = asyncio.get_running_loop().time()
-        await self.send(message)
+        try:
+            await self.send(message)
+        except RuntimeError as error:  # how a server may say it that has just closed, as uvloop's transport does
+            raise ConnectionError(str(error)) from error
         self.sending_since = None
 
     def end(self) -> None:
@@ -114,13 +126,16 @@ class Viewer:
 
     def sweep(self, now: float) -> None:
         """Give up on a client that takes nothing: what waits for it is memory. End where the permission has ended."""
-        if self.ends_at is not None and now >= self.ends_at and not self.ending:
+        if not self.ending and self._has_ended(now):
             self.expired = True
             self.end()
         since = self.sending_since
         if since is not None and now - since > SEND_TIMEOUT_SECONDS and self.task is not None:
             self.stuck = True
             self.task.cancel()
+
+    def _has_ended(self, now: float) -> bool:
+        return (self.ends_at is not None and now >= self.ends_at) or (self.revoked is not None and self.revoked())
 
 
 async def find_log(job_id: str, store: Store | None) -> EventLog | None:
@@ -203,11 +218,15 @@ def stream_headers() -> Headers:
 
 
 async def snapshot_json(log: EventLog, after: int, filter: Filter | None = None) -> bytes:
-    """What a poll is answered: the events after an id that are shown, as JSON. ``next`` counts the others too."""
+    """What a poll is answered: the events after an id that are shown, as JSON, up to about 16 MiB of them. ``next``
+    counts the others too."""
     after = log.start_at(after)
     parts: list[bytes] = []
-    while batch := log.read(after):
-        parts += wire.json_parts(batch.frames if filter is None else filter.select(batch.frames))
+    size = 0
+    while size < POLL_BYTES and (batch := log.read(after)):
+        frames = batch.frames if filter is None else filter.select(batch.frames)
+        parts += wire.json_parts(frames)
+        size += len(frames)
         after = batch.last
         await asyncio.sleep(0)  # a long log is many reads: the others have their turn between two
     if log.status == "lost" and not log.closed:

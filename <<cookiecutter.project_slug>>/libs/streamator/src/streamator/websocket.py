@@ -104,13 +104,12 @@ class _Socket(Viewer):
             self.permitted(scope)
             try:
                 await receive()  # websocket.connect
-                await self._put({"type": "websocket.accept"})
+                await self.put({"type": "websocket.accept"})
                 try:
                     view = view.narrowed(scope["query_string"])
                     log = await self._find(store)
                 except ValueError as error:
-                    logger.info("a viewer of job %s is sent away: %s", self.job_id, error)
-                    self.code = UNPROCESSABLE
+                    self._send_away(error, UNPROCESSABLE)
                     log = None
                 after = cursor(scope)
                 del scope  # it is not needed again
@@ -127,17 +126,20 @@ class _Socket(Viewer):
                     elif self.code is None:
                         self.code = NORMAL if log.closed and last >= log.last else RESTART
                 if not self.left:
-                    await self._put({"type": "websocket.close", "code": self.code})
+                    await self.put({"type": "websocket.close", "code": self.code})
             finally:
                 if listener is not None:
                     listener.cancel()
+
+    def _send_away(self, error: Exception, code: int) -> None:
+        logger.info("a viewer of job %s is sent away: %s", self.job_id, error, extra={"job_id": self.job_id})
+        self.code = code
 
     async def _find(self, store: Store | None) -> EventLog | None:
         try:
             log = await find_log(self.job_id, store)
         except StoreError as error:
-            logger.info("a viewer of job %s is sent away: %s", self.job_id, error)
-            self.code = TRY_LATER
+            self._send_away(error, TRY_LATER)
             return None
         if log is None:
             self.code = NOT_FOUND
@@ -174,7 +176,7 @@ class _Socket(Viewer):
                 await self._text(json.dumps(await self._do(data, log, store), ensure_ascii=False))
             else:
                 self.left = True
-        except OSError:  # see `_put`
+        except OSError:  # see `put`
             self.left = True
         finally:
             self.going.set()
@@ -208,13 +210,7 @@ class _Socket(Viewer):
         self.going.set()
 
     def _text(self, text: str) -> Awaitable[None]:
-        return self._put({"type": "websocket.send", "text": text})
-
-    async def _put(self, message: dict[str, Any]) -> None:
-        try:
-            await self.put(message)
-        except RuntimeError as error:  # how a server may say it that has just closed: no pong came, for instance
-            raise ConnectionError(str(error)) from error
+        return self.put({"type": "websocket.send", "text": text})
 
 
 def _is_welcome(origin: str, host: str, origins: Collection[str]) -> bool:

@@ -255,6 +255,7 @@ class Writer(ABC, Generic[Out]):
             logger.warning(
                 "%s: the job id %r was used by another run, whose log is kept; this one's is not stored: "
                 "give each run an id of its own, or leave job_id out", self._place, out.job_id,
+                extra={"job_id": out.job_id},
             )  # fmt: skip
             return
         slow = fault.kind in ("denied", "refused")
@@ -271,7 +272,7 @@ class Writer(ABC, Generic[Out]):
         if not out.refused:  # one warning a job; the letters tell the rest
             logger.warning(
                 "%s: event %d of job %r is refused for good, and goes to the dead letters: %s",
-                self._place, refusal.id, out.job_id, refusal.reason,
+                self._place, refusal.id, out.job_id, refusal.reason, extra={"job_id": out.job_id},
             )  # fmt: skip
         out.refused.add(refusal.id)
         self._totals.refused += 1
@@ -282,7 +283,8 @@ class Writer(ABC, Generic[Out]):
         except Exception as error:  # also a function of the application: the job is not to end for it
             if not self._letters_fail:
                 text = "%s: a dead letter could not be kept, and is lost: %s: %s"
-                logger.warning(text, self._place, type(error).__name__, error, exc_info=error)
+                about = {"job_id": out.job_id}
+                logger.warning(text, self._place, type(error).__name__, error, exc_info=error, extra=about)
             self._letters_fail = True
         else:
             self._letters_fail = False

@@ -1,0 +1,133 @@
+"""What the server prints: a line for each thing that happens, to read or as JSON, with the job and request it is of."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime, timezone
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.settings import Settings
+
+__all__ = ["JsonFormatter", "RequestIds", "TextFormatter", "bound", "configure"]
+
+_OURS = ("app", "streamator", "uvicorn")
+# At debug, uvicorn and what it is made of print each request with its headers, which hold tokens.
+_NEVER_BELOW_INFO = ("uvicorn",)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # a traceparent: W3C Trace Context, 3.2
+# What ends a line or changes how it is shown: control, direction, and what a terminal takes for a command.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_fields: ContextVar[Mapping[str, str]] = ContextVar("app.logs", default={})  # noqa: B039 -- it is never changed
+
+
+@contextmanager
+def bound(**fields: str | None) -> Iterator[None]:
+    """Within it, and in the tasks and threads that are begun there, each line has these fields; None is none."""
+    token = _fields.set({**_fields.get(), **{name: value for name, value in fields.items() if value is not None}})
+    try:
+        yield
+    finally:
+        _fields.reset(token)
+
+
+def configure(settings: Settings) -> None:
+    """Prints the lines of this app, of streamator and of uvicorn as LOG_LEVEL and LOG_FORMAT say, and of all others
+    warnings. What the program around it has configured is left alone."""
+    root = logging.getLogger()
+    if root.handlers:
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    root.addHandler(handler)
+    logging.captureWarnings(True)
+    level = logging.getLevelName(settings.log_level.upper())
+    root.setLevel(max(level, logging.WARNING))
+    for name in _OURS:
+        logging.getLogger(name).setLevel(max(level, logging.INFO) if name in _NEVER_BELOW_INFO else level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        if logger.handlers:  # uvicorn's own, in a format of their own
+            logger.handlers.clear()
+            logger.propagate = True
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-01-31T12:00:00.123Z INFO app.jobs.runner: the message [job_id=...]`.
+
+    Guarantee: what a message holds starts no new line. A traceback is printed below its line, as it is.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        fields = " ".join(f"{name}={value}" for name, value in _bound_to(record).items())
+        line = f"{_time(record)} {record.levelname} {record.name}: {record.message}{f' [{fields}]' if fields else ''}"
+        return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], line)
+
+
+class JsonFormatter(logging.Formatter):
+    """An object in a line: `time`, `level`, `logger`, `message`; where there is one, the `request_id`, `job_id`,
+    `trace_id` and `exception`; of an answer its `client`, `method`, `path` and `status`.
+
+    Guarantee: a line is ASCII, and whatever a message holds it is one object.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_bound_to(record),
+        }
+        if record.name == "uvicorn.access" and isinstance(record.args, tuple) and len(record.args) == 5:
+            line["client"], line["method"], line["path"], _, line["status"] = record.args
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _bound_to(record: logging.LogRecord) -> dict[str, str]:
+    """The fields of a line: what is bound around it, or what it says itself (`extra={"job_id": ...}`)."""
+    job_id = getattr(record, "job_id", None)
+    return {**_fields.get(), **({} if job_id is None else {"job_id": str(job_id)})}
+
+
+class RequestIds:
+    """A middleware that gives each request an id, which its log lines and its answer (`x-request-id`) have.
+
+    A proxy in front may give it: its `X-Request-ID` is taken, if it is up to 64 letters, digits, `.`, `_` and `-`.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given, trace = headers.get("x-request-id", ""), _TRACE.fullmatch(headers.get("traceparent", ""))
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        with bound(request_id=request_id, trace_id=trace and trace[1]):
+            await self._app(scope, receive, send_with_id)

@@ -1,0 +1,73 @@
+"""What one user may have at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from fastapi import APIRouter, Response
+from streamator import JobEmitter
+from streamator.fastapi import StreamResponse, make_stream_response
+
+from app.feature import Feature, SharedServices
+from app.features import FEATURES
+from app.main import create_app
+from app.settings import Settings
+from app.users import CurrentUser
+from tests.auth.people import FEATURES as JOBS_OF_TESTS
+from tests.auth.people import Person, add_users
+from tests.support import RunningApp, event_streams, eventually, feature_of
+
+RunAuth = Callable[..., RunningApp]
+Visit = Callable[..., Person]
+
+
+def started_by_their_stream() -> Feature:
+    """A feature whose jobs wait, and are started by a request for their stream."""
+    router = APIRouter()
+
+    async def wait(emitter: JobEmitter) -> None:
+        await asyncio.sleep(60)
+
+    @router.post("/wait/stream", status_code=200, response_class=StreamResponse)
+    async def start(services: SharedServices, user: CurrentUser) -> Response:
+        return make_stream_response((await services.jobs.start("wait", "x", wait, user=user)).job_id, services.store)
+
+    return feature_of(router)
+
+
+def test_68_a_user_has_so_many_streams_of_all_kinds_together_and_one_more_starts_no_job(
+    run_app: RunAuth, settings: Callable[..., Settings], visit: Visit
+) -> None:
+    add_users(settings(), "Ada", "Grace")
+    features = [*FEATURES, JOBS_OF_TESTS[-1], started_by_their_stream()]
+    running = run_app(features=features, auth="jwt", streamator_store="memory", max_streams_per_user=2)
+    ada, grace = visit(running, "Ada"), visit(running, "Grace")
+    job_id = ada.start()
+    kinds = event_streams(create_app(settings(auth="jwt"), features=features).openapi()["paths"])
+    assert ("POST", "/api/wait/stream") in kinds
+    with ada.client.stream("POST", "/api/wait/stream", headers=ada.headers) as first, ada.stream(job_id) as second:
+        assert (first.status_code, second.response.status_code) == (200, 200)
+        jobs = ada.ask("GET", "/api/jobs").json()["jobs"]
+        for method, path in kinds:
+            answer = ada.ask(method, path.replace("{job_id}", job_id), json={})
+            assert answer.status_code == 429, path
+            assert "2 streams are open and MAX_STREAMS_PER_USER is 2" in answer.json()["error"]
+        assert len(ada.ask("GET", "/api/jobs").json()["jobs"]) == len(jobs) == 2
+        with grace.client.stream("POST", "/api/wait/stream", headers=grace.headers) as others:
+            assert others.status_code == 200
+
+    def free() -> bool:
+        with ada.stream(job_id) as again:
+            return again.response.status_code == 200
+
+    eventually(free)
+
+
+def test_a_user_has_so_many_sessions_and_the_one_unused_for_longest_goes(run_auth: RunAuth, visit: Visit) -> None:
+    running = run_auth(max_sessions_per_user=2)
+    first, second, grace = visit(running, "Ada"), visit(running, "Ada"), visit(running, "Grace")
+    assert first.refresh().status_code == 200  # now the second is the one unused for longest
+    third = visit(running, "Ada")
+    assert second.refresh().status_code == 401
+    assert [each.refresh().status_code for each in (first, third, grace)] == [200] * 3

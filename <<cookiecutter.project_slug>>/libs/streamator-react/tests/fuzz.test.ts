@@ -1,0 +1,126 @@
+// @vitest-environment node
+import * as fc from "fast-check";
+import { expect, it, vi } from "vitest";
+import { LogStore, type Incoming } from "../src/store.js";
+import { fetchSse } from "../src/transport/fetchSse.js";
+import { poll } from "../src/transport/poll.js";
+import type { AttemptEnd, Sink, StreamRequest, Transport } from "../src/transport/transport.js";
+import { frame } from "./support/fakes.js";
+
+// The same cases each time: what fails is then the change that is tested.
+const SAME = { seed: 1, numRuns: 200 };
+
+const request: StreamRequest = {
+  url: "http://test/log/j/stream",
+  method: "GET",
+  credentials: "same-origin",
+  cursor: () => "",
+  headers: () => undefined,
+  signed: (url) => Promise.resolve(url),
+  body: () => null,
+  interval: () => 0,
+};
+
+interface Read {
+  readonly end: AttemptEnd;
+  readonly events: readonly Incoming[];
+  /** The last id that was said to be seen. */
+  readonly seen: string | null;
+}
+
+/** What a transport makes of one answer. A second request is not answered. */
+async function read(transport: Transport, answer: () => Response): Promise<Read> {
+  const abort = new AbortController();
+  const events: Incoming[] = [];
+  let seen: string | null = null;
+  const sink: Sink = {
+    open: () => undefined,
+    alive: () => undefined,
+    retry: () => undefined,
+    events: (batch) => events.push(...batch),
+    seen: (id) => (seen = id),
+  };
+  let asked = 0;
+  vi.stubGlobal("fetch", () => {
+    if (asked > 0) abort.abort();
+    asked += 1;
+    return Promise.resolve(answer());
+  });
+  const end = await transport(request, sink, abort.signal);
+  return { end, events, seen };
+}
+
+/** A stream whose bytes come in pieces of these sizes, over and over. */
+function streamOf(bytes: Uint8Array, sizes: readonly number[]): Response {
+  let start = 0;
+  let turn = 0;
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (start >= bytes.length) {
+        controller.close();
+        return;
+      }
+      const size = sizes[turn % sizes.length] ?? bytes.length;
+      controller.enqueue(bytes.slice(start, start + size));
+      start += size;
+      turn += 1;
+    },
+  });
+  return new Response(body, { headers: { "content-type": "text/event-stream" } });
+}
+
+const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 5 });
+const text = fc.string({ unit: "binary" });
+const event = fc.tuple(text, fc.dictionary(text, fc.jsonValue({ stringUnit: "binary" }))).map(([name, fields]) => ({ ...fields, event: name }));
+
+it("reads what the server encodes, cut anywhere, a character included", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(event), sizes, async (told, cuts) => {
+      const frames = told.map((each, index) => frame(index + 1, each));
+      const bytes = new TextEncoder().encode(`retry: 3000\n: ok\n\n${frames.join(": heartbeat\n\n")}: heartbeat\nid: 99\n\n`);
+      const { end, events, seen } = await read(fetchSse, () => streamOf(bytes, cuts));
+      expect(end).toEqual({ kind: "end" });
+      expect(seen).toBe("99");
+      expect(events.map(({ id }) => id)).toEqual(told.map((_, index) => String(index + 1)));
+      expect(events.map((each) => JSON.stringify(each.event))).toEqual(told.map((each) => JSON.stringify(each)));
+    }),
+    SAME,
+  );
+});
+
+// Bytes that mean something to an event stream, among any others.
+const marks = ["data:", "data", "id: 7\n", "id:\0\n", "event: e\n", "retry: 5\n", ": c\n", "\n", "\r", "\r\n", "\n\n", "\uFEFF", "é", "{", '{"event":1}'];
+const bytes = fc
+  .array(fc.oneof(fc.constantFrom(...marks).map((mark) => new TextEncoder().encode(mark)), fc.uint8Array({ maxLength: 4 })), { maxLength: 60 })
+  .map((parts) => Uint8Array.from(parts.flatMap((part) => [...part])));
+
+it("no bytes break it, and how they are cut changes nothing", async () => {
+  await fc.assert(
+    fc.asyncProperty(bytes, sizes, async (sent, cuts) => {
+      const whole = await read(fetchSse, () => streamOf(sent, [sent.length]));
+      expect(whole.end).toEqual({ kind: "end" });
+      expect(whole.events.every((each) => typeof each.event.event === "string")).toBe(true);
+      expect(await read(fetchSse, () => streamOf(sent, cuts))).toEqual(whole);
+    }),
+    SAME,
+  );
+});
+
+it("no answer to a poll breaks it, and the store shows a line of text for whatever is in one", async () => {
+  const values = fc.jsonValue({ stringUnit: "binary" });
+  const known = { event: text, message: values, level: values, t: values, missed: values, status: values };
+  const entries = fc.array(fc.oneof(values, fc.record(known, { requiredKeys: [] })));
+  const snapshots = fc.record({ logs: entries, next: values, closed: values }, { requiredKeys: ["logs"] });
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(snapshots, values).map((value) => JSON.stringify(value)), async (body) => {
+      const { events } = await read(poll, () => new Response(body));
+      const store = new LogStore();
+      store.begin("key");
+      store.append(events);
+      store.flush();
+      const { logs } = store.getSnapshot();
+      expect(logs.every((entry) => typeof entry.text === "string" && Number.isFinite(entry.t))).toBe(true);
+    }),
+    SAME,
+  );
+});

@@ -1,0 +1,190 @@
+"""Remote stores made of dicts: what is stored, and how it fails.
+
+Two stores on one `Cloud`, or on one `Streams`, are two processes: they share nothing but what is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from streamator.mirror import Mirrors
+from streamator.record import Append, Head, Row
+from streamator.remote import Chunk, ChunkStore, Fetched, Key, RemoteStore, StoreFault
+from streamator.stream_mirror import StreamMirrors
+from streamator.stream_writer import StreamWriter
+from streamator.writer import Writer
+
+T = TypeVar("T")
+
+
+class Cloud:
+    """What is stored, and how it fails."""
+
+    def __init__(self) -> None:
+        self.chunks: dict[Key, list[tuple[Chunk, str]]] = {}  # each with its former versions
+        self.fetches: list[list[Key]] = []
+        self.writes: list[Key] = []
+        self.on_write: Callable[[str, int, Chunk], None] = lambda job_id, index, chunk: None
+        self.on_fetch: Callable[[list[Key]], object] = lambda keys: None
+        self.stale = 0.0
+        self.unknown = 0.0
+        self.lock = threading.Lock()  # what is written is there, or it is not
+
+    def lose_everything(self) -> None:
+        with self.lock:
+            self.chunks.clear()
+
+
+class CloudStore(ChunkStore):
+    def __init__(self, cloud: Cloud, **options: Any) -> None:
+        self.cloud = cloud
+        super().__init__(**{"flush_seconds": 0.02, "lease_seconds": 0.9, "close_seconds": 2, **options})
+
+    @property
+    def _place(self) -> str:
+        return "cloud"
+
+    def _write(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
+        self.cloud.writes.append((job_id, index))
+        self.cloud.on_write(job_id, index, chunk)
+        with self.cloud.lock:
+            versions = self.cloud.chunks.get((job_id, index), [])
+            if known and not versions:
+                raise StoreFault("gone", "the cloud is empty")
+            if versions and (versions[-1][1] != run or versions[-1][0].beat >= chunk.beat):
+                raise StoreFault("conflict", "another run")
+            self.cloud.chunks[job_id, index] = [*versions, (chunk, run)]
+        return len(chunk.text) // 4
+
+    def _fetch(self, keys: list[Key]) -> Fetched:
+        self.cloud.fetches.append(keys)
+        self.cloud.on_fetch(keys)
+        fetched = Fetched()
+        for key in keys:
+            versions = self.cloud.chunks.get(key)
+            if random.random() < self.cloud.unknown:
+                fetched.unknown.add(key)
+            elif versions:
+                back = random.randint(1, 3) if random.random() < self.cloud.stale else 1
+                if back <= len(versions):
+                    fetched.found[key] = versions[-back][0]
+        return fetched
+
+
+class Streams:
+    """What is stored by appending to it, as Redis has it; see `redis` for the rules."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[Row]] = {}
+        self.owners: dict[str, tuple[str, Head]] = {}
+        self.beats: dict[str, int] = {}
+        self.waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        """What is set, once, when there is something new."""
+
+    def lose(self, newest: int) -> None:
+        """Lose so many records of each job, and of a job that then has none all that is known of it."""
+        for job_id, rows in list(self.rows.items()):
+            del rows[max(len(rows) - newest, 0) :]
+            if not rows:
+                del self.rows[job_id], self.owners[job_id]
+        self.beats.clear()
+
+    def append(self, append: Append, head: Head, maxlen: int) -> int | StoreFault:
+        rows = self.rows.setdefault(append.job_id, [])
+        last, left = (rows[-1].id, rows[-1].json is None) if rows else (0, False)
+        if self.owners.setdefault(append.job_id, (append.run, head))[0] != append.run:
+            return StoreFault("conflict", "another run")
+        if last < append.after:
+            return last
+        for event_id, text in append.events:
+            if event_id > last:
+                closed = append.status is not None and event_id == append.events[-1][0]
+                rows.append(Row(event_id, text.decode(), closed))
+                last, left = event_id, False
+        if append.left and not left:
+            rows.append(Row(last, None, False))
+        del rows[:-maxlen]
+        waiting, self.waiting = self.waiting, []
+        for loop, new in waiting:
+            with contextlib.suppress(RuntimeError):  # closed, and with it whoever waited
+                loop.call_soon_threadsafe(new.set)
+        return last
+
+    def read(self, cursors: Mapping[str, tuple[int, bool]], limit: int) -> dict[str, list[Row]]:
+        found = {
+            job_id: [row for row in self.rows.get(job_id, []) if (row.id, row.json is None) > cursor][:limit]
+            for job_id, cursor in cursors.items()
+        }
+        return {job_id: rows for job_id, rows in found.items() if rows}
+
+    def beat(self, producer: str, beat: int) -> bool:
+        before, self.beats[producer] = self.beats.get(producer), beat
+        return before == beat - 1
+
+
+class StreamStore(RemoteStore):
+    """A store on `Streams`: its own `Appender` and `Reader`."""
+
+    def __init__(self, streams: Streams, **options: Any) -> None:
+        self.streams = streams
+        self._producer = uuid.uuid4().hex
+        super().__init__(**{"flush_seconds": 0.02, "lease_seconds": 0.9, "close_seconds": 2, **options})
+
+    @property
+    def _place(self) -> str:
+        return "streams"
+
+    def _new_writer(self, **options: Any) -> Writer[Any]:
+        return StreamWriter(self._place, self, **options)
+
+    def _new_mirrors(self, **options: Any) -> Mirrors[Any]:
+        return StreamMirrors(self._place, lambda: _StreamReader(self), **options)
+
+    def append(self, appends: Sequence[Append]) -> list[int | StoreFault]:
+        maxlen = self._maxlen + (self._overflow == "drop_newest")
+        return [self.streams.append(append, Head(self._producer, self._lease), maxlen) for append in appends]
+
+    def beat(self, beat: int) -> bool:
+        return self.streams.beat(self._producer, beat)
+
+    async def read(self, effect: Callable[[], T]) -> T:
+        """Make one call of the reader."""
+        return effect()
+
+
+class _StreamReader:
+    def __init__(self, store: StreamStore) -> None:
+        self._store = store
+        self._streams = store.streams
+
+    async def look(self, job_ids: Sequence[str]) -> dict[str, Head | StoreFault]:
+        owners = self._streams.owners
+        return await self._store.read(lambda: {job_id: owners[job_id][1] for job_id in job_ids if job_id in owners})
+
+    async def read(
+        self, cursors: Mapping[str, tuple[int, bool]], limit: int, seconds: float | None = None
+    ) -> dict[str, list[Row]]:
+        found = await self._store.read(partial(self._streams.read, cursors, limit))
+        if found or seconds is None:
+            return found
+        new = asyncio.Event()
+        self._streams.waiting.append((asyncio.get_running_loop(), new))
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(new.wait(), seconds)
+        return self._streams.read(cursors, limit)
+
+    async def beats(self, producers: Sequence[str]) -> list[str | None]:
+        beats = self._streams.beats
+        return await self._store.read(
+            lambda: [str(beats[producer]) if producer in beats else None for producer in producers]
+        )
+
+    async def close(self) -> None:
+        pass

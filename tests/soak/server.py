@@ -1,0 +1,121 @@
+"""The server of a soak: `python -m app` with one part more, whose jobs log what `content` says.
+
+It runs in the project's environment and takes its settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import resource
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Literal
+
+from app import __main__ as program
+from app import main
+from app.feature import Feature, SharedServices
+from app.features import FEATURES
+from app.jobs import JobError
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
+from streamator import JobEmitter
+from streamator.shutdown import open_streams
+
+from soak import content
+
+TICK_SECONDS = 0.05
+
+
+class Plan(BaseModel):
+    """What a job does."""
+
+    key: str
+    lines: int
+    seconds: float
+    ending: Literal["completed", "failed", "cancelled"]
+    in_thread: bool = False
+
+
+router = APIRouter()
+
+
+@router.post("/soak/jobs", status_code=202)
+async def start(services: SharedServices, plan: Plan) -> dict[str, Any]:
+    """Start a job; says where it runs."""
+
+    async def work(emitter: JobEmitter) -> None:
+        if plan.in_thread:
+            await in_thread(emitter, plan)
+        else:
+            for count in steps(plan):
+                log(emitter, plan, *count)
+                await asyncio.sleep(TICK_SECONDS)
+        if plan.ending == "failed":
+            raise JobError("This job was to fail.")
+        if plan.ending == "cancelled":
+            await asyncio.Event().wait()  # for the one who cancels it
+
+    job = await services.jobs.start("soak", plan.key, work)
+    return {"job_id": job.job_id, "port": services.settings.backend_port}
+
+
+def steps(plan: Plan) -> list[tuple[int, int]]:
+    """The first line of each tick, and the one after its last."""
+    ticks = max(int(plan.seconds / TICK_SECONDS), 1)
+    return [(plan.lines * n // ticks + 1, plan.lines * (n + 1) // ticks + 1) for n in range(ticks)]
+
+
+def log(emitter: JobEmitter, plan: Plan, first: int, end: int) -> None:
+    for number in range(first, end):
+        content.write(emitter, plan.key, number)
+
+
+async def in_thread(emitter: JobEmitter, plan: Plan) -> None:
+    stop = threading.Event()
+
+    def run() -> None:
+        for count in steps(plan):
+            if stop.wait(TICK_SECONDS):
+                return
+            log(emitter, plan, *count)
+
+    try:
+        await asyncio.to_thread(run)
+    finally:
+        stop.set()
+
+
+@router.get("/soak/state")
+async def state(services: SharedServices, collect: bool = False) -> dict[str, float]:
+    """What this process holds now."""
+    found = {
+        "memory": int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6,
+        "files": len(list(Path("/proc/self/fd").iterdir())),
+        "threads": threading.active_count(),
+        "tasks": len(asyncio.all_tasks()),
+        "streams": len(open_streams()),
+        "jobs": services.jobs.running,
+        "degraded": services.store.degraded is not None,
+        "cpu": time.process_time(),
+    }
+    if collect:
+        gc.collect()
+        found["objects"] = len(gc.get_objects())
+    return found
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+SOAK = Feature(name="soak", router=router, migrations=(), lifespan=lifespan)
+
+if __name__ == "__main__":
+    main.app = main.create_app(features=[*FEATURES, SOAK])  # in the place of the one that would be made
+    sys.exit(program.main())
