@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from app.generation.events import ProviderName
-from app.generation.provider import Report, Task, conversation, said
+from app.generation.provider import Report, Task, conversation, fix, said
 from app.jobs import JobError
 
 __all__ = ["AnthropicProvider"]
@@ -53,12 +53,7 @@ class AnthropicProvider:
                     yield text
         except anthropic.APIStatusError as error:
             status = error.status_code
-            raise JobError(f"Anthropic answered {status}: {said(error, self._api_key)} {_fix(status)}") from error
+            reason = f"{said(error, self._api_key)} {fix(status, 'ANTHROPIC')}"
+            raise JobError(f"Anthropic answered {status}: {reason}") from error
         except anthropic.APIError as error:
             raise JobError(f"Anthropic's answer broke off: {said(error, self._api_key)} Try again later.") from error
-
-
-def _fix(status: int) -> str:
-    if status in (401, 403):
-        return "Check ANTHROPIC_API_KEY."
-    return "Check ANTHROPIC_MODEL and ANTHROPIC_BASE_URL." if status == 404 else "Try again later."

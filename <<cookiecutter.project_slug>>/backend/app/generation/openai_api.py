@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.generation.events import ProviderName
-from app.generation.provider import Report, Task, conversation, said
+from app.generation.provider import Report, Task, conversation, fix, said
 from app.jobs import JobError
 
 __all__ = ["OpenAIProvider"]
@@ -51,13 +51,7 @@ class OpenAIProvider:
                             yield text
         except openai.APIStatusError as error:
             status = error.status_code
-            reason = said(error, self._api_key)
-            raise JobError(f"{self.title} answered {status}: {reason} {_fix(status)}") from error
+            reason = f"{said(error, self._api_key)} {fix(status, 'OPENAI')}"
+            raise JobError(f"{self.title} answered {status}: {reason}") from error
         except openai.APIError as error:
             raise JobError(f"{self.title}'s answer broke off: {said(error, self._api_key)} Try again later.") from error
-
-
-def _fix(status: int) -> str:
-    if status in (401, 403):
-        return "Check OPENAI_API_KEY."
-    return "Check OPENAI_MODEL and OPENAI_BASE_URL." if status == 404 else "Try again later."

@@ -10,7 +10,7 @@ from app.generation.events import ProviderName
 from app.generation.prompt import Length, Prompt
 from app.generation.validate import Problem
 
-__all__ = ["Attempt", "Provider", "Report", "Task", "conversation", "said"]
+__all__ = ["Attempt", "Provider", "Report", "Task", "conversation", "fix", "said"]
 
 Report = Callable[[str, float], None]
 """Says what is being done, and how much of it, from 0 to 1."""
@@ -64,6 +64,18 @@ class Provider(Protocol):
 def said(error: Exception, api_key: str | None) -> str:
     """What a model's server said, without the key, should it repeat it: users and the server's log get to see it."""
     return str(error).replace(api_key, "***") if api_key else str(error)
+
+
+def fix(status: int, settings: str) -> str:
+    """What to do when a model's server refuses a request.
+
+    Arguments:
+        status: what it answered.
+        settings: what the names of its settings begin with, such as "OPENAI".
+    """
+    if status in (401, 403):
+        return f"Check {settings}_API_KEY."
+    return f"Check {settings}_MODEL and {settings}_BASE_URL." if status == 404 else "Try again later."
 
 
 def conversation(task: Task) -> list[tuple[str, str]]:

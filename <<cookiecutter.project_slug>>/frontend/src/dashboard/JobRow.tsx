@@ -1,7 +1,7 @@
 import { useId, useState } from "react";
 import type { ReactNode } from "react";
 import { LogPanel, ProgressPanel, makeFormatEvent, useLogStream } from "streamator-react";
-import { explain } from "../app/api";
+import { CancelButton } from "../app/CancelButton";
 import { formatDuration, formatWhen } from "../app/format";
 import { Icon } from "../app/icons";
 import { cancelJob, logUrl } from "./api";
@@ -11,7 +11,7 @@ import type { RunningJob } from "./useStats";
 /** A job that runs: where it is, and how to stop it. */
 export function LiveJob({ job }: { readonly job: RunningJob }) {
   return (
-    <Row job={job} running actions={<Cancel job={job} />}>
+    <Row job={job} running actions={<CancelButton name={job.source} cancel={() => cancelJob(job.job_id)} />}>
       <ProgressPanel
         percent={job.percent}
         message={job.step === null ? "Started" : words(job.step)}
@@ -82,37 +82,6 @@ function Log({ job, running }: Pick<RowProps, "job" | "running">) {
     <div className="row__log">
       <LogPanel logs={logs} active={active} maxHeight="16rem" aria-label={`Log of ${job.source}`} />
     </div>
-  );
-}
-
-function Cancel({ job }: { readonly job: RunningJob }) {
-  const [asked, setAsked] = useState(false);
-  const [error, setError] = useState<string | null>(null);
-  return (
-    <>
-      {error !== null && (
-        <span className="row__error" role="alert">
-          {error}
-        </span>
-      )}
-      <button
-        type="button"
-        className="button button--plain button--danger"
-        disabled={asked}
-        aria-label={`Cancel ${job.source}`}
-        onClick={() => {
-          setAsked(true);
-          setError(null);
-          cancelJob(job.job_id).catch((failure: unknown) => {
-            setAsked(false);
-            setError(explain(failure));
-          });
-        }}
-      >
-        <Icon name="stop" />
-        {asked ? "Cancelling" : "Cancel"}
-      </button>
-    </>
   );
 }
 

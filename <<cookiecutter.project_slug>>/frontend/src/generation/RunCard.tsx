@@ -1,10 +1,11 @@
-import { memo, useEffect, useId, useMemo, useRef, useState } from "react";
+import { memo, useEffect, useId, useMemo, useRef } from "react";
 import type { ReactNode } from "react";
 import { Markdown } from "markdown-to-jsx/react";
 import { DraftPanel, ProgressPanel, useJob } from "streamator-react";
 import type { Job } from "streamator-react";
 import { announce } from "../app/announce";
-import { explain, explainHere } from "../app/api";
+import { CancelButton } from "../app/CancelButton";
+import { explainHere } from "../app/api";
 import { formatCount, formatDuration, formatWhen } from "../app/format";
 import { Icon } from "../app/icons";
 import { useResource } from "../app/resource";
@@ -86,7 +87,7 @@ export const RunCard = memo(function RunCard(props: RunCardProps) {
         )}
       </p>
       <div className="run__actions">
-        {running && <CancelButton job={job} jobId={item.jobId} title={title} onChange={onChange} />}
+        {running && <Cancel job={job} jobId={item.jobId} title={title} onChange={onChange} />}
       </div>
       <div className="run__body" id={body} hidden={!open}>
         {refused !== null ? (
@@ -210,37 +211,10 @@ function Fact({ name, children }: { readonly name: string; readonly children: Re
   );
 }
 
-function CancelButton({ job, jobId, title, onChange }: { readonly job: Job; readonly jobId: string | null; readonly title: string; readonly onChange: () => void }) {
-  const [asked, setAsked] = useState(false);
-  const [error, setError] = useState<string | null>(null);
-  const cancel = async (): Promise<void> => {
-    if (job.state !== "idle" || jobId === null) return job.cancel();
-    setAsked(true);
-    setError(null);
-    await cancelRun(jobId).then(onChange, (failure: unknown) => {
-      setAsked(false);
-      setError(explain(failure));
-    });
-  };
-  return (
-    <>
-      {error !== null && (
-        <span className="run__error" role="alert">
-          {error}
-        </span>
-      )}
-      <button
-        type="button"
-        className="button button--plain button--danger"
-        disabled={asked || job.cancelling}
-        aria-label={`Cancel ${title}`}
-        onClick={() => void cancel()}
-      >
-        <Icon name="stop" />
-        {asked || job.cancelling ? "Cancelling" : "Cancel"}
-      </button>
-    </>
-  );
+/** A run that is followed here is cancelled by what follows it, any other by its id. */
+function Cancel({ job, jobId, title, onChange }: { readonly job: Job; readonly jobId: string | null; readonly title: string; readonly onChange: () => void }) {
+  if (job.state !== "idle" || jobId === null) return <CancelButton name={title} cancel={job.cancel} cancelling={job.cancelling} />;
+  return <CancelButton name={title} cancel={() => cancelRun(jobId)} onAnswer={onChange} />;
 }
 
 /** Starts a run that was asked for here, once its card is there. */

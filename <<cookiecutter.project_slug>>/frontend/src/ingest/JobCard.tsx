@@ -3,6 +3,7 @@ import { LogPanel, ProgressPanel, makeFormatEvent, useLogStream } from "streamat
 import type { JobState as PanelState } from "streamator-react";
 import { announce } from "../app/announce";
 import { ApiError, explain } from "../app/api";
+import { CancelButton } from "../app/CancelButton";
 import { useConfig } from "../app/config";
 import { formatCount, formatDuration, formatWhen } from "../app/format";
 import { Icon } from "../app/icons";
@@ -104,7 +105,9 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
         {open && stream.logs.length > 0 && <Counts logs={stream.logs.length + stream.dropped} counts={stream.counts} />}
       </p>
       <div className="job__actions">
-        {state.running && <CancelButton job={job} onChange={onChange} />}
+        {state.running && (
+          <CancelButton name={name} cancel={() => cancelJob(job.job_id)} explainFailure={explainRefusal} onAnswer={onChange} />
+        )}
         {open && !state.running && source !== null && (
           <button type="button" className="button button--plain" onClick={() => onAgain(source)}>
             <Icon name="again" />
@@ -181,37 +184,9 @@ function waitingText(status: string, lane: Lane | null): string {
   return lane === "poll" ? "Asking for the next lines" : "Waiting for the next line";
 }
 
-function CancelButton({ job, onChange }: { readonly job: Job; readonly onChange: () => void }) {
-  const [asked, setAsked] = useState(false);
-  const [error, setError] = useState<string | null>(null);
-  return (
-    <>
-      {error !== null && (
-        <span className="job__error" role="alert">
-          {error}
-        </span>
-      )}
-      <button
-        type="button"
-        className="button button--plain button--danger"
-        disabled={asked}
-        aria-label={`Cancel ${shortName(job.source)}`}
-        onClick={() => {
-          setAsked(true);
-          setError(null);
-          cancelJob(job.job_id).then(onChange, (failure: unknown) => {
-            setAsked(false);
-            const gone = failure instanceof ApiError && failure.kind === "not-found";
-            setError(gone ? "It cannot be cancelled: the server no longer knows it." : explain(failure));
-            onChange();
-          });
-        }}
-      >
-        <Icon name="stop" />
-        {asked ? "Cancelling" : "Cancel"}
-      </button>
-    </>
-  );
+function explainRefusal(failure: unknown): string {
+  const gone = failure instanceof ApiError && failure.kind === "not-found";
+  return gone ? "It cannot be cancelled: the server no longer knows it." : explain(failure);
 }
 
 function Counts({ logs, counts }: { readonly logs: number; readonly counts: { readonly warning: number; readonly error: number } }) {

@@ -145,7 +145,7 @@ export function DocumentActions({ document, onDeleted }: { readonly document: Do
   return (
     <div className="document__actions">
       {error !== null && (
-        <span className="job__error" role="alert">
+        <span className="refusal" role="alert">
           {error}
         </span>
       )}

@@ -185,8 +185,8 @@ def test_32_an_id_past_the_end_of_an_open_log_reads_from_the_beginning(cursor: s
 
 
 @pytest.mark.parametrize("cursor", ["5", "9" * 18, "9" * 400])
-def test_32_an_id_past_the_end_of_a_closed_log_is_204(cursor: str) -> None:
-    assert ends_at_once(cursor)
+def test_33_an_id_past_the_end_of_a_closed_log_is_from_another_run_and_reads_the_whole_of_this(cursor: str) -> None:
+    assert streamed([("last-event-id", cursor)], "") == streamed([], f"?after={cursor}") == [1, 2, 3, 4]
 
 
 def test_34_a_viewer_that_has_all_of_a_closed_log_is_told_204() -> None:
