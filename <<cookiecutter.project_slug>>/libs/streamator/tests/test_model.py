@@ -586,6 +586,8 @@ class LogsOfAStore(RuleBasedStateMachine):
             server = viewer.server
             if server is None or self.sim.now < server.stopped_until + 0.1 or viewer.pause:
                 continue
+            if log.ended:  # it was sent away, and looks for the job elsewhere
+                continue
             if viewer.state == "following" and viewer.log is log and not viewer.polls and not viewer.batch_delay:
                 assert viewer.only_logs or viewer.cursor >= last, f"{viewer.cursor} of {last}, and not woken"
                 if viewer.job.id in ends and not viewer.job.at_risk and not viewer.job.cut:
@@ -803,6 +805,33 @@ def test_a_search_is_answered_also_where_all_but_the_last_chunk_have_expired() -
         log = asyncio.run(asyncio.wait_for(CloudStore(cloud).find("job"), 30))
         assert log is not None and log.closed
         assert [event["event"] for event in log.read()] == ["gap", "done"]
+
+
+def test_a_log_that_was_read_anew_once_is_so_again_before_any_of_it_is_given_up() -> None:
+    def chunk(first: int, last: int, beat: int) -> list[tuple[Chunk, str]]:
+        events = (f'{{"event":"log","message":"{n}","level":"info","t":1.000}}\n' for n in range(first, last + 1))
+        return [(Chunk(first, 0, "".join(events), beat, LEASE), "run")]
+
+    async def read() -> list[dict[str, Any]]:
+        log = await reader.find("job")
+        assert log is not None
+        for beat in range(3, 40):
+            if beat == 10:  # the producer has paused, and the log was read anew for it
+                await asyncio.sleep(1.5 * LEASE)
+            if beat < 20:
+                cloud.chunks["job", 1] = chunk(4, 3, beat)
+            else:  # all was lost, and is written again: more goes into the chunks than before
+                cloud.chunks["job", 0] = chunk(1, 9, 20)
+                cloud.chunks["job", 1] = chunk(10, beat, beat + 1)
+            await asyncio.sleep(LEASE / 3)
+            log.read()  # somebody looks
+        return [*log.read()]
+
+    with simulation(0) as sim, sim.inside(Process()):
+        cloud = Cloud()
+        reader = CloudStore(cloud)
+        cloud.chunks["job", 0], cloud.chunks["job", 1] = chunk(1, 3, 1), chunk(4, 3, 2)
+        assert [event.get("message", "gap") for event in asyncio.run(read())] == [str(n) for n in range(1, 40)]
 
 
 @pytest.mark.parametrize("when", ["before it is read", "after it was read"])

@@ -22,7 +22,8 @@ class _Mirror(Mirror):
     """How far a job's chunks have been read."""
 
     __slots__ = (
-        "anew", "carry", "due", "hunt", "index", "index_beat", "interval", "odd", "past", "polled_at", "tail", "window",
+        "anew", "anew_beat", "carry", "due", "hunt", "index", "index_beat", "interval", "odd", "past", "polled_at",
+        "tail", "window",
     )  # fmt: skip
 
     def __init__(self, log: EventLog) -> None:
@@ -44,7 +45,9 @@ class _Mirror(Mirror):
         self.odd = 0
         """Reads in a row that do not fit what was read before."""
         self.anew = False
-        """Whether it was read from chunk 0 again since, in vain so far."""
+        """Whether it is being read from chunk 0 again, in vain so far."""
+        self.anew_beat = -1
+        """The last beat when that was begun."""
 
     def keys(self) -> list[int]:
         if self.hunt is not None:
@@ -57,6 +60,7 @@ class _Mirror(Mirror):
         """Read it again from chunk 0; what is there already is not appended again."""
         self.odd = self.index = self.index_beat = self.tail = 0
         self.anew = True
+        self.anew_beat = self.beat
 
     def is_left_over(self, n: int, chunk: Chunk) -> bool:
         """Whether a chunk is of a former writing of the log: the store has lost what was before it since."""
@@ -250,14 +254,14 @@ class ChunkMirrors(Mirrors[_Mirror]):
                 return True
         if known:  # what could be read of a window does not tell that the rest fits
             mirror.odd = 0 if fits else mirror.odd + 1
-        if grown:
+        if grown or (known and fits and not more):  # to its end, and nothing is missing
             mirror.anew = False
         # What does not fit says nothing of the producer, until it is known that nothing fits.
         told = known and (not mirror.odd or mirror.anew)
         self._watch_lease(job_id, mirror, told, mirror.beat != beat, now, 2 * mirror.interval + 0.1)
         # Reads that do not fit for so long are not stale: the store has lost it, and the job is written anew. So may it
         # be where there is no news in chunks that were left over, which is looked at before its producer is lost.
-        silent = mirror.ready and mirror.quiet >= mirror.lease and not mirror.anew
+        silent = mirror.ready and mirror.quiet >= mirror.lease and mirror.anew_beat != mirror.beat
         if mirror.odd >= ODD_READS or silent:
             mirror.begin_anew()
             more = False

@@ -184,7 +184,8 @@ class RemoteFaultContract:
     def test_10_three_writes_of_ten_turned_away_change_nothing(self, server: StoreServer) -> None:
         server.throttle(0.3)
         with self._stores(server) as make:
-            writer, reader = make(), make()
+            # In a short lease chance alone turns away all of a producer's signs of life, now and then.
+            writer, reader = make(lease_seconds=10), make(lease_seconds=10)
             jobs = [JobLogger(writer) for _ in range(3)]
             viewers = [Viewer(reader, job.job_id) for job in jobs]
             count = 0
