@@ -698,7 +698,8 @@ class LogsElsewhere(LogsOfAStore):
         self.network.trouble()
         self.network.begun.clear()
         for job in self.jobs:
-            if job.model.status is not None or job.server.killed:
+            # The thread that closes a log may not have come back from it to say so.
+            if job.log.closed or job.model.status is not None or job.server.killed:
                 job.at_risk = job.may_begin_anew = True
                 job.stored = 0
 
