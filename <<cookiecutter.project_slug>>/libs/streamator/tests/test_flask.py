@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Blueprint, Flask, abort
+from werkzeug.test import TestResponse
 
 from streamator import EventLog, JobEmitter, JobLogger, MemoryStore, StoreError
 from streamator.flask import add_log_routes, end_streams, make_stream_response
@@ -144,6 +145,40 @@ def test_routes_show_what_the_app_lets_them_and_a_query_narrows_that() -> None:
     for path in ("/log/{}", "/log/{}/stream"):
         answer = client.get(f"{path.format(job.job_id)}?visibility=nobody")
         assert answer.status_code == 422 and "nobody" in answer.get_json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("header", "query", "shown"),
+    [
+        (None, None, [1, 2, 3, 4]), ("1", None, [2, 3, 4]), (None, "3", [4]), ("3", "1", [4]), ("1", "3", [2, 3, 4]),
+        ("x", None, [1, 2, 3, 4]), ("-1", None, [1, 2, 3, 4]), ("5", None, [1, 2, 3, 4]),
+        (None, "9" * 400, [1, 2, 3, 4]),
+    ],
+)  # fmt: skip
+def test_30_a_stream_goes_on_after_the_id_that_the_viewer_has(
+    header: str | None, query: str | None, shown: list[int]
+) -> None:
+    text = of_a_closed_log(header, query).get_data(as_text=True)
+    assert [int(line[4:]) for line in text.split("\n") if line.startswith("id: ")] == shown
+
+
+@pytest.mark.parametrize(("header", "query"), [("4", None), (None, "4"), ("4", "1")])
+def test_34_a_viewer_that_has_all_of_a_closed_log_is_told_204(header: str | None, query: str | None) -> None:
+    answer = of_a_closed_log(header, query)
+    assert (answer.status_code, answer.data) == (204, b"")
+
+
+def of_a_closed_log(header: str | None, query: str | None) -> TestResponse:
+    """The stream of a log of four events, to a viewer who says that it has one of them."""
+    app = Flask("test")
+    add_log_routes(app)
+    with JobLogger() as job:
+        for n in range(3):
+            job.log(f"line {n}")
+    return app.test_client().get(
+        f"/log/{job.job_id}/stream", headers={} if header is None else {"Last-Event-ID": header},
+        query_string={} if query is None else {"after": query},
+    )  # fmt: skip
 
 
 class Unreadable(MemoryStore):
