@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket
 
 from app.headers import HEADERS
 
-__all__ = ["ApiError", "ErrorBody", "add_error_handlers", "error_responses", "refuse"]
+__all__ = ["ApiError", "ErrorBody", "add_error_handlers", "error_responses", "refuse", "stream_error_responses"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +37,18 @@ class ApiError(Exception):
         self.headers = headers
 
 
-def error_responses(*statuses: int) -> dict[int | str, dict[str, object]]:
+Responses = dict[int | str, dict[str, object]]
+
+
+def error_responses(*statuses: int) -> Responses:
     """The `responses=` of a route that answers with these statuses, so that OpenAPI knows their body."""
     return {status: {"model": ErrorBody} for status in statuses}
+
+
+def stream_error_responses(*statuses: int) -> Responses:
+    """The same, of a route whose other answers are streams: FastAPI would have it that these are streams too."""
+    body = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": body} for status in statuses}
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, error: ApiError) -> None:

@@ -183,6 +183,16 @@ def test_every_answer_of_the_schema_names_its_body(settings: Callable[..., Setti
     assert schema["components"]["schemas"]["ErrorBody"]["required"] == ["error"]
 
 
+def test_every_error_of_the_schema_is_json_also_where_the_other_answers_are_streams(
+    settings: Callable[..., Settings],
+) -> None:
+    operations = [each for path in create_app(settings()).openapi()["paths"].values() for each in path.values()]
+    answers = [answer for each in operations for answer in each["responses"].items()]
+    bodies = [answer["content"] for status, answer in answers if status >= "400"]
+    assert len(bodies) > 3
+    assert all([*body] == ["application/json"] for body in bodies), bodies
+
+
 @contextmanager
 def database(settings: Settings) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(settings.data_dir / "app.db")

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 from streamator.fastapi import StreamResponse, make_stream_response
 
-from app.errors import ApiError, error_responses
+from app.errors import ApiError, error_responses, stream_error_responses
 from app.feature import Services, SharedServices
 from app.generation.events import GenerationEvent, ProviderName, RunMetadata
 from app.generation.pipeline import Pipeline
@@ -139,7 +139,10 @@ async def get_options(pipeline: Generation, user: CurrentUser) -> RunChoices:
     "/run/stream",
     status_code=200,
     response_class=StreamResponse,
-    responses={200: {"model": GenerationEvent, "description": "The run, as it goes"}, **error_responses(422, 429)},
+    responses={
+        200: {"model": GenerationEvent, "description": "The run, as it goes"},
+        **stream_error_responses(422, 429),
+    },
 )
 async def run_stream(
     asked: RunRequest, services: SharedServices, user: CurrentUser, pipeline: Generation

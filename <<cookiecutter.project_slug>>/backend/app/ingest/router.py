@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from streamator import event_type
 from streamator.fastapi import StreamResponse, make_stream_response
 
-from app.errors import ApiError, error_responses
+from app.errors import ApiError, error_responses, stream_error_responses
 from app.feature import Services, SharedServices
 from app.ingest.channel import Limit
 from app.ingest.documents import Documents, DocumentText, LibraryFull
@@ -34,6 +34,7 @@ from app.wording import duration
 __all__ = ["router"]
 
 router = APIRouter(tags=["ingest"])
+
 
 class IngestRequest(BaseModel):
     """An address to take in. `limit`: of a feed or a sitemap, which items; `refresh`: fetch it also where a document
@@ -62,7 +63,7 @@ _BODY: dict[str, Any] = {
         },
     }
 }
-_ERRORS = error_responses(400, 403, 408, 413, 415, 422, 429, 507)
+_ERRORS = (400, 403, 408, 413, 415, 422, 429, 507)
 
 
 class Started(BaseModel):
@@ -81,7 +82,7 @@ def _pipeline(request: Request) -> Pipeline:
 Ingest = Annotated[Pipeline, Depends(_pipeline)]
 
 
-@router.post("/ingest", status_code=202, openapi_extra=_BODY, responses=_ERRORS)
+@router.post("/ingest", status_code=202, openapi_extra=_BODY, responses=error_responses(*_ERRORS))
 async def ingest(request: Request, services: SharedServices, user: CurrentUser, pipeline: Ingest) -> Started:
     """Starts a job that ingests an uploaded file or a URL."""
     job = await _start(request, services, user, pipeline)
@@ -95,7 +96,7 @@ async def ingest(request: Request, services: SharedServices, user: CurrentUser, 
     openapi_extra=_BODY,
     responses={
         200: {"model": IngestEvent, "description": "The job's events, each under its name."},
-        **_ERRORS,
+        **stream_error_responses(*_ERRORS),
     },
 )
 async def ingest_stream(
