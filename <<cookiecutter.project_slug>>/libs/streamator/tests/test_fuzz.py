@@ -183,6 +183,8 @@ def test_a_filter_shows_of_the_wire_what_it_shows_of_the_events(
         st.from_regex(r"\s*[0-9]{1,30}\s*", fullmatch=True),
     )
 )
+@example("0" * 30)
+@example("0" * 30 + "7")
 def test_32_a_cursor_is_never_an_error_and_never_past_eighteen_digits(text: str) -> None:
     number = text.strip()
     is_number = number.isascii() and number.isdigit()

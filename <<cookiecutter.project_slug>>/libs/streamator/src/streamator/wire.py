@@ -86,7 +86,7 @@ def parse_cursor(text: str | None) -> int:
 
     An id of more than 18 digits is past the end of any log; it reads as the largest of 18.
     """
-    text = (text or "").strip()
+    text = (text or "").strip().lstrip("0")
     if _CURSOR.fullmatch(text):
         return int(text)
     return 10**18 - 1 if text.isascii() and text.isdigit() else 0
