@@ -835,6 +835,24 @@ def test_a_log_that_was_read_anew_once_is_so_again_before_any_of_it_is_given_up(
         assert [event.get("message", "gap") for event in asyncio.run(read())] == [str(n) for n in range(1, 40)]
 
 
+def test_a_job_that_says_nothing_is_read_anew_once() -> None:
+    async def read() -> str | None:
+        log = await reader.find("job")
+        assert log is not None
+        for _ in range(20):
+            await asyncio.sleep(LEASE / 8)
+            log.read()  # somebody looks
+        return log.status
+
+    with simulation(0) as sim, sim.inside(Process()):
+        cloud = Cloud()
+        reader = CloudStore(cloud)
+        for n in range(3):
+            cloud.chunks["job", n] = [(Chunk(n + 1, 0, '{"event":"x","t":1.000}\n', n + 1, LEASE), "run")]
+        assert asyncio.run(read()) == "lost"
+        assert len([keys for keys in cloud.fetches if ("job", 0) in keys]) == 2
+
+
 @pytest.mark.parametrize("when", ["before it is read", "after it was read"])
 def test_what_is_left_of_a_log_that_was_lost_and_written_again_hides_nothing_new(when: str) -> None:
     def chunk(first: int, count: int, beat: int) -> list[tuple[Chunk, str]]:
