@@ -41,11 +41,14 @@ class Job:
     server: Process
     began: float
     viewers: list[Viewer] = field(default_factory=list)
+    cancelled: float | None = None
+    """When it was, if it was."""
 
     @property
     def over(self) -> float | None:
-        """When the first viewer was told of its end; None while nobody was."""
-        return min((each.ended_at for each in self.viewers if each.ending == "done"), default=None)
+        """When the first was told of its end, of its viewers and who cancelled it; None while nobody was."""
+        told = [each.ended_at for each in self.viewers if each.ending == "done"]
+        return min(told if self.cancelled is None else [*told, self.cancelled], default=None)
 
     @property
     def seen(self) -> int:
@@ -156,9 +159,12 @@ class Load:
         while True:
             with contextlib.suppress(httpx.TransportError):
                 await self._client.post(f"{self._address()}/api/job/{job.job_id}/cancel", timeout=20)
+                asked = time.monotonic()
                 await asyncio.sleep(2)
                 row = await self._client.get(f"{self._address()}/api/jobs/{job.job_id}", timeout=20)
                 if row.status_code == 200 and row.json()["status"] != "running":
+                    if row.json()["status"] == "cancelled":
+                        job.cancelled = asked
                     return
             await asyncio.sleep(1)
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Any
 
 import pytest
@@ -84,6 +85,7 @@ def mirrored(count: int, lag_seconds: float) -> EventLog:
     """A log of a job that runs elsewhere: it may lag behind what viewers there have seen."""
     log = EventLog()
     log.lag_seconds = lag_seconds
+    log.steady_until = inf  # there is always news of its job
     for n in range(1, count + 1):
         log.append_log(str(n), "info")
     return log

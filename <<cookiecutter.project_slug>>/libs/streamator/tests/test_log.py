@@ -110,6 +110,16 @@ def test_readers_at_the_same_place_share_the_bytes() -> None:
     assert full.read(0, 20_000).frames is full.read(0, 20_000).frames
 
 
+def test_in_a_log_that_lags_an_id_may_be_one_that_is_on_its_way_however_few_events_it_keeps() -> None:
+    log = EventLog(maxlen=10)
+    log.append({"event": "x"})
+    assert log.start_at(500) == 0
+    log.lag_seconds = 1.0
+    assert [log.start_at(after) for after in (1, 2, 500, 10**9)] == [1, 2, 500, 0]
+    log.close()
+    assert log.start_at(500) == 0
+
+
 def test_32_ids_that_do_not_exist_start_at_the_beginning() -> None:
     log = filled(3)
     assert [log.start_at(after) for after in (0, 1, 3, 4, 10**400, -1)] == [0, 1, 3, 0, 0, 0]

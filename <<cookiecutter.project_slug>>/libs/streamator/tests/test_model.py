@@ -190,8 +190,6 @@ class Viewer:
             assert not (known and server.network.has(self.job.id)), "a job that is stored was not found"
             return
         self.state = "following"
-        if self.cursor > self.log.last + self.log.maxlen:  # no reader can be so far ahead: it is an id from elsewhere
-            self.begin_anew()
         await (self.poll(self.log) if self.polls else self.follow(self.log))
 
     async def follow(self, log: EventLog) -> None:
@@ -833,6 +831,45 @@ def test_a_log_that_was_read_anew_once_is_so_again_before_any_of_it_is_given_up(
         reader = CloudStore(cloud)
         cloud.chunks["job", 0], cloud.chunks["job", 1] = chunk(1, 3, 1), chunk(4, 3, 2)
         assert [event.get("message", "gap") for event in asyncio.run(read())] == [str(n) for n in range(1, 40)]
+
+
+@pytest.mark.parametrize("trouble", ["the store is away", "the job's process pauses"])
+def test_who_is_ahead_of_the_store_waits_as_long_as_there_is_no_news(trouble: str) -> None:
+    def chunk(last: int, beat: int) -> list[tuple[Chunk, str]]:
+        events = (f'{{"event":"log","message":"{n}","level":"info","t":1.000}}\n' for n in range(1, last + 1))
+        return [(Chunk(1, 0, "".join(events), beat, LEASE), "run")]
+
+    def away(keys: list[Key]) -> None:
+        raise StoreFault("down", "no answer")
+
+    async def live(last: int, beats: range) -> None:
+        for beat in beats:
+            cloud.chunks["job", 0] = chunk(last, beat)
+            await asyncio.sleep(LEASE / 4)
+
+    async def watch() -> list[str]:
+        log = await reader.find("job")
+        assert log is not None
+        return [event["message"] async for batch in follow(log, after=5, heartbeat=0.5) for event in batch]
+
+    async def main() -> list[str]:
+        watching = asyncio.create_task(watch())
+        await live(3, range(2, 8))
+        if trouble == "the store is away":
+            heard, cloud.on_fetch = cloud.on_fetch, away
+            await asyncio.sleep(3 * LEASE)
+            cloud.on_fetch = heard
+        else:
+            await asyncio.sleep(1.1 * LEASE)
+        await live(6, range(8, 20))
+        reader.close()
+        return await watching
+
+    with simulation(0) as sim, sim.inside(Process()):
+        cloud = Cloud()
+        reader = CloudStore(cloud)
+        cloud.chunks["job", 0] = chunk(3, 1)
+        assert asyncio.run(main()) == ["6"]
 
 
 def test_a_job_that_says_nothing_is_read_anew_once() -> None:

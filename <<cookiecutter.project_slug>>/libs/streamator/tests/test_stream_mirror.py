@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+import pytest
+
 from streamator.fault import StoreFault
 from streamator.record import Head, Row
 from streamator.stream_mirror import StreamMirrors
@@ -38,6 +40,54 @@ class Forgetful:
 
     async def close(self) -> None:
         pass
+
+
+class Away(Forgetful):
+    """The same, with a server that may be away."""
+
+    away = False
+
+    async def look(self, job_ids: Sequence[str]) -> dict[str, Head | StoreFault]:
+        self.reach()
+        return await super().look(job_ids)
+
+    async def read(
+        self, cursors: Mapping[str, tuple[int, bool]], limit: int, seconds: float | None = None
+    ) -> dict[str, list[Row]]:
+        self.reach()
+        if seconds is not None:
+            await asyncio.sleep(0.05)
+            self.reach()
+        return {}
+
+    async def beats(self, producers: Sequence[str]) -> list[str | None]:
+        self.reach()
+        return await super().beats(producers)
+
+    def reach(self) -> None:
+        if self.away:
+            raise StoreFault("down", "connection refused")
+
+
+def test_07_an_outage_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    def told(what: str) -> int:
+        return sum(what in record.message for record in caplog.records)
+
+    async def main() -> None:
+        reader = Away()
+        mirrors = StreamMirrors("a store", lambda: reader, max_mirrors=10, maxlen=100, pace=0.0)
+        assert await mirrors.find("job") is not None
+        reader.away = True
+        await asyncio.sleep(3)
+        assert (told("reading fails"), told("reading works again")) == (1, 0)
+        reader.away = False
+        while not told("reading works again"):
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
+        mirrors.stop()
+        assert (told("reading fails"), told("reading works again")) == (1, 1)
+
+    asyncio.run(main())
 
 
 def test_a_cancellation_that_gets_lost_holds_up_nobody() -> None:

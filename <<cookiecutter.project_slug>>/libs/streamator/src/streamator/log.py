@@ -35,6 +35,8 @@ RUN_ENTRIES = 128
 LONG_TEXT = 1_024
 # What becomes of an event that a full log has no room for: see `EventLog`.
 Overflow = Literal["drop_oldest", "drop_newest", "block"]
+# No viewer of a job's own process is further ahead of what is stored: an id past that is from another log.
+MOST_AHEAD: Final = 1_000_000
 OVERFLOWS: Final = ("drop_oldest", "drop_newest", "block")
 BLOCK_SECONDS: Final = 5.0
 # What is kept of a log that its store has let go of, while its job goes on.
@@ -251,7 +253,7 @@ class EventLog:
         "_account", "_armed", "_block_seconds", "_blocks", "_cap", "_closed", "_closed_at", "_counts", "_disowned",
         "_ended", "_followers", "_kept", "_last", "_lock", "_maxlen", "_memo", "_pace", "_passed", "_raw", "_refused",
         "_room", "_run", "_signals", "_size", "_status", "_t", "behind", "charged", "lag_seconds",
-        "read_at", "start",
+        "read_at", "start", "steady_since", "steady_until",
     )  # fmt: skip
 
     def __init__(
@@ -271,6 +273,8 @@ class EventLog:
         self.lag_seconds = 0.0
         """For how long an event may be missing here that a viewer elsewhere has seen already; 0 where the job runs
         here. What another process has logged is with its own viewers before it is in the store."""
+        self.steady_since = self.steady_until = self.start
+        """Of that time only this counts: the store was read, with news of the job's process. By `time.monotonic`."""
         self._account = account
         self._maxlen = maxlen
         # The id past which nothing is taken.
@@ -717,7 +721,7 @@ class EventLog:
         reads from the beginning of what there is. In a log that may lag (`lag_seconds`) it may be one that is still on
         its way, and stays."""
         last = self.last
-        if last < after <= last + self._maxlen and self.lag_seconds and not self._closed:
+        if last < after <= last + MOST_AHEAD and self.lag_seconds and not self._closed:
             return after
         return after if 0 <= after <= last else 0
 

@@ -256,19 +256,23 @@ class Mirrors(ABC, Generic[Followed]):
         Only time between two good reads counts, and of that no more than ``longest``: an outage of the store, a
         reader that was stopped, or a clock that jumps, make no producer look dead.
         """
-        mirror.log.lag_seconds = LAG_LEASES * mirror.lease
+        log = mirror.log
+        log.lag_seconds = LAG_LEASES * mirror.lease
+        if not known or mirror.ok_at is None or (alive and mirror.quiet >= mirror.lease / 2):
+            log.steady_since = now
         if alive:
+            log.steady_until = now
             mirror.quiet = 0.0
         elif known and mirror.ok_at is not None:
             mirror.quiet += min(now - mirror.ok_at, longest)
         mirror.ok_at = now if known else None
-        if mirror.quiet >= LOST_LEASES * mirror.lease and mirror.log.status != "lost":
-            mirror.log.set_status("lost")
+        if mirror.quiet >= LOST_LEASES * mirror.lease and log.status != "lost":
+            log.set_status("lost")
             self._lost[job_id] = mirror.beat
             if len(self._lost) > self._max_mirrors:
                 self._lost.popitem(last=False)
         if mirror.quiet >= (LOST_LEASES + 1) * mirror.lease:
-            mirror.log.end()
+            log.end()
 
     # Faults
 

@@ -229,6 +229,8 @@ class _Calls:
                 self._hang_up()
                 if not again:
                     raise _fault_of(error) from error
+            except ValueError as error:  # I/O on a closed file: the store is closed, from another thread
+                raise StoreFault("down", f"the connection was closed here ({error})") from error
         if any(isinstance(reply, redis.exceptions.ReadOnlyError) for reply in replies):
             # A failover: the name leads to another server now, or soon.
             self._hang_up()

@@ -155,7 +155,8 @@ class Follow:
     def _beat(self) -> Batch:
         """An empty batch, which moves the cursor where the last events were not shown."""
         self._handed = now = time.monotonic()
-        log, waited = self._log, now - self._asked
+        log = self._log
+        waited = min(now, log.steady_until) - max(self._asked, log.steady_since)
         if 0 < log.lag_seconds <= waited and log.status != "lost" and self._cursor > log.last:
             self._cursor = 0  # the event is not on its way any more: the id is from another log
         hidden, self._hidden = self._hidden, False

@@ -157,9 +157,10 @@ class _Session:
             new = {job_id: mirror for job_id, mirror in mirrors.items() if not mirror.ready}
             if new and await self._fill(new):
                 wait = 0.0
-            if mirrors and time.monotonic() >= self._beats_at:
+            due = bool(mirrors) and time.monotonic() >= self._beats_at
+            if due:
                 await self._beats(mirrors)
-            if asked or new or mirrors:
+            if asked or new or due:
                 of._worked()
         except Exception as error:
             self._failed(as_fault(error), asked, mirrors, time.monotonic() - now)
