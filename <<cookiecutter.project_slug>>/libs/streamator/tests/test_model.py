@@ -28,6 +28,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from simulation import Process, Simulation, simulation
 
 from streamator import EventLog, MemoryStore, StoreError, event_type, follow
+from streamator.chunk_writer import _Outgoing as Outgoing
 from streamator.fault import FaultKind
 from streamator.log import Batch, Overflow
 from streamator.record import Append
@@ -870,6 +871,21 @@ def test_who_is_ahead_of_the_store_waits_as_long_as_there_is_no_news(trouble: st
         reader = CloudStore(cloud)
         cloud.chunks["job", 0] = chunk(3, 1)
         assert asyncio.run(main()) == ["6"]
+
+
+def test_a_log_that_is_closed_while_it_is_read_is_stored_as_closed() -> None:
+    class Closes(EventLog):
+        """A log that another thread closes at the last moment before it is read."""
+
+        def read(self, after: int = 0, limit: int = 65_536) -> Batch:
+            self.close()
+            return super().read(after, limit)
+
+    log = Closes()
+    log.append_log("x", "info")
+    out = Outgoing("job", log)
+    assert out.fill()
+    assert [json.loads(line)["event"] for line in out.text.splitlines()] == ["log", "done"]
 
 
 def test_a_job_that_says_nothing_is_read_anew_once() -> None:

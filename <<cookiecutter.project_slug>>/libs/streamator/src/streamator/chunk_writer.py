@@ -78,7 +78,6 @@ class _Outgoing(Outgoing):
 
     def fill(self) -> bool:
         """Move what is new in the log into the tail, as far as it has room. True if the last event is in."""
-        closed = self.log.closed  # before reading: what is read after it was true is all there will be
         while not self.full and not self.trial:
             single = self.doubt > 0 and place_after(self.first, self.offset, self.text)[0] <= self.doubt
             if single and len(self.text) > max(self.stored, 0):
@@ -86,7 +85,7 @@ class _Outgoing(Outgoing):
             if not self.rest:
                 batch = self.log.read(self.read)
                 if not batch:
-                    return closed
+                    break
                 self.rest = self._lines(wire.json_parts(batch.frames))
                 self.read = batch.last
             room = self.limit - len(self.text)
@@ -98,7 +97,8 @@ class _Outgoing(Outgoing):
                 self.full = True
             self.text += self.rest[:cut]
             self.rest = self.rest[cut:]
-        return closed and not self.rest and self.read >= self.log.last
+        # Looked at after reading: once closed, a log does not grow, and the chunk that has its last event says so.
+        return self.log.closed and not self.rest and self.read >= self.log.last
 
     def step(self) -> None:
         """Leave the tail as it is stored and begin the next chunk."""
