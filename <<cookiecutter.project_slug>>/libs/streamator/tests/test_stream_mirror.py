@@ -69,7 +69,7 @@ class Away(Forgetful):
             raise StoreFault("down", "connection refused")
 
 
-def test_07_an_outage_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
     def told(what: str) -> int:
         return sum(what in record.message for record in caplog.records)
 
