@@ -7,7 +7,7 @@ export interface CancelButtonProps {
   readonly name: string;
   /** Asks the server to cancel. */
   readonly cancel: () => Promise<unknown>;
-  /** Whether it has been asked, for who knows; by default, until it refuses. */
+  /** Whether it has been asked, where somebody else keeps that; by default it has from the click on, until it refuses. */
   readonly cancelling?: boolean | undefined;
   /** What to say when that fails. */
   readonly explainFailure?: ((failure: unknown) => string) | undefined;
@@ -18,8 +18,8 @@ export interface CancelButtonProps {
 /** A button that asks once; what went wrong stands before it, and it can be pressed again. */
 export function CancelButton({ name, cancel, cancelling, explainFailure = explain, onAnswer }: CancelButtonProps) {
   const [asked, setAsked] = useState(false);
-  const busy = cancelling ?? asked;
   const [error, setError] = useState<string | null>(null);
+  const busy = asked || cancelling === true;
   return (
     <>
       {error !== null && (
@@ -33,7 +33,7 @@ export function CancelButton({ name, cancel, cancelling, explainFailure = explai
         disabled={busy}
         aria-label={`Cancel ${name}`}
         onClick={() => {
-          setAsked(true);
+          setAsked(cancelling === undefined);
           setError(null);
           cancel().then(onAnswer, (failure: unknown) => {
             setAsked(false);

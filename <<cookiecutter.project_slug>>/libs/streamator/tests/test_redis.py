@@ -162,6 +162,23 @@ job.close()
     assert statistics.median(delays) < 0.02
 
 
+def test_a_connection_that_is_closed_here_while_it_is_used_is_as_if_redis_were_away(
+    make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*args: Any, **kwargs: Any) -> None:
+        raise ValueError("I/O operation on closed file.")
+
+    writer = make()
+    job = JobLogger(writer)
+    with monkeypatch.context() as patch:
+        patch.setattr("redis.client.Pipeline.execute", closed)
+        job.log("x")
+        until(lambda: told(caplog, "the connection was closed here"))
+    job.close()
+    assert messages(run(transcript(make(), job.job_id))) == ["x"]
+    assert not told(caplog, "in a way it does not know")
+
+
 def test_a_short_script_leaves_its_log_behind(redis_server: RedisServer, prefix: str, make: Make) -> None:
     producer = script("job = JobLogger(store, job_id='job')\njob.log('x')\njob.close()", redis_server, prefix)
     assert producer.wait(20) == 0

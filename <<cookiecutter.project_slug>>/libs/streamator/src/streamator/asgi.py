@@ -152,7 +152,7 @@ class _Stream(Viewer):
             await not_found(self.put)
             return None
         after = cursor(scope)
-        if log.closed and 0 < after == log.last:
+        if log.is_over_for(after):
             await respond(self.put, 204)
             return None
         if self.encoder is not None:

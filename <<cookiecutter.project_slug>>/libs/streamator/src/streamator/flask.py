@@ -71,7 +71,7 @@ def make_stream_response(
     if log is None:
         return _not_found()
     after = _cursor()
-    if log.closed and 0 < after == log.last:
+    if log.is_over_for(after):
         return Response(status=204, headers=_NO_STORE)
     headers = [(name.decode(), value.decode()) for name, value in stream_headers()]
     encoder = encoder_for(request.headers.get("accept-encoding")) if compress else None

@@ -725,6 +725,10 @@ class EventLog:
             return after
         return after if 0 <= after <= last else 0
 
+    def is_over_for(self, after: int) -> bool:
+        """Whether a reader that has seen ``after`` has all there will be. An id past the last one is another log's."""
+        return self._closed and 0 < after == self.last
+
     def read(self, after: int = 0, limit: int = 65_536) -> Batch:
         """The events that follow the id ``after``: as many as fit ``limit`` bytes, at least one if there is one.
 

@@ -113,7 +113,7 @@ class _Socket(Viewer):
                     log = None
                 after = cursor(scope)
                 del scope  # it is not needed again
-                if log is not None and log.closed and 0 < after == log.last:
+                if log is not None and log.is_over_for(after):
                     self.code = NORMAL
                 elif log is not None:
                     batches = view.follow(log, after, self.heartbeat)
