@@ -94,6 +94,6 @@ build/soak-tools/installed: tests/soak/requirements.txt
 	@touch $@
 
 clean: ## delete all that is installed, built or baked
-	rm -rf tests/benchmarks/ui/node_modules tests/benchmarks/ui/dist build .venv .ruff_cache .mypy_cache .pytest_cache
+	rm -rf tests/faults/dynalite/node_modules tests/benchmarks/ui/node_modules tests/benchmarks/ui/dist build .venv .ruff_cache .mypy_cache .pytest_cache
 	find hooks tests -name __pycache__ -prune -exec rm -rf {} +
 	@$(MAKE) --no-print-directory -C '$(TEMPLATE)' clean

@@ -135,6 +135,7 @@ def steps() -> list[Step]:
         Step("project", "vitest of the baked project", [*project, "test-js"], has_tests=True),
         Step("project", "pytest of the baked streamator", pytest("test-streamator", "library"), has_tests=True),
         Step("project", "pytest of the baked backend", pytest("test-backend", "app"), has_tests=True),
+        Step("faults", "install dynalite", ["npm", "ci", "--silent", "--prefix", "tests/faults/dynalite"]),
         Step(
             "faults",
             "faults of the baked project",

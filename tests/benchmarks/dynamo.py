@@ -32,7 +32,7 @@ class Units:
         self.read = 0.0
 
     def watch(self) -> None:
-        from botocore.client import BaseClient  # type: ignore[import-untyped]
+        from botocore.client import BaseClient
 
         call = BaseClient._make_api_call
         units = self

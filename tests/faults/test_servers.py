@@ -23,7 +23,8 @@ from typing import Any
 import httpx
 import pytest
 from bake import REPOSITORY
-from tests.process import Process, dynamo_server, free_port, redis_server
+from dynalite_server import Dynalite
+from tests.process import Process, free_port, listens, redis_server
 from tests.support import Events, eventually
 from websockets.sync.client import connect
 
@@ -53,8 +54,9 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
 
 @pytest.fixture(scope="session")
 def dynamo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    with dynamo_server(tmp_path_factory.mktemp("dynamo"), PYTHON) as environment:
-        yield environment
+    server = Dynalite(tmp_path_factory.mktemp("dynamo"))
+    yield {"STREAMATOR_STORE": "dynamo", "STREAMATOR_TABLE": "test-logs", **server.environment}
+    server.kill()
 
 
 @pytest.fixture(scope="session")
@@ -317,11 +319,6 @@ def test_36_behind_nginx_each_event_is_there_within_300_ms(launch: Launch, tmp_p
     finally:
         nginx.terminate()
         nginx.wait(30)
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_39_a_clock_that_jumps_an_hour_makes_no_time_fall_and_no_job_lost(launch: Launch, store: Environment) -> None:

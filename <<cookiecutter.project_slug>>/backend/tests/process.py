@@ -102,13 +102,21 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    """Whether something on loopback takes connections at this port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextlib.contextmanager
-def dynamo_server(directory: Path, python: str = sys.executable) -> Iterator[dict[str, str]]:
+def dynamo_server(directory: Path) -> Iterator[dict[str, str]]:
     """A DynamoDB on loopback; gives the environment that leads to it."""
     port = free_port()
     with (directory / "moto.log").open("w") as output:
         process = subprocess.Popen(
-            [python, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
     with _answering(process, port):
         yield {
@@ -145,9 +153,7 @@ def _answering(process: subprocess.Popen[bytes], port: int) -> Iterator[None]:
 
     def answers() -> bool:
         assert process.poll() is None
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return True
-        return False
+        return listens(port)
 
     try:
         eventually(answers, 60)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +17,7 @@ from streamator.dynamo import item_size
 from streamator.testing import FaultContract, RemoteFaultContract, StoreContract
 
 pytest.importorskip("moto")
-import boto3
+from dynamo_table import Table
 
 THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
 
@@ -44,20 +43,13 @@ class TestDynamoStoreContract(StoreContract, FaultContract):
         return self.make()
 
 
-class Server:
-    """A table of moto's, behind a proxy. The environment leads to it."""
+class Server(Table):
+    """A table of moto's, behind a proxy."""
 
     def __init__(self, proxy: Proxy, pid: int) -> None:
+        super().__init__(f"http://127.0.0.1:{proxy.target}")
         self.proxy = proxy
         self.pid = pid
-        self.options = {"table": f"logs-{uuid.uuid4().hex[:8]}", "flush_seconds": 0.05}
-        self.client = boto3.client("dynamodb", endpoint_url=f"http://127.0.0.1:{proxy.target}")
-
-    def open(self, **options: Any) -> DynamoStore:
-        return DynamoStore(**{**self.options, **options})
-
-    def program(self, **options: Any) -> str:
-        return f"from streamator import DynamoStore\nstore = DynamoStore(**{({**self.options, **options})!r})"
 
     def kill(self) -> None:
         self.proxy.shut()
@@ -77,15 +69,6 @@ class Server:
             return error(random.choice(THROTTLED)) if turned_away else None
 
         self.proxy.on_call = turn_away
-
-    def lose(self) -> None:
-        self.client.delete_table(TableName=self.options["table"])
-
-    def expire(self) -> None:
-        table, now = self.options["table"], time.time()
-        pages = self.client.get_paginator("scan").paginate(TableName=table)
-        for item in [item for page in pages for item in page["Items"] if float(item["ttl"]["N"]) <= now]:
-            self.client.delete_item(TableName=table, Key={"cache_id": item["cache_id"]})
 
     def deny(self) -> None:
         self.proxy.on_call = lambda name, body: error("ExpiredTokenException")

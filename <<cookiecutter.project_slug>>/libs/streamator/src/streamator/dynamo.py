@@ -69,7 +69,7 @@ class DynamoStore(ChunkStore):
 
     Cost: a job that logs 1,000 lines in 10 seconds costs 50 to 100 write units, by how well they compress; an
     idle one 0.3 a second. A process with jobs that can be cancelled reads 1 unit a ``cancel_seconds``, however many
-    they are. A replay of those lines costs 1 to 5 read units. Following a job costs 0.5 to 4
+    they are. A replay of those lines costs 1 to 5 read units. Following a job costs 0.5 to 5
     read units a second for each process that does, however many viewers it has.
     """
 

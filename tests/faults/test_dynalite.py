@@ -1,0 +1,218 @@
+"""The faults of a DynamoDB that keeps its data: killed and started again with it, answering in part what is large, and
+telling what it bills. The library's own tests have moto, which forgets all when it dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from dynalite_server import Dynalite
+from dynamo_table import Table
+from streamator import DynamoStore, JobLogger
+from streamator.dynamo import item_size
+from streamator.testing import RemoteFaultContract, collect
+
+Make = Callable[..., DynamoStore]
+
+THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
+
+
+class Hooks:
+    """In every client of boto3's that this process makes: what it is answered, and what is billed."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.error: dict[str, tuple[float, tuple[str, ...]]] = {}
+        """By operation, or by ``*`` for all: the share of calls that are not made, and the errors in their place."""
+        self.answers: list[tuple[str, dict[str, Any]]] = []
+        self.on_put: Callable[[dict[str, Any]], object] = lambda item: None
+        make = boto3.session.Session.client
+
+        def client(session: Any, *args: Any, **options: Any) -> Any:
+            made = make(session, *args, **options)
+            events = made.meta.events
+            for name in ("PutItem", "BatchGetItem"):
+                events.register(f"before-parameter-build.dynamodb.{name}", self._bill)
+            events.register("before-call.dynamodb", self._before)
+            events.register("after-call.dynamodb", self._after)
+            return made
+
+        patch.setattr(boto3.session.Session, "client", client)
+
+    def billed(self, name: str) -> list[float]:
+        """The capacity units of each of these calls that came through."""
+        bills = [answer["ConsumedCapacity"] for answer in self.of(name) if "ConsumedCapacity" in answer]
+        return [sum(table["CapacityUnits"] for table in (bill if isinstance(bill, list) else [bill])) for bill in bills]
+
+    def of(self, name: str) -> list[dict[str, Any]]:
+        return [answer for called, answer in list(self.answers) if called == name]
+
+    def _bill(self, params: dict[str, Any], **_: Any) -> None:
+        params["ReturnConsumedCapacity"] = "TOTAL"
+        if "Item" in params:
+            self.on_put(params["Item"])
+
+    def _before(self, model: Any, **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
+        share, codes = self.error.get(model.name) or self.error.get("*") or (0.0, ())
+        if random.random() >= share:
+            return None
+        told = {"Error": {"Code": random.choice(codes), "Message": "injected"}, "ResponseMetadata": {}}
+        return AWSResponse("", 400, {}, None), told
+
+    def _after(self, model: Any, parsed: dict[str, Any], **_: Any) -> None:
+        self.answers.append((model.name, parsed))
+
+
+class Server(Table):
+    """A table of dynalite's. The environment leads to it."""
+
+    def __init__(self, dynalite: Dynalite, hooks: Hooks) -> None:
+        super().__init__()
+        self.hooks = hooks
+        self.kill, self.start = dynalite.kill, dynalite.start
+        self.pause, self.resume = dynalite.pause, dynalite.resume
+
+    def throttle(self, share: float) -> None:
+        self.hooks.error["PutItem"] = share, THROTTLED
+
+    def deny(self) -> None:
+        self.hooks.error["*"] = 1.0, ("ExpiredTokenException",)
+
+    def admit(self) -> None:
+        self.hooks.error.clear()
+
+
+@pytest.fixture
+def hooks(monkeypatch: pytest.MonkeyPatch) -> Hooks:
+    return Hooks(monkeypatch)
+
+
+@pytest.fixture
+def server(hooks: Hooks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    dynalite = Dynalite(tmp_path)
+    for name, value in dynalite.environment.items():
+        monkeypatch.setenv(name, value)
+    yield Server(dynalite, hooks)
+    dynalite.kill()
+
+
+@pytest.fixture
+def make(server: Server) -> Iterator[Make]:
+    """What opens stores on the server's table, and closes them when the test is over."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**options: Any) -> DynamoStore:
+            return stack.enter_context(contextlib.closing(server.open(**options)))
+
+        yield make
+
+
+class TestDynamoOnDynalite(RemoteFaultContract):
+    pass
+
+
+def work(job: JobLogger, count: int, pause: float) -> None:
+    """Logs lines, one each ``pause`` seconds, and closes the job."""
+    began = time.monotonic()
+    for n in range(count):
+        job.log(f"line {n}")
+        time.sleep(max(began + pause * (n + 1) - time.monotonic(), 0))
+    job.close()
+
+
+def messages(events: list[dict[str, Any]]) -> list[Any]:
+    return [event["message"] for event in events if event["event"] == "log"]
+
+
+def test_07_a_dynamo_that_is_killed_again_and_again_costs_no_line(server: Server, make: Make) -> None:
+    writer, reader = make(), make()
+    JobLogger(writer).close()
+    assert writer.flush(20) == 0  # the table is there: killed while it makes one, dynalite never gets done with it
+    jobs = [JobLogger(writer) for _ in range(4)]
+
+    async def watch() -> list[list[dict[str, Any]]]:
+        viewers = [asyncio.create_task(collect(reader, job.job_id, timeout=60)) for job in jobs]
+        working = [asyncio.create_task(asyncio.to_thread(work, job, 4_000, 0.002)) for job in jobs]
+        for _ in range(12):
+            await asyncio.sleep(random.uniform(0.1, 0.9))  # in the middle of a write, and between two
+            server.kill()
+            await asyncio.to_thread(server.start)
+        await asyncio.gather(*working)
+        return await asyncio.gather(*viewers)
+
+    for job, events in zip(jobs, asyncio.run(watch()), strict=True):
+        assert messages(events) == [f"line {n}" for n in range(4_000)]
+        assert events == asyncio.run(collect(make(), job.job_id, timeout=30))
+
+
+def test_17_a_replay_that_dynamo_answers_in_parts_has_no_gap(hooks: Hooks, make: Make) -> None:
+    chance = random.Random(17)
+    texts = ["".join(chr(chance.randint(0x10000, 0x10FFFF)) for _ in range(60_000)) for _ in range(26)]
+    writer = make()
+    with JobLogger(writer) as job:
+        for text in texts:
+            job.log(text)
+    assert writer.flush(30) == 0
+    hooks.answers.clear()
+    for _ in range(3):
+        log = asyncio.run(make().find(job.job_id))
+        assert log is not None and log.closed, "a part was taken for the whole"
+        assert messages(asyncio.run(collect(log))) == texts
+    assert any(answer["UnprocessedKeys"] for answer in hooks.of("BatchGetItem"))
+
+
+def test_an_item_is_billed_by_its_size(server: Server, hooks: Hooks, make: Make) -> None:
+    writer = make()
+    JobLogger(writer).close()
+    assert writer.flush(20) == 0  # the table is there
+    hooks.answers.clear()
+    item = {"cache_id": {"S": "job#000000"}, "beat": {"N": "12345"}, "closed": {"BOOL": True}, "text": {"S": ""}}
+    sizes = [1_023, 1_024, 1_025, 4_096, 4_097]
+    for size in sizes:
+        item["text"] = {"S": "x" * (size - item_size({**item, "text": {"S": ""}}))}
+        assert item_size(item) == size
+        server.client.put_item(TableName=server.options["table"], Item=item)
+    assert hooks.billed("PutItem") == [math.ceil(size / 1_024) for size in sizes]
+
+
+def test_a_job_costs_what_the_docstring_of_the_store_says(hooks: Hooks, make: Make) -> None:
+    writer, reader = make(flush_seconds=0.2, lease_seconds=10), make()
+    JobLogger(writer).close()
+    assert writer.flush(20) == 0  # the table is there
+    job = JobLogger(writer)
+    sizes = []
+    hooks.on_put = lambda item: sizes.append(item_size(item))
+
+    async def follow() -> None:
+        viewers = [asyncio.create_task(collect(reader, job.job_id, timeout=30)) for _ in range(10)]
+        await asyncio.to_thread(work, job, 1_000, 0.01)
+        await asyncio.gather(*viewers)
+
+    hooks.answers.clear()
+    asyncio.run(follow())
+    assert writer.flush(20) == 0
+    writes, reads = hooks.billed("PutItem"), hooks.billed("BatchGetItem")
+    assert sum(writes) <= 100
+    assert writes == [math.ceil(size / 1_024) for size in sizes], "what an item costs is not what item_size() says"
+    assert 0.5 <= sum(reads) / 10 <= 5, "a second of following, however many viewers"
+
+    hooks.answers.clear()
+    assert len(asyncio.run(collect(make(), job.job_id, timeout=30))) == 1_001
+    assert sum(hooks.billed("BatchGetItem")) <= 5
+
+    idle = JobLogger(writer)
+    idle.log("and then nothing")
+    assert writer.flush(20) == 0
+    hooks.answers.clear()
+    time.sleep(10)
+    assert 2 <= sum(hooks.billed("PutItem")) <= 4
+    assert hooks.billed("BatchGetItem") == []
