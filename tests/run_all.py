@@ -139,7 +139,7 @@ def steps() -> list[Step]:
         Step(
             "faults",
             "faults of the baked project",
-            [PYTHON, "-m", "pytest", "tests/faults", f"--junitxml={RESULTS / 'servers.xml'}"],
+            [PYTHON, "-m", "pytest", "-n2", "--dist=loadfile", "tests/faults", f"--junitxml={RESULTS / 'servers.xml'}"],
             has_tests=True,
         ),
         *(
