@@ -175,7 +175,9 @@ def test_an_item_is_billed_by_its_size(server: Server, hooks: Hooks, make: Make)
     JobLogger(writer).close()
     assert writer.flush(20) == 0  # the table is there
     hooks.answers.clear()
-    item = {"cache_id": {"S": "job#000000"}, "beat": {"N": "12345"}, "closed": {"BOOL": True}, "text": {"S": ""}}
+    item: dict[str, dict[str, Any]] = {
+        "cache_id": {"S": "job#000000"}, "beat": {"N": "12345"}, "closed": {"BOOL": True}, "text": {"S": ""},
+    }  # fmt: skip
     sizes = [1_023, 1_024, 1_025, 4_096, 4_097]
     for size in sizes:
         item["text"] = {"S": "x" * (size - item_size({**item, "text": {"S": ""}}))}

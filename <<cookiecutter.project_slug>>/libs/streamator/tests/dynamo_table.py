@@ -12,8 +12,8 @@ from streamator import DynamoStore
 
 
 class Table:
-    """What a `streamator.testing.StoreServer` has of it: stores on it, and what happens to what is stored. The environment
-    leads to the server.
+    """What a `streamator.testing.StoreServer` has of it: stores on it, and what happens to what is stored. The
+    environment leads to the server.
 
     Arguments:
         url: where the server is reached when the way that the environment names is broken.
