@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import secrets
 import shutil
 import signal
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from bake import REPOSITORY
 from dynalite_server import Dynalite
 from tests.process import Process, free_port, listens, redis_server
 from tests.support import Events, eventually
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 PROJECT = REPOSITORY / "build" / "project"
@@ -163,6 +166,28 @@ def test_04_at_sigterm_fifty_streams_end_cleanly_without_done(launch: Launch, st
         assert {next(viewer)["message"] for viewer in viewers} == {"one"}
         assert server.stop() < 2
         assert [list(viewer) for viewer in viewers] == [[]] * 50  # cut off, it would raise
+    assert "Traceback" not in server.said()
+
+
+def test_04_at_sigterm_who_waits_for_a_store_that_hangs_is_told_to_come_again(
+    launch: Launch, remote: Environment
+) -> None:
+    (port,) = {found[1] for value in remote.values() if (found := re.search(r"//127.0.0.1:(\d+)", value))}
+    wire = Wire(int(port))
+    server = launch(**{name: value.replace(f":{port}", f":{wire.port}") for name, value in remote.items()})
+    with contextlib.closing(wire), ThreadPoolExecutor() as pool:
+        assert server.client.get("/api/log/unknown").status_code == 404
+        wire.break_off()
+        paths = [f"/api/log/other{each}" for each in ("", "/stream")]
+        waiting = [pool.submit(httpx.get, server.client.base_url.join(path), timeout=30) for path in paths]
+        with connect(f"ws://127.0.0.1:{server.client.base_url.port}/api/log/other/ws") as websocket:
+            time.sleep(1)
+            assert not any(each.done() for each in waiting)
+            server.stop()
+            assert [each.result().status_code for each in waiting] == [503, 503]
+            with pytest.raises(ConnectionClosed):
+                websocket.recv(5)
+            assert websocket.close_code == 1013
     assert "Traceback" not in server.said()
 
 

@@ -92,6 +92,15 @@ def test_a_job_is_lost_with_its_server_and_for_no_other_reason(reason: Fault, ri
     assert (judge(viewer("lost", losses=[BEGAN + 25]), reason) is None) == right
 
 
+def test_a_job_is_lost_with_the_stores_data_where_it_had_ended_before_that() -> None:
+    first = viewer(status="completed")
+    first.ended_at = BEGAN + 18
+    lost, wiped = viewer("lost", losses=[BEGAN + 25]), fault(WIPED, STORE, began=BEGAN + 17.5)
+    assert judge(lost, wiped, others=[first]) is None
+    first.ended_at = BEGAN + 24  # it was still there to be written again
+    assert "though its server lives" in str(judge(lost, wiped, others=[first]))
+
+
 def test_a_job_of_a_server_that_ended_is_lost_where_the_store_took_nothing() -> None:
     assert judge(viewer("lost", losses=[BEGAN + 25]), fault(ENDED), fault(PAUSED, STORE)) is None
 

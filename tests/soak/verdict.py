@@ -24,6 +24,7 @@ from soak.viewers import Viewer
 
 SETTLED_SECONDS = 3.0
 STORED_SECONDS = 0.5  # by then a job is in a store that takes it
+TOLD_SECONDS = 1.0  # by then somebody who watches a job where it runs is told of its end
 
 
 class Verdicts:
@@ -86,7 +87,13 @@ class Verdicts:
         pauses = self._faults.of(job.server, PAUSED, after=job.began, before=told)
         if any(fault.ended - fault.began > LEASE_SECONDS for fault in pauses):
             return True
-        return any(not self._faults.store_was_well(ended, ended) for ended in self._stops(job, ENDED, before=told))
+        if any(not self._faults.store_was_well(ended, ended) for ended in self._stops(job, ENDED, before=told)):
+            return True
+        # A store that loses a job which has ended: nobody is there to write its end once more.
+        over = job.over
+        return over is not None and bool(
+            self._faults.of(self._stack.store, WIPED, after=over - TOLD_SECONDS, before=told)
+        )
 
     def _may_be_gone(self, job: Job, asked: float) -> bool:
         stops = self._stops(job, KILLED, ENDED, before=asked)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any, Final, Generic, TypeVar
 
+from . import shutdown
 from .errors import StoreError
 from .fault import StoreFault, Trouble, logger
 from .log import EventLog
@@ -104,7 +105,7 @@ class Mirrors(ABC, Generic[Followed]):
         """A job's log as it is in the store now; None if it is not there.
 
         Raises:
-            StoreError: the store could not be read, or too many ask at once.
+            StoreError: the store could not be read, too many ask at once, or the server was told to stop.
         """
         held, answer = self._look(job_id)
         if answer is None:
@@ -125,8 +126,12 @@ class Mirrors(ABC, Generic[Followed]):
 
         # The future itself is not awaited: its answer is for all who ask, and one of them may be cancelled.
         answer.add_done_callback(done)
-        await asyncio.wait([waiter], timeout=FRESH_SECONDS if held is not None else None)
-        return answer.result() if answer.done() else held
+        await shutdown.wait(waiter, FRESH_SECONDS if held is not None else None)
+        if answer.done():
+            return answer.result()
+        if held is None:
+            raise StoreError(f"{self._place}: the server stops, and had not been answered: ask again")
+        return held
 
     def _look(self, job_id: str) -> tuple[EventLog | None, Future[EventLog | None] | None]:
         """The log that is here, and what will be known after the next read, if there is to be one."""

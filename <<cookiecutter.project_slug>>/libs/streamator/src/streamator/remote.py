@@ -10,6 +10,7 @@ from collections.abc import Collection
 from functools import partial
 from typing import Any
 
+from . import shutdown
 from .cancel import CancelRequests
 from .chunk import Chunk, Fetched, Key
 from .chunk_mirror import ChunkMirrors
@@ -164,17 +165,22 @@ class RemoteStore(MemoryStore):
             the request is stored; whether there is a task is known there alone.
 
         Raises:
-            StoreError: the store could not be reached.
+            StoreError: the store could not be reached, or the server was told to stop.
         """
         if self.get(job_id) is not None:
             return await super().cancel(job_id)
         log = await self.find(job_id)
         if log is None or log.closed:
             return False
+        request = asyncio.ensure_future(asyncio.to_thread(self._write_cancel, job_id))
         try:
-            await asyncio.to_thread(self._write_cancel, job_id)
+            if not await shutdown.wait(request):
+                raise StoreError(f"{self._place}: the server stops, and the request to cancel may not be stored")
+            request.result()
         except StoreFault as fault:
             raise StoreError(f"{self._place}: the request to cancel was not stored: {fault.reason}") from fault
+        finally:
+            request.cancel()
         return True
 
     def counts(self) -> Counts:

@@ -1,8 +1,9 @@
 """Streams that are open here, and what ends them from outside: the server's shutdown, or a viewer that is stuck.
 
 A server such as uvicorn waits for open responses when it is told to stop, and tells the application only after
-them. So the signals that tell it are seen first here: each open stream ends, cleanly and without ``done``, and the
-server finds nothing left to wait for. Nothing else that handles these signals is kept from it.
+them. So the signals that tell it are seen first here: each open stream ends, cleanly and without ``done``, nobody
+waits for a store any more, and the server finds nothing left to wait for. Nothing else that handles these signals is
+kept from it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # A viewer reconnects at once, and the server listens for a moment longer: what it opens then must not hold it up.
 # Not for ever: the signal may have meant something else to the program.
 ENDING_SECONDS = 10.0
+# For so long a request that comes while the server is ending waits for a store.
+LAST_SECONDS = 0.5
 TRANSPORTS: Final = ("sse", "ws")
 # How often an event loop looks for stuck streams. They go at most this much later than their timeout says.
 SWEEP_SECONDS = 1.0
@@ -44,14 +47,15 @@ class Stream(Protocol):
 
 
 class _OpenStreams:
-    """The open streams of one event loop."""
+    """The open streams of one event loop, and the requests that wait for a store."""
 
-    __slots__ = ("loop", "streams", "timer")
+    __slots__ = ("loop", "streams", "timer", "waits")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.streams: set[Stream] = set()
         self.timer: asyncio.TimerHandle | None = None
+        self.waits: set[asyncio.Future[None]] = set()
 
     def sweep(self) -> None:
         now = self.loop.time()
@@ -62,6 +66,9 @@ class _OpenStreams:
     def end(self) -> None:
         for stream in list(self.streams):
             stream.end()
+        for waiting in self.waits:
+            if not waiting.done():
+                waiting.set_result(None)
 
 
 _loops: dict[asyncio.AbstractEventLoop, _OpenStreams] = {}
@@ -70,18 +77,39 @@ _ending_until = float("-inf")
 
 def add(stream: Stream) -> None:
     """Register a stream of the running event loop. While the server is ending, the stream is told so at once."""
+    opened = _of_this_loop()
+    opened.streams.add(stream)
+    if opened.timer is None:
+        opened.timer = opened.loop.call_later(SWEEP_SECONDS, opened.sweep)
+    watch_signals()
+    if is_ending():
+        stream.end()
+
+
+async def wait(future: asyncio.Future[Any], timeout: float | None = None) -> bool:
+    """Wait for what a store answers, for ``timeout`` seconds at the most (None: as long as it takes), and not while the
+    server is ending, which would wait for the request that waits here. Returns whether the future is done."""
+    opened = _of_this_loop()
+    watch_signals()
+    if is_ending():
+        timeout = LAST_SECONDS if timeout is None else min(timeout, LAST_SECONDS)
+    ending = opened.loop.create_future()
+    opened.waits.add(ending)
+    try:
+        await asyncio.wait([future, ending], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        opened.waits.discard(ending)
+    return future.done()
+
+
+def _of_this_loop() -> _OpenStreams:
     loop = asyncio.get_running_loop()
     opened = _loops.get(loop)
     if opened is None:
         for other in [other for other in list(_loops) if other.is_closed()]:
             _loops.pop(other, None)
         opened = _loops[loop] = _OpenStreams(loop)
-    opened.streams.add(stream)
-    if opened.timer is None:
-        opened.timer = loop.call_later(SWEEP_SECONDS, opened.sweep)
-    watch_signals()
-    if is_ending():
-        stream.end()
+    return opened
 
 
 def open_streams() -> list[Stream]:
@@ -127,7 +155,8 @@ def remove(stream: Stream) -> None:
 
 
 def end_streams() -> None:
-    """End all streams that are open in this process, cleanly and without ``done``: the viewers reconnect.
+    """End all streams that are open in this process, cleanly and without ``done``: the viewers reconnect. Requests
+    that wait for a store are told to come again.
 
     This happens by itself at SIGTERM and SIGINT. Call it where a server is stopped in another way, one that runs in
     a thread for instance; streams opened in the 10 seconds after it end at once. From any thread.

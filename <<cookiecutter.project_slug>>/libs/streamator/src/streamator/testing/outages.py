@@ -78,6 +78,42 @@ class RemoteFaultContract:
 
     # A server that fails
 
+    def test_04_who_waits_for_a_server_that_hangs_waits_no_longer_when_the_process_is_to_stop(
+        self, server: StoreServer
+    ) -> None:
+        code = """
+import asyncio, signal
+from streamator import StoreError
+
+signal.signal(signal.SIGTERM, lambda *_: None)  # as a web server has it, which ends when all requests are answered
+
+async def ask(call, job_id):
+    try:
+        await call(job_id)
+    except StoreError as error:
+        return str(error)
+
+async def main():
+    waiting = [asyncio.ensure_future(ask(call, "other")) for call in (store.find, store.cancel)]
+    await asyncio.sleep(0.5)
+    assert not any(each.done() for each in waiting)
+    print("waits", flush=True)
+    for said in [*await asyncio.gather(*waiting), await ask(store.find, "another")]:
+        print(said)
+    print(time.monotonic(), flush=True)
+
+asyncio.run(main())
+"""
+        server.pause()
+        with self._process(server, code) as process:
+            assert process.stdout and process.stdout.readline() == "waits\n"
+            began = time.monotonic()
+            process.terminate()
+            *said, ended = process.communicate(timeout=20)[0].splitlines()
+            assert float(ended) - began < 1.5
+            assert len(said) == 3 and all("the server stops" in each for each in said), said
+        server.resume()
+
     def test_06_a_server_that_is_not_there_yet_holds_up_nobody(self, server: StoreServer, caplog: Any) -> None:
         server.kill()
         with self._stores(server) as make:
