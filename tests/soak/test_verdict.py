@@ -118,10 +118,15 @@ def test_a_job_is_gone_from_a_store_with_the_stores_data_or_before_it_was_there(
     assert (judge(viewer("gone"), reason) is None) == right
 
 
-def test_a_job_that_could_not_be_stored_is_not_there() -> None:
-    late = fault(PAUSED, seconds=20.0, began=BEGAN + 11)
-    assert judge(viewer("gone"), fault(PAUSED, STORE, began=BEGAN - 1, seconds=13), late) is None
-    assert "404" in str(judge(viewer("gone"), fault(PAUSED, STORE, began=BEGAN - 1, seconds=11), late))
+@pytest.mark.parametrize(("began", "right"), [(BEGAN + 9, True), (BEGAN + 12, True), (BEGAN + 14, False)])
+def test_a_job_that_could_not_be_stored_is_not_there(began: float, right: bool) -> None:
+    # The store is back at 10 s, and the writer tries again within half a lease.
+    late = fault(PAUSED, seconds=30.0, began=began)
+    assert (judge(viewer("gone"), fault(KILLED, STORE, began=BEGAN - 20, seconds=30), late) is None) == right
+
+
+def test_a_job_of_a_store_that_is_well_is_there_at_once() -> None:
+    assert "404" in str(judge(viewer("gone"), fault(PAUSED, seconds=30.0, began=BEGAN + 1)))
 
 
 def test_a_job_is_gone_from_memory_with_its_server_or_when_it_is_forgotten() -> None:

@@ -102,9 +102,11 @@ class Verdicts:
             return bool(stops) or (over is not None and asked > over + JOB_TTL_SECONDS - 1)
         if self._faults.of(self._stack.store, WIPED, after=job.began, before=asked):
             return True
-        if self._faults.longest_calm(job.began, asked, job.server, self._stack.store) < STORED_SECONDS:
-            return True
         well = self._faults.store_was_well
+        # A writer that was turned away waits for half a lease at the most before it tries again.
+        waits = 0.0 if well(job.began, job.began) else LEASE_SECONDS / 2
+        if self._faults.longest_calm(job.began, asked, job.server, self._stack.store) < STORED_SECONDS + waits:
+            return True
         return any(stop < job.began + SETTLED_SECONDS or not well(job.began, stop) for stop in stops)
 
     def _must_be_kept(self, job: Job) -> int:

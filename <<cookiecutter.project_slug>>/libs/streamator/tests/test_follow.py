@@ -324,6 +324,32 @@ def test_a_heartbeat_comes_whenever_nothing_else_does_and_moves_no_cursor() -> N
     run(main())
 
 
+def test_the_heartbeats_of_all_who_wait_are_one_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        loop, delays = asyncio.get_running_loop(), []
+        call_later = loop.call_later
+
+        def noted(delay: float, *args: Any) -> asyncio.TimerHandle:
+            delays.append(delay)
+            return call_later(delay, *args)
+
+        monkeypatch.setattr(loop, "call_later", noted)
+        log = EventLog()
+
+        async def view() -> int:
+            return sum([len([*batch]) async for batch in follow(log, heartbeat=1_000)])
+
+        viewers = [asyncio.create_task(view()) for _ in range(50)]
+        for n in range(20):  # each has them wait anew
+            await settled(log)
+            log.append_log(str(n), "info")
+        log.close()
+        assert set(await asyncio.gather(*viewers)) == {21}
+        assert delays.count(1_000) == 1
+
+    run(main())
+
+
 def test_each_heartbeat_comes_after_one_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     # A timer of asyncio's fires when it is due by the loop's clock, to the last digit: so does this loop's.
     loop = asyncio.new_event_loop()

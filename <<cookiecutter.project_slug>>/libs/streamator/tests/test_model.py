@@ -32,7 +32,7 @@ from streamator.chunk_writer import _Outgoing as Outgoing
 from streamator.fault import FaultKind
 from streamator.log import Batch, Overflow
 from streamator.record import Append
-from streamator.remote import Chunk, Fetched, Key, StoreFault
+from streamator.remote import Chunk, Fetched, Key, RemoteStore, StoreFault
 from streamator.viewer import snapshot_json
 
 T = TypeVar("T")
@@ -109,6 +109,12 @@ class Job:
             last = self.log.last
             del self.model.events[last - 1 :]
             self.model.status = [*self.log.read(last - 1)][-1]["status"]
+
+    @property
+    def waits(self) -> bool:
+        """Whether its process has still to store some of it."""
+        store = self.server.store
+        return isinstance(store, RemoteStore) and store._writer.get(self.id) is not None
 
     @property
     def may_be_lost(self) -> bool:
@@ -446,7 +452,11 @@ class LogsOfAStore(RuleBasedStateMachine):
     def start(self, server: int) -> None:
         """A job, and two who look at it from its beginning, here and elsewhere."""
         model = Model(self.options["maxlen"], self.options["overflow"])
-        job = Job(f"job{len(self.jobs)}", self.servers[server % len(self.servers)], model)
+        here = pick(self.servers, server)
+        waiting = [other for other in self.jobs if other.server is here and other.waits]
+        job = Job(f"job{len(self.jobs)}", here, model)
+        for other in waiting:
+            other.at_risk = other.at_risk or not other.waits  # more wait than may: the oldest is given up
         for other in self.jobs:
             if other.server is job.server and other.model.status is None and job.server.store.get(other.id) is None:
                 other.at_risk = other.may_begin_anew = other.cut = True  # it had to make room while it was open
