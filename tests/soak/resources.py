@@ -6,8 +6,8 @@ and after it. In between it has done the same work as long as before. Then
 - tasks, open streams and running jobs are no more than before;
 - threads and open files are no more than `SPARE_THREADS` and `SPARE_FILES` above it: pools that had not been full;
 - the objects that the garbage collector knows have grown by `SPARE_OBJECTS` of them or less;
-- the memory has grown by `SPARE_MEMORY` of it or less: allocators give back little, and the second half may have the
-  larger jobs. What is not let go of is seen by the objects first.
+- the memory, when the allocator has given back what it keeps for later, has grown by `SPARE_MEMORY` of it or less: what
+  lies scattered cannot be given back, and the second half may have the larger jobs.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import resource
 import sys
@@ -93,6 +94,9 @@ async def in_thread(emitter: JobEmitter, plan: Plan) -> None:
 @router.get("/soak/state")
 async def state(services: SharedServices, collect: bool = False) -> dict[str, float]:
     """What this process holds now."""
+    if collect:
+        gc.collect()
+        give_back()
     found = {
         "memory": int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6,
         "files": len(list(Path("/proc/self/fd").iterdir())),
@@ -104,9 +108,15 @@ async def state(services: SharedServices, collect: bool = False) -> dict[str, fl
         "cpu": time.process_time(),
     }
     if collect:
-        gc.collect()
         found["objects"] = len(gc.get_objects())
     return found
+
+
+def give_back() -> None:
+    """Have the allocator return to the system what it keeps for later: how much that is depends on the largest load
+    there was. Where it cannot (another libc than glibc), it stays."""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextlib.asynccontextmanager
