@@ -120,11 +120,17 @@ class TestDynamoOnDynalite(RemoteFaultContract):
     pass
 
 
+def lines(count: int) -> list[str]:
+    """Lines of which half can be compressed."""
+    chance = random.Random(count)
+    return [f"line {n} of {count}: {chance.randbytes(15).hex()}" for n in range(count)]
+
+
 def work(job: JobLogger, count: int, pause: float) -> None:
-    """Logs lines, one each ``pause`` seconds, and closes the job."""
+    """Logs `lines`, one each ``pause`` seconds, and closes the job."""
     began = time.monotonic()
-    for n in range(count):
-        job.log(f"line {n}")
+    for n, line in enumerate(lines(count)):
+        job.log(line)
         time.sleep(max(began + pause * (n + 1) - time.monotonic(), 0))
     job.close()
 
@@ -150,7 +156,7 @@ def test_07_a_dynamo_that_is_killed_again_and_again_costs_no_line(server: Server
         return await asyncio.gather(*viewers)
 
     for job, events in zip(jobs, asyncio.run(watch()), strict=True):
-        assert messages(events) == [f"line {n}" for n in range(4_000)]
+        assert messages(events) == lines(4_000)
         assert events == asyncio.run(collect(make(), job.job_id, timeout=30))
 
 
@@ -205,16 +211,23 @@ def test_a_job_costs_what_the_docstring_of_the_store_says(hooks: Hooks, make: Ma
     writes, reads = hooks.billed("PutItem"), hooks.billed("BatchGetItem")
     assert sum(writes) <= 100
     assert writes == [math.ceil(size / 1_024) for size in sizes], "what an item costs is not what item_size() says"
-    assert 0.5 <= sum(reads) / 10 <= 5, "a second of following, however many viewers"
+    assert 4 <= sum(reads) / 10 <= 7, "a second of following, however many viewers"
 
     hooks.answers.clear()
     assert len(asyncio.run(collect(make(), job.job_id, timeout=30))) == 1_001
-    assert sum(hooks.billed("BatchGetItem")) <= 5
+    assert sum(hooks.billed("BatchGetItem")) <= 20
 
     idle = JobLogger(writer)
     idle.log("and then nothing")
     assert writer.flush(20) == 0
-    hooks.answers.clear()
-    time.sleep(10)
+
+    async def follow_idle() -> None:
+        viewer = asyncio.create_task(collect(reader, idle.job_id, timeout=30))
+        await asyncio.sleep(6)  # by then it is looked at as seldom as can be
+        hooks.answers.clear()
+        await asyncio.sleep(10)
+        viewer.cancel()
+
+    asyncio.run(follow_idle())
     assert 2 <= sum(hooks.billed("PutItem")) <= 4
-    assert hooks.billed("BatchGetItem") == []
+    assert 4 <= sum(hooks.billed("BatchGetItem")) <= 6
