@@ -9,7 +9,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.process import free_port, listens
+from tests.process import dynamo_environment, free_port, listens
 from tests.support import eventually
 
 FOLDER = Path(__file__).parent / "dynalite"
@@ -27,12 +27,7 @@ class Dynalite:
         assert installed, "there is no dynalite: run `npm ci --prefix tests/faults/dynalite`"
         self._directory = directory
         self._port = free_port()
-        self.environment = {
-            "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{self._port}",
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-        }
+        self.environment = dynamo_environment(self._port)
         self.start()
 
     def start(self) -> None:

@@ -17,14 +17,13 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from dynalite_server import Dynalite
-from dynamo_table import Table
+from dynamo_table import THROTTLED, Table
 from streamator import DynamoStore, JobLogger
 from streamator.dynamo import item_size
 from streamator.testing import RemoteFaultContract, collect
+from streamator.testing.base import messages
 
 Make = Callable[..., DynamoStore]
-
-THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
 
 
 class Hooks:
@@ -135,14 +134,15 @@ def work(job: JobLogger, count: int, pause: float) -> None:
     job.close()
 
 
-def messages(events: list[dict[str, Any]]) -> list[Any]:
-    return [event["message"] for event in events if event["event"] == "log"]
+def make_table(writer: DynamoStore) -> None:
+    """Have a store make its table, and wait for it."""
+    JobLogger(writer).close()
+    assert writer.flush(20) == 0
 
 
 def test_07_a_dynamo_that_is_killed_again_and_again_costs_no_line(server: Server, make: Make) -> None:
     writer, reader = make(), make()
-    JobLogger(writer).close()
-    assert writer.flush(20) == 0  # the table is there: killed while it makes one, dynalite never gets done with it
+    make_table(writer)  # killed while it makes one, dynalite never gets done with it
     jobs = [JobLogger(writer) for _ in range(4)]
 
     async def watch() -> list[list[dict[str, Any]]]:
@@ -178,8 +178,7 @@ def test_17_a_replay_that_dynamo_answers_in_parts_has_no_gap(hooks: Hooks, make:
 
 def test_an_item_is_billed_by_its_size(server: Server, hooks: Hooks, make: Make) -> None:
     writer = make()
-    JobLogger(writer).close()
-    assert writer.flush(20) == 0  # the table is there
+    make_table(writer)
     hooks.answers.clear()
     item: dict[str, dict[str, Any]] = {
         "cache_id": {"S": "job#000000"}, "beat": {"N": "12345"}, "closed": {"BOOL": True}, "text": {"S": ""},
@@ -194,8 +193,7 @@ def test_an_item_is_billed_by_its_size(server: Server, hooks: Hooks, make: Make)
 
 def test_a_job_costs_what_the_docstring_of_the_store_says(hooks: Hooks, make: Make) -> None:
     writer, reader = make(flush_seconds=0.2, lease_seconds=10), make()
-    JobLogger(writer).close()
-    assert writer.flush(20) == 0  # the table is there
+    make_table(writer)
     job = JobLogger(writer)
     sizes = []
     hooks.on_put = lambda item: sizes.append(item_size(item))

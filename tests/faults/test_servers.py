@@ -58,7 +58,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
 @pytest.fixture(scope="session")
 def dynamo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     server = Dynalite(tmp_path_factory.mktemp("dynamo"))
-    yield {"STREAMATOR_STORE": "dynamo", "STREAMATOR_TABLE": "test-logs", **server.environment}
+    yield server.environment
     server.kill()
 
 

@@ -119,14 +119,19 @@ def dynamo_server(directory: Path) -> Iterator[dict[str, str]]:
             stderr=subprocess.STDOUT,
         )
     with _answering(process, port):
-        yield {
-            "STREAMATOR_STORE": "dynamo",
-            "STREAMATOR_TABLE": "test-logs",
-            "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{port}",
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-        }
+        yield dynamo_environment(port)
+
+
+def dynamo_environment(port: int) -> dict[str, str]:
+    """What leads to the DynamoDB at this port of loopback."""
+    return {
+        "STREAMATOR_STORE": "dynamo",
+        "STREAMATOR_TABLE": "test-logs",
+        "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{port}",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
 
 
 @contextlib.contextmanager

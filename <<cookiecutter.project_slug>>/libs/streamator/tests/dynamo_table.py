@@ -10,6 +10,8 @@ import boto3
 
 from streamator import DynamoStore
 
+THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
+
 
 class Table:
     """What a `streamator.testing.StoreServer` has of it: stores on it, and what happens to what is stored. The

@@ -17,9 +17,7 @@ from streamator.dynamo import item_size
 from streamator.testing import FaultContract, RemoteFaultContract, StoreContract
 
 pytest.importorskip("moto")
-from dynamo_table import Table
-
-THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
+from dynamo_table import THROTTLED, Table
 
 
 class TestDynamoStoreContract(StoreContract, FaultContract):
