@@ -112,7 +112,8 @@ const OVER: ReadonlySet<JobState> = new Set<JobState>(["idle", "completed", "fai
 /**
  * One job after another, without React: start, follow, result, cancel.
  *
- * Snapshots are published with the stream's, once a frame at most, and at once for what the user does.
+ * Snapshots are published with the stream's, once a frame at most; at once for what the user does, and for a new state
+ * of the job. The lines of all events that a snapshot tells of are in its log.
  */
 export class JobRun {
   #start: JobStart | null;
@@ -217,7 +218,8 @@ export class JobRun {
 
   #set(change: Partial<RunSnapshot>): void {
     this.#now = { ...this.#now, ...change };
-    this.#publish();
+    if (this.#connection) this.#connection.store.flush(); // its lines with it, by `#publish`
+    else this.#publish();
   }
 
   #publish = (): void => {
@@ -300,6 +302,7 @@ export class JobRun {
     const startedAt = earlier(this.#now.startedAt, event.t);
     const endedAt = event.event === "done" ? endOf(startedAt, event.t) : null;
     this.#now = { ...this.#now, progress: progressAfter(progress, event), draft: draftAfter(draft, event), startedAt, endedAt };
+    this.#connection?.store.publishSoon(); // also where a new state has just taken its line along
   }
 
   #connected({ status, outcome, error }: ConnectionState): void {

@@ -94,7 +94,7 @@ export class LogStore {
 
   setState(state: ConnectionState): void {
     this.#state = state;
-    this.#schedule();
+    this.publishSoon();
   }
 
   /**
@@ -114,7 +114,7 @@ export class LogStore {
       this.#add(item.event, id, format);
     }
     this.#trim(maxEntries);
-    if (accepted.length > 0) this.#schedule();
+    if (accepted.length > 0) this.publishSoon();
     return accepted;
   }
 
@@ -131,7 +131,7 @@ export class LogStore {
     this.#cursor = "";
     this.#position = 0;
     this.#push("The log was started anew; the lines above are of an earlier run.", this.#lastT, "warning", null, "restart");
-    this.#schedule();
+    this.publishSoon();
   }
 
   /** Forget the lines, keep the place in the stream. Published at once. */
@@ -147,6 +147,11 @@ export class LogStore {
   };
 
   getSnapshot = (): StoreSnapshot => this.#snapshot;
+
+  /** Publish what has come in with the next frame. */
+  publishSoon(): void {
+    this.#cancelPublish ??= nextPublish(() => this.flush(), this.#pauseUntil);
+  }
 
   /** Publish now what has come in since the last publish. */
   flush(): void {
@@ -233,9 +238,6 @@ export class LogStore {
     this.#logsChanged = true;
   }
 
-  #schedule(): void {
-    this.#cancelPublish ??= nextPublish(() => this.flush(), this.#pauseUntil);
-  }
 }
 
 /** The 1-based position that an id names; null for ids that are not numbers (another server's). */

@@ -73,6 +73,32 @@ describe("a job that a function starts", () => {
     expect(job().stream).toMatchObject({ status: "ended", outcome: "completed", active: false });
   });
 
+  it("never tells of an event whose line is not there", async () => {
+    const seen: Job[] = [];
+    const view = renderHook(() => {
+      const job = useJob(byId);
+      seen.push(job);
+      return job;
+    });
+    act(() => view.result.current.start());
+    const stream = await asked("/job/a/stream");
+    stream.open();
+    stream.send(frame(1, { event: "progress", step: "fetch", message: "Fetching" }) + frame(2, { event: "complete", success: true }) + done(3));
+    await waitFor(() => expect(view.result.current.state).toBe("completed"));
+    for (const { progress, stream: shown } of seen.filter((job) => job.progress !== null)) {
+      expect(shown.logs.map(({ text }) => text)).toContain(progress?.message);
+    }
+  });
+
+  it("tells of what came together with a new state", async () => {
+    const { job, stream } = await running();
+    stream.open();
+    const status = (name: string): string => `data: {"event":"status","status":"${name}"}\n\n`;
+    stream.send(status("lost") + status("running") + frame(1, { event: "progress", step: "fetch", message: "Fetching" }));
+    await waitFor(() => expect(job()).toMatchObject({ state: "running", progress: { message: "Fetching" } }));
+    expect(job().stream.logs.map(({ text }) => text)).toEqual(["Fetching"]);
+  });
+
   it("is starting while the function is at it, with a panel that waits", async () => {
     let started: (job: { job_id: string }) => void = () => undefined;
     const { job } = render(() => new Promise((resolve) => {
