@@ -26,15 +26,15 @@ class Dynalite:
         installed = (FOLDER / "node_modules").exists()
         assert installed, "there is no dynalite: run `npm ci --prefix tests/faults/dynalite`"
         self._directory = directory
-        self._port = free_port()
-        self.environment = dynamo_environment(self._port)
+        self.port = free_port()
+        self.environment = dynamo_environment(self.port)
         self.start()
 
     def start(self) -> None:
-        command = ["node", str(FOLDER / "server.mjs"), str(self._port), str(self._directory / "data")]
+        command = ["node", str(FOLDER / "server.mjs"), str(self.port), str(self._directory / "data")]
         with (self._directory / "dynalite.log").open("a") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        eventually(self._answers, 30)
+        eventually(self.answers, 30)
 
     def kill(self) -> None:
         self._process.kill()
@@ -46,6 +46,7 @@ class Dynalite:
     def resume(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it takes connections. One that has ended by itself fails, with what it printed."""
         assert self._process.poll() is None, (self._directory / "dynalite.log").read_text()
-        return listens(self._port)
+        return listens(self.port)

@@ -56,10 +56,16 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
 
 
 @pytest.fixture(scope="session")
-def dynamo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def dynalite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dynalite]:
     server = Dynalite(tmp_path_factory.mktemp("dynamo"))
-    yield server.environment
+    yield server
     server.kill()
+
+
+@pytest.fixture
+def dynamo(dynalite: Dynalite) -> Environment:
+    assert dynalite.answers()
+    return dynalite.environment
 
 
 @pytest.fixture(scope="session")

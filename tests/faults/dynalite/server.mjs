@@ -12,6 +12,8 @@ server.removeAllListeners("request").on("request", (request, response) => {
     request.resume().on("end", () => response.setHeader("content-type", "application/x-amz-json-1.0").end("{}"));
   } else {
     answer(request, response);
+    // It throws the error of a request whose client has died, and dies with it.
+    request.removeAllListeners("error").on("error", () => {});
   }
 });
 
