@@ -265,7 +265,7 @@ def test_a_signal_during_a_restart_still_ends_everything(start: Start) -> None:
 def test_dynamo_brings_a_database_of_its_own(start: Start) -> None:
     supervisor = start("--store", "dynamo", "--dynamo", "local", "--no-frontend")
     state = supervisor.wait_until_ready()
-    assert state["dynamo"]["url"] in supervisor.text
+    wait_for(lambda: state["dynamo"]["url"] in supervisor.text, "the announcement")
     assert get(f"{state['backend']['url']}/healthz")["store"] == {"name": "dynamo", "degraded": None}
     family = descendants(supervisor.process.pid)
     assert state["dynamo"]["pid"] in family
@@ -277,7 +277,7 @@ def test_dynamo_brings_a_database_of_its_own(start: Start) -> None:
 def test_redis_brings_a_server_of_its_own(start: Start) -> None:
     supervisor = start("--store", "redis", "--redis", "local", "--no-frontend")
     state = supervisor.wait_until_ready()
-    assert state["redis"]["url"] in supervisor.text
+    wait_for(lambda: state["redis"]["url"] in supervisor.text, "the announcement")
     assert get(f"{state['backend']['url']}/healthz")["store"] == {"name": "redis", "degraded": None}
     family = descendants(supervisor.process.pid)
     assert state["redis"]["pid"] in family
