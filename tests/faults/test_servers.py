@@ -200,23 +200,16 @@ def test_04_at_sigterm_who_waits_for_a_store_that_hangs_is_told_to_come_again(
 def test_05_new_code_runs_within_two_seconds_though_a_stream_is_open(launch: Launch, tmp_path: Path) -> None:
     shutil.copytree(PROJECT / "backend", tmp_path / "backend", ignore=shutil.ignore_patterns("__pycache__"))
     server = launch("--reload", PYTHONPATH=str(tmp_path / "backend"))
-    alone = rename(server, tmp_path, "Another name")
     job_id = start(server)
     tell(server, job_id, "one")
     with stream(server, job_id) as viewer:
         assert next(viewer)["message"] == "one"
-        # On a machine that is too busy to start the app within a second, the stream is to cost no more than one.
-        assert rename(server, tmp_path, "A third name") < max(2, alone + 1)
+        with (tmp_path / "backend" / "app" / "project.py").open("a") as code:
+            code.write('\nPROJECT_NAME = "Another name"\n')
+        changed = time.monotonic()
+        eventually(lambda: name(server) == "Another name")
+        assert time.monotonic() - changed < 2
         assert list(viewer) == []
-
-
-def rename(server: Process, folder: Path, to: str) -> float:
-    """Gives the project of a server that reloads itself another name; gives the seconds until it has it."""
-    with (folder / "backend" / "app" / "project.py").open("a") as code:
-        code.write(f"\nPROJECT_NAME = {to!r}\n")
-    changed = time.monotonic()
-    eventually(lambda: name(server) == to)
-    return time.monotonic() - changed
 
 
 def name(server: Process) -> str | None:
