@@ -237,7 +237,6 @@ export class LogStore {
     this.#lastT = 0;
     this.#logsChanged = true;
   }
-
 }
 
 /** The 1-based position that an id names; null for ids that are not numbers (another server's). */
