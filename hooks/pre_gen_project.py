@@ -51,9 +51,7 @@ def text_problem(value: str, longest: int, forbidden: str) -> str | None:
         return "holds a line break or another control character; use one line of plain text"
     found = [character for character in forbidden if character in value]
     if found:
-        return (
-            f"holds {' '.join(found)} which would break the project's files; leave out {' '.join(forbidden)}"
-        )
+        return f"holds {' '.join(found)} which would break the project's files; leave out {' '.join(forbidden)}"
     return None
 
 

@@ -49,9 +49,7 @@ def install_packages(project: Path) -> None:
     (target / "streamator-react").symlink_to(project / "libs" / "streamator-react")
 
 
-def run_cli(
-    template: Path | str, output: Path, *arguments: str, **answers: str
-) -> subprocess.CompletedProcess[str]:
+def run_cli(template: Path | str, output: Path, *arguments: str, **answers: str) -> subprocess.CompletedProcess[str]:
     """Runs the real command line: `cookiecutter TEMPLATE --no-input -o OUTPUT name=value ...`."""
     command = [
         sys.executable,

@@ -48,9 +48,7 @@ HOSTILE_PROSE = [
 
 def load_answers(project: Path) -> ModuleType:
     """Imports the one settings module that the answers are rendered into."""
-    spec = importlib.util.spec_from_file_location(
-        "rendered_project", project / "backend" / "app" / "project.py"
-    )
+    spec = importlib.util.spec_from_file_location("rendered_project", project / "backend" / "app" / "project.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -158,9 +156,7 @@ def test_the_version_of_the_template_is_stamped(default_project: Path) -> None:
         ("n" * 60, "n" * 35),
     ],
 )
-def test_the_slug_made_from_a_name_is_always_a_good_one(
-    template: Path, tmp_path: Path, name: str, slug: str
-) -> None:
+def test_the_slug_made_from_a_name_is_always_a_good_one(template: Path, tmp_path: Path, name: str, slug: str) -> None:
     project = bake(template, tmp_path, project_name=name)
     assert project.name == slug
     assert load_answers(project).DEFAULT_TABLE == f"{slug}-logs"
@@ -269,9 +265,7 @@ def test_two_bad_answers_are_both_named(template: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["<< 7 * 6 >>", "<% if %>", "<# open", "<< undefined.thing >>"])
-def test_template_code_in_an_answer_never_reaches_a_project(
-    template: Path, tmp_path: Path, value: str
-) -> None:
+def test_template_code_in_an_answer_never_reaches_a_project(template: Path, tmp_path: Path, value: str) -> None:
     # cookiecutter itself renders what it is given on the command line, before any hook: either that fails and
     # leaves nothing, or what came of it is an answer like any other.
     result = run_cli(template, tmp_path, project_name=value, project_slug="fixed")

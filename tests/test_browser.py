@@ -44,9 +44,7 @@ def test_a_chosen_path_goes_before_all_others(scripts: Path, tmp_path: Path) -> 
     assert "CHROMIUM_PATH" in result.stderr
 
 
-def test_a_chosen_path_with_no_program_is_an_error_though_another_is_installed(
-    scripts: Path, tmp_path: Path
-) -> None:
+def test_a_chosen_path_with_no_program_is_an_error_though_another_is_installed(scripts: Path, tmp_path: Path) -> None:
     program(tmp_path / "bin" / "chromium")
     result = find(scripts, CHROMIUM_PATH="/nowhere/chromium")
     assert (result.returncode, result.stdout) == (1, "")

@@ -36,9 +36,7 @@ def wait_for(condition: Callable[[], Any], what: str) -> Any:
 
 def descendants(root: int) -> set[int]:
     """Gives the ids of the process and of all that came from it and still runs."""
-    listing = subprocess.run(
-        ["ps", "-eo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True
-    ).stdout
+    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
     parents = {}
     for line in listing.splitlines():
         pid, parent, state = line.split()
@@ -238,9 +236,7 @@ def test_a_setting_that_is_no_port_is_a_clear_error(start: Start) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
-def test_the_backend_is_restarted_on_a_signal_and_the_rest_stays(
-    start: Start, number: signal.Signals
-) -> None:
+def test_the_backend_is_restarted_on_a_signal_and_the_rest_stays(start: Start, number: signal.Signals) -> None:
     supervisor = start("--no-reload", "--restart-delay", "0.2")
     before = supervisor.wait_until_ready()
     supervisor.process.send_signal(number)
@@ -299,9 +295,7 @@ def test_a_command_runs_beside_the_stack_and_gives_the_exit_code(start: Start, t
         "json.load(open(os.environ['E2E_STATE_FILE']));"
         "sys.exit(7)"
     )
-    supervisor = start(
-        "--no-frontend", "--log", str(tmp_path / "log.txt"), "--", sys.executable, "-c", script
-    )
+    supervisor = start("--no-frontend", "--log", str(tmp_path / "log.txt"), "--", sys.executable, "-c", script)
     assert supervisor.wait_until_ended() == 7
     assert "200 memory" in supervisor.text
     assert "Uvicorn running" in (tmp_path / "log.txt").read_text()
@@ -309,9 +303,7 @@ def test_a_command_runs_beside_the_stack_and_gives_the_exit_code(start: Start, t
 
 
 def test_a_backend_that_cannot_start_shows_its_last_words(start: Start, tmp_path: Path) -> None:
-    supervisor = start(
-        "--no-reload", "--log", str(tmp_path / "log.txt"), "--", "true", MAX_RUNNING_JOBS="none"
-    )
+    supervisor = start("--no-reload", "--log", str(tmp_path / "log.txt"), "--", "true", MAX_RUNNING_JOBS="none")
     assert supervisor.wait_until_ended() == 1
     assert "MAX_RUNNING_JOBS" in supervisor.text
     assert "the backend ended with exit code" in supervisor.text
@@ -342,9 +334,7 @@ def dev() -> ModuleType:
         ({"AWS_PROFILE": "work"}, "AWS itself, since AWS_PROFILE is set"),
     ],
 )
-def test_a_configured_database_is_used(
-    dev: ModuleType, environment: dict[str, str], says: str | None
-) -> None:
+def test_a_configured_database_is_used(dev: ModuleType, environment: dict[str, str], says: str | None) -> None:
     found = dev.configured_dynamo(environment)
     assert found is None if says is None else says in found
 

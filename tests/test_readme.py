@@ -304,9 +304,7 @@ def test_the_react_library_packs_and_installs_alone(template: Path, tmp_path: Pa
     page = tmp_path / "my-page"
     page.mkdir()
     react = {name: f"file:{REPOSITORY / TEMPLATE / 'node_modules' / name}" for name in ("react", "react-dom")}
-    (page / "package.json").write_text(
-        json.dumps({"name": "my-page", "private": True, "dependencies": react})
-    )
+    (page / "package.json").write_text(json.dumps({"name": "my-page", "private": True, "dependencies": react}))
     setup, build, pack, install = shell(README, "npm pack")
     assert setup == "cd streamator-app && make setup"  # stands in: the node_modules that are here already
     run(build, project)

@@ -51,9 +51,7 @@ def test_no_pattern_of_the_copied_files_is_left_over() -> None:
     unused = [
         pattern
         for pattern in COPIED
-        if not any(
-            fnmatch(str(part), pattern) for name in INSIDE for part in [Path(name), *Path(name).parents]
-        )
+        if not any(fnmatch(str(part), pattern) for name in INSIDE for part in [Path(name), *Path(name).parents])
     ]
     # Those with a negation are for files to come, in the two folders of which one file is rendered.
     assert [pattern for pattern in unused if "[!" not in pattern] == []
@@ -73,9 +71,7 @@ def test_no_copied_file_holds_a_delimiter() -> None:
 def test_nothing_undelimited_is_left_in_the_output(default_project: Path) -> None:
     for name in RENDERED:
         text = (default_project / name).read_text(encoding="utf-8")
-        assert not [
-            delimiter for delimiter in (*DELIMITERS, "%>", "#>", "cookiecutter.") if delimiter in text
-        ], name
+        assert not [delimiter for delimiter in (*DELIMITERS, "%>", "#>", "cookiecutter.") if delimiter in text], name
 
 
 def test_the_output_is_all_the_files_of_the_template(default_project: Path) -> None:
@@ -115,11 +111,7 @@ def test_locks_and_constraints_name_no_place_to_download_from() -> None:
         REPOSITORY / TEMPLATE / "backend" / "constraints.txt",
         REPOSITORY / "tests" / "requirements.txt",
     ):
-        lines = [
-            line
-            for line in pins.read_text(encoding="utf-8").splitlines()
-            if line and not line.startswith("#")
-        ]
+        lines = [line for line in pins.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
         assert lines
         for line in lines:
             assert "@" not in line, line
@@ -131,19 +123,13 @@ def test_every_constraint_is_an_exact_pin() -> None:
     text = (REPOSITORY / TEMPLATE / "backend" / "constraints.txt").read_text(encoding="utf-8")
     for line in text.splitlines():
         if not line.startswith("#"):
-            assert re.fullmatch(
-                r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+(; python_version (<|>=) \"3\.\d+\")?", line
-            ), line
+            assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+(; python_version (<|>=) \"3\.\d+\")?", line), line
 
 
 def test_the_lock_holds_every_platform_of_the_optional_packages() -> None:
-    packages = json.loads((REPOSITORY / TEMPLATE / "package-lock.json").read_text(encoding="utf-8"))[
-        "packages"
-    ]
+    packages = json.loads((REPOSITORY / TEMPLATE / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     wanted = {
-        (name, optional)
-        for name, package in packages.items()
-        for optional in package.get("optionalDependencies", {})
+        (name, optional) for name, package in packages.items() for optional in package.get("optionalDependencies", {})
     }
     assert wanted
     for name, optional in wanted:
@@ -153,9 +139,7 @@ def test_the_lock_holds_every_platform_of_the_optional_packages() -> None:
 
 
 def test_the_lock_and_the_package_files_agree() -> None:
-    packages = json.loads((REPOSITORY / TEMPLATE / "package-lock.json").read_text(encoding="utf-8"))[
-        "packages"
-    ]
+    packages = json.loads((REPOSITORY / TEMPLATE / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     for folder in ("", "frontend", "e2e", "libs/streamator-react"):
         manifest = json.loads((REPOSITORY / TEMPLATE / folder / "package.json").read_text(encoding="utf-8"))
         for kind in ("dependencies", "devDependencies", "peerDependencies"):
@@ -165,13 +149,9 @@ def test_the_lock_and_the_package_files_agree() -> None:
 def test_no_file_names_the_host_of_a_package_registry() -> None:
     # Put together here, since this file is one of those that are searched.
     hosts = [".".join(parts) for parts in (("registry", "npmjs"), ("registry", "yarnpkg"), ("pypi", "org"))]
-    hosts += [
-        ".".join(parts) for parts in (("files", "pythonhosted"), ("deb", "debian"), ("npm", "pkg", "github"))
-    ]
+    hosts += [".".join(parts) for parts in (("files", "pythonhosted"), ("deb", "debian"), ("npm", "pkg", "github"))]
     pattern = re.compile("|".join(re.escape(host) for host in hosts), re.IGNORECASE)
-    found = [
-        name for name in FILES if (text := text_of(REPOSITORY / name)) is not None and pattern.search(text)
-    ]
+    found = [name for name in FILES if (text := text_of(REPOSITORY / name)) is not None and pattern.search(text)]
     assert found == []
 
 
@@ -217,9 +197,7 @@ def test_where_people_sign_in_the_first_of_them_is_a_step(template: Path, tmp_pa
 def test_hooks_leave_nothing_in_the_project(template: Path, tmp_path: Path, default_project: Path) -> None:
     result = run_cli(template, tmp_path, "--accept-hooks", "no")
     assert result.returncode == 0, result.stderr
-    without = {
-        path.relative_to(tmp_path / "streamator-app") for path in (tmp_path / "streamator-app").rglob("*")
-    }
+    without = {path.relative_to(tmp_path / "streamator-app") for path in (tmp_path / "streamator-app").rglob("*")}
     assert without == {path.relative_to(default_project) for path in default_project.rglob("*")}
 
 
@@ -239,9 +217,7 @@ def repository(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     git(folder, "commit", "-m", "one")
     git(folder, "tag", "v1")
     answers = (folder / "cookiecutter.json").read_text(encoding="utf-8")
-    (folder / "cookiecutter.json").write_text(
-        answers.replace('"Streamator App"', '"Later App"'), encoding="utf-8"
-    )
+    (folder / "cookiecutter.json").write_text(answers.replace('"Streamator App"', '"Later App"'), encoding="utf-8")
     git(folder, "commit", "--all", "-m", "two")
     bare = folder.with_name("streamator.git")
     git(folder, "clone", "--bare", str(folder), str(bare))
@@ -254,9 +230,7 @@ def test_it_bakes_from_a_git_address(repository: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["later-app"]
 
 
-def test_it_bakes_from_a_tag_of_a_git_address(
-    repository: Path, tmp_path: Path, default_project: Path
-) -> None:
+def test_it_bakes_from_a_tag_of_a_git_address(repository: Path, tmp_path: Path, default_project: Path) -> None:
     result = run_cli(repository.as_uri(), tmp_path, "-c", "v1")
     assert result.returncode == 0, result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["streamator-app"]
@@ -277,9 +251,7 @@ def test_it_bakes_from_a_zip(template: Path, tmp_path: Path, default_project: Pa
     result = run_cli(archive, tmp_path / "output")
     assert result.returncode == 0, result.stdout + result.stderr
     for name in INSIDE:
-        assert filecmp.cmp(
-            tmp_path / "output" / "streamator-app" / name, default_project / name, shallow=False
-        ), name
+        assert filecmp.cmp(tmp_path / "output" / "streamator-app" / name, default_project / name, shallow=False), name
 
 
 def test_a_second_bake_over_the_first_gives_the_same(template: Path, tmp_path: Path) -> None:
@@ -332,9 +304,7 @@ def test_a_python_that_will_not_do_is_a_clear_error(
 
 def test_a_node_that_is_too_old_is_a_clear_error(default_project: Path, tmp_path: Path) -> None:
     for name in ("node", "npm"):
-        (tmp_path / name).write_text(
-            '#!/bin/sh\ntest "$1" = --version && { echo v18.0.0; exit 0; }\nexit 1\n'
-        )
+        (tmp_path / name).write_text('#!/bin/sh\ntest "$1" = --version && { echo v18.0.0; exit 0; }\nexit 1\n')
         (tmp_path / name).chmod(0o755)
     result = subprocess.run(
         ["make", "node_modules/.installed"],

@@ -1,6 +1,6 @@
 """The server of filters.spec.ts: a job whose last events are not shown, and a stream that breaks off when told to.
 
-    python filtered_server.py    # prints the port
+python filtered_server.py    # prints the port
 """
 
 from __future__ import annotations

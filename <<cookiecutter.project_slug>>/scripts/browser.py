@@ -48,9 +48,7 @@ def from_environment() -> Path | None:
         return None
     path = Path(value)
     if not (path.is_file() and os.access(path, os.X_OK)):
-        raise NoBrowser(
-            f"CHROMIUM_PATH is {value!r}, where there is no program. Correct it, or unset it to search."
-        )
+        raise NoBrowser(f"CHROMIUM_PATH is {value!r}, where there is no program. Correct it, or unset it to search.")
     return path
 
 
@@ -141,9 +139,7 @@ def recorder() -> dict[str, str]:
     browsers = json.loads(manifest.read_text(encoding="utf-8"))["browsers"]
     revision = next(entry["revision"] for entry in browsers if entry["name"] == "ffmpeg")
     program = "ffmpeg-mac" if sys.platform == "darwin" else "ffmpeg-linux"
-    default = (
-        Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache").expanduser() / "ms-playwright"
-    )
+    default = Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache").expanduser() / "ms-playwright"
     own = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or default) / f"ffmpeg-{revision}" / program
     if own.is_file():
         return {"E2E_VIDEO": "1"}

@@ -300,9 +300,7 @@ def parse_port(name: str, value: object) -> int:
     except ValueError:
         port = -1
     if not 0 <= port <= 65535:
-        fail(
-            f"{name} is {value!r}: not a port. Set it to a number from 1024 to 65535, or 0 for any free one."
-        )
+        fail(f"{name} is {value!r}: not a port. Set it to a number from 1024 to 65535, or 0 for any free one.")
     return port or free_port()
 
 
@@ -326,15 +324,9 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[
     parser.add_argument(
         "--store", choices=["memory", "dynamo", "redis"], help="default: STREAMATOR_STORE, else the project's own"
     )
-    parser.add_argument(
-        "--backend-port", help="default: BACKEND_PORT, else the project's own; 0: any free one"
-    )
-    parser.add_argument(
-        "--frontend-port", help="default: FRONTEND_PORT, else the project's own; 0: any free one"
-    )
-    parser.add_argument(
-        "--dynamo-port", help="of the local DynamoDB; default: DYNAMODB_PORT, else any free one"
-    )
+    parser.add_argument("--backend-port", help="default: BACKEND_PORT, else the project's own; 0: any free one")
+    parser.add_argument("--frontend-port", help="default: FRONTEND_PORT, else the project's own; 0: any free one")
+    parser.add_argument("--dynamo-port", help="of the local DynamoDB; default: DYNAMODB_PORT, else any free one")
     parser.add_argument(
         "--dynamo",
         choices=["auto", "local"],
@@ -348,9 +340,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[
         default="auto",
         help="auto (default): a local one unless STREAMATOR_REDIS_URL or REDIS_URL is set; local: always",
     )
-    parser.add_argument(
-        "--no-reload", action="store_true", help="do not restart the backend when its code changes"
-    )
+    parser.add_argument("--no-reload", action="store_true", help="do not restart the backend when its code changes")
     parser.add_argument("--no-frontend", action="store_true", help="start no Vite: the backend alone")
     parser.add_argument("--data-dir", help="where the app keeps its files; default: DATA_DIR, else ./data")
     parser.add_argument("--state-file", help="keep a JSON description of what runs here")
@@ -386,9 +376,7 @@ def resolve(options: argparse.Namespace, environment: Mapping[str, str]) -> Sett
         project_name=str(defaults["PROJECT_NAME"]),
         store=store,
         host=environment.get("BACKEND_HOST") or LOOPBACK,
-        backend_port=parse_port(
-            "BACKEND_PORT", pick(options.backend_port, "BACKEND_PORT", defaults["BACKEND_PORT"])
-        ),
+        backend_port=parse_port("BACKEND_PORT", pick(options.backend_port, "BACKEND_PORT", defaults["BACKEND_PORT"])),
         frontend_port=parse_port(
             "FRONTEND_PORT", pick(options.frontend_port, "FRONTEND_PORT", defaults["FRONTEND_PORT"])
         ),
@@ -429,9 +417,7 @@ class Stack:
     Used from the main thread. Two threads for each child: one passes on its output, one waits for its end.
     """
 
-    def __init__(
-        self, settings: Settings, environment: Mapping[str, str], console: Console, state_file: Path | None
-    ):
+    def __init__(self, settings: Settings, environment: Mapping[str, str], console: Console, state_file: Path | None):
         self.settings = settings
         self.console = console
         self.children: dict[str, Child] = {}
@@ -439,9 +425,7 @@ class Stack:
         self._environment = self._child_environment(environment)
         self._state_file = state_file
         self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        self._guard = subprocess.Popen(
-            [sys.executable, "-c", GUARD], stdin=subprocess.PIPE, start_new_session=True
-        )
+        self._guard = subprocess.Popen([sys.executable, "-c", GUARD], stdin=subprocess.PIPE, start_new_session=True)
         self._backend_starts = 0
         self._backend_ready = False
         self._ready = False
@@ -478,9 +462,7 @@ class Stack:
 
     def start_dynamo(self) -> None:
         """Starts a local DynamoDB (moto's server: in memory, empty at each start)."""
-        server = shutil.which("moto_server", path=str(Path(sys.executable).parent)) or shutil.which(
-            "moto_server"
-        )
+        server = shutil.which("moto_server", path=str(Path(sys.executable).parent)) or shutil.which("moto_server")
         if server is None:
             raise Stop(2, "moto_server is not installed beside this Python. Run `make setup` first.")
         self._start("dynamo", [server, "-H", LOOPBACK, "-p", str(self.settings.dynamo_port)], ROOT)
@@ -594,9 +576,7 @@ class Stack:
             raise Stop(0)
         if kind == "ended" and not what.expected_to_end:
             code = what.process.returncode
-            how = (
-                f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-            )
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
             raise Stop(1, f"the {what.name} {how}; stopping the rest. Its last lines are above.")
         return kind, what
 
@@ -662,11 +642,7 @@ class Stack:
         deadline = time.monotonic() + patience
         kept: list[tuple[str, Any]] = []
         hurried = False
-        while (
-            any(child.process.poll() is None for child in children)
-            and time.monotonic() < deadline
-            and not hurried
-        ):
+        while any(child.process.poll() is None for child in children) and time.monotonic() < deadline and not hurried:
             try:
                 event = self._events.get(timeout=0.05)
             except queue.Empty:

@@ -50,7 +50,10 @@ def draw(rows: list[Any], grown: list[Any], about: dict[str, str], path: Path) -
         axis.axis("off")
     for axis in flat:
         axis.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"One uvicorn worker, 120-byte messages; {about['cpu']}, Python {about['python']}; "
-                    "bars are on a logarithmic scale", fontsize=10)
+    figure.suptitle(
+        f"One uvicorn worker, 120-byte messages; {about['cpu']}, Python {about['python']}; "
+        "bars are on a logarithmic scale",
+        fontsize=10,
+    )
     figure.tight_layout(rect=(0, 0, 1, 0.985))
     figure.savefig(path, dpi=110)

@@ -148,9 +148,7 @@ class Database:
             # The version is read inside the transaction: no step is made twice.
             connection.execute("BEGIN IMMEDIATE")
             try:
-                row = connection.execute(
-                    "SELECT version FROM schema_versions WHERE part = ?", (part,)
-                ).fetchone()
+                row = connection.execute("SELECT version FROM schema_versions WHERE part = ?", (part,)).fetchone()
                 version = row["version"] if row else 0
                 if version > len(steps):
                     raise DatabaseError(

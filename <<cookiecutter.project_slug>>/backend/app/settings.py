@@ -176,9 +176,7 @@ class Settings(BaseSettings):
         "those that are open at a server, WebSockets among them; one more is answered 429, and the page polls",
         at_most=1_000_000,
     )
-    max_streams_per_user: int = _number(
-        50, "streams", "of them, those of one user who has signed in", at_most=100_000
-    )
+    max_streams_per_user: int = _number(50, "streams", "of them, those of one user who has signed in", at_most=100_000)
     max_body_kb: int = _number(
         64, "kB", "a request that is no upload and no text to work on; a larger one is answered 413", at_most=100_000
     )
@@ -196,15 +194,11 @@ class Settings(BaseSettings):
     max_running_jobs: int = _number(
         8, "jobs", "those that run at once at a server; one more is answered 429", at_most=1000
     )
-    max_running_jobs_per_user: int = _number(
-        4, "jobs", "of them, those of one user who has signed in", at_most=1000
-    )
+    max_running_jobs_per_user: int = _number(4, "jobs", "of them, those of one user who has signed in", at_most=1000)
     max_job_seconds: float = _number(
         21_600, "seconds", "how long a job may run; then it has failed", at_most=31_536_000
     )
-    job_ttl_seconds: float = _number(
-        3600, "seconds", "how long a finished job stays in memory", at_most=31_536_000
-    )
+    job_ttl_seconds: float = _number(3600, "seconds", "how long a finished job stays in memory", at_most=31_536_000)
     max_kept_jobs: int = _number(
         10_000, "jobs", "the list of a user's jobs; the oldest are forgotten first", at_least=10, at_most=1_000_000
     )
@@ -241,9 +235,7 @@ class Settings(BaseSettings):
     auth_token_seconds: int = _number(
         600, "seconds", "how long an access token holds; the page gets the next one by itself", at_most=86_400
     )
-    auth_session_days: int = _number(
-        30, "days", "without a visit for so long one has to sign in again", at_most=3650
-    )
+    auth_session_days: int = _number(30, "days", "without a visit for so long one has to sign in again", at_most=3650)
     max_sessions_per_user: int = _number(
         100, "sessions", "the browsers that a user is signed in with; the one unused for longest goes", at_most=10_000
     )

@@ -118,14 +118,10 @@ class Web:
 
     url: str
     server: http.server.HTTPServer
-    answers: dict[str, tuple[int, dict[str, str], bytes | Callable[[Any], None]]] = field(
-        default_factory=dict
-    )
+    answers: dict[str, tuple[int, dict[str, str], bytes | Callable[[Any], None]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def put(
-        self, path: str, body: bytes | Callable[[Any], None] = b"", status: int = 200, **headers: str
-    ) -> str:
+    def put(self, path: str, body: bytes | Callable[[Any], None] = b"", status: int = 200, **headers: str) -> str:
         """Answers `path` so; a callable body writes to the handler's socket itself. Gives the URL."""
         self.answers[path] = (
             status,

@@ -158,14 +158,10 @@ async def test_the_cap_counts_what_runs_and_frees_its_place(tmp_path: Path) -> N
 
     async with runner_on(tmp_path, limit=2) as (runner, _, store):
         # All at once: the place is taken before anything is awaited.
-        answers = await asyncio.gather(
-            *(runner.start("test", str(n), work) for n in range(5)), return_exceptions=True
-        )
+        answers = await asyncio.gather(*(runner.start("test", str(n), work) for n in range(5)), return_exceptions=True)
         refused = [answer for answer in answers if isinstance(answer, TooManyJobs)]
         assert len(refused) == 3
-        assert str(refused[0]) == (
-            "2 jobs are running and MAX_RUNNING_JOBS is 2: wait for one to end, or cancel one"
-        )
+        assert str(refused[0]) == ("2 jobs are running and MAX_RUNNING_JOBS is 2: wait for one to end, or cancel one")
         release.set()
         await eventually_async(lambda: runner.running == 0)
         await events(store, (await runner.start("test", "again", work)).job_id)

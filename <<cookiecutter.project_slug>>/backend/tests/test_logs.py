@@ -111,9 +111,7 @@ def test_what_is_configured_around_it_is_left_alone(settings: Callable[..., Sett
 
 
 @pytest.mark.anyio
-async def test_a_query_is_of_the_job_that_asks_it(
-    written: Callable[..., str], tmp_path: Path
-) -> None:
+async def test_a_query_is_of_the_job_that_asks_it(written: Callable[..., str], tmp_path: Path) -> None:
     written(log_format="json")
     database = Database(tmp_path / "app.db", {})
     await database.open()

@@ -65,9 +65,7 @@ def test_it_runs_without_any_feature(run_app: RunApp) -> None:
     assert running.client.get("/api/documents").status_code == 404
 
 
-def test_a_crash_in_a_job_is_an_error_entry_and_then_done_failed(
-    run_app: RunApp, jobs_for_tests: Feature
-) -> None:
+def test_a_crash_in_a_job_is_an_error_entry_and_then_done_failed(run_app: RunApp, jobs_for_tests: Feature) -> None:
     running = run_app(features=(jobs_for_tests,))
     job_id = running.client.post("/api/test/crash").json()
     found = running.events(job_id)

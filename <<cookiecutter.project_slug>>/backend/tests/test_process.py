@@ -203,9 +203,7 @@ def test_a_log_outlives_its_server(launch: Callable[..., Process], remote: dict[
     assert server.client.get("/api/log/no-such-job/stream").status_code == 404
 
 
-def test_a_job_that_the_server_stopped_ends_its_log(
-    launch: Callable[..., Process], remote: dict[str, str]
-) -> None:
+def test_a_job_that_the_server_stopped_ends_its_log(launch: Callable[..., Process], remote: dict[str, str]) -> None:
     server = launch(**remote)
     job_id = server.ingest(slow_pdf(), "slow.pdf")
     stream = server.lines(job_id)

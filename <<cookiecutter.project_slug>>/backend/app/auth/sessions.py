@@ -117,9 +117,7 @@ class Sessions:
 
     async def living(self, session_ids: Iterable[str]) -> set[str]:
         """Those of these sessions that are not over: not ended, not unused for too long, and their user is there."""
-        statement = (
-            "SELECT id FROM auth_sessions WHERE expires_at > ? AND id IN (SELECT value FROM json_each(?))"
-        )
+        statement = "SELECT id FROM auth_sessions WHERE expires_at > ? AND id IN (SELECT value FROM json_each(?))"
         values = (time.time(), json.dumps(list(session_ids)))
         rows = await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
         return {row["id"] for row in rows}

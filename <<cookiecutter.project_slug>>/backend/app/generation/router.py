@@ -144,9 +144,7 @@ async def get_options(pipeline: Generation, user: CurrentUser) -> RunChoices:
         **stream_error_responses(422, 429),
     },
 )
-async def run_stream(
-    asked: RunRequest, services: SharedServices, user: CurrentUser, pipeline: Generation
-) -> Response:
+async def run_stream(asked: RunRequest, services: SharedServices, user: CurrentUser, pipeline: Generation) -> Response:
     """Starts a run and streams it, as named events. If the viewer leaves, it goes on: see /api/runs."""
     job = await _start(asked, services, user, pipeline)
     response = make_stream_response(job.job_id, services.store, named=True)

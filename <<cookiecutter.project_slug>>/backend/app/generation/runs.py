@@ -83,9 +83,7 @@ class RunTable:
     async def get(self, job_id: str, *, user: User) -> RunRow | None:
         """One run of a user's; None where there is none."""
         statement = "SELECT * FROM runs WHERE job_id = ? AND user_id = ?"
-        row = await self._database.read(
-            lambda connection: connection.execute(statement, (job_id, user.id)).fetchone()
-        )
+        row = await self._database.read(lambda connection: connection.execute(statement, (job_id, user.id)).fetchone())
         return None if row is None else _from_row(row)
 
     async def latest(self, limit: int, *, user: User) -> Sequence[RunRow]:
@@ -94,9 +92,7 @@ class RunTable:
             "SELECT job_id, prompt, provider, length, '' AS text, NULL AS output, metadata "
             "FROM runs WHERE user_id = ? ORDER BY position DESC LIMIT ?"
         )
-        rows = await self._database.read(
-            lambda connection: connection.execute(statement, (user.id, limit)).fetchall()
-        )
+        rows = await self._database.read(lambda connection: connection.execute(statement, (user.id, limit)).fetchall())
         return [_from_row(row) for row in rows]
 
 

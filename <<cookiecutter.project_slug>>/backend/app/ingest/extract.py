@@ -252,9 +252,7 @@ def _html(source: str, log: Log) -> tuple[str, str]:
     try:
         tree = html.document_fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", source))
     except (etree.ParserError, ValueError) as error:
-        raise ExtractError(
-            f"This HTML cannot be parsed ({error}): open it in a browser and save it again."
-        ) from error
+        raise ExtractError(f"This HTML cannot be parsed ({error}): open it in a browser and save it again.") from error
     log(
         f"Parsed the page: {count(sum(1 for _ in tree.iter()), 'element')}, "
         f"{count(len(tree.findall('.//a')), 'link')}, {count(len(tree.findall('.//img')), 'image')}",
@@ -281,9 +279,7 @@ def _html(source: str, log: Log) -> tuple[str, str]:
         _log_sections(sections, log)
         return title, "\n\n".join(part for _, heading, body in sections for part in (heading, body) if part)
     log("No main article found: keeping all the text of the page", "warning")
-    etree.strip_elements(
-        tree, etree.Comment, "script", "style", "noscript", "template", "head", with_tail=False
-    )
+    etree.strip_elements(tree, etree.Comment, "script", "style", "noscript", "template", "head", with_tail=False)
     return title, "\n".join(text.strip() for text in tree.itertext() if text.strip())
 
 
@@ -339,9 +335,7 @@ def _pdf(path: Path, log: Log) -> tuple[str, str]:
                 text = ""
             length += len(text)
             if length > MAX_CHARACTERS:
-                raise ExtractError(
-                    f"The text of this PDF is longer than {MAX_CHARACTERS:,} characters: split it."
-                )
+                raise ExtractError(f"The text of this PDF is longer than {MAX_CHARACTERS:,} characters: split it.")
             empty += not text.strip()
             words += count_words(text)
             texts.append(text)

@@ -50,11 +50,7 @@ def main() -> int:
         _write(out, {"error": str(error)})
     except (MemoryError, RecursionError) as error:
         limit = size(task["memory_bytes"])
-        what = (
-            f"more than {limit} of memory"
-            if isinstance(error, MemoryError)
-            else "deeper nesting than allowed"
-        )
+        what = f"more than {limit} of memory" if isinstance(error, MemoryError) else "deeper nesting than allowed"
         _write(out, {"error": f"Reading this document takes {what}: split or simplify it and try again."})
     else:
         relay.summarize()

@@ -34,9 +34,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.ingest = Pipeline(
         library=library,
         archive=archive,
-        fetcher=Fetcher(
-            max_bytes=settings.max_upload_bytes, allow_private=settings.ingest_allow_private_urls
-        ),
+        fetcher=Fetcher(max_bytes=settings.max_upload_bytes, allow_private=settings.ingest_allow_private_urls),
         extractor=Extractor(),
         max_items=settings.max_feed_items,
     )

@@ -120,14 +120,11 @@ class Fetcher:
             raise JobError(f"{error}.") from error
         except TimeoutError:
             raise JobError(
-                f"{clip(url, 120)} did not arrive within {duration(self._timeout)}: "
-                "try later, or upload the file."
+                f"{clip(url, 120)} did not arrive within {duration(self._timeout)}: try later, or upload the file."
             ) from None
         except httpx.TimeoutException as error:
             what = "answer the connection" if isinstance(error, httpx.ConnectTimeout) else "go on sending"
-            raise JobError(
-                f"The server of {clip(url, 120)} did not {what} in time: try again later."
-            ) from error
+            raise JobError(f"The server of {clip(url, 120)} did not {what} in time: try again later.") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise JobError(
                 f"{clip(url, 120)} could not be fetched ({type(error).__name__}: {error}): "
@@ -155,9 +152,7 @@ class Fetcher:
                     return await self._receive(response, url, target, log, received)
                 finally:
                     await response.aclose()
-        raise JobError(
-            f"Redirected more than {_MAX_REDIRECTS} times, last to {_shown(url)}: give the final URL."
-        )
+        raise JobError(f"Redirected more than {_MAX_REDIRECTS} times, last to {_shown(url)}: give the final URL.")
 
     async def _send(self, client: httpx.AsyncClient, url: httpx.URL, log: Log) -> httpx.Response:
         port = url.port or (443 if url.scheme == "https" else 80)
@@ -207,16 +202,12 @@ class Fetcher:
         self, response: httpx.Response, url: httpx.URL, target: Path, log: Log, hear: Received
     ) -> Fetched:
         if not response.is_success:
-            advice = (
-                "check the URL" if response.status_code < 500 else "the fault is on its side, try again later"
-            )
+            advice = "check the URL" if response.status_code < 500 else "the fault is on its side, try again later"
             raise JobError(f"The server answered {_status(response)} for {_shown(url)}: {advice}.")
         content_type = Message()
         content_type["content-type"] = response.headers.get("content-type", "")
         announced = response.headers.get("content-length", "")
-        total = (
-            int(announced) if announced.isascii() and announced.isdigit() and len(announced) < 16 else None
-        )
+        total = int(announced) if announced.isascii() and announced.isdigit() and len(announced) < 16 else None
         facts = [_status(response), response.headers.get("content-type") or "no content type"]
         facts.append(f"{size(total)} announced" if total is not None else "size not announced")
         log(", ".join(facts), "info")

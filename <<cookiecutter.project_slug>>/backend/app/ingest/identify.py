@@ -50,9 +50,7 @@ _HTML_START = re.compile(
     rb"(?:\s|<\?xml[^>]*>|<!--(?:[^-]|-(?!->))*-->)*<(?:!doctype\s+html|html|head|body|title|meta|script|style)\b",
     re.IGNORECASE,
 )
-_TAG = re.compile(
-    rb"<(?:p|div|span|a|h[1-6]|ul|ol|table|br|img|article|section|main|body|html)\b", re.IGNORECASE
-)
+_TAG = re.compile(rb"<(?:p|div|span|a|h[1-6]|ul|ol|table|br|img|article|section|main|body|html)\b", re.IGNORECASE)
 _CONTROLS = bytes(set(range(32)) - {8, 9, 10, 12, 13, 26, 27})
 
 

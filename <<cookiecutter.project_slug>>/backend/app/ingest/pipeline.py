@@ -133,9 +133,7 @@ class Pipeline:
         return fetched
 
     async def _fetched(self, url: str, path: Path, fetched: Fetched, user: User, progress: Progress) -> Outcome:
-        arrival = Arrival(
-            path, url, fetched.name, fetched.media_type, fetched.charset, fetched.bytes, fetched.sha256
-        )
+        arrival = Arrival(path, url, fetched.name, fetched.media_type, fetched.charset, fetched.bytes, fetched.sha256)
         return await self._store(arrival, await _identify(arrival, progress), user, progress)
 
     async def _store(self, arrival: Arrival, kind: Kind, user: User, progress: Progress) -> Outcome:
@@ -235,16 +233,12 @@ class Pipeline:
             result={"document_id": None, "status": "channel", **counts},
         )  # fmt: skip
 
-    async def _items(
-        self, request: UrlRequest, path: Path, progress: Progress
-    ) -> tuple[Channel, list[ChannelItem]]:
+    async def _items(self, request: UrlRequest, path: Path, progress: Progress) -> tuple[Channel, list[ChannelItem]]:
         """What is in a channel; of a sitemap index, in as many of its sitemaps as the limit takes."""
         channel = await self._read_channel(request.url, path, progress)
         items, enough = list(channel.items), int(request.limit) if request.limit.isdigit() else MAX_ITEMS
         start = since(request.limit, datetime.now(timezone.utc))
-        sitemaps = [
-            each for each in newest_first(channel.sitemaps) if not (start and each.date and each.date < start)
-        ]
+        sitemaps = [each for each in newest_first(channel.sitemaps) if not (start and each.date and each.date < start)]
         for number, sitemap in enumerate(sitemaps[:_MAX_SITEMAPS], 1):
             if len(items) >= enough:
                 break

@@ -96,7 +96,5 @@ class Progress:
         if item is not None:
             done = (item.number - 1 + percent / 100) / item.total
             percent = _ITEMS_BEGIN + done * (100 - _ITEMS_BEGIN)
-        event = IngestProgress(
-            step=step, message=message, percent=round(percent, 1), id=self._id, item=item, **facts
-        )
+        event = IngestProgress(step=step, message=message, percent=round(percent, 1), id=self._id, item=item, **facts)
         self._emitter.emit(event.model_dump(mode="json", exclude_none=True))

@@ -99,9 +99,7 @@ async def ingest(request: Request, services: SharedServices, user: CurrentUser, 
         **stream_error_responses(*_ERRORS),
     },
 )
-async def ingest_stream(
-    request: Request, services: SharedServices, user: CurrentUser, pipeline: Ingest
-) -> Response:
+async def ingest_stream(request: Request, services: SharedServices, user: CurrentUser, pipeline: Ingest) -> Response:
     """Starts the same job and streams its events. The job goes on when the viewer leaves: its id is in the answer's
     `x-job-id`, and all of its log at /api/log/{job_id}/stream."""
     job = await _start(request, services, user, pipeline)
@@ -127,9 +125,7 @@ async def _start(request: Request, services: Services, user: User, pipeline: Pip
                 work, source = partial(pipeline.ingest_upload, what, user), what.source
             else:
                 work, source = partial(pipeline.ingest_url, what, path, user), what.url
-            job = await services.jobs.start(
-                "ingest", source, work, user=user, on_end=remove, trace=request.headers
-            )
+            job = await services.jobs.start("ingest", source, work, user=user, on_end=remove, trace=request.headers)
             undo.pop_all()  # from here on the file is the job's
     except TooManyJobs as error:
         raise ApiError(429, str(error), {"retry-after": "5"}) from error

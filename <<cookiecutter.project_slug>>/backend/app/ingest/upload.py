@@ -22,9 +22,7 @@ __all__ = ["parse_form", "read_json", "safe_name", "save", "too_large"]
 _ENVELOPE_BYTES = 64 * 1024  # what multipart adds around a file: boundaries, headers, other fields
 _MAX_NAME = 200
 # Control characters, line ends, marks of direction and of byte order, surrogates.
-_UNSEEN = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 class _TooLarge(MultiPartException):

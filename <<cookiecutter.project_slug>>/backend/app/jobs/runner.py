@@ -118,8 +118,7 @@ class JobRunner:
         running = self.running + self._preparing.total()
         if running >= self._limit:
             raise TooManyJobs(
-                f"{running} jobs are running and MAX_RUNNING_JOBS is {self._limit}: "
-                "wait for one to end, or cancel one"
+                f"{running} jobs are running and MAX_RUNNING_JOBS is {self._limit}: wait for one to end, or cancel one"
             )
 
     async def start(

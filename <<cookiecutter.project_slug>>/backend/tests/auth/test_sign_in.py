@@ -194,9 +194,7 @@ def test_signing_out_ends_the_session_and_takes_the_cookie(run_auth: RunAuth, vi
     assert ada.client.post("/api/auth/sign-out").status_code == 204, "twice is fine"
 
 
-def test_signing_out_ends_the_access_token_its_tickets_and_its_streams_at_once(
-    run_auth: RunAuth, visit: Visit
-) -> None:
+def test_signing_out_ends_the_access_token_its_tickets_and_its_streams_at_once(run_auth: RunAuth, visit: Visit) -> None:
     ada, elsewhere = visit(running := run_auth(), "Ada"), visit(running, "Ada")
     job_id = ada.start()
     ada.tell(job_id, "one")

@@ -109,9 +109,7 @@ async def test_the_call_ends_when_nobody_wants_the_draft_any_more(make: MakeProv
     ("status", "said"),
     [(401, "API_KEY"), (404, "_MODEL and"), (400, "Try again later.")],
 )
-async def test_a_refusal_is_said_with_the_fix(
-    make: MakeProvider, model: ModelServer, status: int, said: str
-) -> None:
+async def test_a_refusal_is_said_with_the_fix(make: MakeProvider, model: ModelServer, status: int, said: str) -> None:
     model.answers = [Refusal(status, "not like this: the-key")]
     with pytest.raises(JobError) as raised:
         await draft(make(model), await task())

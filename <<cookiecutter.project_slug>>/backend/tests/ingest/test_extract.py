@@ -18,13 +18,9 @@ class Extraction:
         self._path = directory / "arrived"
         self.lines: Lines = []
 
-    def __call__(
-        self, content: bytes, kind: Kind, name: str = "some-file.x", charset: str | None = None
-    ) -> Extracted:
+    def __call__(self, content: bytes, kind: Kind, name: str = "some-file.x", charset: str | None = None) -> Extracted:
         self._path.write_bytes(content)
-        return extract(
-            self._path, kind, name=name, charset=charset, log=lambda *line: self.lines.append(line)
-        )
+        return extract(self._path, kind, name=name, charset=charset, log=lambda *line: self.lines.append(line))
 
     @property
     def messages(self) -> list[str]:
@@ -127,9 +123,7 @@ def test_html_declares_its_charset(run: Extraction) -> None:
 
 
 def test_html_with_no_article_keeps_its_text(run: Extraction) -> None:
-    found = run(
-        b"<html><head><title>T</title></head><body><script>x()</script><div>hi</div></body></html>", "html"
-    )
+    found = run(b"<html><head><title>T</title></head><body><script>x()</script><div>hi</div></body></html>", "html")
     assert found.text == "hi"
     assert found.title == "T"
 

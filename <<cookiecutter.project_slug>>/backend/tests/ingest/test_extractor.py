@@ -132,9 +132,7 @@ async def test_it_goes_when_the_server_goes(run: Run, tmp_path: Path) -> None:
         stdin=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None
-    process.stdin.write(
-        b'{"path": "", "kind": "pdf", "name": "", "charset": null, "memory_bytes": 2000000000}\n'
-    )
+    process.stdin.write(b'{"path": "", "kind": "pdf", "name": "", "charset": null, "memory_bytes": 2000000000}\n')
     await process.stdin.drain()
     process.stdin.close()
     assert await asyncio.wait_for(process.wait(), 10) == 1

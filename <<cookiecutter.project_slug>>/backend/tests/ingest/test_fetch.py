@@ -188,18 +188,14 @@ async def test_no_such_host_is_a_clear_error(fetch: Fetch) -> None:
         "http://192.168.0.1:8080/",
     ],
 )
-async def test_addresses_off_the_public_internet_are_never_connected_to(
-    fetch: Fetch, web: Web, url: str
-) -> None:
+async def test_addresses_off_the_public_internet_are_never_connected_to(fetch: Fetch, web: Web, url: str) -> None:
     web.put("/x", b"secret")
     with pytest.raises(JobError, match="not on the public internet: refused"):
         await fetch(url.format(port=web.url.rsplit(":", 1)[1]), allow_private=False)
     assert web.asked == []
 
 
-async def test_a_redirect_into_this_machine_is_refused(
-    fetch: Fetch, web: Web, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_redirect_into_this_machine_is_refused(fetch: Fetch, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     # One public name in a world of its own: it leads to the test's server, and counts as public by its name.
     port = web.url.rsplit(":", 1)[1]
     public = _World(monkeypatch, {"public.example": ["127.0.0.1"]}, allowed={"public.example"})

@@ -15,9 +15,7 @@ from tests.support import JsonObject, RunningApp, Web, eventually
 
 RunApp = Callable[..., RunningApp]
 
-MARKDOWN = (
-    b"# Field notes\n\nThe quick brown fox.\n\n## Weather\n\nRain, then sunshine over Reykjav\xc3\xadk.\n"
-)
+MARKDOWN = b"# Field notes\n\nThe quick brown fox.\n\n## Weather\n\nRain, then sunshine over Reykjav\xc3\xadk.\n"
 
 
 @pytest.fixture
@@ -112,9 +110,7 @@ def test_the_same_content_again_is_known(running: RunningApp) -> None:
     assert running.client.get("/api/documents").json()["total"] == 1
 
 
-def test_the_same_content_at_once_is_stored_once(
-    running: RunningApp, settings: Callable[..., Settings]
-) -> None:
+def test_the_same_content_at_once_is_stored_once(running: RunningApp, settings: Callable[..., Settings]) -> None:
     jobs = [running.ingest(MARKDOWN, f"{n}.md") for n in range(4)]
     assert {running.events(job_id)[-1]["status"] for job_id in jobs} == {"completed"}
     ids = {running.client.get(f"/api/jobs/{job_id}").json()["document_id"] for job_id in jobs}
@@ -154,9 +150,7 @@ def test_a_document_is_deleted_with_its_file_and_may_come_again(
     "name",
     ["../../../etc/passwd.md", "..\\..\\evil.md", "/absolute.md", "a\x00b.md", "..", "x" * 500 + ".md", ""],
 )
-def test_a_file_name_never_becomes_a_path(
-    running: RunningApp, settings: Callable[..., Settings], name: str
-) -> None:
+def test_a_file_name_never_becomes_a_path(running: RunningApp, settings: Callable[..., Settings], name: str) -> None:
     body = (
         b'--B\r\nContent-Disposition: form-data; name="file"; filename="'
         + name.replace("\\", "\\\\").encode()
@@ -174,9 +168,7 @@ def test_a_file_name_never_becomes_a_path(
     assert all(len(path.name) == 64 for path in files_in(data / "archive"))
 
 
-def test_a_file_over_the_limit_is_refused_with_both_sizes(
-    run_app: RunApp, settings: Callable[..., Settings]
-) -> None:
+def test_a_file_over_the_limit_is_refused_with_both_sizes(run_app: RunApp, settings: Callable[..., Settings]) -> None:
     running = run_app(max_upload_mb=0.1)
     for size, what in ((100_001, "100,001 bytes"), (5_000_000, "5 MB")):
         answer = running.client.post("/api/ingest", files={"file": ("big.txt", b"x" * size)})
@@ -377,9 +369,7 @@ def test_documents_survive_a_restart(run_app: RunApp) -> None:
 
 def test_a_search_finds_words_starts_of_words_and_phrases(running: RunningApp) -> None:
     running.result(running.ingest(MARKDOWN, "notes.md"))
-    running.result(
-        running.ingest(b"# The fox\n\nA fox, brown and quick: an entirely different text.", "fox.md")
-    )
+    running.result(running.ingest(b"# The fox\n\nA fox, brown and quick: an entirely different text.", "fox.md"))
 
     def found(query: str) -> list[str]:
         answer = running.client.get("/api/documents", params={"q": query}).json()

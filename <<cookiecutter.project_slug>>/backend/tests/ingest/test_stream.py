@@ -182,9 +182,7 @@ def test_cancelling_completes_the_stream(running: RunningApp, web: Web) -> None:
 
 
 def serve_pages(web: Web, *names: str) -> list[str]:
-    return [
-        web.put(f"/{name}.html", PAGE % (name.encode(), name.encode()), content_type="text/html") for name in names
-    ]
+    return [web.put(f"/{name}.html", PAGE % (name.encode(), name.encode()), content_type="text/html") for name in names]
 
 
 def rss(links: list[str], dates: list[datetime] | None = None) -> bytes:

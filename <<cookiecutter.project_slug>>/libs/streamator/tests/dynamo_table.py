@@ -29,7 +29,7 @@ class Table:
         return DynamoStore(**{**self.options, **options})
 
     def program(self, **options: Any) -> str:
-        return f"from streamator import DynamoStore\nstore = DynamoStore(**{({**self.options, **options})!r})"
+        return f"from streamator import DynamoStore\nstore = DynamoStore(**{dict(self.options, **options)!r})"
 
     def lose(self) -> None:
         self.client.delete_table(TableName=self.options["table"])

@@ -81,9 +81,7 @@ def test_nobody_looks_while_there_is_no_task(requests: Requests) -> None:
     until(lambda: not looking())
 
 
-def test_a_store_that_fails_is_told_once_and_asked_again(
-    requests: Requests, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_store_that_fails_is_told_once_and_asked_again(requests: Requests, caplog: pytest.LogCaptureFixture) -> None:
     requests.fault = StoreFault("denied", "no right to read")
     with caplog.at_level(logging.WARNING):
         requests.job("a")

@@ -121,9 +121,7 @@ inherited.close()
     assert "'parent' in a process forked after the job was made" in warning and "make a JobLogger" in warning
 
 
-def test_the_log_of_an_earlier_run_of_the_same_id_is_kept(
-    make: Make, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_of_an_earlier_run_of_the_same_id_is_kept(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     first, second = make(), make()
     log_all(first, "job", ["mine"]).join()
     assert first.flush(PATIENCE) == 0
@@ -314,9 +312,7 @@ def test_an_environment_without_settings_is_told_which_to_set(
     store.close()
 
 
-def test_credentials_that_come_later_are_used(
-    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
+def test_credentials_that_come_later_are_used(make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):

@@ -249,9 +249,7 @@ def test_a_mistake_in_the_writer_is_told_and_loses_nothing(
     ]
 
 
-def test_a_log_that_is_full_while_the_store_is_down_leaves_gaps_of_the_right_size(
-    cloud: Cloud, make: Make
-) -> None:
+def test_a_log_that_is_full_while_the_store_is_down_leaves_gaps_of_the_right_size(cloud: Cloud, make: Make) -> None:
     down = True
     cloud.on_write = fail("down", lambda: down)
     log_all(make(maxlen=100), "job", lines(1_000), pause=0).join()
@@ -317,9 +315,7 @@ def test_an_outage_is_told_once(cloud: Cloud, make: Make, caplog: pytest.LogCapt
         for n in range(5):
             JobLogger(writer, job_id=f"job{n}").log("x")
         until(lambda: len(cloud.writes) >= 4)
-        assert [r.getMessage() for r in caplog.records] == [
-            "cloud: writing fails: out of order; events wait in memory"
-        ]
+        assert [r.getMessage() for r in caplog.records] == ["cloud: writing fails: out of order; events wait in memory"]
         down = False
         until(lambda: writer.degraded is None and len(cloud.chunks) == 5)
         until(lambda: len(caplog.records) == 2)
@@ -451,9 +447,7 @@ def test_a_loss_between_two_chunks_is_noticed_before_the_end(cloud: Cloud, make:
     assert len(messages(run(transcript(make(), "job")))) == 1_010
 
 
-def test_a_viewer_of_a_log_that_is_written_again_does_not_take_its_producer_for_lost(
-    cloud: Cloud, make: Make
-) -> None:
+def test_a_viewer_of_a_log_that_is_written_again_does_not_take_its_producer_for_lost(cloud: Cloud, make: Make) -> None:
     writer, reader = make(lease_seconds=0.6), make()
     job = JobLogger(writer, job_id="job")
     for text in lines(300):
@@ -729,9 +723,7 @@ async def statuses(log: EventLog, count: int) -> list[str]:
     return seen
 
 
-def test_a_producer_that_falls_silent_is_lost_within_two_leases_and_then_ends(
-    cloud: Cloud, make: Make
-) -> None:
+def test_a_producer_that_falls_silent_is_lost_within_two_leases_and_then_ends(cloud: Cloud, make: Make) -> None:
     writer, reader = make(), make()
     JobLogger(writer, job_id="job").log("x")
     assert writer.flush(PATIENCE) == 0
@@ -777,9 +769,7 @@ def test_a_producer_that_comes_back_is_running_again(cloud: Cloud, make: Make) -
     run(watch())
 
 
-def test_an_idle_job_is_not_lost_and_pays_one_small_write_for_each_third_of_its_lease(
-    cloud: Cloud, make: Make
-) -> None:
+def test_an_idle_job_is_not_lost_and_pays_one_small_write_for_each_third_of_its_lease(cloud: Cloud, make: Make) -> None:
     writer, reader = make(), make()
     job = JobLogger(writer, job_id="job")
     for text in lines(65):  # more than an idle tail may hold, but not enough to fill it
@@ -829,7 +819,7 @@ def test_a_head_that_expired_is_shown_as_a_gap(cloud: Cloud, make: Make) -> None
     gaps = [event["missed"] for event in events if event["event"] == "gap"]
     assert len(gaps) == 1 and gaps[0] > 500
     assert messages(events)[-1] == "line 2999"
-    assert messages(events)[-(3_000 - left.first + 1):] == lines(3_000)[left.first - 1:]
+    assert messages(events)[-(3_000 - left.first + 1) :] == lines(3_000)[left.first - 1 :]
     assert gaps[0] + len(events) - 1 == 3_001
 
 

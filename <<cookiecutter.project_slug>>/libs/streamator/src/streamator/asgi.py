@@ -224,9 +224,7 @@ class LogApp:
         # (Litestar) adds a slash behind it.
         *_, job_id, last = f"//{path.rstrip('/')}".split("/")
         if scope["type"] == "websocket":
-            socket = WebSocketApp(
-                job_id, self._store, heartbeat=self._heartbeat, origins=self._origins, **self._shows
-            )
+            socket = WebSocketApp(job_id, self._store, heartbeat=self._heartbeat, origins=self._origins, **self._shows)
             await (socket if last == "ws" else _refuse)(scope, receive, send)
             return
         if scope["type"] != "http":
@@ -234,9 +232,7 @@ class LogApp:
         if scope["method"] != "GET":
             await respond(send, 405, _error(f"{scope['method']} {path}: only GET is answered here"), (b"allow", b"GET"))
         elif last == "stream" and job_id:
-            stream = StreamApp(
-                job_id, self._store, heartbeat=self._heartbeat, compress=self._compress, **self._shows
-            )
+            stream = StreamApp(job_id, self._store, heartbeat=self._heartbeat, compress=self._compress, **self._shows)
             await stream(scope, receive, send)
         else:
             await self._snapshot(last, scope, send)

@@ -305,9 +305,7 @@ class ChunkMirrors(Mirrors[_Mirror]):
                 mirror.append(chunk)
         return True
 
-    def _failed(
-        self, fault: StoreFault, asked: list[str], polled: list[tuple[str, _Mirror]], took: float
-    ) -> None:
+    def _failed(self, fault: StoreFault, asked: list[str], polled: list[tuple[str, _Mirror]], took: float) -> None:
         trouble = self._note(fault, polled)
         due = time.monotonic() + trouble.wait(POLL_IDLE_SECONDS)
         for _, mirror in polled:

@@ -74,8 +74,13 @@ class DynamoStore(ChunkStore):
     """
 
     def __init__(
-        self, table: str = "streamator-logs", ttl_days: float = 7, *, region_name: str | None = None,
-        endpoint_url: str | None = None, **options: Any,
+        self,
+        table: str = "streamator-logs",
+        ttl_days: float = 7,
+        *,
+        region_name: str | None = None,
+        endpoint_url: str | None = None,
+        **options: Any,
     ) -> None:
         if _missing is not None:
             raise StoreError(
@@ -101,9 +106,7 @@ class DynamoStore(ChunkStore):
         with self._table_lock:
             if self._table is None:
                 try:
-                    self._table = _Table(
-                        self._table_name, self._ttl_days, self._region_name, self._endpoint_url
-                    )
+                    self._table = _Table(self._table_name, self._ttl_days, self._region_name, self._endpoint_url)
                 except Exception as error:
                     raise _fault_of(error) from error
             return self._table
@@ -111,7 +114,10 @@ class DynamoStore(ChunkStore):
     def _write(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
         table = self._open()
         record: dict[str, Any] = {
-            "first": chunk.first, "text": chunk.text, "beat": chunk.beat, "lease": chunk.lease,
+            "first": chunk.first,
+            "text": chunk.text,
+            "beat": chunk.beat,
+            "lease": chunk.lease,
         }
         if chunk.offset:
             record["offset"] = chunk.offset
@@ -135,8 +141,13 @@ class DynamoStore(ChunkStore):
         return Fetched(
             {
                 names[name]: Chunk(
-                    record["first"], record.get("offset", 0), record["text"], record["beat"], record["lease"],
-                    record.get("closed", False), record.get("tail", 0),
+                    record["first"],
+                    record.get("offset", 0),
+                    record["text"],
+                    record["beat"],
+                    record["lease"],
+                    record.get("closed", False),
+                    record.get("tail", 0),
                 )
                 for name, record in found.items()
             },
@@ -196,9 +207,7 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
     BATCH_GET_MAX_RETRIES = 1
     BATCH_GET_INITIAL_DELAY = 0
 
-    def __init__(
-        self, table: str, ttl_days: float, region_name: str | None, endpoint_url: str | None
-    ) -> None:
+    def __init__(self, table: str, ttl_days: float, region_name: str | None, endpoint_url: str | None) -> None:
         # Without a table name, dynamorator's constructor neither takes its shared client nor looks for the
         # table. What is smaller than the threshold is stored as it is: it fits one write unit anyway.
         super().__init__(None, silent=True, compress=True, compress_threshold=512)
@@ -211,10 +220,10 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
             if endpoint_url or any(os.environ.get(name) for name in names):
                 region_name = "us-east-1"  # signed, but of no meaning to a server of one's own
         self._client = session.client(
-            "dynamodb", region_name=region_name, endpoint_url=endpoint_url,
-            config=Config(
-                connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1, "mode": "standard"}
-            ),
+            "dynamodb",
+            region_name=region_name,
+            endpoint_url=endpoint_url,
+            config=Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1, "mode": "standard"}),
         )
         events = self._client.meta.events
         events.register("provide-client-params.dynamodb.PutItem", self._before_put)
@@ -352,7 +361,8 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
             if "already enabled" not in str(error):
                 logger.warning(
                     "DynamoDB table %r: its time to live could not be enabled, so that old logs stay: %s",
-                    self.table_name, error,
+                    self.table_name,
+                    error,
                 )
 
 

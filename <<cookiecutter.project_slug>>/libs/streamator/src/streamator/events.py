@@ -182,7 +182,7 @@ def free_name(text: str) -> tuple[str, str | None]:
     match = _RESERVED_NAME.match(text)
     if match is None:
         return text, None
-    return f'{{"event":"user_{text[match.start(1):]}', match[1]
+    return f'{{"event":"user_{text[match.start(1) :]}', match[1]
 
 
 def to_utf8(text: str) -> bytes:

@@ -253,9 +253,7 @@ class Mirrors(ABC, Generic[Followed]):
             self._lost.pop(job_id, None)
             mirror.log.set_status("running")
 
-    def _watch_lease(
-        self, job_id: str, mirror: Followed, known: bool, alive: bool, now: float, longest: float
-    ) -> None:
+    def _watch_lease(self, job_id: str, mirror: Followed, known: bool, alive: bool, now: float, longest: float) -> None:
         """Tell viewers when the producer seems dead.
 
         Only time between two good reads counts, and of that no more than ``longest``: an outage of the store, a

@@ -119,8 +119,14 @@ class RedisStore(RemoteStore):
     """
 
     def __init__(
-        self, url: str = DEFAULT_URL, ttl_days: float = 7, *, key_prefix: str = "streamator",
-        flush_seconds: float = 0.005, cancel_seconds: float = 0.1, **options: Any,
+        self,
+        url: str = DEFAULT_URL,
+        ttl_days: float = 7,
+        *,
+        key_prefix: str = "streamator",
+        flush_seconds: float = 0.005,
+        cancel_seconds: float = 0.1,
+        **options: Any,
     ) -> None:
         if _missing is not None:
             raise StoreError(

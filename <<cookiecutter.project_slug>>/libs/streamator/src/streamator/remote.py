@@ -128,9 +128,7 @@ class RemoteStore(MemoryStore):
     def create(self, job_id: str, start: float | None = None) -> Job:
         """Begin a job here; other processes see it after the next flush. See `MemoryStore.create`."""
         if self._writer.get(job_id) is not None:  # forgotten here, but not all written yet
-            raise JobExists(
-                f"job id {job_id!r} is in use: give each run an id of its own, or leave job_id out"
-            )
+            raise JobExists(f"job id {job_id!r} is in use: give each run an id of its own, or leave job_id out")
         job = super().create(job_id, start)
         _flush_at_exit()
         job.on_track = partial(self._cancels.watch, job_id)

@@ -90,4 +90,3 @@ def parse_cursor(text: str | None) -> int:
     if _CURSOR.fullmatch(text):
         return int(text)
     return 10**18 - 1 if text.isascii() and text.isdigit() else 0
-

@@ -333,9 +333,7 @@ class FaultContract(Contract):
             for events in self._read(store, run(cancel_after(steps))):
                 assert [(event["event"], event["status"]) for event in events] == [("done", "cancelled")]
 
-    def test_55_a_loop_that_closes_in_mid_job_leaves_no_traceback(
-        self, store: Store, capfd: Any, caplog: Any
-    ) -> None:
+    def test_55_a_loop_that_closes_in_mid_job_leaves_no_traceback(self, store: Store, capfd: Any, caplog: Any) -> None:
         job, tracked, unknown = JobLogger(store), JobEmitter(store), new_id()
 
         async def watch(view: Store, seen: asyncio.Event) -> None:
