@@ -112,6 +112,23 @@ def test_every_choice_gives_a_whole_project(
     assert not any(phrase in text for phrase in others)
 
 
+@pytest.mark.parametrize("license", LICENSES)
+def test_under_every_license_the_libraries_keep_their_own(template: Path, tmp_path: Path, license: str) -> None:
+    project = bake(template, tmp_path, license=license, author="Ada Lovelace")
+    for library in ("libs/streamator", "libs/streamator-react"):
+        own = (project / library / "LICENSE").read_text(encoding="utf-8")
+        assert own.startswith("MIT License\n\nCopyright (c) ")
+        assert "Streamator contributors" in own
+        assert "Ada Lovelace" not in own
+        assert library in (project / "LICENSE").read_text(encoding="utf-8")
+    (said,) = [line for line in (project / "LICENSE").read_text(encoding="utf-8").splitlines() if "libs/" in line]
+    assert "Streamator contributors" in said
+    assert "LICENSE of its own" in said
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    assert f"License: {license}, see LICENSE." in readme
+    assert "libraries in `libs/` stay under the MIT License" in readme
+
+
 def test_the_defaults_reach_the_project(default_project: Path) -> None:
     answers = load_answers(default_project)
     assert default_project.name == "streamator-app"

@@ -70,9 +70,9 @@ createRoot(document.getElementById("root")!).render(<App />);
 
 afterAll(() => rmSync(app, { recursive: true, force: true }));
 
-it("holds the modules, their types and the style sheets, and nothing of the workshop", () => {
+it("holds the modules, their types, the style sheets and the license, and nothing of the workshop", () => {
   const packed = join(app, "node_modules/streamator-react");
-  expect(readdirSync(packed).toSorted()).toEqual(["README.md", "dist", "examples", "package.json", "src"]);
+  expect(readdirSync(packed).toSorted()).toEqual(["LICENSE", "README.md", "dist", "examples", "package.json", "src"]);
   expect(readdirSync(join(packed, "dist"))).toEqual(expect.arrayContaining(["index.js", "index.d.ts", "log.css", "panels.css", "log-compat.css"]));
 });
 

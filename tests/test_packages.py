@@ -1,0 +1,109 @@
+"""The built packages are whole: a wheel holds what the source folder holds, and the app runs from it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+FOLDERS = {"app": "backend", "streamator": "libs/streamator"}
+SOURCES = {"app": "backend/app", "streamator": "libs/streamator/src/streamator"}
+
+
+@pytest.fixture(scope="module")
+def project(default_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The two Python packages of a baked project, each with a file of a kind that nobody has thought of yet."""
+    folder = tmp_path_factory.mktemp("packages") / "project"
+    for name in FOLDERS.values():
+        shutil.copytree(default_project / name, folder / name)
+    for source in SOURCES.values():
+        (folder / source / "deep" / "er").mkdir(parents=True)
+        (folder / source / "deep" / "er" / "words.xyz").write_text("words")
+        (folder / source / "__pycache__").mkdir()
+        (folder / source / "__pycache__" / "old.cpython-310.pyc").write_bytes(b"")
+    return folder
+
+
+def build(folder: Path, kind: str, target: Path) -> Path:
+    """Builds the `wheel` or the `sdist` of the package in `folder`, and gives its file. Nothing is downloaded."""
+    code = f"import sys; from setuptools import build_meta; print(build_meta.build_{kind}(sys.argv[1]))"
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(target)], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return target / result.stdout.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def wheels(project: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheels of both packages, by the name of the package."""
+    target = tmp_path_factory.mktemp("wheels")
+    return {name: build(project / folder, "wheel", target) for name, folder in FOLDERS.items()}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_wheel_holds_every_file_of_its_package(project: Path, wheels: dict[str, Path], name: str) -> None:
+    source = project / SOURCES[name]
+    files = [path for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert {path.suffix for path in files} >= {".py", ".xyz"}
+    with zipfile.ZipFile(wheels[name]) as wheel:
+        held = {each for each in wheel.namelist() if ".dist-info/" not in each}
+    assert held == {str(path.relative_to(source.parent)) for path in files}
+
+
+def test_the_wheel_and_the_sdist_of_the_library_hold_its_license(
+    project: Path, wheels: dict[str, Path], tmp_path: Path
+) -> None:
+    text = (project / "libs" / "streamator" / "LICENSE").read_bytes()
+    with zipfile.ZipFile(wheels["streamator"]) as wheel:
+        (name,) = [each for each in wheel.namelist() if each.endswith("/LICENSE")]
+        assert wheel.read(name) == text
+    with tarfile.open(build(project / "libs" / "streamator", "sdist", tmp_path)) as sdist:
+        (name,) = [each for each in sdist.getnames() if each.endswith("/LICENSE")]
+        file = sdist.extractfile(name)
+        assert file is not None and file.read() == text
+
+
+# What needs more than the modules: the prompts, and the process that reads a document.
+USE = """
+import app, streamator
+from fastapi.testclient import TestClient
+from app.main import create_app
+from app.settings import load_settings
+
+print(app.__file__)
+print(streamator.__file__)
+with TestClient(create_app(load_settings()), base_url="http://localhost") as client:
+    print([prompt["name"] for prompt in client.get("/api/run/options").raise_for_status().json()["prompts"]])
+    file = {"file": ("note.md", "# A note from the wheel\\n\\nIt has a text.")}
+    print(client.post("/api/ingest/stream", files=file).raise_for_status().text)
+"""
+
+
+def test_the_app_runs_from_its_wheel(project: Path, wheels: dict[str, Path], tmp_path: Path) -> None:
+    site, empty = tmp_path / "site", tmp_path / "empty"
+    empty.mkdir()
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--target", str(site), *wheels.values()], check=True, timeout=120)
+    result = subprocess.run(
+        [sys.executable, "-c", USE],
+        cwd=empty,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(site), "STREAMATOR_STORE": "memory"},
+    )
+    assert result.returncode == 0, result.stderr
+    app, streamator, prompts, *stream = result.stdout.splitlines()
+    assert Path(app).is_relative_to(site)
+    assert Path(streamator).is_relative_to(site)
+    names = {path.stem for path in (project / "backend" / "app" / "generation" / "prompts").glob("*.md")}
+    assert prompts == str(sorted(names))
+    assert "A note from the wheel" in "\n".join(stream)
+    assert (empty / "data" / "app.db").is_file()
