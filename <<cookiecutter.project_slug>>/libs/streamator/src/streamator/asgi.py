@@ -63,7 +63,8 @@ class StreamApp:
     tells an `EventSource` to stop. It ends after the job's last event; when the viewer leaves; when the viewer takes
     nothing for 30 seconds; and, without the last event, when the server shuts down and at the Unix time that an
     authentication has put into ``scope["streamator.ends_at"]``, or within a second of it. Where it has put a function
-    into ``scope["streamator.revoked"]``, that is asked once a second, and ends the stream when it gives true.
+    into ``scope["streamator.revoked"]``, plain or ``async``, that is asked once a second, in the request's own context,
+    and ends the stream when it gives true, raises, or does not answer within 5 seconds.
     """
 
     __slots__ = ("_compress", "_heartbeat", "_job_id", "_named", "_store", "_view")

@@ -29,11 +29,12 @@ from .asgi import StreamApp
 from .errors import StoreError
 from .events import encode_value, to_utf8
 from .filters import DEFAULT_FILTER, Filter
+from .permission import ENDS_AT, REVOKED
 from .shutdown import end_streams
 from .store import MemoryStore, Store, find_job, stores
 from .stream import HEARTBEAT_SECONDS
 from .view import view_of
-from .viewer import ENDS_AT, REVOKED, Message, cancel_job, find_log, given_store, snapshot_json, stream_headers
+from .viewer import Message, cancel_job, find_log, given_store, snapshot_json, stream_headers
 from .websocket import WebSocketApp
 
 _NO_STORE = {"cache-control": "no-store"}

@@ -58,10 +58,10 @@ class _OpenStreams:
         self.waits: set[asyncio.Future[None]] = set()
 
     def sweep(self) -> None:
+        self.timer = self.loop.call_later(SWEEP_SECONDS, self.sweep) if self.streams else None
         now = self.loop.time()
         for stream in list(self.streams):
             stream.sweep(now)
-        self.timer = self.loop.call_later(SWEEP_SECONDS, self.sweep) if self.streams else None
 
     def end(self) -> None:
         for stream in list(self.streams):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, ClassVar
@@ -20,6 +19,7 @@ from .errors import StoreError
 from .events import is_job_id
 from .filters import Filter
 from .log import EventLog
+from .permission import Permission, permission_of
 from .store import Store, find_job, open_store, stores
 from .stream import Follow
 
@@ -35,10 +35,6 @@ RETRY_MS = 3_000
 SEND_TIMEOUT_SECONDS = 30.0
 # About how much a poll is answered at once. Whoever is behind by more asks again, after its `next`.
 POLL_BYTES = 16_777_216
-# In a request's scope, put there by an authentication: the Unix time at which the permission to look on ends, and a
-# function that is asked once a second whether it has ended before that.
-ENDS_AT = "streamator.ends_at"
-REVOKED = "streamator.revoked"
 
 logger = logging.getLogger("streamator")
 
@@ -47,7 +43,7 @@ class Viewer:
     """A client that follows a job's log. ``with viewer:`` is the time in which it does."""
 
     __slots__ = (
-        "ending", "ends_at", "expired", "follow", "job_id", "revoked", "send", "sending_since", "stuck", "task",
+        "ending", "expired", "follow", "job_id", "permission", "send", "sending_since", "stuck", "task",
     )  # fmt: skip
 
     transport: ClassVar[str]
@@ -60,8 +56,7 @@ class Viewer:
         self.task: asyncio.Task[Any] | None = None
         self.sending_since: float | None = None
         self.ending = False
-        self.ends_at: float | None = None
-        self.revoked: Callable[[], bool] | None = None
+        self.permission: Permission | None = None
         self.expired = False
         self.stuck = False
 
@@ -76,7 +71,9 @@ class Viewer:
         shutdown.remove(self)
         if self.follow is not None:
             self.follow.stop()
-        self.task = self.follow = None
+        if self.permission is not None:
+            self.permission.drop()
+        self.task = self.follow = self.permission = None
         if isinstance(error, OSError):  # how an ASGI server (spec 2.4) says that the client has left
             logger.debug("a viewer of job %s left", self.job_id, extra={"job_id": self.job_id})
             return True
@@ -96,12 +93,8 @@ class Viewer:
             batches.stop()
 
     def permitted(self, scope: Scope) -> None:
-        """For how long the request may be answered. By the loop's clock: when the machine's is set, nobody is sent
-        away, and nobody stays."""
-        ends_at = scope.get(ENDS_AT)
-        if ends_at is not None:
-            self.ends_at = asyncio.get_running_loop().time() + ends_at - time.time()
-        self.revoked = scope.get(REVOKED)
+        """For how long the request may be answered."""
+        self.permission = permission_of(scope, self.job_id)
 
     @property
     def lag(self) -> int | None:
@@ -126,16 +119,13 @@ class Viewer:
 
     def sweep(self, now: float) -> None:
         """Give up on a client that takes nothing: what waits for it is memory. End where the permission has ended."""
-        if not self.ending and self._has_ended(now):
+        if not self.ending and self.permission is not None and self.permission.has_ended(now):
             self.expired = True
             self.end()
         since = self.sending_since
         if since is not None and now - since > SEND_TIMEOUT_SECONDS and self.task is not None:
             self.stuck = True
             self.task.cancel()
-
-    def _has_ended(self, now: float) -> bool:
-        return (self.ends_at is not None and now >= self.ends_at) or (self.revoked is not None and self.revoked())
 
 
 async def find_log(job_id: str, store: Store | None) -> EventLog | None:
