@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Collection
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 try:
@@ -24,12 +25,11 @@ except ImportError as error:
         f"streamator.fastapi needs FastAPI, which is not installed here ({error}): pip install 'streamator[fastapi]'"
     ) from error
 
-from . import wire
+from . import guards, wire
 from .asgi import StreamApp
 from .errors import StoreError
 from .events import encode_value, to_utf8
 from .filters import DEFAULT_FILTER, Filter
-from .permission import ENDS_AT, REVOKED
 from .shutdown import end_streams
 from .store import MemoryStore, Store, find_job, stores
 from .stream import HEARTBEAT_SECONDS
@@ -38,7 +38,7 @@ from .viewer import Message, cancel_job, find_log, given_store, snapshot_json, s
 from .websocket import WebSocketApp
 
 _NO_STORE = {"cache-control": "no-store"}
-# In the scope of a request whose stream is to begin after the endpoint: the `StreamResponse`.
+# In the scope of a request whose stream is to begin after the endpoint: a list for what begins it.
 _LATER = "streamator.stream"
 
 logger = logging.getLogger("streamator")
@@ -87,7 +87,7 @@ class StreamResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. A response object is for one request only."""
         if _LATER in scope:
-            scope[_LATER] = self
+            scope[_LATER].append(partial(self.stream, scope, receive, send))
         else:
             await self.stream(scope, receive, send)
 
@@ -104,14 +104,16 @@ class _StreamRoute(APIRoute):
     """
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        inner = {**scope, _LATER: None}  # a copy, so that what is put into it goes
-        await super().handle(inner, receive, send)
-        response = inner[_LATER]
-        if response is not None:
-            scope.update((name, inner[name]) for name in (ENDS_AT, REVOKED) if name in inner)  # a dependency's word
-            stream = response.stream(scope, receive, send)
-            del inner, response, scope, receive, send
-            await stream
+        later: list[partial[Awaitable[None]]] = []
+        await super().handle({**scope, _LATER: later}, receive, send)  # a copy, so that what is put into it goes
+        del scope, receive, send
+        if later:
+            await later.pop()()
+
+
+def _stream_route(route_class: type[APIRoute]) -> type[APIRoute]:
+    """A `_StreamRoute` that does what the router's own route class does."""
+    return type("StreamRoute", (_StreamRoute, route_class), {})
 
 
 def make_stream_response(
@@ -279,10 +281,10 @@ def _add_stream(
         """Stream the job's events as server-sent events."""
         return make_stream_response(job_id, store, compress=compress, **shows)
 
-    router = app.router if isinstance(app, FastAPI) else app
+    router = _router(app)
     router.add_api_route(
         path, stream, methods=["GET"], status_code=200, response_class=StreamResponse, openapi_extra=_DOCS,
-        route_class_override=_StreamRoute,
+        route_class_override=_stream_route(router.route_class),
     )  # fmt: skip
 
 
@@ -290,6 +292,10 @@ def _add_websocket(
     app: FastAPI | APIRouter, path: str, store: Store | None, shows: dict[str, Any], origins: Collection[str],
     cancel: bool,
 ) -> None:  # fmt: skip
+    route_class = _router(app).route_class
+    # A route class sees no WebSocket, so it gets a route to guard that leads to nothing.
+    guard = guards.admit if route_class is APIRoute else route_class(path, _admit, response_class=_Admit).handle
+
     @app.websocket(path)
     async def socket(websocket: WebSocket, job_id: str) -> None:
         # As for a stream, what dependencies with `yield` hold is not kept: FastAPI would until the end.
@@ -305,7 +311,20 @@ def _add_websocket(
                 raise ConnectionError("the viewer has left") from error
 
         application = WebSocketApp(job_id, store, origins=origins, cancel=cancel, **shows)
-        await application(websocket.scope, websocket.receive, send)
+        await application.serve(websocket.scope, websocket.receive, send, guard)
+
+
+class _Admit(Response):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await guards.admit(scope, receive, send)
+
+
+async def _admit() -> Response:
+    return _Admit()
+
+
+def _router(app: FastAPI | APIRouter) -> APIRouter:
+    return app.router if isinstance(app, FastAPI) else app
 
 
 def _is_remote(store: Store) -> bool:

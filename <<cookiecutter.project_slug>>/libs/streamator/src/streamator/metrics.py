@@ -158,15 +158,29 @@ def add_metrics_route(
     """Add ``GET {path}`` to an application of FastAPI or Starlette: what Prometheus asks for.
 
     Args:
-        app: the application or router. It is a route of Starlette's, for which FastAPI's dependencies do not hold.
+        app: the application or router. FastAPI's dependencies and route classes hold for this route too.
         path: where (default ``"/metrics"``).
         store, registry, store_options: see `Metrics`.
 
     Returns:
         The `Metrics`; more can be registered in its ``registry``.
     """
+    from starlette.responses import Response
+
     metrics = Metrics(store, registry=registry, **store_options)
-    app.add_route(path, metrics)
+
+    class Scrape(Response):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await metrics(scope, receive, send)
+
+    async def scrape() -> Response:
+        return Scrape()
+
+    add_api_route = getattr(app, "add_api_route", None)
+    if add_api_route is None:
+        app.add_route(path, metrics)
+    else:
+        add_api_route(path, scrape, methods=["GET", "HEAD"], include_in_schema=False, response_model=None)
     return metrics
 
 

@@ -24,14 +24,14 @@ from collections.abc import Awaitable, Collection
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import wire
+from . import guards, wire
 from .errors import StoreError
 from .filters import DEFAULT_FILTER, Filter
 from .log import EventLog
 from .store import Store
 from .stream import HEARTBEAT_SECONDS, Follow
 from .view import View, view_of
-from .viewer import Receive, Scope, Send, Viewer, cancel_job, cursor, find_log, header, logger
+from .viewer import ASGIApp, Receive, Scope, Send, Viewer, cancel_job, cursor, find_log, header, logger
 
 NORMAL, TOO_BIG, RESTART, TRY_LATER, EXPIRED, NOT_FOUND, UNPROCESSABLE = 1000, 1009, 1012, 1013, 4401, 4404, 4422
 # The longest message that a client has a use for is 18 characters.
@@ -72,10 +72,19 @@ class WebSocketApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
+        await self.serve(scope, receive, send)
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send, guard: ASGIApp = guards.admit) -> None:
+        """What a call does, with a guard of the route's own that sees HTTP requests alone; see `guards.refusal`."""
         origin = header(scope, b"origin")
         if origin is not None and not _is_welcome(origin, header(scope, b"host") or "", self._origins):
             logger.info("a WebSocket from a page of %r is refused: give origins=[...] to allow it", origin[:200])
             await send({"type": "websocket.close", "code": 1008})  # not accepted before: the server answers 403
+            return
+        refusal = await guards.refusal(scope, guard)
+        if refusal is not None:
+            for message in refusal:
+                await send(message)
             return
         socket = _Socket(self._job_id, self._heartbeat, self._cancel, send)
         await socket.run(self._store, self._view, scope, receive)
