@@ -1,4 +1,5 @@
-import { useMemo, type CSSProperties, type ReactElement, type ReactNode } from "react";
+import * as React from "react";
+import { useMemo, type CSSProperties, type ReactNode } from "react";
 import type { Activity } from "./activity.js";
 import { percentOf } from "./jobEvents.js";
 import { durationText, useNow } from "./useNow.js";
@@ -52,7 +53,7 @@ export function ActivityPanel<Item extends Activity = Activity>({
   style,
   "aria-label": label = "Activity",
   words: ownWords,
-}: ActivityPanelProps<Item>): ReactElement {
+}: ActivityPanelProps<Item>): React.ReactElement {
   const words = useMemo(() => ({ ...WORDS, ...ownWords }), [ownWords]);
   const now = useNow(activities.length > 0) - clockSkew;
   return (

@@ -1,8 +1,9 @@
-import { useEffect, useState, type ReactElement } from "react";
+import * as React from "react";
+import { useEffect, useState } from "react";
 import { connectionText, type ConnectionView, type LogWords } from "./words.js";
 
 /** One line that tells the state of the connection. It is always one line high, so that nothing moves. */
-export function ConnectionLine({ connection, words }: { readonly connection: ConnectionView; readonly words: LogWords }): ReactElement {
+export function ConnectionLine({ connection, words }: { readonly connection: ConnectionView; readonly words: LogWords }): React.ReactElement {
   const { retryAt, status } = connection;
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {

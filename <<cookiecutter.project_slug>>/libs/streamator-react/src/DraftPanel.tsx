@@ -1,4 +1,5 @@
-import { useMemo, useRef, useState, type CSSProperties, type ReactElement, type ReactNode } from "react";
+import * as React from "react";
+import { useMemo, useRef, useState, type CSSProperties, type ReactNode } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
 import { TextActions } from "./TextActions.js";
 import { useFollowing } from "./useFollowing.js";
@@ -51,7 +52,7 @@ const WORDS: DraftWords = {
 };
 
 /** Shows a text while it is written, its end in view. Null when there is neither text nor the prospect of any. */
-export function DraftPanel(props: DraftPanelProps): ReactElement | null {
+export function DraftPanel(props: DraftPanelProps): React.ReactElement | null {
   // Two components, so that the effects of the inner one start with its element and end with it.
   return props.active || props.text !== "" ? <Panel {...props} /> : null;
 }
@@ -70,7 +71,7 @@ function Panel({
   style,
   "aria-label": label = "Draft",
   words: ownWords,
-}: DraftPanelProps): ReactElement {
+}: DraftPanelProps): React.ReactElement {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const words = useMemo(() => ({ ...WORDS, ...ownWords }), [ownWords]);

@@ -1,4 +1,5 @@
-import { Fragment, memo, useRef, type CSSProperties, type ReactElement, type ReactNode } from "react";
+import * as React from "react";
+import { Fragment, memo, useRef, type CSSProperties, type ReactNode } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
 import { linesText, type LineLook, type PanelEntry } from "./line.js";
 import { LogRow } from "./LogRow.js";
@@ -19,7 +20,7 @@ export interface LogRowsProps {
  * A run of lines: rows where it is `near` the view, else one text node, whatever it holds. So every line is in the
  * document, for the browser's own find, select-all and copy, and one out of view costs next to nothing.
  */
-export const LogBlock = memo(function LogBlock({ near, ...rows }: LogRowsProps & { readonly near: boolean }): ReactElement {
+export const LogBlock = memo(function LogBlock({ near, ...rows }: LogRowsProps & { readonly near: boolean }): React.ReactElement {
   const element = useRef<HTMLDivElement>(null);
   const { lines, look } = rows;
 
@@ -46,7 +47,7 @@ export const LogBlock = memo(function LogBlock({ near, ...rows }: LogRowsProps &
  * The rows of some lines. A component, though it has no element of its own: React remembers what was removed from a
  * parent until it renders that anew, which for a block out of view is never. So it is one thing, and not 200 rows.
  */
-export function LogRows({ lines, start, look, linked, renderEntry }: LogRowsProps): ReactElement {
+export function LogRows({ lines, start, look, linked, renderEntry }: LogRowsProps): React.ReactElement {
   return (
     <>
       {lines.map((entry, offset) => {

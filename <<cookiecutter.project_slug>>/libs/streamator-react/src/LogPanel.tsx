@@ -1,3 +1,4 @@
+import * as React from "react";
 import {
   useEffect,
   useMemo,
@@ -6,7 +7,6 @@ import {
   type ClipboardEvent,
   type CSSProperties,
   type KeyboardEvent,
-  type ReactElement,
   type ReactNode,
 } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
@@ -77,7 +77,7 @@ export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
  * Texts are shown as they are, never as markup. Lines are kept in memoised blocks, and those out of view are one text
  * node a block: a new line costs the rows of its own block at most, and a hundred thousand lines a few hundred nodes.
  */
-export function LogPanel<Entry extends PanelEntry = LogEntry>(props: LogPanelProps<Entry>): ReactElement | null {
+export function LogPanel<Entry extends PanelEntry = LogEntry>(props: LogPanelProps<Entry>): React.ReactElement | null {
   // Two components, so that the effects of the inner one start with its element and end with it.
   return props.active || props.logs.length > 0 ? <Panel {...(props as unknown as LogPanelProps<PanelEntry>)} /> : null;
 }
@@ -103,7 +103,7 @@ function Panel({
   summary = true,
   fileName = "log.txt",
   words: ownWords,
-}: LogPanelProps<PanelEntry>): ReactElement {
+}: LogPanelProps<PanelEntry>): React.ReactElement {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLInputElement>(null);

@@ -1,4 +1,5 @@
-import { memo, type ReactElement, type ReactNode } from "react";
+import * as React from "react";
+import { memo, type ReactNode } from "react";
 import { parseAnsi } from "./ansi.js";
 import { timeText, type LineLook, type PanelEntry } from "./line.js";
 
@@ -12,7 +13,7 @@ export interface LogRowProps {
 }
 
 /** One line: its number where lines are linked, its time, its text. */
-export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRowProps): ReactElement {
+export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRowProps): React.ReactElement {
   const { text, t, level = "info" } = entry;
   const time = timeText(t, look);
   return (

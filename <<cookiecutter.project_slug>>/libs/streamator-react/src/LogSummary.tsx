@@ -1,4 +1,5 @@
-import { useEffect, useRef, useState, type ReactElement } from "react";
+import * as React from "react";
+import { useEffect, useRef, useState } from "react";
 import { countLevels } from "./levels.js";
 import type { PanelEntry } from "./line.js";
 import type { LogWords } from "./words.js";
@@ -9,7 +10,7 @@ const EVERY = 10_000;
 const FIRST = 1_000;
 
 /** Tells a screen reader from time to time what has come, errors first: the log itself is silent. */
-export function LogSummary({ logs, active, words }: { readonly logs: readonly PanelEntry[]; readonly active: boolean; readonly words: LogWords }): ReactElement {
+export function LogSummary({ logs, active, words }: { readonly logs: readonly PanelEntry[]; readonly active: boolean; readonly words: LogWords }): React.ReactElement {
   const [text, setText] = useState("");
   const due = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const wasActive = useRef(active);

@@ -1,4 +1,5 @@
-import type { ReactElement, RefObject } from "react";
+import * as React from "react";
+import type { Ref } from "react";
 import type { LevelCounts } from "./levels.js";
 import type { LogTime } from "./line.js";
 import { TextActions } from "./TextActions.js";
@@ -10,7 +11,7 @@ const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumF
 
 export interface LogToolbarProps {
   readonly words: LogWords;
-  readonly input: RefObject<HTMLInputElement | null>;
+  readonly input: Ref<HTMLInputElement>;
   readonly query: string;
   readonly onQuery: (query: string) => void;
   /** Lines that match, and which of them is shown (from 1; 0: none yet). */
@@ -34,7 +35,7 @@ export interface LogToolbarProps {
 }
 
 /** What can be done with a log: find, filter, choose what is shown, take it along. */
-export function LogToolbar(props: LogToolbarProps): ReactElement {
+export function LogToolbar(props: LogToolbarProps): React.ReactElement {
   const { words, input, query, onQuery, found, current, onStep, onLeave, counts, hidden, onHidden, time, times, onTime, wrap, onWrap, text, fileName } = props;
 
   return (

@@ -1,4 +1,5 @@
-import { useMemo, type CSSProperties, type ReactElement, type ReactNode } from "react";
+import * as React from "react";
+import { useMemo, type CSSProperties, type ReactNode } from "react";
 import { percentOf } from "./jobEvents.js";
 import type { JobState } from "./jobRun.js";
 import { durationText, useNow } from "./useNow.js";
@@ -74,7 +75,7 @@ export function ProgressPanel({
   style,
   "aria-label": label = "Progress",
   words: ownWords,
-}: ProgressPanelProps): ReactElement | null {
+}: ProgressPanelProps): React.ReactElement | null {
   const words = useMemo(() => ({ ...WORDS, ...ownWords }), [ownWords]);
   if (state === "idle") return null;
 
@@ -144,7 +145,7 @@ interface ElapsedProps {
 }
 
 /** On its own, so that a second that passes draws nothing else. */
-function Elapsed({ startedAt, endedAt, ticking, words }: ElapsedProps): ReactElement {
+function Elapsed({ startedAt, endedAt, ticking, words }: ElapsedProps): React.ReactElement {
   const now = useNow(ticking && endedAt === null);
   return <span className="streamator-progress-elapsed">{words.elapsed(Math.max(0, (endedAt ?? now) - startedAt) / 1000)}</span>;
 }

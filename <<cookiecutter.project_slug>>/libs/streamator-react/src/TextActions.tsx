@@ -1,4 +1,5 @@
-import { useEffect, useState, type ReactElement } from "react";
+import * as React from "react";
+import { useEffect, useState } from "react";
 
 export interface TextActionsProps {
   /** The text, made when it is asked for. */
@@ -9,7 +10,7 @@ export interface TextActionsProps {
 }
 
 /** Two buttons that take a text along. */
-export function TextActions({ text, fileName, words, disabled = false }: TextActionsProps): ReactElement {
+export function TextActions({ text, fileName, words, disabled = false }: TextActionsProps): React.ReactElement {
   const [copied, setCopied] = useState<boolean | null>(null);
   useEffect(() => {
     if (copied === null) return undefined;

@@ -6,8 +6,10 @@ export interface Source<Snapshot> {
   readonly getSnapshot: () => Snapshot;
 }
 
+type SyncExternalStore = <Snapshot>(subscribe: Source<Snapshot>["subscribe"], get: () => Snapshot, server: () => Snapshot) => Snapshot;
+
 // Looked up by name at run time: React 17 has none, and bundlers refuse a named import that may be missing.
-const useSyncExternalStore = Reflect.get(React, "useSyncExternalStore") as typeof React.useSyncExternalStore | undefined;
+const useSyncExternalStore = Reflect.get(React, "useSyncExternalStore") as SyncExternalStore | undefined;
 
 /** The last snapshot published. `server` stands for it where the page is made on a server. */
 export const useSnapshot: <Snapshot>(source: Source<Snapshot>, server: Snapshot) => Snapshot = useSyncExternalStore

@@ -76,7 +76,12 @@ it("holds the modules, their types, the style sheets and the license, and nothin
   expect(readdirSync(join(packed, "dist"))).toEqual(expect.arrayContaining(["index.js", "index.d.ts", "log.css", "panels.css", "log-compat.css"]));
 });
 
-it("needs nothing but React at run time", () => {
+it("needs nothing but React at run time, by the one name that every React has", () => {
+  const dist = join(app, "node_modules/streamator-react/dist");
+  const code = readdirSync(dist, { encoding: "utf8", recursive: true }).filter((name) => name.endsWith(".js"));
+  const imports = code.flatMap((name) => [...readFileSync(join(dist, name), "utf8").matchAll(/^(?:import|export) .*? ?from "([^."][^"]*)"|\bimport\(?"([^."][^"]*)"/gm)]);
+  // React 17's "react/jsx-runtime" is found by neither Node's own modules nor webpack 5.
+  expect(new Set(imports.map(([, from, bare]) => from ?? bare))).toEqual(new Set(["react"]));
   const manifest = JSON.parse(readFileSync(join(app, "node_modules/streamator-react/package.json"), "utf8")) as Record<string, unknown>;
   expect(manifest.dependencies).toBeUndefined();
   expect(manifest.peerDependencies).toEqual({ react: ">=17" });
