@@ -493,8 +493,9 @@ def test_the_same_options_are_the_same_store(redis_server: RedisServer) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"url": "http://127.0.0.1"}, "give redis://host:port/db"),
-        ({"key_prefix": "a:b"}, "without a colon"),
+        ({"url": "http://127.0.0.1"}, r"give redis://\[user:password@\]host:port/db"),
+        ({"key_prefix": "a b"}, "key_prefix is 'a b'"),
+        ({"key_prefix": ""}, "key_prefix is ''"),
         ({"ttl_days": 0}, "greater than 0"),
     ],
 )

@@ -157,6 +157,9 @@ def test_many_threads_that_open_a_store_at_once_meet_in_it() -> None:
         ("redys", {}, "unknown store 'redys'.*'memory', 'dynamo'"),
         ("memory", {"table": "x"}, r"options \['table'\] do not fit the memory store"),
         ("memory", {"maxlen": []}, "cannot be compared"),
+        ("memory", {"maxlen": 0}, "maxlen is 0: give a whole number from 1"),
+        ("memory", {"max_jobs": True}, "max_jobs is True"),
+        (MemoryStore, {}, "it is a class; give an object of it"),
         (object(), {}, "object is no store: it lacks create, get, find"),
         (MemoryStore(), {"maxlen": 5}, "give them to the store itself"),
     ],
@@ -164,7 +167,7 @@ def test_many_threads_that_open_a_store_at_once_meet_in_it() -> None:
 def test_a_store_that_cannot_be_opened_says_why(store: Any, options: dict[str, Any], says: str) -> None:
     with pytest.raises(StoreError, match=says):
         open_store(store, **options)
-    with pytest.raises(StoreError, match=says):
+    with pytest.raises(ValueError, match=says):
         JobLogger(store, **options)
 
 

@@ -6,10 +6,12 @@ import asyncio
 import threading
 import time
 import tracemalloc
+from itertools import cycle
+from typing import Any
 
 import pytest
 
-from streamator import JobLogger, MemoryStore, follow
+from streamator import EventLog, JobLogger, MemoryStore, follow
 from streamator.testing import collect
 
 KB = 1_000
@@ -121,6 +123,34 @@ def test_a_viewer_of_a_job_that_is_cut_gets_the_rest_and_the_end() -> None:
         assert any(event["event"] == "gap" for event in events)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("jobs", [100, 800])
+def test_room_is_made_in_a_few_looks_at_each_open_job(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    slot: Any = EventLog.charged
+
+    class Counted:
+        def __get__(self, log: EventLog, kind: type) -> Any:
+            nonlocal looks
+            looks += 1
+            return slot.__get__(log, kind)
+
+        def __set__(self, log: EventLog, value: int) -> None:
+            slot.__set__(log, value)
+
+    store = MemoryStore(max_bytes=jobs * 16 * KB)
+    running = [JobLogger(store) for _ in range(jobs)]
+    monkeypatch.setattr(EventLog, "charged", Counted())
+    worst = grown = 0
+    for job in cycle(running):
+        looks = 0
+        job.log(LINE * 3)  # long enough to be counted at once
+        worst = max(worst, looks)
+        if store.size < grown:
+            break
+        grown = store.size
+    assert store.size < jobs * 16 * KB and worst < 10 * jobs, f"{worst:,} looks in one call of log()"
 
 
 def test_forgotten_jobs_give_their_bytes_back() -> None:

@@ -6,7 +6,7 @@ A job writes an append-only log; any number of viewers follow it by cursors, liv
 from typing import TYPE_CHECKING, Any
 
 from .emitter import JobEmitter
-from .errors import InvalidJobId, JobExists, StoreError, StreamatorError
+from .errors import InvalidJobId, InvalidStore, JobExists, StoreError, StreamatorError
 from .filters import Filter, TypeFilter, VisibilityFilter, event_type, visibility
 from .log import Batch, EventLog
 from .logger import JobLogger
@@ -25,6 +25,7 @@ __all__ = [
     "EventLog",
     "Filter",
     "InvalidJobId",
+    "InvalidStore",
     "JobEmitter",
     "JobExists",
     "JobLogger",

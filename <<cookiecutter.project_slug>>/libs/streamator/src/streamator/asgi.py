@@ -15,8 +15,9 @@ from . import wire
 from .compression import Encoder, encoder_for
 from .errors import StoreError
 from .filters import DEFAULT_FILTER, Filter
+from .options import check_callable, check_flag, check_prefix
 from .store import Store
-from .stream import HEARTBEAT_SECONDS, Follow
+from .stream import HEARTBEAT_SECONDS, Follow, check_heartbeat
 from .view import View, view_of
 from .viewer import (
     RETRY_MS,
@@ -34,7 +35,7 @@ from .viewer import (
     snapshot_json,
     stream_headers,
 )  # fmt: skip
-from .websocket import WebSocketApp
+from .websocket import WebSocketApp, check_origins
 
 NO_STORE = (b"cache-control", b"no-store")
 # How long a viewer waits whose permission has ended in mid-stream, until it comes back with another.
@@ -75,10 +76,10 @@ class StreamApp:
         compress: bool = False,
     ) -> None:  # fmt: skip
         self._job_id = job_id
-        self._store = store
-        self._heartbeat = heartbeat
-        self._named = named
-        self._compress = compress
+        self._store = given_store(store, {})
+        self._heartbeat = check_heartbeat(heartbeat)
+        self._named = check_flag("named", named)
+        self._compress = check_flag("compress", compress)
         self._view = view_of(filter, batch_delay_ms, batch_size)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -205,11 +206,13 @@ class LogApp:
         batch_size: int | None = None, compress: bool = False, origins: Collection[str] = (), **store_options: Any,
     ) -> None:  # fmt: skip
         self._store = given_store(store, store_options)
-        self._prefix = prefix
+        self._prefix = check_prefix("prefix", prefix)
+        if otherwise is not None:
+            check_callable("otherwise", otherwise, "give an ASGI application, or None")
         self._otherwise = otherwise
-        self._heartbeat = heartbeat
-        self._compress = compress
-        self._origins = origins
+        self._heartbeat = check_heartbeat(heartbeat)
+        self._compress = check_flag("compress", compress)
+        self._origins = check_origins(origins)
         self._shows: dict[str, Any] = {
             "filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size,
         }  # fmt: skip

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from .errors import StreamatorError
 from .events import clip, is_job_id, to_utf8
 from .fault import count, logger
+from .options import check_count, check_kind, check_timeout
 
 if TYPE_CHECKING:
     from .remote import RemoteStore
@@ -71,8 +72,10 @@ class DeadLetterFile:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None, *, max_bytes: int = MAX_BYTES) -> None:
+        if path is not None:
+            check_kind("path", path, (str, os.PathLike), "give the file's path, or None for the default")
         self._path = None if path is None else Path(path)
-        self._max_bytes = max_bytes
+        self._max_bytes = check_count("max_bytes", max_bytes)
         self._full = False
 
     def __call__(self, letter: Letter) -> None:
@@ -181,6 +184,7 @@ def _printable(text: str) -> str:
 
 
 def _replay(path: Path, kind: str, options: dict[str, str], timeout: float) -> int:
+    check_timeout("--timeout", timeout)
     lines = _lines(path.read_bytes())
     if not any(line.letter for line in lines):
         _say(f"{path}: there is no dead letter in it")

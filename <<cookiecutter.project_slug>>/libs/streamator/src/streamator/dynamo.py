@@ -15,6 +15,7 @@ from typing import Any
 from .chunk import Chunk, Fetched, Key
 from .errors import StoreError
 from .fault import FaultKind, StoreFault, logger
+from .options import check_text
 from .remote import ChunkStore
 
 try:
@@ -87,6 +88,12 @@ class DynamoStore(ChunkStore):
                 f"the dynamo store needs dynamorator, which is not installed ({_missing}): "
                 'pip install "streamator[dynamo]"'
             ) from _missing
+        check_text("table", table, r"[A-Za-z0-9_.-]{3,255}", "give 3 to 255 of A-Z, a-z, 0-9, _, . and -")
+        if region_name is not None:
+            check_text("region_name", region_name, r"[a-z0-9-]{1,63}", "give a region such as 'eu-west-1', or None")
+        if endpoint_url is not None:
+            form = r"https?://[^\s/?#@]+(/[^\s?#]*)?"
+            check_text("endpoint_url", endpoint_url, form, "give an address such as 'http://127.0.0.1:8000', or None")
         self._table_name = table
         self._region_name = region_name
         self._endpoint_url = endpoint_url

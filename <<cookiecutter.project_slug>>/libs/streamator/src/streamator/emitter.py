@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from .events import (
@@ -20,7 +20,9 @@ from .events import (
     free_name,
     is_mapping,
 )
+from .log import running_loop
 from .logger import JobLogger, known_visibility
+from .options import DAY_SECONDS, YEAR_SECONDS, check_number
 from .store import evict_closed, find_job
 
 
@@ -176,7 +178,7 @@ class JobEmitter(JobLogger):
         return find_job(job_id) is not None
 
 
-async def start_reaper(ttl_seconds: float = 300, interval: float = 60) -> None:
+def start_reaper(ttl_seconds: float = 300, interval: float = 60) -> Coroutine[Any, Any, None]:
     """Forget finished jobs, for ever: run it as a task of your server.
 
     Args:
@@ -185,6 +187,14 @@ async def start_reaper(ttl_seconds: float = 300, interval: float = 60) -> None:
 
     An open job is never touched. A remote store's own copy stays, for as long as its ``ttl_days`` says.
     """
+    # Here, and not in the coroutine: nobody looks for what a task raises that is to run for ever.
+    check_number("ttl_seconds", ttl_seconds, 0, 100 * YEAR_SECONDS, "seconds")
+    check_number("interval", interval, 0.001, DAY_SECONDS, "seconds")
+    return _reap(ttl_seconds, interval)
+
+
+async def _reap(ttl_seconds: float, interval: float) -> None:
+    running_loop()
     while True:
         await asyncio.sleep(interval)
         evict_closed(ttl_seconds)

@@ -14,4 +14,8 @@ class JobExists(StreamatorError, ValueError):
 
 
 class StoreError(StreamatorError):
-    """A store that is unknown, wrongly configured, or cannot be reached."""
+    """A store that cannot be used (`InvalidStore`) or cannot be reached."""
+
+
+class InvalidStore(StoreError, ValueError):
+    """A store that there is not, or one that was given an option that it cannot use."""

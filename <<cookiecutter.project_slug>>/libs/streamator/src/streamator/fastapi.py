@@ -30,12 +30,13 @@ from .asgi import StreamApp
 from .errors import StoreError
 from .events import encode_value, to_utf8
 from .filters import DEFAULT_FILTER, Filter
+from .options import check_callable, check_flag, check_prefix
 from .shutdown import end_streams
 from .store import MemoryStore, Store, find_job, stores
-from .stream import HEARTBEAT_SECONDS
+from .stream import HEARTBEAT_SECONDS, check_heartbeat
 from .view import view_of
 from .viewer import Message, cancel_job, find_log, given_store, snapshot_json, stream_headers
-from .websocket import WebSocketApp
+from .websocket import WebSocketApp, check_origins
 
 _NO_STORE = {"cache-control": "no-store"}
 # In the scope of a request whose stream is to begin after the endpoint: a list for what begins it.
@@ -75,6 +76,8 @@ class StreamResponse(Response):
         compress: bool = False,
         background: BackgroundTask | None = None,
     ) -> None:
+        if background is not None:
+            check_callable("background", background, "give a starlette.background.BackgroundTask, or None")
         self.status_code = 200
         self.background = background
         self.body = b""
@@ -145,12 +148,13 @@ def make_stream_response(
         A `StreamResponse`; or a 404, ``{"error": "not found"}``, where it is known at once that there is no such job.
     """
     opened = given_store(store, store_options)
-    if find_job(job_id) is None and not any(_is_remote(one) for one in ([opened] if opened else stores())):
-        return _not_found()
-    return StreamResponse(
+    response = StreamResponse(
         job_id, opened, heartbeat=heartbeat, named=named, filter=filter, batch_delay_ms=batch_delay_ms,
         batch_size=batch_size, compress=compress,
     )  # fmt: skip
+    if find_job(job_id) is None and not any(_is_remote(one) for one in ([opened] if opened else stores())):
+        return _not_found()
+    return response
 
 
 def make_job_stream_response(
@@ -174,8 +178,8 @@ def make_job_stream_response(
 
 def add_log_routes(
     app: FastAPI | APIRouter, prefix: str = "/log", store: str | Store | None = None, *,
-    filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
-    compress: bool = False, origins: Collection[str] = (), **store_options: Any,
+    heartbeat: float = HEARTBEAT_SECONDS, filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0,
+    batch_size: int | None = None, compress: bool = False, origins: Collection[str] = (), **store_options: Any,
 ) -> None:  # fmt: skip
     """Add the routes that show a job's log.
 
@@ -185,6 +189,7 @@ def add_log_routes(
         prefix: the path in front of ``/{job_id}`` (default ``"/log"``).
         store: where to look for jobs that do not run in this process: ``"dynamo"``, or a `Store` (default: in every
             store that is open here).
+        heartbeat: seconds without an event after which a stream sends a comment (default 15).
         filter: which events these routes show (default: those that are ``user_facing`` or ``live_ui_only``); None for
             all. A viewer's ``?visibility=`` and ``?types=``, lists with commas, can take away from it and add nothing.
         batch_delay_ms: how long events wait for others to go out with them, in ms (default 0).
@@ -198,9 +203,13 @@ def add_log_routes(
     ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since,
     or for the rest of a log of more than 16 MiB.
     """
+    check_prefix("prefix", prefix)
     opened = given_store(store, store_options)
-    shows: dict[str, Any] = {"filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size}
-    view = view_of(**shows)
+    view = view_of(filter, batch_delay_ms, batch_size)
+    shows: dict[str, Any] = {
+        "heartbeat": check_heartbeat(heartbeat), "filter": filter, "batch_delay_ms": batch_delay_ms,
+        "batch_size": batch_size,
+    }  # fmt: skip
 
     _add_stream(app, f"{prefix}/{{job_id}}/stream", opened, shows, compress)
     _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, shows, origins, cancel=False)
@@ -224,8 +233,8 @@ def add_log_routes(
 
 def add_job_routes(
     app: FastAPI | APIRouter, prefix: str = "/job", store: str | Store | None = None, *,
-    filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
-    compress: bool = False, origins: Collection[str] = (), **store_options: Any,
+    heartbeat: float = HEARTBEAT_SECONDS, filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0,
+    batch_size: int | None = None, compress: bool = False, origins: Collection[str] = (), **store_options: Any,
 ) -> None:  # fmt: skip
     """Add the routes of a job made with `JobEmitter`: its stream, its result, and its end.
 
@@ -234,7 +243,7 @@ def add_job_routes(
             one with ``yield`` is closed before a stream begins.
         prefix: the path in front of ``/{job_id}`` (default ``"/job"``).
         store: as for `add_log_routes`.
-        filter, batch_delay_ms, batch_size, compress: as for `add_log_routes`.
+        heartbeat, filter, batch_delay_ms, batch_size, compress: as for `add_log_routes`.
         origins: as for `add_log_routes`.
         store_options: as for `add_log_routes`.
 
@@ -244,9 +253,13 @@ def add_job_routes(
     the job's task to stop, in whichever process it runs, and answers ``{"cancelled": job_id}``, also where the job is
     over by then; a job that cannot be stopped is a 409 that says why. Results are in the process that runs the job.
     """
+    check_prefix("prefix", prefix)
     opened = given_store(store, store_options)
-    shows: dict[str, Any] = {"filter": filter, "batch_delay_ms": batch_delay_ms, "batch_size": batch_size}
-    view_of(**shows)  # what does not fit is an error here, not in a request
+    view_of(filter, batch_delay_ms, batch_size)  # what does not fit is an error here, not in a request
+    shows: dict[str, Any] = {
+        "heartbeat": check_heartbeat(heartbeat), "filter": filter, "batch_delay_ms": batch_delay_ms,
+        "batch_size": batch_size,
+    }  # fmt: skip
 
     _add_stream(app, f"{prefix}/{{job_id}}/stream", opened, shows, compress)
     _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, shows, origins, cancel=True)
@@ -277,6 +290,8 @@ def add_job_routes(
 def _add_stream(
     app: FastAPI | APIRouter, path: str, store: Store | None, shows: dict[str, Any], compress: bool
 ) -> None:
+    check_flag("compress", compress)
+
     async def stream(job_id: str) -> Response:
         """Stream the job's events as server-sent events."""
         return make_stream_response(job_id, store, compress=compress, **shows)
@@ -292,6 +307,7 @@ def _add_websocket(
     app: FastAPI | APIRouter, path: str, store: Store | None, shows: dict[str, Any], origins: Collection[str],
     cancel: bool,
 ) -> None:  # fmt: skip
+    check_origins(origins)
     route_class = _router(app).route_class
     # A route class sees no WebSocket, so it gets a route to guard that leads to nothing.
     guard = guards.admit if route_class is APIRoute else route_class(path, _admit, response_class=_Admit).handle

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .events import USER_FACING, VISIBILITIES, Event, text_of
+from .options import check_callable, check_kind
 
 Predicate = Callable[[Event], Any]
 
@@ -35,7 +36,7 @@ class Filter:
     __slots__ = ("_memo", "_predicate", "_unless", "_warned")
 
     def __init__(self, predicate: Predicate) -> None:
-        self._predicate = predicate
+        self._predicate = check_callable("predicate", predicate, "give a function that takes an event, a dict")
         # An event without any of these bytes passes unseen; none: every event is looked at.
         self._unless: tuple[bytes, ...] = ()
         self._memo = (b"", b"")
@@ -141,6 +142,12 @@ def event_type(*names: str) -> Filter:
     if not names:
         raise ValueError("no event name given: event_type('log', 'progress') for instance")
     return Filter(lambda event: event.get("event") in names)
+
+
+def check_filter(filter: object) -> None:
+    """Raise ValueError for what is neither a `Filter` nor None."""
+    if filter is not None:
+        check_kind("filter", filter, Filter, "give a Filter, such as visibility('user_facing'), or None to show all")
 
 
 VisibilityFilter = visibility

@@ -19,9 +19,10 @@ from . import shutdown, wire
 from .compression import encoder_for
 from .errors import StoreError
 from .filters import DEFAULT_FILTER, Filter
+from .options import check_flag, check_prefix
 from .shutdown import end_streams
 from .store import Store
-from .stream import HEARTBEAT_SECONDS
+from .stream import HEARTBEAT_SECONDS, check_heartbeat
 from .view import view_of
 from .viewer import given_store, stream_headers
 from .wsgi import EventStream, find, snapshot
@@ -60,12 +61,19 @@ def make_stream_response(
     an unknown visibility a 422, a store that cannot be read a 503, and a cursor at the end of a closed log a 204,
     which tells an `EventSource` to stop. See `EventStream` for how it ends.
     """
+    shows: dict[str, Any] = {
+        "heartbeat": check_heartbeat(heartbeat), "named": check_flag("named", named), "batch_delay_ms": batch_delay_ms,
+        "batch_size": batch_size,
+    }  # fmt: skip
+    check_flag("compress", compress)
+    opened = given_store(store, store_options)
+    view = view_of(filter, batch_delay_ms, batch_size)
     try:
-        view = view_of(filter, batch_delay_ms, batch_size).narrowed(request.query_string)
+        view = view.narrowed(request.query_string)
     except ValueError as error:
         return _error(str(error), 422)
     try:
-        log = find(job_id, given_store(store, store_options))
+        log = find(job_id, opened)
     except StoreError as error:
         return _unavailable(error)
     if log is None:
@@ -79,17 +87,14 @@ def make_stream_response(
         headers.append(("vary", "accept-encoding"))
     if encoder is not None:
         headers.append(("content-encoding", encoder.name))
-    stream = EventStream(
-        log, after, heartbeat=heartbeat, named=named, filter=view.filter, batch_delay_ms=batch_delay_ms,
-        batch_size=batch_size, encoder=encoder,
-    )  # fmt: skip
+    stream = EventStream(log, after, filter=view.filter, encoder=encoder, **shows)
     return Response(stream, headers=headers, direct_passthrough=True)
 
 
 def add_log_routes(
     app: Flask | Blueprint, prefix: str = "/log", store: str | Store | None = None, *,
-    filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
-    compress: bool = False, **store_options: Any,
+    heartbeat: float = HEARTBEAT_SECONDS, filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0,
+    batch_size: int | None = None, compress: bool = False, **store_options: Any,
 ) -> None:  # fmt: skip
     """Add the routes that show a job's log.
 
@@ -99,21 +104,25 @@ def add_log_routes(
         prefix: the path in front of ``/{job_id}`` (default ``"/log"``).
         store: where to look for jobs that do not run in this process: ``"dynamo"``, or a `Store` (default: in every
             store that is open here).
-        filter, batch_delay_ms, batch_size, compress: as for `make_stream_response`.
+        heartbeat, filter, batch_delay_ms, batch_size, compress: as for `make_stream_response`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
     ``GET {prefix}/{job_id}/stream`` is the live stream; see `make_stream_response`. ``GET {prefix}/{job_id}`` is what
     there is now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since,
     or for the rest of a log of more than 16 MiB.
     """
+    check_prefix("prefix", prefix)
+    check_heartbeat(heartbeat)
+    check_flag("compress", compress)
     opened = given_store(store, store_options)
     view = view_of(filter, batch_delay_ms, batch_size)
     shutdown.watch_signals()  # here, because requests are answered in other threads than the main one
 
     def stream(job_id: str) -> Response:
         return make_stream_response(
-            job_id, opened, filter=filter, batch_delay_ms=batch_delay_ms, batch_size=batch_size, compress=compress
-        )
+            job_id, opened, heartbeat=heartbeat, filter=filter, batch_delay_ms=batch_delay_ms, batch_size=batch_size,
+            compress=compress,
+        )  # fmt: skip
 
     def poll(job_id: str) -> Response:
         try:

@@ -25,6 +25,7 @@ from weakref import WeakSet
 from . import wire
 from .counts import LogCounts
 from .events import Event, encode_event, encode_run
+from .options import DAY_SECONDS, MOST, check_callable, check_choice, check_count, check_number, check_timeout
 
 # 256 entries of 120 characters are about 50 KiB on the wire: one block is one send.
 BLOCK_ENTRIES = 256
@@ -260,11 +261,11 @@ class EventLog:
         self, *, maxlen: int = 1_000_000, overflow: Overflow = "drop_oldest", block_seconds: float = BLOCK_SECONDS,
         pace: float = 0.005, start: float | None = None, account: Callable[[EventLog], None] | None = None,
     ) -> None:  # fmt: skip
-        if maxlen < 1:
-            raise ValueError(f"maxlen is {maxlen}: a log keeps at least 1 event; give a larger maxlen")
-        check_overflow(overflow, block_seconds)
-        if pace < 0:
-            raise ValueError(f"pace is {pace}: give the seconds between two wakes, 0 for none")
+        check_log_options(maxlen, overflow, block_seconds, pace)
+        if start is not None:
+            check_number("start", start, -MOST, MOST, "seconds of time.monotonic()")
+        if account is not None:
+            check_callable("account", account, "give a function that takes the log, or None")
         self.start = monotonic() if start is None else start
         self.read_at = self.start
         """The `time.monotonic` reading when a reader last read here or waited here."""
@@ -495,9 +496,10 @@ class EventLog:
 
         Returns False where it took longer. Where nobody follows it is True at once.
         """
-        loop = asyncio.get_running_loop()
+        check_timeout("timeout", timeout)
+        left = self._maxlen // 2 if left is None else check_count("left", left, 0)
+        loop = running_loop()
         until = loop.time() + timeout
-        left = self._maxlen // 2 if left is None else left
         await asyncio.sleep(0)  # also where nothing is to be waited for, the others have their turn
         while True:
             moved = asyncio.Event()
@@ -734,6 +736,10 @@ class EventLog:
 
         The bytes are shared between readers. A batch that starts with lost events begins with a gap.
         """
+        if type(after) is not int or after < 0:
+            check_count("after", after, 0)
+        if type(limit) is not int or limit < 1:
+            check_count("limit", limit)
         with self._lock:
             if after == self._last and self._raw and not self._closed:
                 self._settle_read()
@@ -803,7 +809,7 @@ class EventLog:
         Returns False, and asks for nothing, if there is more now: events, a status other than ``status``, or the end.
         A watcher that no longer waits must `unwatch`.
         """
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         with self._lock:
             if self._closed or self._ended or self._status != status:
                 return False
@@ -871,12 +877,23 @@ class EventLog:
             signal.readers.discard(reader)
 
 
-def check_overflow(overflow: str, block_seconds: float) -> None:
+def check_log_options(maxlen: int, overflow: str, block_seconds: float, pace: float) -> None:
     """Raise ValueError for what an `EventLog` does not take."""
-    if overflow not in OVERFLOWS:
-        raise ValueError(f"overflow is {overflow!r}: use one of {OVERFLOWS}")
-    if not block_seconds >= 0:
-        raise ValueError(f"block_seconds is {block_seconds}: give how long an append may wait, 0 for not at all")
+    check_count("maxlen", maxlen)
+    check_choice("overflow", overflow, OVERFLOWS)
+    check_number("block_seconds", block_seconds, 0, DAY_SECONDS, "seconds")
+    check_number("pace", pace, 0, 60, "seconds")
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """asyncio's running event loop, which all that waits here needs. Raises RuntimeError where there is none."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"streamator waits on asyncio's event loop, and none runs here ({error}): under trio it does not work; run "
+            'the server or the task on asyncio (hypercorn: worker_class = "asyncio", anyio: backend="asyncio")'
+        ) from error
 
 
 def _on_event_loop() -> bool:

@@ -31,6 +31,7 @@ from . import shutdown
 from .asgi import NO_STORE, respond
 from .counts import BOUNDS, Counts
 from .fault import FaultKind
+from .options import check_callable, check_kind, check_path
 from .store import MemoryStore, Store, stores
 from .viewer import ASGIApp, Receive, Scope, Send, given_store, header
 
@@ -64,12 +65,16 @@ class Metrics(Collector):
         otherwise: ASGIApp | None = None, **store_options: Any,
     ) -> None:  # fmt: skip
         self._store = given_store(store, store_options)
-        self._path = path
+        self._path = check_path("path", path)
+        if otherwise is not None:
+            check_callable("otherwise", otherwise, "give an ASGI application, or None")
         self._otherwise = otherwise
         self._lock = threading.Lock()
         self._seen: dict[weakref.ref[Store], tuple[str, Counts]] = {}
         self._gone: dict[str, Counts] = {}
         """What stores had counted that nobody uses any more, when they were last seen."""
+        if registry is not None:
+            check_kind("registry", registry, CollectorRegistry, "give a prometheus_client.CollectorRegistry, or None")
         self.registry = CollectorRegistry() if registry is None else registry
         """For what else is to be in the answer, and for prometheus-client's own servers."""
         self.registry.register(self)
@@ -167,7 +172,7 @@ def add_metrics_route(
     """
     from starlette.responses import Response
 
-    metrics = Metrics(store, registry=registry, **store_options)
+    metrics = Metrics(store, registry=registry, path=path, **store_options)
 
     class Scrape(Response):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

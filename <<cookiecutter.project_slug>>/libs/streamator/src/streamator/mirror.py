@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 from . import shutdown
 from .errors import StoreError
 from .fault import StoreFault, Trouble, logger
-from .log import EventLog
+from .log import EventLog, running_loop
 from .writer import RETRY_CAP_SECONDS
 
 MIRROR_IDLE_SECONDS: Final = 60.0  # a follower shows itself every 15 s
@@ -110,7 +110,7 @@ class Mirrors(ABC, Generic[Followed]):
         held, answer = self._look(job_id)
         if answer is None:
             return held
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
 
         def wake() -> None:

@@ -12,9 +12,11 @@ from typing import Any, Final, TypeVar
 from .errors import StoreError
 from .fault import FaultKind, StoreFault
 from .mirror import Mirrors
+from .options import check_count, check_text
 from .record import Append, Head, Row
+from .redis_url import parse_url
 from .remote import RemoteStore
-from .stream_mirror import StreamMirrors
+from .stream_mirror import BLOCK_SECONDS, StreamMirrors
 from .stream_writer import StreamWriter
 from .writer import Writer
 
@@ -97,9 +99,11 @@ class RedisStore(RemoteStore):
 
     Args:
         url: the server and the database: ``redis://[[user]:password@]host:port/db``, ``rediss://`` for TLS, or
-            ``unix://`` (default ``redis://127.0.0.1:6379/0``).
+            ``unix:///path?db=0`` (default ``redis://127.0.0.1:6379/0``). Its options are those of redis-py that are
+            about the connection, ``?ssl_ca_certs=ca.pem`` for instance; ``protocol``, ``decode_responses`` and what
+            else is about a client's own interface is allowed, and changes nothing.
         ttl_days: how long a log is kept after its last line, in days (default 7).
-        key_prefix: what all of the keys begin with (default ``"streamator"``).
+        key_prefix: what all of the keys begin with, before a colon (default ``"streamator"``). It may have colons.
         flush_seconds: the least time between two writes (default 0.005). The first line of a quiet time is written
             at once.
         cancel_seconds: how often a process with tasks looks whether another one wants one cancelled (default 0.1).
@@ -115,7 +119,8 @@ class RedisStore(RemoteStore):
     is written again while its job runs. One process holds a connection to write and up to three to read, however many
     viewers and jobs it has.
 
-    Not for Redis Cluster: one call reads many keys.
+    A user of the server needs ``+@read +@write +@scripting +@connection +time`` on ``~{key_prefix}:*``. Not for Redis
+    Cluster: one call reads many keys.
     """
 
     def __init__(
@@ -132,22 +137,20 @@ class RedisStore(RemoteStore):
             raise StoreError(
                 f'the redis store needs redis-py, which is not installed ({_missing}): pip install "streamator[redis]"'
             ) from _missing
-        if not key_prefix or ":" in key_prefix:
-            raise ValueError(f"key_prefix is {key_prefix!r}: give a name without a colon, that the keys begin with")
-        try:
-            where = redis.ConnectionPool.from_url(url).connection_kwargs
-        except ValueError as error:
-            raise ValueError(f"url is not one of a Redis server: {error}; give redis://host:port/db") from error
+        form = r"[^\s\x00-\x1f\x7f]{1,200}"
+        check_text("key_prefix", key_prefix, form, "give 1 to 200 characters without blanks, such as 'prod:myapp'")
+        bare, given = parse_url(url)
+        self._server = _Server(bare, given)
+        where = self._server.pool(redis.ConnectionPool).connection_kwargs
         at = where.get("path") or f"{where.get('host', 'localhost')}:{where.get('port', 6379)}"
         self._at = f"Redis at {at}, database {where.get('db', 0)}"
-        self._url = url
-        self._prefix = key_prefix
+        self._prefix = key_prefix.rstrip(":") or key_prefix
         super().__init__(ttl_days=ttl_days, flush_seconds=flush_seconds, cancel_seconds=cancel_seconds, **options)
 
     def _reset(self) -> None:
         # Of a log that drops what comes past `maxlen`, the last event is one more.
         maxlen = self._maxlen + (self._overflow == "drop_newest")
-        self._calls = _Calls(self._url, self._prefix, self._lease, self._ttl_days, maxlen)
+        self._calls = _Calls(self._server, self._prefix, self._lease, self._ttl_days, maxlen)
         super()._reset()
 
     @property
@@ -158,7 +161,7 @@ class RedisStore(RemoteStore):
         return StreamWriter(self._place, self._calls, **options)
 
     def _new_mirrors(self, **options: Any) -> Mirrors[Any]:
-        return StreamMirrors(self._place, lambda: _Reader(self._url, self._prefix), **options)
+        return StreamMirrors(self._place, lambda: _Reader(self._server, self._prefix), **options)
 
     def _write_cancel(self, job_id: str) -> None:
         self._calls.write_cancel(job_id)
@@ -180,7 +183,7 @@ class RedisStore(RemoteStore):
             StoreError: Redis could not be read.
         """
         try:
-            return await asyncio.to_thread(self._calls.jobs, limit)
+            return await asyncio.to_thread(self._calls.jobs, check_count("limit", limit, 0, LISTED_JOBS))
         except StoreFault as fault:
             raise StoreError(f"{self._place} could not be read: {fault.reason}") from fault
 
@@ -188,6 +191,28 @@ class RedisStore(RemoteStore):
         """Write what is pending, see ``close_seconds``, and let go of the connections. See `RemoteStore.close`."""
         super().close()
         self._calls.close()
+
+
+class _Server:
+    """Where Redis is, and how to make clients that do not try by themselves: writer and mirrors do."""
+
+    def __init__(self, url: str, options: dict[str, Any]) -> None:
+        self._url = url
+        self._options = {
+            "socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": ANSWER_SECONDS, **options, "protocol": 2,
+        }  # fmt: skip
+
+    def pool(self, kind: type[T]) -> T:
+        made: T = kind.from_url(self._url, **self._options)  # type: ignore[attr-defined]
+        return made
+
+    def client(self) -> Any:
+        return redis.Redis.from_url(self._url, retry=Retry(NoBackoff(), 0), **self._options)
+
+    def reader(self) -> Any:
+        # A read that waits for events must not be taken for one that is not answered.
+        options = {**self._options, "socket_timeout": max(self._options["socket_timeout"], BLOCK_SECONDS + 1)}
+        return redis.asyncio.Redis.from_url(self._url, retry=AsyncRetry(NoBackoff(), 0), **options)
 
 
 class _Keys:
@@ -209,17 +234,14 @@ class _Keys:
 class _Calls:
     """Redis, as the writer's thread uses it: see `record.Appender`."""
 
-    def __init__(self, url: str, prefix: str, lease: float, ttl_days: float, maxlen: int) -> None:
+    def __init__(self, server: _Server, prefix: str, lease: float, ttl_days: float, maxlen: int) -> None:
         self._keys = _Keys(prefix)
         self._lease = lease
         self._ttl = max(int(ttl_days * 86_400_000), 1)
         self._maxlen = maxlen
         self._producer = uuid.uuid4().hex
         self._lock = threading.Lock()
-        self._client = redis.Redis.from_url(
-            url, protocol=2, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )  # fmt: skip
+        self._client = server.client()
 
     def _call(self, fill: Any) -> list[Any]:
         """Send what ``fill`` puts into a pipeline; returns the answers, errors among them."""
@@ -354,12 +376,9 @@ class _Calls:
 class _Reader:
     """Redis, as the mirrors' thread uses it: see `record.Reader`."""
 
-    def __init__(self, url: str, prefix: str) -> None:
+    def __init__(self, server: _Server, prefix: str) -> None:
         self._keys = _Keys(prefix)
-        self._client = redis.asyncio.Redis.from_url(
-            url, protocol=2, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS,
-            retry=AsyncRetry(NoBackoff(), 0),
-        )  # fmt: skip
+        self._client = server.reader()
 
     async def _done(self, call: Awaitable[T]) -> T:
         try:
@@ -415,7 +434,7 @@ def _text(value: bytes | str) -> str:
 # What Redis says while it cannot serve anybody, for now.
 _DOWN: Final = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE")
 _DENIED: Final = (
-    "NOAUTH", "NOPERM", "WRONGPASS", "AUTHENTICATION", "INVALID USERNAME",
+    "NOAUTH", "NOPERM", "WRONGPASS", "THE USER EXECUTING THE SCRIPT", "AUTHENTICATION", "INVALID USERNAME",
     "PROTOCOL ERROR: UNAUTHENTICATED",  # its answer to a request of more than ten words from who has not signed in
 )  # fmt: skip
 
@@ -429,12 +448,19 @@ def _fault_of(error: BaseException, other: FaultKind = "denied") -> StoreFault:
         _DENIED
     ):
         return StoreFault("denied", f"{text}; give a url with the user and the password of one who may read and write")
+    clustered = redis.exceptions.AskError, redis.exceptions.MovedError, redis.exceptions.ClusterCrossSlotError
+    if isinstance(error, clustered) or "not allowed in cluster mode" in text:
+        fix = "this is a Redis Cluster, which this store does not work with: give the url of a single server"
+        return StoreFault("denied", f"{fix} ({text})")
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        fix = "give its authority's certificate in the url, rediss://...?ssl_ca_certs=ca.pem"
+        return StoreFault("denied", f"the server's certificate is not known here ({text}); {fix}")
     if isinstance(error, redis.exceptions.OutOfMemoryError) or text.startswith("OOM"):
         return StoreFault("down", f"out of memory ({text}); raise maxmemory, or keep less: ttl_days, maxlen")
     if isinstance(error, redis.exceptions.ReadOnlyError):
         return StoreFault("down", f"the server is a replica ({text})")
     if isinstance(error, redis.TimeoutError):
-        return StoreFault("down", f"no answer within {ANSWER_SECONDS:g} s ({text})")
+        return StoreFault("down", f"no answer in time ({text})")
     if isinstance(error, (redis.ConnectionError, OSError)) or text.startswith(_DOWN):
         kind = "down"
     elif text.startswith("WRONGTYPE"):

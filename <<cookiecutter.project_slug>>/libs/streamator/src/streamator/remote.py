@@ -22,6 +22,7 @@ from .events import is_job_id
 from .fault import StoreFault
 from .log import BLOCK_SECONDS, EventLog, Overflow
 from .mirror import Mirrors
+from .options import DAY_SECONDS, check_count, check_kind, check_number, check_timeout
 from .store import Job, MemoryStore, stores
 from .writer import Writer
 
@@ -40,7 +41,7 @@ class RemoteStore(MemoryStore):
             viewers see ``lost`` within two leases of its death.
         flush_seconds: how often what is new is written (default 0.2).
         close_seconds: how long `close`, and the end of the process, wait for a store that takes nothing
-            (default 5). For one that is slow they wait up to six times as long.
+            (default 5; 0: not at all). For one that is slow they wait up to six times as long.
         cancel_seconds: how often a process looks whether another one wants a job of its cancelled (default 1; with
             Redis 0.1). It looks while there is a job with a task, see `JobEmitter.track`.
         max_mirrors: how many jobs of other processes are held here (default 1,000). Past it the one that was
@@ -66,12 +67,15 @@ class RemoteStore(MemoryStore):
         maxlen: int = 1_000_000, max_bytes: int = 268_435_456, pace: float = 0.005, overflow: Overflow = "drop_oldest",
         block_seconds: float = BLOCK_SECONDS, dead_letters: str | os.PathLike[str] | DeadLetters | None = None,
     ) -> None:  # fmt: skip
-        for name, value in {
-            "ttl_days": ttl_days, "lease_seconds": lease_seconds, "flush_seconds": flush_seconds,
-            "cancel_seconds": cancel_seconds, "max_mirrors": max_mirrors,
-        }.items():  # fmt: skip
-            if not value > 0:
-                raise ValueError(f"{name} is {value}: give a number greater than 0")
+        check_number("ttl_days", ttl_days, 0, 36_500, "days", above=True)
+        # Leases, writes and looks are timers: at next to no time between two they would do nothing else.
+        check_number("lease_seconds", lease_seconds, 0.1, DAY_SECONDS, "seconds")
+        check_number("flush_seconds", flush_seconds, 0.001, 3_600, "seconds")
+        check_number("close_seconds", close_seconds, 0, 3_600, "seconds")
+        check_number("cancel_seconds", cancel_seconds, 0.01, 3_600, "seconds")
+        check_count("max_mirrors", max_mirrors)
+        if dead_letters is not None and not callable(dead_letters):
+            check_kind("dead_letters", dead_letters, (str, os.PathLike), "give a file's path, a function, or None")
         super().__init__(
             max_jobs=max_jobs, maxlen=maxlen, max_bytes=max_bytes, pace=pace, overflow=overflow,
             block_seconds=block_seconds,
@@ -203,7 +207,7 @@ class RemoteStore(MemoryStore):
         Returns:
             How many events are not known to be stored; 0 when all are.
         """
-        return self._writer.flush(timeout)
+        return self._writer.flush(check_timeout("timeout", timeout))
 
     def close(self) -> None:
         """Write what is pending, see ``close_seconds``, and stop; what is not stored by then is reported as a

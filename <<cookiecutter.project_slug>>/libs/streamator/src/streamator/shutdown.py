@@ -17,6 +17,8 @@ from collections import Counter
 from types import FrameType
 from typing import Any, Final, Protocol
 
+from .log import running_loop
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # A viewer reconnects at once, and the server listens for a moment longer: what it opens then must not hold it up.
 # Not for ever: the signal may have meant something else to the program.
@@ -103,7 +105,7 @@ async def wait(future: asyncio.Future[Any], timeout: float | None = None) -> boo
 
 
 def _of_this_loop() -> _OpenStreams:
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     opened = _loops.get(loop)
     if opened is None:
         for other in [other for other in list(_loops) if other.is_closed()]:

@@ -9,14 +9,16 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
+from heapq import heapify, heapreplace
 from itertools import islice
-from operator import attrgetter
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .counts import Counts, Totals
-from .errors import JobExists, StoreError
+from .errors import InvalidStore, JobExists
 from .events import check_job_id, is_job_id
-from .log import BLOCK_SECONDS, EventLog, Overflow, check_overflow
+from .log import BLOCK_SECONDS, EventLog, Overflow, check_log_options
+from .options import check_count, check_number
 
 if TYPE_CHECKING:
     from .dynamo import DynamoStore as DynamoStore
@@ -101,11 +103,9 @@ class MemoryStore:
         self, *, max_jobs: int = 10_000, maxlen: int = 1_000_000, max_bytes: int = 268_435_456, pace: float = 0.005,
         overflow: Overflow = "drop_oldest", block_seconds: float = BLOCK_SECONDS,
     ) -> None:  # fmt: skip
-        if max_jobs < 1:
-            raise ValueError(f"max_jobs is {max_jobs}: a store keeps at least 1 job; give a larger max_jobs")
-        if max_bytes < 1:
-            raise ValueError(f"max_bytes is {max_bytes}: give the bytes of memory that all logs may take together")
-        check_overflow(overflow, block_seconds)
+        check_count("max_jobs", max_jobs)
+        check_count("max_bytes", max_bytes)
+        check_log_options(maxlen, overflow, block_seconds, pace)
         self._max_jobs = max_jobs
         self._overflow = overflow
         self._block_seconds = block_seconds
@@ -208,19 +208,28 @@ class MemoryStore:
         log.charged = size
 
     def _make_room(self, limit: int) -> None:
-        ends = {job_id: job.log.closed_at for job_id, job in self._jobs.items()}
-        closed = [(closed_at, job_id) for job_id, closed_at in ends.items() if closed_at is not None]
+        closed: list[tuple[float, str]] = []
+        sizes: list[tuple[int, str]] = []
+        for job_id, job in self._jobs.items():
+            closed_at = job.log.closed_at
+            if closed_at is None:
+                sizes.append((-job.log.charged, job_id))
+            else:
+                closed.append((closed_at, job_id))
         for _, job_id in sorted(closed):
             if self._bytes <= limit:
                 return
             self._forget(job_id)
-        while self._bytes > limit and self._jobs:
-            largest = max((job.log for job in self._jobs.values()), key=attrgetter("charged"))
-            before = largest.charged
-            largest.trim(before // 2)
-            self._count(largest)
-            if largest.charged >= before:  # it has grown as fast: this thread has had its share of the work
+        # Each job is looked at once, and again only when it has lost half of its events: jobs log while this goes on.
+        heapify(sizes)
+        while self._bytes > limit and sizes:
+            before, job_id = -sizes[0][0], sizes[0][1]
+            log = self._jobs[job_id].log
+            log.trim(before // 2)
+            self._count(log)
+            if log.charged >= before:  # it has grown as fast: this thread has had its share of the work
                 return
+            heapreplace(sizes, (-log.charged, job_id))
 
     def get(self, job_id: str) -> Job | None:
         """A job that this store knows here, or None."""
@@ -241,6 +250,7 @@ class MemoryStore:
 
         A viewer that still reads such a log reads it to its end.
         """
+        check_number("closed_before", closed_before, -inf, inf)
         with self._jobs_lock:
             gone = [
                 job_id
@@ -284,7 +294,7 @@ def register(store: Store) -> None:
         try:
             _stores.add(store)
         except TypeError as error:  # it defines __eq__ alone, or __slots__ without __weakref__
-            raise StoreError(
+            raise InvalidStore(
                 f"{type(store).__name__} cannot be kept track of ({error}): a store needs a __hash__ (a dataclass: "
                 "eq=False) and, with __slots__, a __weakref__ slot"
             ) from error
@@ -317,15 +327,19 @@ def open_store(store: str | Store = "memory", **options: Any) -> Store:
         The same object for the same name and options, so that loggers and routes meet in it.
 
     Raises:
-        StoreError: the name is unknown, an option does not fit, or the store's extra is not installed.
+        InvalidStore: the name is unknown, or an option does not fit. It is a `StoreError` and a ValueError.
+        StoreError: the store's extra is not installed.
     """
+    if isinstance(store, MemoryStore) and not options:  # the usual one; it has registered itself
+        return store
     if not isinstance(store, str):
-        if not isinstance(store, Store):
+        if not isinstance(store, Store) or isinstance(store, type):
             needed = ("create", "get", "find", "cancel", "evict", "degraded", "close")
             missing = [name for name in needed if not hasattr(store, name)]
-            raise StoreError(f"{type(store).__name__} is no store: it lacks {', '.join(missing)}; see streamator.Store")
+            lacks = f"it lacks {', '.join(missing)}" if missing else "it is a class; give an object of it"
+            raise InvalidStore(f"{type(store).__name__} is no store: {lacks}; see streamator.Store")
         if options:
-            raise StoreError(f"options {sorted(options)} with a store object: give them to the store itself")
+            raise InvalidStore(f"options {sorted(options)} with a store object: give them to the store itself")
         register(store)
         return store
     if store == "memory":
@@ -339,19 +353,22 @@ def open_store(store: str | Store = "memory", **options: Any) -> Store:
 
         kind = RedisStore
     else:
-        raise StoreError(f"unknown store {store!r}: use 'memory', 'dynamo', 'redis' or a Store object")
+        raise InvalidStore(f"unknown store {store!r}: use 'memory', 'dynamo', 'redis' or a Store object")
     try:
-        key = (store, *sorted(options.items()))
+        # True equals 1, and is not the same option.
+        key = (store, *sorted((name, isinstance(value, bool), value) for name, value in options.items()))
         hash(key)
     except TypeError as error:
-        raise StoreError(f"options {options!r} of store {store!r} cannot be compared: {error}") from error
+        raise InvalidStore(f"options {options!r} of store {store!r} cannot be compared: {error}") from error
     with _shared_lock:
         found = _shared.get(key)
         if found is None:
             try:
                 found = _shared[key] = kind(**options)
             except TypeError as error:
-                raise StoreError(f"options {sorted(options)} do not fit the {store} store: {error}") from error
+                raise InvalidStore(f"options {sorted(options)} do not fit the {store} store: {error}") from error
+            except ValueError as error:
+                raise InvalidStore(f"{store} store: {error}") from error
     return found
 
 

@@ -7,8 +7,9 @@ import time
 import weakref
 
 from . import wire
-from .filters import Filter
-from .log import Batch, EventLog
+from .filters import Filter, check_filter
+from .log import Batch, EventLog, running_loop
+from .options import DAY_SECONDS, check_count, check_cursor, check_number, wrong
 
 HEARTBEAT_SECONDS = 15.0
 BATCH_BYTES = 65_536
@@ -165,7 +166,7 @@ class Follow:
     def _begin_wait(self, after: int, served: bool) -> asyncio.Future[bool] | None:
         """What is done when there is more than ``after`` (True), or when the heartbeat is due (False); None: look at
         once."""
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         self._waiter = waiter = loop.create_future()
         if not self._log.watch(self, after, self._status, served=served):
             self._waiter = None
@@ -234,8 +235,8 @@ def follow(
             have reads from the beginning; where the job runs in another process, only after two of its leases, since
             the store may lag behind what that process has shown its own viewers.
         filter: which events to give (default: all); see `Filter`.
-        heartbeat: after so many seconds without an event an empty batch comes (default 15). Where events were not
-            given because of the filter, its ``last`` is the id of the last of them, else 0.
+        heartbeat: after so many seconds without an event, 0.01 or more, an empty batch comes (default 15). Where events
+            were not given because of the filter, its ``last`` is the id of the last of them, else 0.
         limit: about how many bytes of frames one batch holds at the most (default 65,536).
         batch_delay: for so many seconds events wait for others to go with them (default 0.0, no longer than
             ``heartbeat``). What is there at the start, and the end of the log, do not wait.
@@ -244,23 +245,31 @@ def follow(
     The iteration ends after the last event of a closed log, or when the log is no longer kept here (`EventLog.end`).
 
     Raises:
-        ValueError: ``batch_delay`` or ``batch_size`` is out of its range, or there is a size without a delay.
+        ValueError: an option is out of its range, or there is a ``batch_size`` without a delay.
 
     Guarantees: every event after the cursor once, in order, those apart that the filter does not show; where some are
     gone, a gap says how many. All that is ready comes in one batch. Any number of followers see everything, and none
     holds up another; nor the job, unless the log was made to (``overflow="block"``).
     """
-    check_batching(batch_delay, batch_size, heartbeat)
+    check_heartbeat(heartbeat)
+    check_cursor("after", after)
+    check_count("limit", limit)
+    check_filter(filter)
+    check_batching("batch_delay", batch_delay, batch_size, heartbeat, "seconds")
     return Follow(log, after, filter, heartbeat, limit, batch_delay, batch_size)
 
 
-def check_batching(batch_delay: float, batch_size: int | None, heartbeat: float = HEARTBEAT_SECONDS) -> None:
-    """Raise ValueError for what `follow` does not take."""
-    if not 0 <= batch_delay <= heartbeat:
-        raise ValueError(f"batch_delay is {batch_delay} s: give 0 to {heartbeat:g} s, the time between two heartbeats")
+def check_heartbeat(heartbeat: float) -> float:
+    """Raise ValueError for what is no time between two heartbeats."""
+    why = "it cannot be turned off: a viewer that left, or a proxy that waits, is noticed by it"
+    return check_number("heartbeat", heartbeat, 0.01, DAY_SECONDS, "seconds", why=why)
+
+
+def check_batching(name: str, delay: float, batch_size: int | None, most: float, unit: str) -> None:
+    """Raise ValueError for what is no size of a batch; ``name``: what the delay is called."""
+    check_number(name, delay, 0, most, unit, why="no longer than the time between two heartbeats")
     if batch_size is None:
         return
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}: give how many events make a batch, 1 or more")
-    if not batch_delay:
-        raise ValueError(f"batch_size is {batch_size} without a batch_delay: say how long events may wait for others")
+    check_count("batch_size", batch_size)
+    if not delay:
+        raise wrong("batch_size", batch_size, f"there is no {name}: say how long events may wait for others")

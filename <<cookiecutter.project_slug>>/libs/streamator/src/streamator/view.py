@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import parse_qs
 
-from .filters import Filter, event_type, visibility
+from .filters import Filter, check_filter, event_type, visibility
 from .log import EventLog
 from .stream import HEARTBEAT_SECONDS, Follow, check_batching, follow
 
@@ -25,10 +25,11 @@ class View:
     __slots__ = ("batch_delay", "batch_size", "filter")
 
     def __init__(self, filter: Filter | None, batch_delay_ms: float = 0.0, batch_size: int | None = None) -> None:
+        check_filter(filter)
+        check_batching("batch_delay_ms", batch_delay_ms, batch_size, HEARTBEAT_SECONDS * 1_000, "ms")
         self.filter = filter
         self.batch_delay = batch_delay_ms / 1_000
         self.batch_size = batch_size
-        check_batching(self.batch_delay, batch_size)
 
     def narrowed(self, query: bytes) -> View:
         """This view, less what the query of a request leaves out: ``visibility`` and ``types``, lists with commas.
@@ -65,10 +66,15 @@ def _narrowed(view: View, names: tuple[str, ...], types: tuple[str, ...]) -> Vie
     return View(all_of, view.batch_delay * 1_000, view.batch_size)
 
 
-@lru_cache(maxsize=64)
 def view_of(filter: Filter | None, batch_delay_ms: float, batch_size: int | None) -> View:
     """The view with these arguments, one for all that ask with the same."""
-    return View(filter, batch_delay_ms, batch_size)
+    view = View(filter, batch_delay_ms, batch_size)  # first: what cannot be used may be equal to what can
+    return _shared(view.filter, view.batch_delay, view.batch_size)
+
+
+@lru_cache(maxsize=64)
+def _shared(filter: Filter | None, batch_delay: float, batch_size: int | None) -> View:
+    return View(filter, batch_delay * 1_000, batch_size)
 
 
 def _listed(values: list[str] | None) -> tuple[str, ...]:

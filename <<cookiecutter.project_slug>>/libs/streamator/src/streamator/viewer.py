@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 from . import shutdown, wire
-from .errors import StoreError
+from .errors import InvalidStore, StoreError
 from .events import is_job_id
 from .filters import Filter
 from .log import EventLog
@@ -61,8 +61,8 @@ class Viewer:
         self.stuck = False
 
     def __enter__(self) -> None:
-        self.task = asyncio.current_task()
         shutdown.add(self)
+        self.task = asyncio.current_task()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -173,9 +173,10 @@ async def cancel_job(job_id: str, log: EventLog, store: Store | None) -> str | N
 
 
 def given_store(store: str | Store | None, options: Mapping[str, Any]) -> Store | None:
-    """The store that a route was given, by name or as it is; None for every store that is open here."""
+    """The store that a route was given, by name or as it is; None for every store that is open here. Raises
+    `InvalidStore`."""
     if store is None and options:
-        raise StoreError(f"options {sorted(options)} without a store: name it, store='dynamo' for instance")
+        raise InvalidStore(f"options {sorted(options)} without a store: name it, store='dynamo' for instance")
     return None if store is None else open_store(store, **options)
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Collection
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,14 +29,16 @@ from . import guards, wire
 from .errors import StoreError
 from .filters import DEFAULT_FILTER, Filter
 from .log import EventLog
+from .options import check_flag, wrong
 from .store import Store
-from .stream import HEARTBEAT_SECONDS, Follow
+from .stream import HEARTBEAT_SECONDS, Follow, check_heartbeat
 from .view import View, view_of
-from .viewer import ASGIApp, Receive, Scope, Send, Viewer, cancel_job, cursor, find_log, header, logger
+from .viewer import ASGIApp, Receive, Scope, Send, Viewer, cancel_job, cursor, find_log, given_store, header, logger
 
 NORMAL, TOO_BIG, RESTART, TRY_LATER, EXPIRED, NOT_FOUND, UNPROCESSABLE = 1000, 1009, 1012, 1013, 4401, 4404, 4422
 # The longest message that a client has a use for is 18 characters.
 MAX_MESSAGE = 1_024
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -64,10 +67,10 @@ class WebSocketApp:
         origins: Collection[str] = (), cancel: bool = False,
     ) -> None:  # fmt: skip
         self._job_id = job_id
-        self._store = store
-        self._heartbeat = heartbeat
-        self._origins = origins
-        self._cancel = cancel
+        self._store = given_store(store, {})
+        self._heartbeat = check_heartbeat(heartbeat)
+        self._origins = check_origins(origins)
+        self._cancel = check_flag("cancel", cancel)
         self._view = view_of(filter, batch_delay_ms, batch_size)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -220,6 +223,20 @@ class _Socket(Viewer):
 
     def _text(self, text: str) -> Awaitable[None]:
         return self.put({"type": "websocket.send", "text": text})
+
+
+def check_origins(origins: Collection[str]) -> Collection[str]:
+    """Raise ValueError for what is no list of origins (RFC 6454)."""
+    if origins == "*":
+        return ("*",)
+    if isinstance(origins, (str, bytes)) or not isinstance(origins, Collection):  # any part of a text would be one
+        raise wrong("origins", origins, "give a list, such as ['https://example.com'], or '*' for all")
+    for origin in origins:
+        if not isinstance(origin, str) or not (origin == "*" or _ORIGIN.fullmatch(origin)):
+            raise wrong(
+                "origins", origin, "give scheme, host and port alone, as in 'https://example.com', or '*' for all"
+            )
+    return origins
 
 
 def _is_welcome(origin: str, host: str, origins: Collection[str]) -> bool:

@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 
 from . import shutdown, wire
 from .compression import Encoder
-from .filters import DEFAULT_FILTER, Filter
+from .filters import DEFAULT_FILTER, Filter, check_filter
 from .log import Batch, EventLog
+from .options import check_cursor, check_flag, check_kind
 from .store import Store
-from .stream import HEARTBEAT_SECONDS, Follow
+from .stream import HEARTBEAT_SECONDS, Follow, check_heartbeat
 from .view import view_of
-from .viewer import RETRY_MS, find_log, snapshot_json
+from .viewer import RETRY_MS, find_log, given_store, snapshot_json
 
 _Result = TypeVar("_Result")
 
@@ -56,9 +57,11 @@ class EventStream(Iterator[bytes]):
     ) -> None:  # fmt: skip
         self._view = view_of(filter, batch_delay_ms, batch_size)
         self._log = log
-        self._after = after
-        self._heartbeat = heartbeat
-        self._named = named
+        self._after = check_cursor("after", after)
+        self._heartbeat = check_heartbeat(heartbeat)
+        self._named = check_flag("named", named)
+        if encoder is not None:
+            check_kind("encoder", encoder, Encoder, "give what encoder_for() returns, or None")
         self._encoder = encoder
         self._follow: Follow | None = None
         self._closed = False
@@ -127,11 +130,13 @@ def find(job_id: str, store: Store | None = None) -> EventLog | None:
     Raises:
         StoreError: the job was not found, and a store cannot be read.
     """
-    return _run(find_log(job_id, store))
+    return _run(find_log(job_id, given_store(store, {})))
 
 
 def snapshot(log: EventLog, after: int = 0, filter: Filter | None = DEFAULT_FILTER) -> bytes:
     """What a poll is answered, as JSON: ``{"logs": [...events after the id], "next": 7, "closed": false}``."""
+    check_cursor("after", after)
+    check_filter(filter)
     return _run(snapshot_json(log, after, filter))
 
 

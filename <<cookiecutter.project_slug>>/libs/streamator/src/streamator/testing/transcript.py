@@ -6,6 +6,7 @@ import asyncio
 
 from ..events import Event
 from ..log import EventLog
+from ..options import check_cursor, check_timeout
 from ..store import Store
 from ..stream import follow
 
@@ -30,6 +31,8 @@ async def collect(
     """
     if not isinstance(source, EventLog) and job_id is None:
         raise ValueError("collect() has a store but no job_id: give the job_id, or a log")
+    check_cursor("after", after)
+    check_timeout("timeout", timeout)
     events: list[Event] = []
 
     async def read() -> None:
