@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import queue
 import random
 import sys
 import threading
@@ -202,6 +203,24 @@ class Simulation:
             def __exit__(self, *_: object) -> None:
                 self._held = False
 
+        class RLock(Lock):
+            def __init__(self) -> None:
+                super().__init__()
+                self._owner: _Turn | None = None
+                self._depth = 0
+
+            def __enter__(self) -> None:
+                if self._owner is not sim._turn():
+                    super().__enter__()
+                    self._owner = sim._turn()
+                self._depth += 1
+
+            def __exit__(self, *_: object) -> None:
+                self._depth -= 1
+                if not self._depth:
+                    self._owner = None
+                    super().__exit__()
+
         class Condition(Lock):
             def __init__(self) -> None:
                 super().__init__()
@@ -216,8 +235,32 @@ class Simulation:
                 self.__enter__()
                 return told
 
-        ours = {"Thread": Thread, "Event": Event, "Lock": Lock, "Condition": Condition}
+        ours = {"Thread": Thread, "Event": Event, "Lock": Lock, "RLock": RLock, "Condition": Condition}
         return SimpleNamespace(**{**vars(threading), **ours})
+
+    @property
+    def queue(self) -> Any:
+        sim = self
+
+        class SimpleQueue:
+            def __init__(self) -> None:
+                self._items: list[Any] = []
+
+            def empty(self) -> bool:
+                return not self._items
+
+            def put(self, item: Any) -> None:
+                self._items.append(item)
+
+            def get(self, timeout: float | None = None) -> Any:
+                if not sim.wait(lambda: not self.empty(), timeout):
+                    raise queue.Empty
+                return self._items.pop(0)
+
+            def get_nowait(self) -> Any:
+                return self.get(0)
+
+        return SimpleNamespace(**{**vars(queue), "SimpleQueue": SimpleQueue})
 
     @property
     def time(self) -> Any:
@@ -278,7 +321,10 @@ def _never() -> bool:
 def simulation(seed: int) -> Iterator[Simulation]:
     """Let all of the library, and the stores of `cloud`, run in a simulation, until the end of the block."""
     sim = Simulation(seed)
-    ours = [(threading, sim.threading), (time, sim.time), (time.monotonic, sim.monotonic), (random, sim.random)]
+    ours = [
+        (threading, sim.threading), (queue, sim.queue), (time, sim.time), (time.monotonic, sim.monotonic),
+        (random, sim.random),
+    ]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         for name, module in list(sys.modules.items()):
             if name.partition(".")[0] in ("streamator", "cloud"):

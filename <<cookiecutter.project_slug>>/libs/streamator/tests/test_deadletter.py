@@ -284,7 +284,7 @@ def streams() -> Streams:
 
 
 def write(streams: Streams, letters: Letters, jobs: dict[str, list[str]]) -> StreamWriter:
-    options = {"lease": 1.0, "flush_seconds": 0.005, "ttl_seconds": 60.0, "max_jobs": 100}
+    options = {"lease": 1.0, "flush_seconds": 0.005, "close_seconds": 1.0, "ttl_seconds": 60.0, "max_jobs": 100}
     writer = StreamWriter("streams", streams, dead_letters=letters.append, **options)
     for job_id, texts in jobs.items():
         job = JobLogger(job_id=job_id)

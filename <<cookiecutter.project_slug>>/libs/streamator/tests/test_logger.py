@@ -123,6 +123,22 @@ def test_a_status_that_does_not_exist_is_refused_and_the_log_stays_open(store: M
     assert len(events(store, job.job_id)) == 2
 
 
+def test_a_log_in_memory_is_flushed_at_once(store: MemoryStore) -> None:
+    with JobLogger(store) as job:
+        job.log("x")
+        assert job.flush() and job.flush(0)
+        assert asyncio.run(job.flushed())
+
+
+@pytest.mark.parametrize("wait", [-1, float("nan"), float("inf"), 1e300, "5", True])
+def test_a_time_to_wait_that_is_none_is_refused_and_the_log_stays_open(store: MemoryStore, wait: Any) -> None:
+    job = JobLogger(store)
+    for call in (lambda: job.close(wait=wait), lambda: job.flush(wait), lambda: asyncio.run(job.flushed(wait))):
+        with pytest.raises(ValueError, match="give "):
+            call()
+    job.close(wait=0)
+
+
 def test_52_two_threads_that_close_at_once_give_one_done(store: MemoryStore) -> None:
     for _ in range(200):
         job = JobLogger(store)

@@ -382,9 +382,10 @@ def test_closing_with_the_store_down_is_bounded_and_reports_the_count(
         job.log(text)
     began = time.monotonic()
     job.close()
-    assert time.monotonic() - began < 0.1
+    assert 0.3 <= time.monotonic() - began < 1.5
+    assert f"the end of job {job.job_id!r} was waited for in vain: 42 events" in caplog.text
     writer.close()
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3
     assert "42 events not stored: out of order" in caplog.text
 
 
@@ -474,7 +475,7 @@ def test_jobs_may_begin_while_the_store_fails(cloud: Cloud, make: Make) -> None:
 
     def begin(name: str) -> None:
         for n in range(400):
-            JobLogger(writer, job_id=f"{name}{n}").close()
+            JobLogger(writer, job_id=f"{name}{n}").close(wait=0)
 
     threads = [threading.Thread(target=begin, args=(name,)) for name in "abcd"]
     for thread in threads:

@@ -76,6 +76,10 @@ class _Outgoing(Outgoing):
             return False
         return self.stored < len(self.text) or bool(self.rest) or self.log.last > self.read or self.log.closed
 
+    def release(self) -> None:
+        super().release()
+        self.text = self.rest = ""
+
     def fill(self) -> bool:
         """Move what is new in the log into the tail, as far as it has room. True if the last event is in."""
         while not self.full and not self.trial:
@@ -175,6 +179,7 @@ class ChunkWriter(Writer[_Outgoing]):
         super().__init__(place, **options)
         self._write = write
         self._fetch = fetch
+        self._round_at = 0.0
 
     def _outgoing(self, job_id: str, log: EventLog) -> _Outgoing:
         return _Outgoing(job_id, log)
@@ -183,9 +188,13 @@ class ChunkWriter(Writer[_Outgoing]):
         """One write for each job in turn, as long as one has more to write. True if something was written."""
         wrote = False
         busy = True
+        # Somebody who waits for a job does not make the others' tails be written more often.
+        everyone = time.monotonic() >= self._round_at
+        if everyone:
+            self._round_at = time.monotonic() + self._flush_seconds
         while busy:
             busy = False
-            for out in self._all():
+            for out in dict.fromkeys([*self._urgent(), *(self._all() if everyone else ())]):
                 now = time.monotonic()
                 if now < self._down_until:
                     return wrote
@@ -196,6 +205,7 @@ class ChunkWriter(Writer[_Outgoing]):
                 elif out.pending or out.stored < 0 or now >= out.renew_at:
                     if self._write_tail(out):
                         wrote = True
+                        self._look(out)
                         busy = busy or bool(out.rest)
                     else:  # what was refused is made smaller, and tried at once
                         busy = busy or out.due <= now

@@ -457,7 +457,7 @@ class EventLog:
 
     def _make_room(self) -> None:
         """Wait for the slowest follower; in vain, or on an event loop, give up what it has not seen."""
-        if not _on_event_loop():
+        if not on_event_loop():
             left = self._maxlen - self._run
             if self._wait_until(left, self._block_seconds or 0.0):
                 return
@@ -896,7 +896,8 @@ def running_loop() -> asyncio.AbstractEventLoop:
         ) from error
 
 
-def _on_event_loop() -> bool:
+def on_event_loop() -> bool:
+    """Whether this thread runs an event loop, which must not wait."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

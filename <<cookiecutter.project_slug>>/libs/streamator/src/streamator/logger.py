@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Any
 
 from .events import INTERNAL_ONLY, LEVELS, STATUSES, VISIBILITIES, clip, encode_event, text_of
-from .log import LONG_TEXT, EventLog
+from .log import LONG_TEXT, EventLog, on_event_loop
+from .options import check_timeout
 from .store import Job, Store, open_store
 from .tracing import Headers, JobSpan, start_span
 
@@ -37,10 +38,11 @@ class JobLogger:
 
     As a context manager, plain or ``async``, it closes the log at the end: ``completed``, or ``cancelled`` when the
     job was cancelled, or ``failed``, after an error entry, when an exception leaves the block. The exception goes on.
+    It then waits as `close` does; ``async with`` waits too, and the event loop goes on meanwhile.
     In the block, spans are children of the job's, see `in_trace`.
 
-    Guarantees: `log` and `close` may be called from any thread, with or without an event loop. They never block on
-    a store and never raise for what they are given.
+    Guarantees: `log` and `close` may be called from any thread, with or without an event loop, and from a signal
+    handler. They never raise for what they are given. `log` never waits for a store, and nothing blocks an event loop.
     """
 
     def __init__(
@@ -132,22 +134,62 @@ class JobLogger:
         """
         return await self._log.drain(timeout=timeout)
 
-    def close(self, status: str = "completed") -> None:
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until the store has all that was logged so far: with a remote store before `os._exit`, for instance.
+
+        Args:
+            timeout: seconds to wait at the most (default 5).
+
+        Returns:
+            Whether it has, also where it never will: an event that it refuses is a dead letter. With the memory store
+            True at once. On an event loop it warns and does not wait: ``await job.flushed()`` there.
+        """
+        check_timeout("timeout", timeout)
+        if self._job.flush is None:
+            return True
+        if on_event_loop():
+            warnings.warn("flush() on an event loop does not wait: use await flushed()", stacklevel=2)
+            timeout = 0.0
+        return not self._log.disowned and self._job.flush(timeout, False)
+
+    async def flushed(self, timeout: float = 5.0) -> bool:
+        """`flush` on an event loop, which goes on meanwhile: ``await job.flushed()``. When the server is told to stop
+        it waits no longer."""
+        check_timeout("timeout", timeout)
+        if self._job.flushed is None:
+            return True
+        return not self._log.disowned and await self._job.flushed(timeout, False)
+
+    def close(self, status: str = "completed", *, wait: float | None = None) -> None:
         """Append the last event, ``{"event": "done", "t", "status"}``, and close the log. Quiet the second time.
+
+        Then wait until a remote store has all of it, so that nothing is lost where the process ends or is frozen
+        next; on an event loop it returns at once, and ``await job.flushed()`` waits there. What is not stored in time
+        is reported as a warning of the logger ``streamator``, with its count; the store goes on trying while the
+        process lives.
 
         Args:
             status: ``"completed"`` (default), ``"failed"`` or ``"cancelled"``.
+            wait: seconds to wait at the most; 0: not at all. By default it is ``close_seconds`` of the store (5), six
+                times as much for a store that is slow but takes something; after one such wait in vain 0.2
+                seconds, until the store takes something again.
 
         Raises:
-            ValueError: another status; the log stays open.
+            ValueError: another status, or no number of seconds; the log stays open.
         """
         if status not in STATUSES:
             raise ValueError(f"unknown status {text_of(status)[:80]!r}: close with one of {STATUSES}")
-        self._close(status)
+        if wait is not None:
+            check_timeout("wait", wait)
+        self._close(status, wait=wait)
 
-    def _close(self, status: str, error: BaseException | None = None) -> None:
-        if self._log.close({"event": "done", "status": status}) and self._span is not None:
+    def _close(self, status: str, error: BaseException | None = None, wait: float | None = None) -> None:
+        if not self._log.close({"event": "done", "status": status}):
+            return
+        if self._span is not None:
             self._span.end(status, error)
+        if self._job.flush is not None and wait != 0 and not on_event_loop():
+            self._job.flush(wait, True)
 
     def _fail(self, error: BaseException) -> None:
         """End the log of a job that did not come to its end."""
@@ -196,6 +238,8 @@ class JobLogger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._exit(error)
+        if self._job.flushed is not None and not self._log.disowned:
+            await self._job.flushed(None, True)
 
 
 def known_visibility(visibility: str, stacklevel: int = 3) -> str:

@@ -40,8 +40,8 @@ class RemoteStore(MemoryStore):
         lease_seconds: how long after its last sign of life a producer counts as alive (default 10). Its
             viewers see ``lost`` within two leases of its death.
         flush_seconds: how often what is new is written (default 0.2).
-        close_seconds: how long `close`, and the end of the process, wait for a store that takes nothing
-            (default 5; 0: not at all). For one that is slow they wait up to six times as long.
+        close_seconds: how long the end of a job (see `JobLogger.close`), `close`, and the end of the process wait for
+            a store that takes nothing (default 5; 0: not at all), and up to six times as long for one that is slow.
         cancel_seconds: how often a process looks whether another one wants a job of its cancelled (default 1; with
             Redis 0.1). It looks while there is a job with a task, see `JobEmitter.track`.
         max_mirrors: how many jobs of other processes are held here (default 1,000). Past it the one that was
@@ -96,8 +96,8 @@ class RemoteStore(MemoryStore):
     def _reset(self) -> None:
         """The state of a store whose threads have not run yet."""
         self._writer = self._new_writer(
-            lease=self._lease, flush_seconds=self._flush_seconds, ttl_seconds=self._ttl_days * 86_400,
-            max_jobs=2 * self._max_jobs, dead_letters=self._dead_letters,
+            lease=self._lease, flush_seconds=self._flush_seconds, close_seconds=self._close_seconds,
+            ttl_seconds=self._ttl_days * 86_400, max_jobs=2 * self._max_jobs, dead_letters=self._dead_letters,
         )  # fmt: skip
         # Of a log that drops what comes past `maxlen`, the last event is one more.
         maxlen = self._maxlen + (self._overflow == "drop_newest")
@@ -136,7 +136,9 @@ class RemoteStore(MemoryStore):
         job = super().create(job_id, start)
         _flush_at_exit()
         job.on_track = partial(self._cancels.watch, job_id)
-        self._writer.add(job_id, job.log)
+        out = self._writer.add(job_id, job.log)
+        job.flush = partial(self._writer.flush_job, out)
+        job.flushed = partial(self._writer.flushed_job, out)
         self._mirrors.forget_missing(job_id)
         return job
 

@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from heapq import heapify, heapreplace
 from itertools import islice
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Job:
     """What a store keeps of a job that runs, or ran, in this process."""
 
-    __slots__ = ("cancel", "has_result", "log", "on_track", "result")
+    __slots__ = ("cancel", "flush", "flushed", "has_result", "log", "on_track", "result")
 
     def __init__(self, log: EventLog) -> None:
         self.log = log
@@ -36,6 +36,12 @@ class Job:
         """Asks the job's task to stop; None where no task is tracked."""
         self.on_track: Callable[[Job], None] | None = None
         """Called when there is a task; for a store that lets other processes cancel it."""
+        self.flush: Callable[[float | None, bool], bool] | None = None
+        """For a store with a writer: waits so many seconds (None: as long as is due to the end of a job) until all that
+        is logged is stored, and returns whether it is. The second argument says that the job is over: what is missing
+        is then reported. None where there is nothing to wait for."""
+        self.flushed: Callable[[float | None, bool], Awaitable[bool]] | None = None
+        """`flush` on an event loop."""
         self.result: Any = None
         self.has_result = False
 

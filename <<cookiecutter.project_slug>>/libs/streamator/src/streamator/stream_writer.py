@@ -117,9 +117,10 @@ class StreamWriter(Writer[_Outgoing]):
         self._rung.append(out)
         return out
 
-    def add(self, job_id: str, log: EventLog) -> None:
-        super().add(job_id, log)
+    def add(self, job_id: str, log: EventLog) -> _Outgoing:
+        out = super().add(job_id, log)
         self._wake.set()
+        return out
 
     def ring(self, out: _Outgoing) -> None:
         """A job has something to write."""
@@ -154,7 +155,8 @@ class StreamWriter(Writer[_Outgoing]):
             return False
         while self._rung:
             self._open[self._rung.popleft()] = None
-        if self._hurry or now >= self._scan_at:
+        self._open.update(dict.fromkeys(self._urgent()))
+        if now >= self._scan_at:
             self._scan_at = now + self._lease / 6
             for out in self._all():
                 if out.pending or now >= out.renew_at:
@@ -271,6 +273,7 @@ class StreamWriter(Writer[_Outgoing]):
             out.left = append.left
             out.closed = append.status is not None or (append.left and out.log.closed)
             out.renew_at = now + min(self._ttl_seconds / 3, 86_400)
+            self._look(out)
         if lost > 0:
             text = "the store has lost %s that it had; what is still in memory is written again"
             logger.warning("%s: " + text, self._place, count(lost, "event"))

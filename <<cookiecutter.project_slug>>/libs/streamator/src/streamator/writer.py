@@ -2,25 +2,59 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import queue
 import re
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from sys import maxsize
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from . import shutdown
 from .counts import Totals
 from .deadletter import DeadLetters, make_letter
 from .fault import StoreFault, Trouble, count, logger
 from .log import EventLog
 
 CLOSE_TIMEOUTS: Final = 6
+# After a close that waited in vain, each waits for so long, until the store takes something again: an outage costs the
+# jobs of a thread pool one wait, and not one each.
+AGAIN_SECONDS: Final = 0.2
 RETRY_CAP_SECONDS: Final = 5.0
 RETRY_DENIED_SECONDS: Final = 30.0
 # What is stored in the place of an event that the store refuses: to readers it is lost.
 MISSING: Final = '{"event":"gap","missed":1}'
 _T = re.compile(r'.*"t":([0-9]+\.[0-9]+)', re.DOTALL)  # the last one: an event of a job's own may hold others
+
+
+class Wake:
+    """Wakes the one thread that waits here. A signal handler may set it, also one that has interrupted `set`, where a
+    `threading.Event` would wait for its own lock for ever."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def set(self) -> None:
+        if self._queue.empty():
+            self._queue.put(None)
+
+    def is_set(self) -> bool:
+        return not self._queue.empty()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it is set, ``seconds`` at the most, and clear it."""
+        with contextlib.suppress(queue.Empty):
+            self._queue.get(timeout=max(seconds, 0.0))
+
+    def clear(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._queue.get_nowait()
 
 
 class Refusal(NamedTuple):
@@ -50,7 +84,7 @@ class Outgoing(ABC):
         self.closed = False
         """Whether the last event is known to be stored."""
         self.dead = False
-        """Whether the id belongs to another run: nothing is written any more."""
+        """Whether nothing is written any more: the id belongs to another run, or the job was given up or evicted."""
         self.due = 0.0
         self.trouble: Trouble | None = None
         self.refused: set[int] = set()
@@ -94,8 +128,39 @@ class Outgoing(ABC):
     def rewind(self) -> None:
         """Begin anew: the store has nothing of this job."""
 
+    def release(self) -> None:
+        """Nothing is written any more: let go of what was needed for it."""
+        self.dead = not self.closed
+
 
 Out = TypeVar("Out", bound=Outgoing)
+
+
+class _Flush(Generic[Out]):
+    """Somebody who waits until jobs are stored as far as they have logged by now.
+
+    Args:
+        outs: the jobs.
+        tell: called by the writer's thread when fewer events are left, or when it ends.
+    """
+
+    __slots__ = ("tell", "told", "wanted")
+
+    def __init__(self, outs: list[Out], tell: Callable[[], None]) -> None:
+        self.wanted = [(out, out.log.last) for out in outs]
+        self.tell = tell
+        self.told = self.left
+
+    @property
+    def left(self) -> int:
+        """How many events are still to be stored."""
+        return sum(max(last - out.saved, 0) for out, last in self.wanted if not out.dead)
+
+    def look(self, stopped: bool = False) -> None:
+        left = self.left
+        if left != self.told or stopped:
+            self.told = left
+            self.tell()
 
 
 class Writer(ABC, Generic[Out]):
@@ -107,6 +172,7 @@ class Writer(ABC, Generic[Out]):
         place: where the data goes, for messages.
         lease: seconds after its last sign of life in which a producer counts as alive.
         flush_seconds: how often what is new is written.
+        close_seconds: how long the end of a job is waited for while the store takes nothing.
         ttl_seconds: how long the store keeps what is written.
         max_jobs: how many jobs may wait. Past it the oldest is given up.
         dead_letters: takes the events that the store refuses for good.
@@ -118,24 +184,26 @@ class Writer(ABC, Generic[Out]):
     """
 
     def __init__(
-        self, place: str, *, lease: float, flush_seconds: float, ttl_seconds: float, max_jobs: int,
-        dead_letters: DeadLetters,
+        self, place: str, *, lease: float, flush_seconds: float, close_seconds: float, ttl_seconds: float,
+        max_jobs: int, dead_letters: DeadLetters,
     ) -> None:  # fmt: skip
         self._place = place
         self._lease = lease
         self._flush_seconds = flush_seconds
+        self._close_seconds = close_seconds
         self._ttl_seconds = ttl_seconds
         self._max_jobs = max_jobs
         self._dead_letters = dead_letters
         self._letters_fail = False
         # The longest wait before another try: short enough that a lease outlives an outage of the store.
         self._retry_cap = min(RETRY_CAP_SECONDS, lease / 2)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may close a job while its thread holds it
         self._jobs: OrderedDict[str, Out] = OrderedDict()
         self._thread: threading.Thread | None = None
-        self._wake = threading.Event()
-        self._settled = threading.Condition()
-        self._hurry = 0
+        self._wake = Wake()
+        self._flushes: list[_Flush[Out]] = []
+        self._in_vain = False
+        """Whether a close has waited in vain, and the store has taken nothing since."""
         self._stopping = False
         self._down_until = 0.0
         self._warned = False
@@ -158,8 +226,8 @@ class Writer(ABC, Generic[Out]):
 
     # What it is to others
 
-    def add(self, job_id: str, log: EventLog) -> None:
-        """Write this log from now on."""
+    def add(self, job_id: str, log: EventLog) -> Out:
+        """Write this log from now on. What it returns is for `flush_job`."""
         with self._lock:
             out = self._jobs[job_id] = self._outgoing(job_id, log)
             log.add_follower(out)
@@ -168,7 +236,9 @@ class Writer(ABC, Generic[Out]):
                 unsaved = gone.unsaved
                 self._given_up += unsaved
                 self._totals.unstored += unsaved
+                gone.dead = True
             self._start()
+        return out
 
     def get(self, job_id: str) -> EventLog | None:
         """The log of a job that is not all written yet."""
@@ -205,6 +275,22 @@ class Writer(ABC, Generic[Out]):
         if found:  # a gap has no t
             self._totals.publish.note(max(time.monotonic() - out.log.start - float(found[1]), 0.0))
 
+    @property
+    def _hurry(self) -> bool:
+        """Whether somebody waits."""
+        return bool(self._flushes)
+
+    def _urgent(self) -> list[Out]:
+        """The jobs that somebody waits for."""
+        with self._lock:
+            return list(dict.fromkeys(out for flush in self._flushes for out, _ in flush.wanted))
+
+    def _look(self, out: Out) -> None:
+        """A job has come on: tell those who wait for it alone."""
+        for flush in list(self._flushes):
+            if len(flush.wanted) == 1 and flush.wanted[0][0] is out:
+                flush.look()
+
     # The thread
 
     def _start(self) -> None:
@@ -229,15 +315,17 @@ class Writer(ABC, Generic[Out]):
                 logger.exception("%s: the writer failed; it tries again in %g s", self._place, self._retry_cap)
                 self._down_until = time.monotonic() + self._retry_cap
                 wrote = False
+            if wrote:
+                self._in_vain = False
             self._tell()
             with self._lock:
                 for job_id in self._finished():
-                    del self._jobs[job_id]
+                    self._jobs.pop(job_id).release()
                 stop = self._stopping or not self._jobs
                 if stop:
                     self._thread = None
-            with self._settled:
-                self._settled.notify_all()
+                for flush in self._flushes:
+                    flush.look(stop)
             if stop:
                 return
             if self._hurry and not wrote:
@@ -326,49 +414,122 @@ class Writer(ABC, Generic[Out]):
 
     # Waiting for it
 
-    def flush(self, timeout: float) -> int:
-        """Wait until what was logged before is stored, ``timeout`` seconds at the most. Returns how many
-        events are not known to be."""
-        deadline = time.monotonic() + timeout
+    def flush(self, timeout: float, only: Out | None = None, patience: int = 1) -> int:
+        """Wait until what was logged before is stored.
+
+        Args:
+            timeout: seconds to wait at the most while the store takes nothing.
+            only: the job to wait for (default: all of them).
+            patience: it waits so many times as long at the most, as long as the store takes something (default 1).
+
+        Returns how many events are not known to be stored. It waits for nothing in the writer's own thread, and
+        while the interpreter ends.
+        """
+        moved = threading.Event()
+        with self._flushing(moved.set, only) as flush:
+            end = time.monotonic() + patience * timeout
+            while (left := flush.left) and self._runs() and (wait := end - time.monotonic()) > 0:
+                if not moved.wait(min(timeout, wait)) and flush.left == left:
+                    break
+                moved.clear()
+            return flush.left
+
+    async def flushed(self, timeout: float, only: Out | None = None, patience: int = 1) -> int:
+        """`flush` on an event loop, which goes on meanwhile. When the server is told to stop it waits no longer."""
+        loop = asyncio.get_running_loop()
+        moved = asyncio.Event()
+
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is gone, and who waited with it
+                loop.call_soon_threadsafe(moved.set)
+
+        with self._flushing(tell, only) as flush:
+            end = loop.time() + patience * timeout
+            while (left := flush.left) and self._runs() and (wait := end - loop.time()) > 0:
+                told = asyncio.ensure_future(moved.wait())
+                try:
+                    if not await shutdown.wait(told, min(timeout, wait)) and flush.left == left:
+                        break
+                finally:
+                    told.cancel()
+                moved.clear()
+            return flush.left
+
+    @contextlib.contextmanager
+    def _flushing(self, tell: Callable[[], None], only: Out | None) -> Iterator[_Flush[Out]]:
+        """Write what there is at once, and go on trying, as long as the context lasts."""
         with self._lock:
-            wanted = [(out, out.log.last) for out in self._jobs.values()]
-            if wanted:
+            outs = list(self._jobs.values()) if only is None else [only]
+            flush = _Flush(outs, tell)
+            if flush.left:
                 self._start()
-            self._hurry += 1
+            self._flushes.append(flush)
             self._down_until = 0.0
-            for out, _ in wanted:
+            for out in outs:
                 out.due = 0.0
         self._wake.set()
-
-        def left() -> int:
-            return sum(max(last - out.saved, 0) for out, last in wanted if not out.dead)
-
         try:
-            with self._settled:
-                while left() and (wait := deadline - time.monotonic()) > 0:
-                    self._settled.wait(wait)
-            return left()
+            yield flush
         finally:
             with self._lock:
-                self._hurry -= 1
+                self._flushes.remove(flush)
+
+    def _runs(self) -> bool:
+        """Whether a thread writes that may be waited for here."""
+        return self._thread not in (None, threading.current_thread()) and not sys.is_finalizing()
+
+    def flush_job(self, out: Out, timeout: float | None, closing: bool = False) -> bool:
+        """Wait until all that a job has logged is stored; see `flush`.
+
+        Args:
+            out: what `add` has returned.
+            timeout: seconds to wait at the most (None: as long as the end of a job is waited for).
+            closing: whether the job is over, so that what is not stored is reported.
+
+        Returns False where the store lacks some of it, also where it never gets it.
+        """
+        last = out.log.last
+        seconds, patience = self._bounds(timeout)
+        left = self.flush(seconds, out, patience)
+        return self._waited(out, last, seconds, left, closing)
+
+    async def flushed_job(self, out: Out, timeout: float | None, closing: bool = False) -> bool:
+        """`flush_job` on an event loop; see `flushed`."""
+        last = out.log.last
+        seconds, patience = self._bounds(timeout)
+        left = await self.flushed(seconds, out, patience)
+        return self._waited(out, last, seconds, left, closing)
+
+    def _bounds(self, timeout: float | None) -> tuple[float, int]:
+        if timeout is not None:
+            return timeout, 1
+        return min(self._close_seconds, AGAIN_SECONDS) if self._in_vain else self._close_seconds, CLOSE_TIMEOUTS
+
+    def _waited(self, out: Out, last: int, seconds: float, left: int, closing: bool) -> bool:
+        if left and closing and seconds:
+            self._in_vain = True
+            logger.warning(
+                "%s: the end of job %r was waited for in vain: %s of it in memory only: %s", self._place,
+                out.job_id, count(left, "event"), self._reason(), extra={"job_id": out.job_id},
+            )  # fmt: skip
+        return last <= out.saved and not out.refused
+
+    def _reason(self) -> str:
+        """Why the store has not taken all."""
+        reasons = [out.trouble.reason for out in self._all() if out.trouble is not None]
+        return reasons[0] if reasons else "the store did not answer in time"
 
     def stop(self, timeout: float) -> None:
         """Write what is pending; report what could not be; end the thread.
 
         It gives up when ``timeout`` seconds brought nothing into the store, and after six times as long.
         """
-        deadline = time.monotonic() + CLOSE_TIMEOUTS * timeout
-        before = sum(out.unsaved for out in self._all())
-        left = self.flush(timeout)
-        while 0 < left < before and time.monotonic() < deadline:
-            before, left = left, self.flush(timeout)
+        left = self.flush(timeout, patience=CLOSE_TIMEOUTS)
         if left:
-            reasons = [out.trouble.reason for out in self._all() if out.trouble is not None]
-            reason = reasons[0] if reasons else "the store did not answer in time"
-            logger.warning("%s: closed with %s not stored: %s", self._place, count(left, "event"), reason)
+            logger.warning("%s: closed with %s not stored: %s", self._place, count(left, "event"), self._reason())
         with self._lock:
             self._stopping = True
             thread = self._thread
         self._wake.set()
-        if thread is not None and not left:
+        if thread is not None and not left and thread is not threading.current_thread():
             thread.join(timeout)

@@ -179,12 +179,39 @@ asyncio.run(main())
                 log(job, 0, 41)
                 began = time.monotonic()
                 job.close()
-                assert time.monotonic() - began < 0.1
+                assert time.monotonic() - began < 1.5
+                (waited,) = told(caplog, "waited for in vain")
+                assert "42 events" in waited
+                began = time.monotonic()
+                with JobLogger(writer):
+                    pass
+                assert time.monotonic() - began < 0.45, "an outage is waited for once"
+                run(self._closed_on_a_loop(writer))
                 writer.close()
-                assert time.monotonic() - began < 2
+                assert time.monotonic() - began < 2.5
                 (loss,) = told(caplog, "not stored")
-                assert "42 events" in loss
+                assert "46 events" in loss
                 mends()
+
+    async def _closed_on_a_loop(self, store: RemoteStore) -> None:
+        """On an event loop a job ends at once, and nothing there waits for the server."""
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.01)
+                ticks += 1
+
+        began = time.monotonic()
+        JobLogger(store).close()
+        assert time.monotonic() - began < 0.1
+        ticking = asyncio.ensure_future(tick())
+        async with JobLogger(store) as job:
+            job.log("x")
+            assert not await job.flushed(0.3)
+        ticking.cancel()
+        assert ticks > 10 and time.monotonic() - began < 1.5
 
     def test_08_a_process_that_ends_without_the_server_tells_how_much_is_lost(self, server: StoreServer) -> None:
         code = "job = JobLogger(store)\nlog(10)\nprint(time.monotonic(), flush=True)"
@@ -354,6 +381,47 @@ asyncio.run(main())
             assert [event["event"] for event in viewer.join()] == ["log", "status"], "and then the stream ends"
             late = Viewer(reader, "job")
             until(lambda: late.events[1:] == [LOST])
+
+    def test_a_process_that_ends_right_after_its_jobs_has_lost_nothing(self, server: StoreServer) -> None:
+        """As workers end that fork for each job: by `os._exit`, or killed. Frozen right then, as a function in a cloud
+        is, it comes to the same."""
+        work = "for n in range(jobs):\n    with JobLogger(store, job_id=f'{name}{n}') as job: log(3)\n"
+        flush = """
+jobs = [JobLogger(store, job_id=f'{name}{n}') for n in range(jobs)]
+for job in jobs: log(3), job.close(wait=0)
+assert all([job.flush(20) for job in jobs])
+"""
+        loop = """
+import asyncio
+
+async def one(n):
+    async with JobLogger(store, job_id=f'{name}{n}') as job:
+        for i in range(3): job.log(f'line {i}')
+
+async def main():
+    await asyncio.gather(*map(one, range(1, jobs)))
+    job = JobLogger(store, job_id=f'{name}0')
+    for i in range(3): job.log(f'line {i}')
+    job.close()
+    assert await job.flushed(20)
+
+asyncio.run(main())
+"""
+        freeze = "import signal\nos.kill(os.getpid(), signal.SIGSTOP)"
+        with self._stores(server) as make:
+            store = make()
+            for name, code, end, jobs in [
+                ("exit", work, "os._exit(0)", 40), ("freeze", work, freeze, 5), ("flush", flush, "os._exit(0)", 20),
+                ("loop", loop, "os._exit(0)", 20),
+            ]:  # fmt: skip
+                with self._process(server, f"name, jobs = {name!r}, {jobs}\n{code}{end}") as process:
+                    if name == "freeze":
+                        assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+                    else:
+                        assert (process.communicate(timeout=40)[1], process.returncode) == ("", 0)
+                    for n in range(jobs):
+                        events = run(transcript(store, f"{name}{n}"))
+                        assert messages(events) == lines(0, 3) and events[-1]["event"] == "done", (name, n)
 
     def test_20_a_producer_that_was_stopped_is_lost_and_found_again(self, server: StoreServer) -> None:
         code = "job = JobLogger(store, job_id='job')\nlog(1)\nsys.stdin.readline()\nlog(1)\njob.close()"
