@@ -16,7 +16,7 @@ TOOLS    := .venv/.tools-installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bake dev demo test faults lint clean bench bench-ui model soak
+.PHONY: help setup bake dev demo test faults lint format clean bench bench-ui model soak
 .NOTPARALLEL:
 
 help: ## list the commands (this)
@@ -38,6 +38,11 @@ faults: $(TOOLS) ## write the library's table of faults anew, of what the last `
 
 lint: setup ## lint and type-check the sources where they stand
 	@$(PY) tests/run_all.py --only lint
+
+format: setup ## rewrite the Python sources in the one layout that `make lint` asks for
+	@$(PY) -m ruff check --fix-only --select I hooks tests
+	@$(PY) -m ruff format hooks tests
+	@$(MAKE) --no-print-directory -C '$(TEMPLATE)' format VENV=../.venv
 
 bake: $(TOOLS) ## bake the default project into build/project
 	@$(PY) tests/bake.py $(PROJECT) $(if $(STORE),store=$(STORE)) $(ANSWERS)

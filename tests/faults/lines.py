@@ -34,7 +34,11 @@ LINES: dict[int, Line] = {
     5: Line("`--reload` with a stream open", "the new code runs within 2 s", MEMORY),
     6: Line("The store is away at the start", "nothing waits, the job runs, one warning, health is degraded", REMOTE),
     7: Line("The store is away for 10 s", "nothing is lost", REMOTE),
-    8: Line("The store is away at the close", "`close()` is bounded, and returns at once on an event loop; the loss is told, with its count", REMOTE),
+    8: Line(
+        "The store is away at the close",
+        "`close()` is bounded, and returns at once on an event loop; the loss is told, with its count",
+        REMOTE,
+    ),
     9: Line("The store hangs", "`log()` stays below 5 ms", REMOTE),
     10: Line("30% of the writes are throttled", "every line arrives, once", REMOTE),
     11: Line("The data is deleted in mid-job", "it is written again, or the loss is told", REMOTE),
