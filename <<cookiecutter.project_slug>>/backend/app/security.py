@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamator.viewer import route_path
 
 from app.errors import ApiError, refuse
 from app.wording import size
@@ -86,7 +87,7 @@ class BodyLimit:
         self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        path = route_path(scope)
         limit = self._larger.get(path, self._limit)
         if scope["type"] != "http" or limit is None:
             await self._app(scope, receive, send)

@@ -7,6 +7,7 @@ from functools import partial
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
+from streamator.viewer import route_path
 
 from app.auth.service import Auth
 from app.auth.tokens import Permission, Refused, Tokens
@@ -37,7 +38,7 @@ class Gate:
             return
         auth: Auth = scope["app"].state.auth
         ticket = _take_ticket(scope)
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        path = route_path(scope)
         if path in _OPEN_TO_ALL or not f"{path}/".startswith("/api/"):
             await self._app(scope, receive, send)
             return

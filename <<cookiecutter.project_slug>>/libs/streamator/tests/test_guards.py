@@ -48,9 +48,9 @@ FASTAPI = doors(streamator.fastapi, streamator.metrics)
 FLASK = doors(streamator.flask)
 
 
-def add_all(doors: dict[str, Callable[..., Any]], app: Any) -> None:
+def add_all(doors: dict[str, Callable[..., Any]], app: Any, **options: Any) -> None:
     for add in doors.values():
-        add(app)
+        add(app, **options)
 
 
 def fastapi_routes() -> list[tuple[str, str]]:

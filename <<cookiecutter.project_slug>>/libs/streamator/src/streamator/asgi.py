@@ -32,6 +32,7 @@ from .viewer import (
     given_store,
     header,
     logger,
+    route_path,
     snapshot_json,
     stream_headers,
 )  # fmt: skip
@@ -90,13 +91,14 @@ class StreamApp:
         self, scope: Scope, receive: Receive, send: Send, headers: Headers | None = None,
         background: Callable[[], Awaitable[None]] | None = None,
     ) -> Awaitable[None]:  # fmt: skip
-        """What a call does, with headers of a framework's own and what it wants done when the stream is over."""
-        stream = _Stream(self._job_id, self._heartbeat, self._named, send, background)
+        """What a call does, with headers of a framework's own and what is to be done beside the stream: it begins with
+        it, and goes on when the viewer leaves."""
+        stream = _Stream(self._job_id, self._heartbeat, self._named, receive, send, background)
         headers = stream_headers() if headers is None else headers
         if self._compress:
             stream.encoder = encoder_for(header(scope, b"accept-encoding"))
             headers = [*headers, (b"vary", b"accept-encoding")]
-        return stream.run(self._store, self._view, headers, scope, receive)
+        return stream.run(self._store, self._view, headers, scope)
 
 
 class _Stream(Viewer):
@@ -107,36 +109,34 @@ class _Stream(Viewer):
     transport = "sse"
 
     def __init__(
-        self, job_id: str, heartbeat: float, named: bool, send: Send, background: Callable[[], Awaitable[None]] | None
-    ) -> None:
-        super().__init__(job_id, send)
+        self, job_id: str, heartbeat: float, named: bool, receive: Receive, send: Send,
+        background: Callable[[], Awaitable[None]] | None,
+    ) -> None:  # fmt: skip
+        super().__init__(job_id, receive, send)
         self.heartbeat = heartbeat
         self.named = named
         self.background = background
         self.encoder: Encoder | None = None
 
-    async def run(self, store: Store | None, view: View, headers: Headers, scope: Scope, receive: Receive) -> None:
+    async def run(self, store: Store | None, view: View, headers: Headers, scope: Scope) -> None:
         """Answer the request."""
-        watcher: asyncio.Task[None] | None = None
+        background = None if self.background is None else _beside(self.background, self.job_id)
+        self.background = None
         with self:
             self.permitted(scope)
-            try:
-                batches = await self._begin(store, view, headers, scope)
-                del scope, headers, store, view  # none of it is needed again
-                if batches is not None:
-                    self.following(batches)
-                    watcher = asyncio.ensure_future(_until_gone(receive, batches))
-                    async for batch in batches:
-                        data = batch.frames or wire.heartbeat(batch.last)
-                        await self._put(self._encoded(wire.named(data) if self.named and batch else data))
-                    if self.expired:  # whoever may see more asks for it with a new permission, and need not wait
-                        await self._put(self._encoded(wire.retry(AGAIN_MS)))
-                    await self._put(b"" if self.encoder is None else self.encoder.finish(), more=False)
-            finally:
-                if watcher is not None:
-                    watcher.cancel()
-        if self.background is not None:
-            await self.background()
+            batches = await self._begin(store, view, headers, scope)
+            del scope, headers, store, view  # none of it is needed again
+            if batches is not None:
+                self.following(batches)
+                self.watcher = asyncio.ensure_future(self.watch())
+                async for batch in batches:
+                    data = batch.frames or wire.heartbeat(batch.last)
+                    await self._put(self._encoded(wire.named(data) if self.named and batch else data))
+                if self.expired:  # whoever may see more asks for it with a new permission, and need not wait
+                    await self._put(self._encoded(wire.retry(AGAIN_MS)))
+                await self._put(b"" if self.encoder is None else self.encoder.finish(), more=False)
+        if background is not None:
+            await asyncio.wait([background])
 
     async def _begin(self, store: Store | None, view: View, headers: Headers, scope: Scope) -> Follow | None:
         """Answer up to the first event; None where that was all there is to say."""
@@ -170,14 +170,24 @@ class _Stream(Viewer):
         return self.put({"type": "http.response.body", "body": data, "more_body": more})
 
 
-async def _until_gone(receive: Receive, batches: Follow) -> None:
-    """Stop following when the viewer has left, or sends what a middleware does not let through."""
-    try:
-        while (await receive())["type"] != "http.disconnect":
-            pass  # the rest of a body that nobody reads
-    except Exception as error:
-        logger.info("a viewer is sent away: %s: %s", type(error).__name__, error)
-    batches.stop()
+# Or a task that nobody waits for any more could be garbage-collected.
+_working: set[asyncio.Future[None]] = set()
+
+
+def _beside(background: Callable[[], Awaitable[None]], job_id: str) -> asyncio.Future[None]:
+    """Begin what a framework would do after the response: it may be the job whose end the stream waits for."""
+
+    def over(task: asyncio.Future[None]) -> None:
+        _working.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            text, about = "a background task of the stream of job %s has failed: %s: %s", {"job_id": job_id}
+            logger.error(text, job_id, type(error).__name__, error, exc_info=error, extra=about)
+
+    task = asyncio.ensure_future(background())
+    _working.add(task)
+    task.add_done_callback(over)
+    return task
 
 
 class LogApp:
@@ -220,7 +230,7 @@ class LogApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        path: str = scope.get("path", "")
+        path = route_path(scope)
         if self._otherwise is not None and not path.startswith(f"{self._prefix}/"):
             await self._otherwise(scope, receive, send)
             return

@@ -56,7 +56,7 @@ class StreamResponse(Response):
             answer to a POST (default False: unnamed, so that a browser's ``onmessage`` sees every event).
         filter, batch_delay_ms, batch_size: what is shown, and in what pieces; see `StreamApp`.
         compress: whether to send it compressed (default False); see `StreamApp`.
-        background: a task that Starlette's way runs when the response is over.
+        background: a task, such as the job itself. It begins with the stream, and goes on when the viewer leaves.
 
     It answers as `StreamApp` does.
     """

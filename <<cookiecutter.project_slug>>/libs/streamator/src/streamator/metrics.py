@@ -33,7 +33,7 @@ from .counts import BOUNDS, Counts
 from .fault import FaultKind
 from .options import check_callable, check_kind, check_path
 from .store import MemoryStore, Store, stores
-from .viewer import ASGIApp, Receive, Scope, Send, given_store, header
+from .viewer import ASGIApp, Receive, Scope, Send, given_store, header, route_path
 
 _BOUNDS: Final = (*(str(bound) for bound in BOUNDS), "+Inf")
 
@@ -133,7 +133,7 @@ class Metrics(Collector):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a scrape, as Prometheus' text or, where it is asked for, as OpenMetrics."""
-        if self._otherwise is not None and scope.get("path") != self._path:
+        if self._otherwise is not None and route_path(scope) != self._path:
             await self._otherwise(scope, receive, send)
             return
         if scope["type"] != "http":

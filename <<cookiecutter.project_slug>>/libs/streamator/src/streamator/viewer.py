@@ -33,25 +33,34 @@ Headers = list[tuple[bytes, bytes]]
 
 RETRY_MS = 3_000
 SEND_TIMEOUT_SECONDS = 30.0
+# After `send` has failed, for so long the server may take to tell that the client has left.
+LEAVING_SECONDS = 0.5
 # About how much a poll is answered at once. Whoever is behind by more asks again, after its `next`.
 POLL_BYTES = 16_777_216
 
 logger = logging.getLogger("streamator")
 
 
+class Left(Exception):
+    """Nothing can be sent to the client any more; that is logged, where it is more than that the client has left."""
+
+
 class Viewer:
     """A client that follows a job's log. ``with viewer:`` is the time in which it does."""
 
     __slots__ = (
-        "ending", "expired", "follow", "job_id", "permission", "send", "sending_since", "stuck", "task",
+        "ending", "expired", "follow", "job_id", "permission", "receive", "send", "sending_since", "stuck", "task",
+        "watcher",
     )  # fmt: skip
 
     transport: ClassVar[str]
     """One of `shutdown.TRANSPORTS`."""
 
-    def __init__(self, job_id: str, send: Send) -> None:
+    def __init__(self, job_id: str, receive: Receive, send: Send) -> None:
         self.job_id = job_id
+        self.receive = receive
         self.send = send
+        self.watcher: asyncio.Task[None] | None = None
         self.follow: Follow | None = None
         self.task: asyncio.Task[Any] | None = None
         self.sending_since: float | None = None
@@ -74,7 +83,10 @@ class Viewer:
         if self.permission is not None:
             self.permission.drop()
         self.task = self.follow = self.permission = None
-        if isinstance(error, OSError):  # how an ASGI server (spec 2.4) says that the client has left
+        if self.watcher is not None:
+            self.watcher.cancel()
+            self.watcher = None
+        if isinstance(error, Left):
             logger.debug("a viewer of job %s left", self.job_id, extra={"job_id": self.job_id})
             return True
         if isinstance(error, asyncio.CancelledError) and self.stuck:
@@ -107,9 +119,35 @@ class Viewer:
         self.sending_since = asyncio.get_running_loop().time()
         try:
             await self.send(message)
-        except RuntimeError as error:  # how a server may say it that has just closed, as uvloop's transport does
-            raise ConnectionError(str(error)) from error
+        # The former is how an ASGI server (spec 2.4) says that the client has left, the latter how uvloop does.
+        except (OSError, RuntimeError) as error:
+            if not await self._has_left():
+                text, about = "a viewer of job %s gets nothing more, because sending failed: %s: %s", {}
+                about["job_id"] = self.job_id
+                logger.error(text, self.job_id, type(error).__name__, error, exc_info=error, extra=about)
+            raise Left from error
         self.sending_since = None
+
+    async def _has_left(self) -> bool:
+        """Whether the server says so too, by what is received: `send` may be that of a middleware, which has failed."""
+        watcher = self.watcher
+        if watcher is None or watcher is asyncio.current_task():
+            watcher = asyncio.ensure_future(self.watch())
+        try:
+            await asyncio.wait([watcher], timeout=LEAVING_SECONDS)
+            return watcher.done()
+        finally:
+            watcher.cancel()
+
+    async def watch(self) -> None:
+        """Take in what is received, until the client has left."""
+        try:
+            while not (await self.receive())["type"].endswith(".disconnect"):
+                pass  # the rest of a body that nobody reads
+        except Exception as error:  # what a middleware does not let through
+            logger.info("a viewer is sent away: %s: %s", type(error).__name__, error)
+        if self.follow is not None:
+            self.follow.stop()
 
     def end(self) -> None:
         """End, without the job's last event: the server shuts down, or the viewer may look on no longer."""
@@ -143,14 +181,20 @@ async def find_log(job_id: str, store: Store | None) -> EventLog | None:
     for one in [store] if store is not None else stores():
         try:
             log = await one.find(job_id)
-        except StoreError as error:
-            unread = error
+        except Exception as error:
+            unread = error if isinstance(error, StoreError) else failure(one, error)
         else:
             if log is not None:
                 return log
     if unread is not None:
         raise unread
     return None
+
+
+def failure(store: Store, error: Exception) -> StoreError:
+    """What a viewer is told of a store's own error, which is logged."""
+    logger.error("%s failed: %s: %s", type(store).__name__, type(error).__name__, error, exc_info=error)
+    return StoreError("the log store has failed: try again in a moment")
 
 
 async def cancel_job(job_id: str, log: EventLog, store: Store | None) -> str | None:
@@ -167,8 +211,13 @@ async def cancel_job(job_id: str, log: EventLog, store: Store | None) -> str | N
         job.cancel()
         return None
     for one in [store] if store is not None else stores():
-        if await one.cancel(job_id):
-            return None
+        try:
+            if await one.cancel(job_id):
+                return None
+        except StoreError:
+            raise
+        except Exception as error:
+            raise failure(one, error) from error
     return None if log.closed else f"job {job_id} runs in another process, which cannot be asked: cancel it there"
 
 
@@ -187,6 +236,16 @@ def header(scope: Scope, name: bytes) -> str | None:
         if key == name:
             found = value.decode("latin-1")
     return found
+
+
+def route_path(scope: Scope) -> str:
+    """The path below where the application is mounted. The ASGI specification has ``root_path`` in front of ``path``;
+    servers and proxies that are older leave it out there."""
+    path: str = scope.get("path", "")
+    root: str = scope.get("root_path", "").rstrip("/")
+    if not root or not f"{path}/".startswith(f"{root}/"):
+        return path
+    return "/" + path[len(root) :].lstrip("/")  # a root that ends with a slash makes two of them
 
 
 def cursor(scope: Scope) -> int:

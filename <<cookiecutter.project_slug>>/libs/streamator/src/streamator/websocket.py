@@ -33,7 +33,20 @@ from .options import check_flag, wrong
 from .store import Store
 from .stream import HEARTBEAT_SECONDS, Follow, check_heartbeat
 from .view import View, view_of
-from .viewer import ASGIApp, Receive, Scope, Send, Viewer, cancel_job, cursor, find_log, given_store, header, logger
+from .viewer import (
+    ASGIApp,
+    Left,
+    Receive,
+    Scope,
+    Send,
+    Viewer,
+    cancel_job,
+    cursor,
+    find_log,
+    given_store,
+    header,
+    logger,
+)
 
 NORMAL, TOO_BIG, RESTART, TRY_LATER, EXPIRED, NOT_FOUND, UNPROCESSABLE = 1000, 1009, 1012, 1013, 4401, 4404, 4422
 # The longest message that a client has a use for is 18 characters.
@@ -89,8 +102,8 @@ class WebSocketApp:
             for message in refusal:
                 await send(message)
             return
-        socket = _Socket(self._job_id, self._heartbeat, self._cancel, send)
-        await socket.run(self._store, self._view, scope, receive)
+        socket = _Socket(self._job_id, self._heartbeat, self._cancel, receive, send)
+        await socket.run(self._store, self._view, scope)
 
 
 class _Socket(Viewer):
@@ -100,8 +113,8 @@ class _Socket(Viewer):
 
     transport = "ws"
 
-    def __init__(self, job_id: str, heartbeat: float, may_cancel: bool, send: Send) -> None:
-        super().__init__(job_id, send)
+    def __init__(self, job_id: str, heartbeat: float, may_cancel: bool, receive: Receive, send: Send) -> None:
+        super().__init__(job_id, receive, send)
         self.heartbeat = heartbeat
         self.may_cancel = may_cancel
         self.going = asyncio.Event()  # not set while the client has paused
@@ -109,39 +122,35 @@ class _Socket(Viewer):
         self.left = False
         self.code: int | None = None
 
-    async def run(self, store: Store | None, view: View, scope: Scope, receive: Receive) -> None:
+    async def run(self, store: Store | None, view: View, scope: Scope) -> None:
         """Serve the connection."""
-        listener: asyncio.Task[None] | None = None
         with self:
             self.permitted(scope)
+            await self.receive()  # websocket.connect
+            await self.put({"type": "websocket.accept"})
+            after = cursor(scope)
+            log = None
             try:
-                await receive()  # websocket.connect
-                await self.put({"type": "websocket.accept"})
-                try:
-                    view = view.narrowed(scope["query_string"])
-                    log = await self._find(store)
-                except ValueError as error:
-                    self._send_away(error, UNPROCESSABLE)
-                    log = None
-                after = cursor(scope)
-                del scope  # it is not needed again
-                if log is not None and log.is_over_for(after):
-                    self.code = NORMAL
-                elif log is not None:
-                    batches = view.follow(log, after, self.heartbeat)
-                    self.following(batches)
-                    await self._text(wire.websocket_text(b""))
-                    listener = asyncio.ensure_future(self._listen(receive, batches, log, store))
-                    last = await self._serve(batches, log.start_at(after))
-                    if self.code is None and self.ending:
-                        self.code = EXPIRED if self.expired else RESTART
-                    elif self.code is None:
-                        self.code = NORMAL if log.closed and last >= log.last else RESTART
-                if not self.left:
-                    await self.put({"type": "websocket.close", "code": self.code})
-            finally:
-                if listener is not None:
-                    listener.cancel()
+                view = view.narrowed(scope["query_string"])
+            except ValueError as error:
+                self._send_away(error, UNPROCESSABLE)
+            else:
+                log = await self._find(store)
+            del scope  # it is not needed again
+            if log is not None and log.is_over_for(after):
+                self.code = NORMAL
+            elif log is not None:
+                batches = view.follow(log, after, self.heartbeat)
+                self.following(batches)
+                await self._text(wire.websocket_text(b""))
+                self.watcher = asyncio.ensure_future(self._listen(batches, log, store))
+                last = await self._serve(batches, log.start_at(after))
+                if self.code is None and self.ending:
+                    self.code = EXPIRED if self.expired else RESTART
+                elif self.code is None:
+                    self.code = NORMAL if log.closed and last >= log.last else RESTART
+            if not self.left:
+                await self.put({"type": "websocket.close", "code": self.code})
 
     def _send_away(self, error: Exception, code: int) -> None:
         logger.info("a viewer of job %s is sent away: %s", self.job_id, error, extra={"job_id": self.job_id})
@@ -177,10 +186,10 @@ class _Socket(Viewer):
                 break
         return not (self.left or self.ending)
 
-    async def _listen(self, receive: Receive, batches: Follow, log: EventLog, store: Store | None) -> None:
+    async def _listen(self, batches: Follow, log: EventLog, store: Store | None) -> None:
         """Do what the client asks for, until it leaves."""
         try:
-            while (message := await receive())["type"] == "websocket.receive":
+            while (message := await self.receive())["type"] == "websocket.receive":
                 data: str | bytes = message.get("text") or message.get("bytes") or ""
                 if len(data) > MAX_MESSAGE:
                     self.code = TOO_BIG
@@ -188,8 +197,12 @@ class _Socket(Viewer):
                 await self._text(json.dumps(await self._do(data, log, store), ensure_ascii=False))
             else:
                 self.left = True
-        except OSError:  # see `put`
+        except Left:
             self.left = True
+        except Exception as error:
+            about = {"job_id": self.job_id}
+            text = "a viewer of job %s is not listened to any more: %s: %s"
+            logger.error(text, self.job_id, type(error).__name__, error, exc_info=error, extra=about)
         finally:
             self.going.set()
             batches.stop()
