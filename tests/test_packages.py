@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -57,16 +58,31 @@ def test_a_wheel_holds_every_file_of_its_package(project: Path, wheels: dict[str
     assert held == {str(path.relative_to(source.parent)) for path in files}
 
 
+@pytest.fixture(scope="module")
+def sdist(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sdist of the library."""
+    return build(project / "libs" / "streamator", "sdist", tmp_path_factory.mktemp("sdist"))
+
+
+def test_the_sdist_of_the_library_holds_what_its_readme_leads_to(project: Path, sdist: Path) -> None:
+    readme = (project / "libs" / "streamator" / "README.md").read_text(encoding="utf-8")
+    links = set(re.findall(r"\]\((?!https?:|#|\.\.)([^)#]+)", readme))
+    assert links
+    with tarfile.open(sdist) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert links - held == set()
+
+
 def test_the_wheel_and_the_sdist_of_the_library_hold_its_license(
-    project: Path, wheels: dict[str, Path], tmp_path: Path
+    project: Path, wheels: dict[str, Path], sdist: Path
 ) -> None:
     text = (project / "libs" / "streamator" / "LICENSE").read_bytes()
     with zipfile.ZipFile(wheels["streamator"]) as wheel:
         (name,) = [each for each in wheel.namelist() if each.endswith("/LICENSE")]
         assert wheel.read(name) == text
-    with tarfile.open(build(project / "libs" / "streamator", "sdist", tmp_path)) as sdist:
-        (name,) = [each for each in sdist.getnames() if each.endswith("/LICENSE")]
-        file = sdist.extractfile(name)
+    with tarfile.open(sdist) as archive:
+        (name,) = [each for each in archive.getnames() if each.endswith("/LICENSE")]
+        file = archive.extractfile(name)
         assert file is not None and file.read() == text
 
 

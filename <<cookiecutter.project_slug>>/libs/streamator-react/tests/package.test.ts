@@ -72,8 +72,10 @@ afterAll(() => rmSync(app, { recursive: true, force: true }));
 
 it("holds the modules, their types, the style sheets and the license, and nothing of the workshop", () => {
   const packed = join(app, "node_modules/streamator-react");
-  expect(readdirSync(packed).toSorted()).toEqual(["LICENSE", "README.md", "dist", "examples", "package.json", "src"]);
+  expect(readdirSync(packed).toSorted()).toEqual(["LICENSE", "README.md", "dist", "docs", "examples", "package.json", "src"]);
   expect(readdirSync(join(packed, "dist"))).toEqual(expect.arrayContaining(["index.js", "index.d.ts", "log.css", "panels.css", "log-compat.css"]));
+  const links = readFileSync(join(packed, "README.md"), "utf8").matchAll(/\]\((?!https?:|#|\.\.)([^)#]+)/g);
+  expect([...links].map(([, to]) => to as string).filter((to) => !existsSync(join(packed, to)))).toEqual([]);
 });
 
 it("needs nothing but React at run time, by the one name that every React has", () => {
