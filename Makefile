@@ -51,13 +51,13 @@ bake: $(TOOLS) ## bake the default project into build/project
 setup: $(TOOLS)
 	@$(MAKE) --no-print-directory -C '$(TEMPLATE)' setup VENV=../.venv
 
-$(TOOLS): tests/requirements.txt
+$(TOOLS): tests/requirements.txt tests/hosts/requirements.txt
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "There is no '$(PYTHON)' on the PATH. Install Python 3.10 or later, or name one: make PYTHON=python3.12" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1): too old. Install Python 3.10 or later, or name one: make PYTHON=python3.12" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. Debian and Ubuntu keep that apart: apt install python3-venv" >&2; exit 2; }
 	@echo "Installing the template's tools into .venv ..."
 	@test -x $(PY) && $(PY) -c '' 2>/dev/null || { rm -rf .venv && $(PYTHON) -m venv .venv; }
-	@$(PY) -m pip install -q --disable-pip-version-check -r tests/requirements.txt -c '$(TEMPLATE)/backend/constraints.txt'
+	@$(PY) -m pip install -q --disable-pip-version-check -r tests/requirements.txt -r tests/hosts/requirements.txt -c '$(TEMPLATE)/backend/constraints.txt'
 	@touch $@
 
 # What every run of the tests has a few cases of, the same each time: here with new ones.

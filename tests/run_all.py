@@ -125,7 +125,7 @@ def steps() -> list[Step]:
         Step(
             "bake",
             "bake tests",
-            [PYTHON, "-m", "pytest", "-n2", "--dist=worksteal", "tests", "--ignore=tests/faults"],
+            [PYTHON, "-m", "pytest", "-n2", "--dist=worksteal", "-m", "not long", "tests", "--ignore=tests/faults"],
             has_tests=True,
         ),
         Step("project faults e2e", "bake the default project", [PYTHON, "tests/bake.py", str(PROJECT)], needed=True),
