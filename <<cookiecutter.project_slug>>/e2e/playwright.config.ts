@@ -13,7 +13,7 @@ export default defineConfig({
     ...(signsIn ? ["nginx.spec.ts", "servers.spec.ts", "filters.spec.ts"] : ["auth.spec.ts"]),
     ...(["dynamo", "redis"].includes(process.env.E2E_STORE ?? "") ? ["security.spec.ts"] : []),
   ],
-  outputDir: "test-results",
+  outputDir: `test-results/${process.env.E2E_RUN || "by-hand"}`, // several runs may go on at the same time
   workers: 1, // the tests share one backend, and some of them restart it
   fullyParallel: false,
   forbidOnly: Boolean(process.env.CI),

@@ -165,6 +165,7 @@ class Settings:
     redis_port: int
     reload: bool
     frontend: bool
+    built: bool
     data_dir: str | None
     restart_delay: float
 
@@ -342,6 +343,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[
     )
     parser.add_argument("--no-reload", action="store_true", help="do not restart the backend when its code changes")
     parser.add_argument("--no-frontend", action="store_true", help="start no Vite: the backend alone")
+    parser.add_argument("--built", action="store_true", help="serve the page that `make build` made, not its sources")
     parser.add_argument("--data-dir", help="where the app keeps its files; default: DATA_DIR, else ./data")
     parser.add_argument("--state-file", help="keep a JSON description of what runs here")
     parser.add_argument("--log", help="write the children's output to this file instead of the terminal")
@@ -386,6 +388,7 @@ def resolve(options: argparse.Namespace, environment: Mapping[str, str]) -> Sett
         redis_port=parse_port("REDIS_PORT", pick(options.redis_port, "REDIS_PORT", 0)),
         reload=not options.no_reload,
         frontend=not options.no_frontend,
+        built=options.built,
         data_dir=options.data_dir,
         restart_delay=options.restart_delay,
     )
@@ -502,7 +505,7 @@ class Stack:
         self._backend_starts += 1
 
     def start_frontend(self) -> None:
-        """Starts Vite's development server, without npm in between: one process less to end."""
+        """Starts Vite's development server, or the one for a built page, without npm in between: one process less."""
         node = shutil.which("node")
         vite = ROOT / "node_modules" / "vite" / "bin" / "vite.js"
         if node is None or not vite.is_file():
@@ -511,6 +514,7 @@ class Stack:
         command = [
             node,
             str(vite),
+            *(["preview"] if self.settings.built else []),
             "--host",
             LOOPBACK,
             "--port",
