@@ -20,6 +20,21 @@ from tests.process import Process, dynamo_server, redis_server
 from tests.support import RunningApp, Web, eventually
 
 
+SERVERS = {"launch", "dynamo", "redis", "remote"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs one of the servers below is marked as such: `make check` leaves it out."""
+    for item in items:
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """No test is named after bytes: what is compressed has the time in it, and each process needs the same names."""
+    return "bytes" if isinstance(val, bytes) else None
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
@@ -29,6 +44,9 @@ def anyio_backend() -> str:
 def _no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
+    # Whatever store and sign-in the project was made with: a test that wants another says so.
+    monkeypatch.setenv("STREAMATOR_STORE", "memory")
+    monkeypatch.setenv("AUTH", "none")
 
 
 @pytest.fixture

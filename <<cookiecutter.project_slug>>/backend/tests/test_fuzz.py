@@ -16,6 +16,8 @@ from app.features import FEATURES
 from tests.fuzz import ask_as_the_schema_says, jobs_to_ask_for
 from tests.support import RunningApp, eventually
 
+pytestmark = pytest.mark.server
+
 pytest.importorskip("app.ingest", reason="the jobs and the uploads of these tests are those of ingest")
 
 RunApp = Callable[..., RunningApp]

@@ -22,6 +22,8 @@ from tests.fuzz import open_files, resident
 from tests.process import Process, dynamo_server, redis_server
 from tests.support import eventually
 
+pytestmark = pytest.mark.server
+
 pytest.importorskip("app.ingest", reason="the jobs of these tests are those of ingest")
 
 

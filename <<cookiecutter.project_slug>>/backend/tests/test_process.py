@@ -20,6 +20,8 @@ from tests.pdf import make_pdf
 from tests.process import Process, free_port
 from tests.support import JsonObject, Web, eventually
 
+pytestmark = pytest.mark.server
+
 pytest.importorskip("app.ingest", reason="the jobs of these tests are those of ingest")
 
 

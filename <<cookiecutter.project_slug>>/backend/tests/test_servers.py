@@ -13,6 +13,8 @@ import pytest
 
 from app.servers import Server
 
+pytestmark = pytest.mark.server
+
 SERVER = """
 import subprocess
 import sys

@@ -13,6 +13,8 @@ from app.settings import Settings
 from tests.auth.people import PASSWORD, Person
 from tests.support import RunningApp
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture
 def command(settings: Callable[..., Settings]) -> Callable[..., subprocess.CompletedProcess[str]]:

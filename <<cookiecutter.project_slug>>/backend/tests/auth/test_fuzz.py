@@ -11,6 +11,8 @@ from tests.auth.people import Person, add_users
 from tests.fuzz import ask_as_the_schema_says, jobs_to_ask_for
 from tests.support import RunningApp
 
+pytestmark = pytest.mark.server
+
 
 def test_no_request_of_one_who_has_signed_in_is_a_mistake_of_the_servers(
     run_app: Callable[..., RunningApp],

@@ -11,6 +11,20 @@ from redis_server import RedisServer
 
 pytest.register_assert_rewrite("streamator.testing")
 
+SERVERS = {"server", "proxy", "redis_server"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs one of the servers here is marked as such: `make check` leaves it out."""
+    for item in items:
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """No test is named after bytes: what is compressed has the time in it, and each process needs the same names."""
+    return "bytes" if isinstance(val, bytes) else None
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[tuple[int, int]]:

@@ -25,6 +25,8 @@ from streamator.asgi import LogApp, StreamApp
 from streamator.compression import encoder_for
 from streamator.fastapi import add_job_routes, add_log_routes, end_streams, make_stream_response
 
+pytestmark = pytest.mark.server
+
 
 @pytest.mark.parametrize(
     ("accepted", "with_zstd", "without"),

@@ -12,6 +12,8 @@ from redis_server import RedisServer, Throttle
 from streamator import RedisStore
 from streamator.testing import FaultContract, RemoteFaultContract, StoreContract
 
+pytestmark = pytest.mark.server
+
 
 class TestRedisStoreContract(StoreContract, FaultContract):
     timeout = 30.0

@@ -24,6 +24,8 @@ from streamator.dynamo import item_size
 from streamator.testing.base import messages
 from streamator.testing.outages import Viewer, transcript, until
 
+pytestmark = pytest.mark.server
+
 pytest.importorskip("moto")
 import boto3
 

@@ -17,6 +17,8 @@ import pytest
 from test_server import PATIENCE_S, eventually, parse
 from websockets.sync.client import connect
 
+pytestmark = pytest.mark.server
+
 FOLDER = Path(__file__).parents[1] / "examples"
 SERVERS = {
     "starlette": ["uvicorn", "starlette_app:app", "--port"],

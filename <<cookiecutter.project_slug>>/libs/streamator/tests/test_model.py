@@ -35,6 +35,8 @@ from streamator.record import Append
 from streamator.remote import Chunk, Fetched, Key, RemoteStore, StoreFault
 from streamator.viewer import snapshot_json
 
+pytestmark = pytest.mark.server
+
 T = TypeVar("T")
 
 # The same cases each time: what fails is then the change that is tested. Others are for `make model`, which says how

@@ -12,6 +12,8 @@ import pytest
 
 import streamator
 
+pytestmark = pytest.mark.server
+
 FOLDER = Path(__file__).parents[1]
 PACKAGE = FOLDER / "src" / "streamator"
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))

@@ -22,6 +22,8 @@ from streamator import MemoryStore, deadletter, events, viewer, websocket, wire
 from streamator.dynamo import DynamoStore
 from streamator.redis import DEFAULT_URL, RedisStore
 
+pytestmark = pytest.mark.server
+
 FOLDER = Path(__file__).parents[1]
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
 FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)

@@ -20,6 +20,8 @@ from streamator import EventLog, JobEmitter, JobLogger, RedisStore, StoreError, 
 from streamator.testing.base import messages
 from streamator.testing.outages import Viewer, found, told, transcript, until
 
+pytestmark = pytest.mark.server
+
 LEASE = 1.5
 
 Make = Callable[..., RedisStore]

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from redis_server import RedisServer
 
+pytestmark = pytest.mark.server
+
 httpx = pytest.importorskip("httpx")
 pytest.importorskip("moto")
 pytest.importorskip("uvicorn")

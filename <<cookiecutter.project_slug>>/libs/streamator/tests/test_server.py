@@ -21,6 +21,8 @@ from typing import Any
 import httpx
 import pytest
 
+pytestmark = pytest.mark.server
+
 PATIENCE_S = 20.0
 HERE = Path(__file__).parent
 
