@@ -11,12 +11,23 @@ PYTHON  ?= python3
 
 TEMPLATE := <<cookiecutter.project_slug>>
 PROJECT  := build/project
-PY       := .venv/bin/python
+BIN      := .venv/bin
+PY       := $(BIN)/python
 TOOLS    := .venv/.tools-installed
+HOSTS    := .venv/.hosts-installed
+# What the baked project installs into, too.
+ONE      := VENV=../../.venv
+# By uv, which takes a fifth of pip's time; where it cannot be had, or cannot do it, by pip. $(1): what to install.
+define install
+	@command -v uv >/dev/null || $(PY) -m pip install -q --disable-pip-version-check -c '$(TEMPLATE)/backend/constraints.txt' uv || true
+	@PATH="$$PATH:$(BIN)" && uv pip install -q --python $(PY) $(1) -c '$(TEMPLATE)/backend/constraints.txt' || { \
+	  echo "uv could not install them (see above); trying pip ..." >&2; \
+	  $(PY) -m pip install -q --disable-pip-version-check $(1) -c '$(TEMPLATE)/backend/constraints.txt'; }
+endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bake dev demo test faults lint format clean bench bench-ui model soak
+.PHONY: help setup bake dev demo check test test-all faults lint format clean bench bench-ui model soak
 .NOTPARALLEL:
 
 help: ## list the commands (this)
@@ -25,39 +36,53 @@ help: ## list the commands (this)
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
 
 dev: bake ## bake the default project into build/project and run its `make dev`; STORE=dynamo, ANSWERS=...
-	@$(MAKE) --no-print-directory -C $(PROJECT) dev
+	@$(MAKE) --no-print-directory -C $(PROJECT) dev $(ONE)
 
 demo: bake ## walk through the baked app in a browser; screenshots and a video in build/project/e2e/demo/
-	@$(MAKE) --no-print-directory -C $(PROJECT) demo
+	@$(MAKE) --no-print-directory -C $(PROJECT) demo $(ONE)
 
-test: setup ## everything: lint, types, bake tests, and all tests of a freshly baked project
-	@$(PY) tests/run_all.py
+# Three tiers, each with all of the one before. CONTRIBUTING.md says what is in which, and what it takes.
+check: setup ## lint, types, and the tests that need no server and no browser: three minutes
+	@$(PY) tests/run_all.py check
 
-faults: $(TOOLS) ## write the library's table of faults anew, of what the last `make test` found
+test: setup $(HOSTS) ## what decides: the same with bake tests, real stores, faults and the browser: twenty minutes
+	@$(PY) tests/run_all.py test
+
+test-all: setup $(HOSTS) build/soak-tools/installed ## the same with what takes long, on a clock near zero and in a random order: an hour
+	@$(PY) tests/run_all.py all
+
+faults: $(TOOLS) ## write the library's table of faults anew, of what the last `make test-all` found
 	@$(PY) tests/faults/table.py
 
 lint: setup ## lint and type-check the sources where they stand
-	@$(PY) tests/run_all.py --only lint
+	@$(PY) tests/run_all.py check --only lint
 
-format: setup ## rewrite the Python sources in the one layout that `make lint` asks for
-	@$(PY) -m ruff check --fix-only --select I hooks tests
-	@$(PY) -m ruff format hooks tests
-	@$(MAKE) --no-print-directory -C '$(TEMPLATE)' format VENV=../.venv
+format: $(TOOLS) ## rewrite the Python sources in the one layout that `make lint` asks for
+	@$(BIN)/ruff check --fix-only --select I hooks tests && $(BIN)/ruff format hooks tests
+	@$(MAKE) --no-print-directory -C '$(TEMPLATE)' format -o ../.venv/.installed VENV=../.venv
 
 bake: $(TOOLS) ## bake the default project into build/project
 	@$(PY) tests/bake.py $(PROJECT) $(if $(STORE),store=$(STORE)) $(ANSWERS)
 
-# The template folder installs like a generated project, into the .venv of this folder; our own tools join it.
-setup: $(TOOLS)
-	@$(MAKE) --no-print-directory -C '$(TEMPLATE)' setup VENV=../.venv
+# One environment for the tools, for the baked project, whose libraries are installed into it, and for the sources where
+# they stand, which are the same.
+setup: bake
+	@$(MAKE) --no-print-directory -C $(PROJECT) setup $(ONE)
+	@$(MAKE) --no-print-directory -C '$(TEMPLATE)' node_modules/.installed
 
-$(TOOLS): tests/requirements.txt tests/hosts/requirements.txt
+$(TOOLS): tests/requirements.txt
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "There is no '$(PYTHON)' on the PATH. Install Python 3.10 or later, or name one: make PYTHON=python3.12" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1): too old. Install Python 3.10 or later, or name one: make PYTHON=python3.12" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. Debian and Ubuntu keep that apart: apt install python3-venv" >&2; exit 2; }
 	@echo "Installing the template's tools into .venv ..."
 	@test -x $(PY) && $(PY) -c '' 2>/dev/null || { rm -rf .venv && $(PYTHON) -m venv .venv; }
-	@$(PY) -m pip install -q --disable-pip-version-check -r tests/requirements.txt -r tests/hosts/requirements.txt -c '$(TEMPLATE)/backend/constraints.txt'
+	$(call install,-r tests/requirements.txt)
+	@touch $@
+
+# The job queues and servers that tests/hosts runs the libraries in.
+$(HOSTS): tests/hosts/requirements.txt $(TOOLS)
+	@echo "Installing what the libraries are tried in into .venv ..."
+	$(call install,-r $<)
 	@touch $@
 
 # What every run of the tests has a few cases of, the same each time: here with new ones.
@@ -89,8 +114,8 @@ tests/benchmarks/ui/node_modules: tests/benchmarks/ui/package-lock.json
 	@touch $@
 
 soak: bake build/soak-tools/installed ## the servers under load and faults for MINUTES=30, SEED=...; the report is in build/soak
-	@$(MAKE) --no-print-directory -C $(PROJECT) .venv/.installed
-	@PYTHONPATH=tests build/soak-tools/bin/python -m soak --minutes $(MINUTES) $(STORE:%=--store %) $(SEED:%=--seed %)
+	@$(MAKE) --no-print-directory -C $(PROJECT) ../../.venv/.installed $(ONE)
+	@PYTHONPATH=tests build/soak-tools/bin/python -m soak --python "$(CURDIR)/$(PY)" --minutes $(MINUTES) $(STORE:%=--store %) $(SEED:%=--seed %)
 
 build/soak-tools/installed: tests/soak/requirements.txt
 	@echo "Installing what a soak needs into build/soak-tools ..."

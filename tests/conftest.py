@@ -9,7 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bake import REPOSITORY, TEMPLATE, bake, copy_repository
+from bake import REPOSITORY, bake, copy_repository
+
+PROJECT = REPOSITORY / "build" / "project"
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """No test is named after bytes: what is compressed has the time in it, and each process needs the same names."""
+    return "bytes" if isinstance(val, bytes) else None
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,17 +43,18 @@ def default_project(template: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def install_packages(project: Path) -> None:
-    """Gives a baked project the npm packages that `make setup` has put into the template folder, by links.
+    """Gives a baked project the npm packages that `make setup` has put into build/project, by links.
 
     Nothing is downloaded. Only the project's own workspace is its own.
     """
-    source, target = REPOSITORY / TEMPLATE / "node_modules", project / "node_modules"
+    source, target = PROJECT / "node_modules", project / "node_modules"
     assert source.is_dir(), "run `make setup` first"
     target.mkdir()
     for entry in source.iterdir():
         if entry.name not in ("streamator-react", "frontend", "e2e", ".installed", ".package-lock.json"):
             (target / entry.name).symlink_to(entry)
     (target / "streamator-react").symlink_to(project / "libs" / "streamator-react")
+    (target / ".installed").touch()
 
 
 def run_cli(template: Path | str, output: Path, *arguments: str, **answers: str) -> subprocess.CompletedProcess[str]:

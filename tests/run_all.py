@@ -1,11 +1,12 @@
-"""Runs all checks of the template, one after another, and ends with the sum of all test results.
+"""Runs the checks of the template, two at a time, and ends with the sum of all test results.
 
-    python tests/run_all.py [--only lint|bake|project|faults|e2e]
+    python tests/run_all.py check|test|all [--only lint|bake|project|faults|hosts|e2e|soak]
 
-Every step runs, also after one that failed, so that one run shows all there is to repair; the exit code is 1
-if any failed. The last line is `N passed, N failed`, added up from what pytest, vitest and Playwright report
-themselves. A step that should run tests and reports none counts as failed. What each test did is left in
-build/results as JUnit XML, of which the library's table of faults is made.
+Three tiers, each with all of the one before; CONTRIBUTING.md says what is in which, and what it takes. Every step runs,
+also after one that failed, so that one run shows all there is to repair; the exit code is 1 if any failed. What a step
+prints is shown when it ends, and kept in build/results beside what its tests did as JUnit XML, of which the library's
+table of faults is made. The last line is `N passed, N failed`, added up from what pytest, vitest and Playwright report
+themselves. A step that should run tests and reports none counts as failed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +29,11 @@ PROJECT = REPOSITORY / "build" / "project"
 RESULTS = REPOSITORY / "build" / "results"
 SOURCE = REPOSITORY / TEMPLATE
 PYTHON = sys.executable
+SOAK = str(REPOSITORY / "build" / "soak-tools" / "bin" / "python")
+
+TIERS = ("check", "test", "all")
+# Two cores, and most tests wait for most of their time: one lane for Python, one for JavaScript and the browser.
+LANES = ("python", "page")
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # Closing lines: "12 passed, 1 skipped in 0.51s", "Tests  1 failed | 12 passed (13)", "  12 passed (40.1s)".
@@ -40,14 +48,20 @@ GOOD, IGNORED = {"passed"}, {"skipped"}
 
 @dataclass
 class Step:
-    """One command, and what came of it."""
+    """One command, and what came of it.
+
+    Arguments:
+        tiers: those that it is in.
+        lane: which of the lanes runs it.
+    """
 
     group: str
     title: str
-    command: list[str]
+    command: Sequence[str]
+    tiers: Sequence[str]
+    lane: str = "python"
     folder: Path = REPOSITORY
     has_tests: bool = False
-    needed: bool = False  # the steps after it make no sense without it
     environment: dict[str, str] = field(default_factory=dict)
     passed: int = 0
     failed: int = 0
@@ -55,31 +69,38 @@ class Step:
     seconds: float = 0.0
     remarks: list[str] = field(default_factory=list)
 
-    def run(self) -> bool:
-        """Runs the command with its output shown, counts its tests, and tells whether all is well."""
-        print(f"\n===== {self.title} =====", flush=True)
+    def run(self) -> None:
+        """Runs the command, shows what it printed, and counts its tests."""
         start = time.monotonic()
-        with subprocess.Popen(
-            self.command,
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env={**os.environ, **self.environment},
-        ) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                sys.stdout.write(line)
-                sys.stdout.flush()
-                self._count(ANSI.sub("", line.rstrip()))
-        self.code = process.returncode
+        log = RESULTS / (re.sub(r"\W+", "-", self.title) + ".log")
+        with log.open("w") as output:
+            self.code = subprocess.run(
+                self.command,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self.environment},
+                check=False,
+            ).returncode
         self.seconds = time.monotonic() - start
+        printed = log.read_text(errors="replace")
+        for line in printed.splitlines():
+            self._count(ANSI.sub("", line.rstrip()))
         if self.has_tests and not self.passed and not self.failed:
             self.remarks.append("ran no tests")
         if self.code and not self.failed:
             self.remarks.append(f"exit code {self.code}")
+        print(f"\n===== {self.title} =====\n{printed}----- {self.verdict}: {self.title}", flush=True)
+
+    @property
+    def well(self) -> bool:
         return not self.code and not self.failed and not self.remarks
+
+    @property
+    def verdict(self) -> str:
+        counts = f", {self.passed} passed, {self.failed} failed" if self.has_tests else ""
+        return f"{'ok' if self.well else 'FAILED'} in {self.seconds:.0f} s{counts}"
 
     def _count(self, line: str) -> None:
         if not self.has_tests or not any(pattern.match(line) for pattern in CLOSING):
@@ -91,103 +112,158 @@ class Step:
                 self.failed += int(number)
 
 
-# The store, whether people sign in, and which specs (empty: all). In the generated project's own CI it is all of them.
-END_TO_END = (
-    ("memory", "none", ""),
-    ("memory", "jwt", "agents auth components dashboard generation ingest jobs library security"),
-    ("dynamo", "none", ""),
-    ("dynamo", "jwt", "auth"),
-    ("redis", "none", ""),
-    ("redis", "jwt", "auth"),
-)
+# Which pages, for which store and sign-in, before a release: all of them. What `make test` runs is in the generated
+# project's Makefile, E2E_TEST.
+END_TO_END = {
+    "test": ("memory-none", "dynamo-none", "redis-none", "redis-jwt"),
+    "all": tuple(f"{store}-{auth}" for store in ("memory", "dynamo", "redis") for auth in ("none", "jwt")),
+}
 
 
-def steps() -> list[Step]:
-    """Gives all steps in their order."""
-    make = ["make", "--no-print-directory", "--keep-going"]
+def steps(tier: str) -> list[Step]:
+    """Gives all steps of a tier, those of a lane in their order."""
+    make = ["make", "--no-print-directory", "--keep-going", "VENV=../../.venv"]
     project = [*make, "-C", str(PROJECT)]
-    own = ["hooks", "tests"]
+    in_place = ["make", "--no-print-directory", "--keep-going", "VENV=../.venv"]
+    order = [] if tier == "all" else ["-p", "no:randomly"]
+    ours = [] if tier == "all" else ["-m", "not long"]
 
     def pytest(target: str, name: str) -> list[str]:
-        return [*project, target, f"PYTEST_ARGS=--junitxml={RESULTS / name}.xml"]
+        # On a machine that has just been started, which shows in the clock: see near_zero.py.
+        early = [PYTHON, "tests/near_zero.py"] if tier == "all" else []
+        return [*early, *project, target, f"TIER={tier}", f"PYTEST_ARGS=--junitxml={RESULTS / name}.xml"]
 
-    return [
-        Step("lint", "ruff: hooks, tests", [PYTHON, "-m", "ruff", "check", *own]),
-        Step("lint", "mypy --strict: hooks, tests", [PYTHON, "-m", "mypy", *own]),
-        Step("lint", "ruff and oxlint: the template's sources", [*make, "lint", "VENV=../.venv"], SOURCE),
+    def own(folder: str, *options: str, workers: int = 2, name: str | None = None) -> list[str]:
+        report = [] if name is None else [f"--junitxml={RESULTS / name}.xml"]
+        return [PYTHON, "-m", "pytest", f"-n{workers}", *order, *ours, *options, folder, *report]
+
+    def pages(run: str) -> list[str]:
+        store, auth = run.split("-")
+        which = [f"e2e/{run}"] if tier == "test" else ["e2e-run", f"STORE={store}", f"AUTH={auth}"]
+        return [*project, *which, "PLAYWRIGHT_ARGS=--reporter=list,junit"]
+
+    every = TIERS
+    tested = TIERS[1:]
+    found = [
+        Step("lint", "ruff: hooks, tests", [PYTHON, "-m", "ruff", "check", "hooks", "tests"], every),
+        Step("lint", "layout: hooks, tests", [PYTHON, "-m", "ruff", "format", "--check", "hooks", "tests"], every),
+        Step("lint", "mypy --strict: hooks, tests", [PYTHON, "-m", "mypy", "hooks", "tests"], every),
         Step(
             "lint",
-            "mypy --strict and tsc: the template's sources",
-            [*make, "typecheck", "VENV=../.venv"],
-            SOURCE,
+            "lint and types of Python, where it stands",
+            [*in_place, "lint-python", "typecheck-streamator", "typecheck-backend", "typecheck-scripts"],
+            every,
+            folder=SOURCE,
         ),
-        # Two at a time: they mostly wait for other programs, and nothing in them is measured.
+        Step(
+            "lint",
+            "lint and types of TypeScript, where it stands",
+            [*in_place, "lint-js", "typecheck-js", "typecheck-schema"],
+            every,
+            "page",
+            folder=SOURCE,
+        ),
+        Step("project", "lint of the baked project", [*project, "lint"], every),
+        Step("project", "vitest of the baked project", [*project, "test-js"], every, "page", has_tests=True),
+        Step("project", "pytest of the baked backend", pytest("test-backend", "app"), every, has_tests=True),
+        Step("project", "pytest of the baked streamator", pytest("test-streamator", "library"), every, has_tests=True),
         Step(
             "bake",
             "bake tests",
-            [PYTHON, "-m", "pytest", "-n2", "--dist=worksteal", "-m", "not long", "tests", "--ignore=tests/faults"],
+            own("tests", "--dist=worksteal", "--ignore=tests/faults", "--ignore=tests/hosts"),
+            tested,
             has_tests=True,
         ),
-        Step("project faults e2e", "bake the default project", [PYTHON, "tests/bake.py", str(PROJECT)], needed=True),
-        Step("project faults e2e", "install the baked project", [*project, "setup"], needed=True),
-        Step("project", "lint of the baked project", [*project, "lint"]),
-        Step("project", "types of the baked project", [*project, "typecheck"]),
-        Step("project", "vitest of the baked project", [*project, "test-js"], has_tests=True),
-        Step("project", "pytest of the baked streamator", pytest("test-streamator", "library"), has_tests=True),
-        Step("project", "pytest of the baked backend", pytest("test-backend", "app"), has_tests=True),
-        Step("faults", "install dynalite", ["npm", "ci", "--silent", "--prefix", "tests/faults/dynalite"]),
+        Step("faults", "install dynalite", ["npm", "ci", "--silent", "--prefix", "tests/faults/dynalite"], tested),
         Step(
             "faults",
             "faults of the baked project",
-            [PYTHON, "-m", "pytest", "-n2", "--dist=loadfile", "tests/faults", f"--junitxml={RESULTS / 'servers.xml'}"],
+            own("tests/faults", "--dist=loadfile", name="servers"),
+            tested,
+            has_tests=True,
+        ),
+        Step(
+            "hosts",
+            "workers and servers that the libraries run in",
+            own("tests/hosts", "--dist=worksteal"),
+            tested,
             has_tests=True,
         ),
         *(
             Step(
                 "e2e",
-                f"end to end, store {store}, sign-in {auth}",
-                [
-                    *project,
-                    "e2e",
-                    f"STORE={store}",
-                    f"AUTH={auth}",
-                    f"SPECS={specs}",
-                    "PLAYWRIGHT_ARGS=--reporter=list,junit",
-                ],
+                f"end to end, {run}",
+                pages(run),
+                tested,
+                "page",
                 has_tests=True,
-                environment={"PLAYWRIGHT_JUNIT_OUTPUT_FILE": str(RESULTS / f"page-{store}-{auth}.xml")},
+                environment={"PLAYWRIGHT_JUNIT_OUTPUT_FILE": str(RESULTS / f"page-{run}.xml")},
             )
-            for store, auth, specs in END_TO_END
+            for run in END_TO_END.get(tier, ())
         ),
-        Step("all", "the table of faults", [PYTHON, "tests/faults/table.py", "--check"]),
+        *(
+            Step(
+                "soak",
+                f"two minutes of load and faults, {store}",
+                [SOAK, "-m", "soak", "--store", store, "--minutes", "2", "--rest", "0", "--python", PYTHON],
+                tested[1:],
+                "page",
+                environment={"PYTHONPATH": "tests"},
+            )
+            for store in ("memory", "dynamo", "redis")
+        ),
+        # Which schedules is for chance to say; a seed that fails is printed.
+        Step(
+            "soak",
+            "new schedules for the model",
+            [PYTHON, "-m", "pytest", "-p", "no:randomly", "tests/test_model.py"],
+            tested[1:],
+            folder=PROJECT / "libs" / "streamator",
+            has_tests=True,
+            environment={"MODEL_EXAMPLES": "75"},
+        ),
     ]
+    return [step for step in found if tier in step.tiers]
 
 
 def main() -> int:
     """Runs the steps; 0 when all is well."""
-    parser = argparse.ArgumentParser(description="Run all checks of the template.")
-    parser.add_argument("--only", choices=["lint", "bake", "project", "faults", "e2e"], help="one group of steps")
-    only = parser.parse_args().only
-    done: list[Step] = []
-    well = True
-    if only is None:
+    parser = argparse.ArgumentParser(description="Run the checks of the template.")
+    parser.add_argument("tier", choices=TIERS)
+    parser.add_argument("--only", help="one group of steps: lint, bake, project, faults, hosts, e2e, soak")
+    options = parser.parse_args()
+    whole = options.only is None
+    chosen = [step for step in steps(options.tier) if whole or step.group == options.only]
+    if not chosen:
+        parser.error(f"--only {options.only}: no step of {options.tier} is in a group of that name")
+    if whole:
         shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    for step in steps():
-        if only is not None and only not in step.group.split():
-            continue
-        done.append(step)
-        if not step.run():
-            well = False
-            if step.needed:
-                break
-    print("\n===== summary =====")
-    for step in done:
+    start = time.monotonic()
+
+    def run(lane: str) -> None:
+        for step in chosen:
+            if step.lane == lane:
+                step.run()
+
+    lanes = [threading.Thread(target=run, args=(lane,)) for lane in LANES]
+    for thread in lanes:
+        thread.start()
+    for thread in lanes:
+        thread.join()
+    if whole and options.tier == "all":
+        # Made of what all the others reported.
+        chosen.append(Step("all", "the table of faults", [PYTHON, "tests/faults/table.py", "--check"], TIERS))
+        chosen[-1].run()
+
+    print(f"\n===== make {options.tier.replace('all', 'test-all')}: {time.monotonic() - start:.0f} s =====")
+    for step in chosen:
         counts = f"{step.passed} passed, {step.failed} failed" if step.has_tests else ""
-        verdict = "FAILED" if step.code or step.failed or step.remarks else "ok"
+        verdict = "ok" if step.well else "FAILED"
         print(f"{verdict:<7}{step.seconds:6.0f} s  {step.title:<48}{counts}  {'; '.join(step.remarks)}".rstrip())
+    well = all(step.well for step in chosen)
     print("all is well" if well else "something failed: see the steps marked FAILED")
-    print(f"{sum(step.passed for step in done)} passed, {sum(step.failed for step in done)} failed")
+    print(f"{sum(step.passed for step in chosen)} passed, {sum(step.failed for step in chosen)} failed")
     return 0 if well else 1
 
 

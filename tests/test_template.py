@@ -265,8 +265,8 @@ def test_make_alone_lists_every_command(default_project: Path) -> None:
     listing = subprocess.run(["make"], cwd=default_project, capture_output=True, text=True, timeout=30)
     assert listing.returncode == 0, listing.stderr
     commands = {line.split()[0] for line in listing.stdout.splitlines() if line.startswith("  ")}
-    everyday = {"help", "setup", "dev", "test", "e2e", "demo", "build", "clean", "update"}
-    assert commands == everyday | {"user", "lint", "format", "typecheck", "check", "schema", "settings", "audit"}
+    everyday = {"help", "setup", "dev", "check", "test", "test-all", "e2e", "demo", "build", "clean", "update"}
+    assert commands == everyday | {"user", "format", "lint", "typecheck", "schema", "settings", "audit"}
 
 
 @pytest.mark.parametrize(

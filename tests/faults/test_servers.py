@@ -1,6 +1,6 @@
 """Servers of the baked project that are killed, stopped, paused and cut off, and what their viewers see of it.
 
-`make bake` and `make -C build/project setup` make the project; its servers are run by its own Python.
+`make setup` makes the project, and installs it into the environment that runs these tests.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 PROJECT = REPOSITORY / "build" / "project"
-PYTHON = str(PROJECT / ".venv" / "bin" / "python")
+PYTHON = sys.executable
 TOLD = str(Path(__file__).with_name("told.py"))
 
 Environment = dict[str, str]
@@ -42,7 +42,7 @@ Launch = Callable[..., Process]
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
     """Starts a server on the test's data; takes its environment."""
-    assert Path(PYTHON).exists(), "there is no project: run `make bake` and `make -C build/project setup`"
+    assert PROJECT.exists(), "there is no project: run `make setup`"
     running: list[Process] = []
 
     def start(*arguments: str, **environment: str) -> Process:

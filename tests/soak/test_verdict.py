@@ -37,7 +37,7 @@ def judge(
     history = Faults(stack, random.Random(0))
     history.all += faults
     job = Job(Plan("job", lines, 20.0, "completed", False), "id", SERVER, BEGAN, [of, *others])
-    return Verdicts(stack, history).later(job, of)
+    return Verdicts(stack, history, clock=lambda: ENDED_AT + 60).later(job, of)
 
 
 def fault(what: str, process: Process = SERVER, began: float = BEGAN + 15, seconds: float = 2.0) -> Fault:

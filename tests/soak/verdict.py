@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from soak.content import MAXLEN
 from soak.faults import ENDED, KILLED, PAUSED, WIPED, Faults
@@ -28,11 +29,17 @@ TOLD_SECONDS = 1.0  # by then somebody who watches a job where it runs is told o
 
 
 class Verdicts:
-    """Judges viewers. `stack` and `faults` are where they were and what has happened there."""
+    """Judges viewers.
 
-    def __init__(self, stack: Stack, faults: Faults) -> None:
+    Arguments:
+        stack, faults: where they were, and what has happened there.
+        clock: that of all times here.
+    """
+
+    def __init__(self, stack: Stack, faults: Faults, clock: Callable[[], float] = time.monotonic) -> None:
         self._stack = stack
         self._faults = faults
+        self._clock = clock
 
     def problem(self, job: Job, viewer: Viewer) -> str | None:
         """What was wrong for this viewer; None if nothing was."""
@@ -111,7 +118,8 @@ class Verdicts:
 
     def _must_be_kept(self, job: Job) -> int:
         """The id up to which the store must have the log."""
-        end = min(self._stops(job, KILLED, ENDED, before=time.monotonic()), default=time.monotonic())
+        now = self._clock()
+        end = min(self._stops(job, KILLED, ENDED, before=now), default=now)
         times = [each for viewer in job.viewers for each in viewer.transcript.times]
         settled = [seen for at, seen in times if at + SETTLED_SECONDS < end and self._faults.store_was_well(at, end)]
         return max(settled, default=0)
