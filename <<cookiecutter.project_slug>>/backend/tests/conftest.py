@@ -19,7 +19,6 @@ from app.websockets import WebSocketProtocol
 from tests.process import Process, dynamo_server, redis_server
 from tests.support import RunningApp, Web, eventually
 
-
 SERVERS = {"launch", "dynamo", "redis", "remote"}
 
 

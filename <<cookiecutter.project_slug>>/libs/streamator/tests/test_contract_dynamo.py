@@ -16,10 +16,10 @@ from streamator import DynamoStore
 from streamator.dynamo import item_size
 from streamator.testing import FaultContract, RemoteFaultContract, StoreContract
 
-pytestmark = pytest.mark.server
-
 pytest.importorskip("moto")
 from dynamo_table import THROTTLED, Table
+
+pytestmark = pytest.mark.server
 
 
 class TestDynamoStoreContract(StoreContract, FaultContract):

@@ -24,10 +24,10 @@ from streamator.dynamo import item_size
 from streamator.testing.base import messages
 from streamator.testing.outages import Viewer, transcript, until
 
-pytestmark = pytest.mark.server
-
 pytest.importorskip("moto")
 import boto3
+
+pytestmark = pytest.mark.server
 
 PATIENCE = 30.0  # seconds, where it does not matter how long it takes
 
