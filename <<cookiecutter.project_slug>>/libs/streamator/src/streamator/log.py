@@ -12,9 +12,11 @@ import contextlib
 import json
 import re
 import threading
+import warnings
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import accumulate, islice
 from operator import attrgetter
 from sys import getsizeof, maxsize
@@ -26,6 +28,7 @@ from . import wire
 from .counts import LogCounts
 from .events import Event, encode_event, encode_run
 from .options import DAY_SECONDS, MOST, check_callable, check_choice, check_count, check_number, check_timeout
+from .section import UNINTERRUPTED, Section, interrupted, later
 
 # 256 entries of 120 characters are about 50 KiB on the wire: one block is one send.
 BLOCK_ENTRIES = 256
@@ -291,7 +294,7 @@ class EventLog:
         self._raw: list[Any] = []
         # How many slots may wait there before an append has more to do: see `_settle`. -1 in a closed log.
         self._room = 3 * self._run - 1
-        self._lock = threading.Lock()
+        self._lock = Section()
         self._blocks: list[_Block] = []
         self._kept = 0  # events in the blocks
         self._last = 0  # of what is in the blocks, or lost
@@ -435,6 +438,10 @@ class EventLog:
 
     def _appended(self, text: str) -> bool:
         """What an append does but rarely: wake readers, move entries into blocks, find that the log is closed."""
+        if interrupted():
+            was_closed = self._closed
+            later(partial(self._appended if was_closed else self._appended_late, text))
+            return not was_closed
         self._wake()
         if len(self._raw) <= self._room and len(text) <= LONG_TEXT and self._block_seconds is None:
             return True
@@ -454,6 +461,11 @@ class EventLog:
         if crowded:
             self._make_room()
         return True
+
+    def _appended_late(self, text: str) -> None:
+        """`_appended`, for what was logged by whoever interrupted this thread."""
+        if not self._appended(text):
+            warnings.warn("an event came from a signal handler while its log was being closed: dropped", stacklevel=2)
 
     def _make_room(self) -> None:
         """Wait for the slowest follower; in vain, or on an event loop, give up what it has not seen."""
@@ -529,8 +541,12 @@ class EventLog:
             json_text: the last event, already encoded, in place of ``event``.
 
         Returns:
-            True for the one call that closed the log, False for every later one.
+            True for the one call that closed the log, False for every later one. For a call that interrupts another one
+            of the same thread, from a signal handler, it is closed when that one is done.
         """
+        if interrupted():
+            later(partial(self.close, event, json_text=json_text))
+            return not self._closed
         if json_text is None:
             text, level = encode_event({"event": "done", "status": "completed"} if event is None else event), _TIMELESS
         else:
@@ -583,6 +599,9 @@ class EventLog:
 
         While the job goes on, 1 MiB of its newest events are kept.
         """
+        if interrupted():
+            later(self.end)
+            return
         with self._lock:
             self._ended = True
             self._trim(ENDED_BYTES)
@@ -592,7 +611,7 @@ class EventLog:
     def disown(self) -> None:
         """Take nothing more: this process is a fork, and the job is its parent's. For the hook after a fork alone,
         which cannot know what threads that are not there any more were at."""
-        self._lock = threading.Lock()
+        self._lock = Section()
         self._armed.clear()
         self._followers = None
         self.behind = []
@@ -608,7 +627,8 @@ class EventLog:
                 signal = armed.pop()
             except IndexError:  # another thread was faster
                 return
-            signal.notify()
+            with UNINTERRUPTED:
+                signal.notify()
 
     # Under the lock
 
@@ -625,6 +645,8 @@ class EventLog:
 
     def _settle(self, run: list[Any] | None = None) -> None:
         """Move what waits (or ``run``) into blocks: it gets its ids, and is counted."""
+        if self._lock.depth > 1:  # the one that was interrupted is at it
+            return
         if run is None:
             if not self._raw or self._closed:
                 return
@@ -702,6 +724,8 @@ class EventLog:
         return low
 
     def _trim(self, size: int) -> None:
+        if self._lock.depth > 1:
+            return
         count = 0
         left = self._size
         while left > size and count < len(self._blocks):
@@ -741,6 +765,8 @@ class EventLog:
         if type(limit) is not int or limit < 1:
             check_count("limit", limit)
         with self._lock:
+            if self._lock.depth > 1:
+                return Batch()
             if after == self._last and self._raw and not self._closed:
                 self._settle_read()
             else:

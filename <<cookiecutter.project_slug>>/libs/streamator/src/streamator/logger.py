@@ -8,12 +8,14 @@ import uuid
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 from .events import INTERNAL_ONLY, LEVELS, STATUSES, VISIBILITIES, clip, encode_event, text_of
 from .log import LONG_TEXT, EventLog, on_event_loop
 from .options import check_timeout
+from .section import interrupted, later
 from .store import Job, Store, open_store
 from .tracing import Headers, JobSpan, start_span
 
@@ -184,6 +186,9 @@ class JobLogger:
         self._close(status, wait=wait)
 
     def _close(self, status: str, error: BaseException | None = None, wait: float | None = None) -> None:
+        if interrupted():  # by a signal handler, or a finalizer
+            later(partial(self._close, status, error, wait))
+            return
         if not self._log.close({"event": "done", "status": status}):
             return
         if self._span is not None:

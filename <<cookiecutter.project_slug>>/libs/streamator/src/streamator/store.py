@@ -19,6 +19,7 @@ from .errors import InvalidStore, JobExists
 from .events import check_job_id, is_job_id
 from .log import BLOCK_SECONDS, EventLog, Overflow, check_log_options
 from .options import check_count, check_number
+from .section import Section
 
 if TYPE_CHECKING:
     from .dynamo import DynamoStore as DynamoStore
@@ -80,7 +81,7 @@ NOT_CHARGED = -1
 # Every store of this process, so that a job is found by its id alone.
 _stores: weakref.WeakSet[Store] = weakref.WeakSet()
 _shared: dict[tuple[Any, ...], Store] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()
 _shared_lock = threading.RLock()
 
 
@@ -122,7 +123,7 @@ class MemoryStore:
         self._maxlen = maxlen
         self._pace = pace
         self._jobs: OrderedDict[str, Job] = OrderedDict()
-        self._jobs_lock = threading.Lock()
+        self._jobs_lock = Section()
         self._in_vain = 0
         self._totals = Totals()  # of the logs that are forgotten, and what a log does not know
         register(self)
@@ -148,7 +149,7 @@ class MemoryStore:
             if job_id in self._jobs:
                 raise JobExists(f"job id {job_id!r} is in use: give each run an id of its own, or leave job_id out")
             self._jobs[job_id] = job
-            victim = self._take_out() if len(self._jobs) > self._max_jobs else None
+            victim = self._take_out() if len(self._jobs) > self._max_jobs and self._jobs_lock.depth == 1 else None
         if victim is not None:
             victim.log.end()
         return job
@@ -186,7 +187,7 @@ class MemoryStore:
         it until it is there for readers and room is made for it; those are the calls that take longest.
         """
         with self._jobs_lock:
-            logs = [job.log for job in self._jobs.values()]
+            logs = [job.log for job in list(self._jobs.values())]
             totals = self._totals.copy()
         active = 0
         for log in logs:  # without the lock: one that is forgotten meanwhile says what was counted then
@@ -216,7 +217,7 @@ class MemoryStore:
     def _make_room(self, limit: int) -> None:
         closed: list[tuple[float, str]] = []
         sizes: list[tuple[int, str]] = []
-        for job_id, job in self._jobs.items():
+        for job_id, job in list(self._jobs.items()):  # a copy: a signal handler may begin a job
             closed_at = job.log.closed_at
             if closed_at is None:
                 sizes.append((-job.log.charged, job_id))
@@ -260,7 +261,7 @@ class MemoryStore:
         with self._jobs_lock:
             gone = [
                 job_id
-                for job_id, job in self._jobs.items()
+                for job_id, job in list(self._jobs.items())
                 if job.log.closed_at is not None and job.log.closed_at < closed_before
             ]
             for job_id in gone:
@@ -269,7 +270,7 @@ class MemoryStore:
 
     def _after_fork(self) -> None:
         """In the child: the jobs are the parent's."""
-        self._jobs_lock = threading.Lock()
+        self._jobs_lock = Section()
         jobs, self._jobs = self._jobs, OrderedDict()
         self._bytes = 0
         self._totals = Totals()
@@ -381,7 +382,7 @@ def open_store(store: str | Store = "memory", **options: Any) -> Store:
 def _after_fork() -> None:
     """In the child: the threads that held the locks are not there, and nobody sees what it would log to these jobs."""
     global _lock, _shared_lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _shared_lock = threading.RLock()
     for store in list(_stores):
         if isinstance(store, MemoryStore):
