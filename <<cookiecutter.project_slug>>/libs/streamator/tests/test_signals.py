@@ -7,6 +7,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from dynamo_server import Proxy
@@ -94,7 +95,7 @@ def finishes(work: Callable[[], object]) -> bool:
     return not thread.is_alive()
 
 
-def names(log: EventLog) -> list[str]:
+def names(log: EventLog) -> list[Any]:
     return [event.get("message", event["event"]) for event in log.read(0)]
 
 
