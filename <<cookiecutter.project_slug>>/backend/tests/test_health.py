@@ -118,9 +118,8 @@ async def test_a_database_that_refuses_a_write_is_named(database: Database) -> N
     assert problems == ["the database cannot be written: no such table: schema_versions"]
 
 
-def test_a_server_that_is_told_to_stop_is_not_ready(run_app: RunApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_told_to_stop_is_not_ready(run_app: RunApp) -> None:
     running = run_app()
-    monkeypatch.setattr("streamator.shutdown._ending_until", float("-inf"))  # restored after the test
     end_streams()  # as SIGTERM does
     answer = running.client.get("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"error": "the server is stopping"})

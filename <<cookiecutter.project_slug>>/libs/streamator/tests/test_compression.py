@@ -104,7 +104,7 @@ def test_each_send_can_be_read_at_once_and_the_end_is_a_clean_one(name: str) -> 
     asyncio.run(test())
 
 
-def test_04_a_shutdown_ends_a_compressed_stream_cleanly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_04_a_shutdown_ends_a_compressed_stream_cleanly() -> None:
     async def test() -> None:
         job = JobLogger()
         job.log("one")
@@ -115,7 +115,6 @@ def test_04_a_shutdown_ends_a_compressed_stream_cleanly(monkeypatch: pytest.Monk
         reader = read(viewer, "gzip")
         assert reader.ended and "done" not in reader.text
 
-    monkeypatch.setattr("streamator.shutdown._ending_until", float("-inf"))  # restored after the test
     asyncio.run(test())
 
 

@@ -356,7 +356,7 @@ async def test_a_cancelled_request_stays_cancelled() -> None:
         await viewer.task
 
 
-def test_04_ended_streams_have_a_clean_end_without_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_04_ended_streams_have_a_clean_end_without_done() -> None:
     async def test() -> None:
         job = JobLogger()
         job.log("hello")
@@ -370,11 +370,10 @@ def test_04_ended_streams_have_a_clean_end_without_done(monkeypatch: pytest.Monk
         assert again.sent[-1]["more_body"] is False
         assert "done" not in viewer.text + again.text
 
-    monkeypatch.setattr("streamator.shutdown._ending_until", float("-inf"))  # restored after the test
     asyncio.run(test())
 
 
-def test_04_a_stream_that_is_ended_while_it_sends_waits_for_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_04_a_stream_that_is_ended_while_it_sends_waits_for_nothing_more() -> None:
     async def test() -> None:
         job = JobLogger()
         viewer = Exchange(make_stream_response(job.job_id))
@@ -388,7 +387,6 @@ def test_04_a_stream_that_is_ended_while_it_sends_waits_for_nothing_more(monkeyp
         await asyncio.wait_for(viewer.task, 5)
         assert viewer.sent[-1]["more_body"] is False
 
-    monkeypatch.setattr("streamator.shutdown._ending_until", float("-inf"))  # restored after the test
     asyncio.run(test())
 
 

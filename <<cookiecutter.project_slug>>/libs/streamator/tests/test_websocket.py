@@ -361,9 +361,7 @@ async def test_a_paused_client_gets_heartbeats_alone_and_then_goes_on_where_it_w
 
 
 @pytest.mark.parametrize("how", ["leaves", "server ends"])
-def test_a_paused_client_ends_like_any_other(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamator.shutdown._ending_until", float("-inf"))  # restored after the test
-
+def test_a_paused_client_ends_like_any_other(how: str) -> None:
     async def test() -> None:
         job = JobLogger()
         viewer = Socket(WebSocketApp(job.job_id))

@@ -12,6 +12,7 @@ from typing import Any, Final
 from .fault import StoreFault, as_fault
 from .log import EventLog
 from .mirror import FIND_TRIES, FRESH_SECONDS, GRACE_JOBS, MIRROR_IDLE_SECONDS, Mirror, Mirrors
+from .private_loop import run_alone
 from .record import Reader, Row
 
 READ_ROWS: Final = 1_000
@@ -80,14 +81,15 @@ class StreamMirrors(Mirrors[_Mirror]):
                 loop.call_soon_threadsafe(changed.set)
 
     def _read(self) -> None:
-        asyncio.run(_Session(self).run())
+        run_alone(_Session(self, threading.current_thread()).run())
 
 
 class _Session:
     """The thread's work, from the first job that is asked for until there is none."""
 
-    def __init__(self, mirrors: StreamMirrors) -> None:
+    def __init__(self, mirrors: StreamMirrors, thread: threading.Thread) -> None:
         self._of = mirrors
+        self._thread = thread
         self._reader = mirrors._open_reader()
         self._changed = asyncio.Event()
         self._asked_at: dict[str, float] = {}
@@ -100,7 +102,7 @@ class _Session:
 
     async def run(self) -> None:
         of = self._of
-        me = threading.current_thread()
+        me = self._thread
         # From here on a notice is heard; what was asked before is seen by the first look.
         of._changed, of._loop = self._changed, asyncio.get_running_loop()
         try:

@@ -18,8 +18,9 @@ from . import shutdown, wire
 from .errors import InvalidStore, StoreError
 from .events import is_job_id
 from .filters import Filter
-from .log import EventLog
+from .log import EventLog, running_loop
 from .permission import Permission, permission_of
+from .serving import address_of
 from .store import Store, find_job, open_store, stores
 from .stream import Follow
 
@@ -70,8 +71,7 @@ class Viewer:
         self.stuck = False
 
     def __enter__(self) -> None:
-        shutdown.add(self)
-        self.task = asyncio.current_task()
+        self.task = asyncio.current_task(running_loop())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -105,8 +105,9 @@ class Viewer:
             batches.stop()
 
     def permitted(self, scope: Scope) -> None:
-        """For how long the request may be answered."""
+        """For how long the request may be answered: while it is permitted, and while its server runs."""
         self.permission = permission_of(scope, self.job_id)
+        shutdown.add(self, address_of(scope))
 
     @property
     def lag(self) -> int | None:

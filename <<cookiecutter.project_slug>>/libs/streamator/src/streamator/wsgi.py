@@ -8,26 +8,20 @@ notices, at the next heartbeat, that a client has left or takes nothing.
 
 from __future__ import annotations
 
-import asyncio
-import os
-import threading
-from collections.abc import Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 from . import shutdown, wire
 from .compression import Encoder
 from .filters import DEFAULT_FILTER, Filter, check_filter
 from .log import Batch, EventLog
 from .options import check_cursor, check_flag, check_kind
+from .private_loop import private_loop, run
+from .serving import gunicorn_worker
 from .store import Store
 from .stream import HEARTBEAT_SECONDS, Follow, check_heartbeat
 from .view import view_of
 from .viewer import RETRY_MS, find_log, given_store, snapshot_json
-
-_Result = TypeVar("_Result")
-
-_lock = threading.Lock()
-_loop: asyncio.AbstractEventLoop | None = None
 
 
 class EventStream(Iterator[bytes]):
@@ -71,9 +65,9 @@ class EventStream(Iterator[bytes]):
         if self._closed:
             raise StopIteration
         if self._follow is None:
-            _run(self._begin())
+            run(self._begin(gunicorn_worker()))
             return self._encoded(wire.opening(RETRY_MS))
-        batch = _run(self._read(self._follow))
+        batch = run(self._read(self._follow))
         if batch is None:
             self.close()
             if self._encoder is None:
@@ -90,14 +84,14 @@ class EventStream(Iterator[bytes]):
         """Be done with it, from any thread; quiet if that is known."""
         self._closed = True
         if self._follow is not None:
-            _private_loop().call_soon_threadsafe(self._leave, self._follow)
+            private_loop().call_soon_threadsafe(self._leave, self._follow)
 
     # On the private loop
 
-    async def _begin(self) -> None:
+    async def _begin(self, worker: Any) -> None:
         self._follow = self._view.follow(self._log, self._after, self._heartbeat)
         shutdown.count_opened(self.transport, resumed=self._follow.seen > 0)
-        shutdown.add(self)
+        shutdown.add(self, worker=worker)
 
     async def _read(self, batches: Follow) -> Batch | None:
         return await anext(batches, None)
@@ -130,35 +124,11 @@ def find(job_id: str, store: Store | None = None) -> EventLog | None:
     Raises:
         StoreError: the job was not found, and a store cannot be read.
     """
-    return _run(find_log(job_id, given_store(store, {})))
+    return run(find_log(job_id, given_store(store, {})))
 
 
 def snapshot(log: EventLog, after: int = 0, filter: Filter | None = DEFAULT_FILTER) -> bytes:
     """What a poll is answered, as JSON: ``{"logs": [...events after the id], "next": 7, "closed": false}``."""
     check_cursor("after", after)
     check_filter(filter)
-    return _run(snapshot_json(log, after, filter))
-
-
-def _run(work: Coroutine[Any, Any, _Result]) -> _Result:
-    return asyncio.run_coroutine_threadsafe(work, _private_loop()).result()
-
-
-def _private_loop() -> asyncio.AbstractEventLoop:
-    global _loop
-    with _lock:
-        if _loop is None:
-            _loop = asyncio.new_event_loop()
-            threading.Thread(target=_loop.run_forever, name="streamator-wsgi", daemon=True).start()
-        return _loop
-
-
-def _after_fork() -> None:
-    """In the child: the loop's thread is not there."""
-    global _lock, _loop
-    _lock = threading.Lock()
-    _loop = None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    return run(snapshot_json(log, after, filter))
