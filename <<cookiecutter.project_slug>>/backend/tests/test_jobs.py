@@ -74,18 +74,25 @@ async def test_a_job_that_returns_is_completed_with_its_result(tmp_path: Path) -
         assert row.finished_at >= row.created_at
 
 
-async def test_an_exception_is_an_error_entry_and_then_done_failed(tmp_path: Path) -> None:
+async def test_an_exception_is_an_error_entry_and_then_done_failed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def work(emitter: JobEmitter) -> None:
         raise ZeroDivisionError("by nothing")
 
     async with runner_on(tmp_path) as (runner, _, store):
         job = await runner.start("test", "x", work)
         found = await events(store, job.job_id)
-        assert lines(found) == [("error", "Unexpected ZeroDivisionError: by nothing")]
+        told = "Unexpected ZeroDivisionError: the server made a mistake; its log says more."
+        assert lines(found) == [("error", told)]
         assert found[-1]["status"] == "failed"
         ended = await runner.get(job.job_id, user=LOCAL_USER)
         assert ended is not None
-        assert (ended.status, ended.error) == ("failed", "Unexpected ZeroDivisionError: by nothing")
+        assert (ended.status, ended.error) == ("failed", told)
+    (record,) = [each for each in caplog.records if each.exc_info]
+    assert record.name == "app.jobs.runner"
+    assert job.job_id in record.getMessage()
+    assert "ZeroDivisionError: by nothing" in caplog.text  # for whoever runs the server, and nobody else
 
 
 async def test_an_expected_failure_is_shown_in_its_own_words(tmp_path: Path) -> None:

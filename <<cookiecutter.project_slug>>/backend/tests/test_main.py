@@ -69,15 +69,16 @@ def test_a_crash_in_a_job_is_an_error_entry_and_then_done_failed(run_app: RunApp
     running = run_app(features=(jobs_for_tests,))
     job_id = running.client.post("/api/test/crash").json()
     found = running.events(job_id)
+    told = "Unexpected RuntimeError: the server made a mistake; its log says more."
     assert [event.get("message") for event in found] == [
         "so far so good",
-        "Unexpected RuntimeError: out of luck",
+        told,
         None,
     ]
     assert found[1]["level"] == "error"
     assert (found[-1]["event"], found[-1]["status"]) == ("done", "failed")
     job = running.client.get(f"/api/jobs/{job_id}").json()
-    assert (job["status"], job["error"]) == ("failed", "Unexpected RuntimeError: out of luck")
+    assert (job["status"], job["error"]) == ("failed", told)
 
 
 def test_a_job_is_cancelled_by_its_route(run_app: RunApp, jobs_for_tests: Feature) -> None:

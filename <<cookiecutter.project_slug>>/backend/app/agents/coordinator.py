@@ -160,7 +160,8 @@ class Coordinator:
         except Exception as error:
             logger.exception("the %s could not work on the document %s", name, document.id)
             await self._findings.add(name, document, {}, failed=True)
-            log.complete_activity(activity, f"{title}: {type(error).__name__}: {error}", status="failed")
+            mistake = f"unexpected {type(error).__name__}; the server's log says more"
+            log.complete_activity(activity, f"{title}: {mistake}", status="failed")
         else:
             await self._findings.add(name, document, outcome.found, index=outcome.index)
             log.complete_activity(activity, f"{title}: {outcome.message}")

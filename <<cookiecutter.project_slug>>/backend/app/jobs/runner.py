@@ -364,8 +364,8 @@ class JobRunner:
 
 
 def _reason(error: BaseException) -> str:
-    """What a failed job says: the sentence of a `JobError`, the name and text of anything else."""
-    text = str(error).strip()
-    if isinstance(error, JobError) and text:
+    """What a failed job says: the sentence of a `JobError`, the name alone of anything else, whose text was not written
+    for users and may hold what is not theirs."""
+    if isinstance(error, JobError) and (text := str(error).strip()):
         return text
-    return f"Unexpected {type(error).__name__}: {text}" if text else f"Unexpected {type(error).__name__}"
+    return f"Unexpected {type(error).__name__}: the server made a mistake; its log says more."

@@ -9,6 +9,8 @@ import pytest
 from dynamo_server import Proxy, moto
 from redis_server import RedisServer
 
+from streamator.dropped import end_dropped
+
 pytest.register_assert_rewrite("streamator.testing")
 
 SERVERS = {"server", "proxy", "redis_server"}
@@ -59,6 +61,13 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
+
+
+@pytest.fixture(autouse=True)
+def _dropped_loggers_are_this_tests_own() -> Iterator[None]:
+    """What is warned of the loggers that a test leaves open is not heard by the next one."""
+    yield
+    end_dropped()
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
+import sys
 import threading
 import warnings
 import weakref
@@ -14,7 +16,11 @@ import pytest
 
 import streamator.events
 from streamator import JobEmitter, JobLogger, MemoryStore
+from streamator.emitter import start_reaper
 from streamator.testing import collect
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import BaseExceptionGroup
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -169,7 +175,69 @@ def test_an_error_after_the_job_closed_its_log_is_left_to_asyncio(store: MemoryS
     run(main())
 
 
-def test_a_tracked_task_is_kept_until_it_ends_and_no_longer(store: MemoryStore) -> None:
+def test_the_traceback_of_a_task_that_raises_is_in_the_log_with_its_job(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def breaks(job: JobEmitter) -> None:
+        raise OSError("postgres://ada:secret@db")
+
+    async def main() -> JobEmitter:
+        job = JobEmitter(store, error_text=lambda error: "It did not work. Try again.")
+        job.track(asyncio.create_task(breaks(job)))
+        assert [event.get("message") for event in await ended(store, job)] == ["It did not work. Try again.", None]
+        return job
+
+    job = run(main())
+    (record,) = caplog.records
+    assert (record.name, record.levelname, record.__dict__["job_id"]) == ("streamator", "ERROR", job.job_id)
+    assert job.job_id in record.getMessage()
+    assert "in breaks" in caplog.text and "OSError: postgres://ada:secret@db" in caplog.text
+
+
+@pytest.mark.parametrize("how", ["cancelled", "completed", "waits for another"])
+def test_a_task_that_does_not_fail_leaves_no_traceback(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    async def main() -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        job = JobEmitter(store)
+        job.track(future)
+        if how == "cancelled":
+            future.cancel()
+        elif how == "completed":
+            future.set_result(None)
+        else:
+            future.set_exception(BaseExceptionGroup("all cancelled", [asyncio.CancelledError()]))
+        status = "completed" if how == "completed" else "cancelled"
+        assert await ended(store, job) == [{"event": "done", "status": status}]
+
+    run(main())
+    assert caplog.records == []
+
+
+def test_a_task_that_exits_without_an_error_completes_the_job(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(job: JobEmitter) -> None:
+        sys.exit(0)
+
+    jobs = []
+
+    async def main() -> None:
+        jobs.append(tracked(store, work)[0])
+        await asyncio.sleep(60)
+
+    with pytest.raises(SystemExit):
+        asyncio.run(main())
+    assert so_far(store, jobs[0]) == [{"event": "done", "status": "completed"}]
+    assert caplog.records == []
+
+
+def test_a_tracked_task_is_kept_until_it_ends_and_no_longer(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("streamator"), "disabled", True)  # pytest keeps the traceback that is logged
+
     class Payload:
         pass
 
@@ -208,6 +276,46 @@ def test_cancelling_a_job_whose_loop_is_closed_says_no(store: MemoryStore) -> No
     other.track(loop.create_future())
     loop.close()
     assert JobEmitter.cancel(other.job_id) is False
+
+
+def test_a_tracked_job_that_nobody_else_holds_is_not_dropped(store: MemoryStore) -> None:
+    async def main() -> None:
+        go = asyncio.Event()
+        job = JobEmitter(store, job_id="tracked")
+        job.track(asyncio.create_task(go.wait()))
+        del job
+        gc.collect()
+        await asyncio.sleep(0)
+        go.set()
+        assert [event["status"] for event in await collect(store, "tracked")] == ["completed"]
+
+    run(main())
+
+
+class BrokenStore(MemoryStore):
+    def evict(self, *, closed_before: float) -> int:
+        raise ConnectionError("the store is away")
+
+
+def test_the_reaper_outlives_a_store_that_raises_and_reaps_the_others(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = [BrokenStore() for _ in range(3)]  # some before, some after the one that works
+
+    async def main() -> None:
+        reaper = asyncio.create_task(start_reaper(ttl_seconds=0, interval=0.001))
+        for n in range(3):
+            JobEmitter(store, job_id=f"job-{n}").close()
+            while JobEmitter.exists(f"job-{n}"):
+                assert not reaper.done()
+                await asyncio.sleep(0.001)
+        reaper.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reaper
+
+    run(main())
+    assert "BrokenStore could not forget" in caplog.text and "ConnectionError: the store is away" in caplog.text
+    assert len(broken) == 3
 
 
 # By id

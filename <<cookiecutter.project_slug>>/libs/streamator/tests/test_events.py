@@ -6,14 +6,19 @@ import json
 import math
 import threading
 import uuid
+from array import array
 from collections import OrderedDict, UserDict
 from collections.abc import Iterator, Mapping
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, IntEnum
+from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+import pydantic
 import pytest
 
 from streamator import EventLog, InvalidJobId, JobEmitter, JobLogger, MemoryStore
@@ -93,6 +98,10 @@ class RaisesAtItsClass(Raises):
 
 class Color(Enum):
     RED = 1
+
+
+class Size(IntEnum):
+    SMALL = 3
 
 
 class BrokenMapping(Mapping[str, Any]):
@@ -185,12 +194,96 @@ def test_43_nan_and_the_infinities_become_their_string(value: Any, arrives: Any)
         ({1}, "{1}"), (frozenset(), "frozenset()"), (b"a", "b'a'"), (Decimal("1.50"), "1.50"), ((1, 2), [1, 2]),
         (uuid.UUID(int=5), "00000000-0000-0000-0000-000000000005"), (1 + 2j, "(1+2j)"),
         (OrderedDict(a=OrderedDict()), {"a": {}}), (UserDict({"a": UserDict(b=1)}), {"a": {"b": 1}}),
-        (MappingProxyType({"a": {1}}), {"a": "{1}"}), (Color.RED, "Color.RED"), (2**100, 2**100),
+        (MappingProxyType({"a": {1}}), {"a": "{1}"}), (PurePosixPath("/a/b"), "/a/b"), (2**100, 2**100),
         ({1: "a", None: "b", 2.5: "c"}, {"1": "a", "null": "b", "2.5": "c"}),
     ],
 )  # fmt: skip
 def test_44_a_value_that_json_cannot_hold_becomes_its_string(value: Any, arrives: Any) -> None:
     assert sent({"event": "x", "value": value}) == {"event": "x", "value": arrives}
+
+
+@dataclass
+class Point:
+    x: Any
+    when: datetime
+    token: str = field(default="secret", repr=False)
+
+
+class Page(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+    url: pydantic.HttpUrl = pydantic.HttpUrl("https://example.com")
+    key: pydantic.SecretStr = pydantic.SecretStr("secret")
+    color: Color = Color.RED
+    scores: Any = None
+
+
+class RaisingModel(pydantic.BaseModel):
+    value: int = 1
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        raise OSError("no dump")
+
+
+NOON = datetime(2026, 1, 2, 12, 30, tzinfo=timezone.utc)
+URL = "https://example.com/"
+
+
+@pytest.mark.parametrize(
+    ("value", "arrives"),
+    [
+        (np.int64(5), 5), (np.uint8(255), 255), (np.float32(0.5), 0.5), (np.float64(2.5), 2.5), (np.bool_(True), True),
+        (np.float16("nan"), "nan"), (np.arange(6).reshape(2, 3), [[0, 1, 2], [3, 4, 5]]), (np.array([]), []),
+        (np.array([1.5, np.inf]), [1.5, "inf"]), (np.array(["a", None], dtype=object), ["a", None]),
+        (np.datetime64("2026-01-02T03:04:05", "ns"), "2026-01-02T03:04:05.000000000"),
+        (np.array(["2026-01-02"], dtype="datetime64[D]"), ["2026-01-02"]), (np.longdouble(1.5), "1.5"),
+        (array("d", [1.5, 2]), [1.5, 2.0]),
+        (Point(np.int32(1), NOON), {"x": 1, "when": "2026-01-02T12:30:00+00:00"}), (Point, str(Point)),
+        (Page(), {"url": URL, "key": "**********", "color": 1, "scores": None}),
+        (Page(scores=np.arange(2)), {"url": URL, "key": "**********", "color": 1, "scores": [0, 1]}),
+        (Color.RED, 1), (Size.SMALL, 3), ({Color.RED: 1, Size.SMALL: 2}, {"1": 1, "3": 2}),
+        (NOON, "2026-01-02T12:30:00+00:00"), (NOON.date(), "2026-01-02"), (NOON.time(), "12:30:00"),
+        (timedelta(minutes=1.5), 90.0),
+    ],
+)  # fmt: skip
+def test_44_a_value_with_a_form_in_json_has_that_form(value: Any, arrives: Any) -> None:
+    assert sent({"event": "x", "value": value}) == {"event": "x", "value": arrives}
+    beside_nan = {"event": "x", "in": [{"value": value}], "nan": math.nan}
+    assert sent(beside_nan) == {"event": "x", "in": [{"value": arrives}], "nan": "nan"}
+
+
+def test_45_of_a_huge_array_its_summary_is_kept_and_the_event_with_it() -> None:
+    got = sent({"event": "x", "pixels": np.zeros(10_000_000), "kept": 1})
+    assert got["kept"] == 1 and got["pixels"].startswith("[0. 0. 0. ... 0.")
+
+
+class OwnList:
+    def tolist(self) -> Any:
+        return [self, self]
+
+    def __len__(self) -> int:
+        return 2
+
+
+class NoShape(OwnList):
+    shape = "ab"
+
+
+class Metaclass(type):
+    def __getattribute__(cls, name: str) -> Any:
+        if name in ("model_dump", "tolist"):
+            raise OSError("asked")
+        return super().__getattribute__(name)
+
+
+class AsksBack(metaclass=Metaclass):
+    pass
+
+
+def test_44_a_value_whose_form_cannot_be_had_says_so_in_its_place() -> None:
+    unset = Point.__new__(Point)
+    for value in (RaisingModel(), unset, OwnList(), NoShape(), AsksBack()):
+        got = sent({"event": "x", "value": value, "kept": 1})
+        assert got["kept"] == 1 and type(value).__name__ in json.dumps(got["value"])
 
 
 def test_44_one_value_that_is_hostile_takes_no_other_with_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import subprocess
@@ -10,15 +11,21 @@ import sys
 import threading
 import time
 import uuid
+import warnings
 from enum import Enum
 from typing import Any
 
+import anyio
 import pytest
 
-from streamator import InvalidJobId, JobExists, JobLogger, MemoryStore
+from streamator import InvalidJobId, JobExists, JobLogger, MemoryStore, follow
+from streamator.dropped import end_dropped
 from streamator.events import LEVELS
 from streamator.testing import collect
 from streamator.testing.base import in_threads
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import BaseExceptionGroup, ExceptionGroup
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -183,10 +190,230 @@ def test_53_an_exception_of_any_kind_and_size_is_logged(store: MemoryStore) -> N
     with pytest.raises(ValueError), JobLogger(store, job_id="long"):
         raise ValueError("x\n" * 1_000_000)
     assert "truncated" in events(store, "long")[0]["message"]
-    for kind in (KeyboardInterrupt, SystemExit):
-        with pytest.raises(kind), JobLogger(store, job_id=kind.__name__):
-            raise kind
-        assert [event.get("status") for event in events(store, kind.__name__)] == [None, "failed"]
+
+
+def leaves(store: MemoryStore, error: BaseException) -> tuple[list[str], str]:
+    """The entries and the status of a job whose block this exception leaves."""
+    with pytest.raises(type(error)), JobLogger(store) as job:
+        raise error
+    *entries, done = events(store, job.job_id)
+    assert all(entry["level"] == "error" for entry in entries)
+    return [entry["message"] for entry in entries], done["status"]
+
+
+@pytest.mark.parametrize("code", [None, 0, False])
+def test_an_exit_that_says_all_is_well_completes_the_job(store: MemoryStore, code: Any) -> None:
+    assert leaves(store, SystemExit(code)) == ([], "completed")
+    assert leaves(store, SystemExit()) == ([], "completed")
+
+
+@pytest.mark.parametrize("code", [1, 255, True, "no such file", 0.0, "", [], "0"])
+def test_53_any_other_exit_fails_it(store: MemoryStore, code: Any) -> None:
+    assert leaves(store, SystemExit(code)) == ([f"SystemExit: {code}".removesuffix(": ")], "failed")
+
+
+def test_an_interrupted_job_is_cancelled(store: MemoryStore) -> None:
+    assert leaves(store, KeyboardInterrupt()) == ([], "cancelled")
+    assert leaves(store, GeneratorExit()) == ([], "cancelled")
+
+
+def test_53_the_entry_of_a_group_names_its_causes(store: MemoryStore) -> None:
+    inner = ExceptionGroup("inner", [KeyError("k"), OSError("disk")])
+    (text,), status = leaves(store, ExceptionGroup("outer", [ValueError("bad"), inner, TypeError()]))
+    assert text.startswith("ExceptionGroup: outer (3 sub-exceptions): ") and status == "failed"
+    assert text.endswith(": ValueError: bad; KeyError: 'k'; OSError: disk; TypeError")
+    (text,), _ = leaves(store, ExceptionGroup("many", [ValueError(n) for n in range(1_000)]))
+    assert "ValueError: 9; and 990 more" in text and "ValueError: 10" not in text
+    (text,), _ = leaves(store, ExceptionGroup("long", [ValueError("x" * 1_000_000)] * 10))
+    assert len(text) < 70_000
+    deep: Exception = ValueError("at the bottom")
+    for _ in range(5_000):
+        deep = ExceptionGroup("deep", [deep])
+    (text,), _ = leaves(store, deep)
+    assert text.endswith(": ValueError: at the bottom")
+
+
+def test_the_worst_of_a_group_is_the_jobs_status(store: MemoryStore) -> None:
+    cancelled, exited = asyncio.CancelledError(), SystemExit(0)
+    for causes, status in (
+        ([cancelled], "cancelled"), ([exited], "completed"), ([exited, cancelled], "cancelled"),
+        ([cancelled, ValueError("bad")], "failed"), ([SystemExit(3), exited], "failed"),
+    ):  # fmt: skip
+        entries, found = leaves(store, BaseExceptionGroup("group", causes))
+        assert found == status and len(entries) == (status == "failed")
+
+
+def test_the_error_of_a_task_group_names_its_cause(store: MemoryStore) -> None:
+    async def fails() -> None:
+        raise ValueError("the cause")
+
+    async def main() -> None:
+        async with JobLogger(store, job_id="job"), anyio.create_task_group() as tasks:
+            tasks.start_soon(fails)
+
+    with pytest.raises(ExceptionGroup):
+        asyncio.run(main())
+    entry, done = events(store, "job")
+    assert entry["message"].endswith("ValueError: the cause") and done["status"] == "failed"
+
+
+# What viewers are told of an error
+
+
+def test_a_job_says_what_viewers_are_told_of_its_error(store: MemoryStore) -> None:
+    with pytest.raises(OSError), JobLogger(store, error_text=lambda error: "The disk is full.") as job:
+        raise OSError("/srv/secret: no space")
+    assert [event.get("message") for event in events(store, job.job_id)] == ["The disk is full.", None]
+
+
+def raises(error: BaseException) -> str:
+    raise LookupError("in it")
+
+
+@pytest.mark.parametrize(
+    ("error_text", "told"), [(raises, ["LookupError"]), (lambda error: "", []), (lambda _: None, [])]
+)
+def test_where_that_gives_nothing_it_is_the_type_alone(
+    store: MemoryStore, error_text: Any, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(OSError), JobLogger(store, error_text=error_text) as job:
+        raise OSError("secret")
+    assert [event.get("message") for event in events(store, job.job_id)] == ["OSError", None]
+    assert [record.exc_info[0].__name__ for record in caplog.records if record.exc_info and record.exc_info[0]] == told
+
+
+# Dropped without close()
+
+
+async def seen(store: MemoryStore, job_id: str) -> list[dict[str, Any]]:
+    return [event async for batch in follow(store.get(job_id).log) for event in batch]  # type: ignore[union-attr]
+
+
+def assert_ended(got: list[dict[str, Any]], caplog: pytest.LogCaptureFixture, job_id: str) -> None:
+    assert [event["event"] for event in got] == ["log", "log", "done"] and got[2]["status"] == "failed"
+    assert got[1]["level"] == "error" and "dropped without close()" in got[1]["message"]
+    (record,) = [record for record in caplog.records if job_id in record.getMessage()]
+    assert record.name == "streamator" and "use `with` or track()" in record.getMessage()
+    assert record.__dict__["job_id"] == job_id
+
+
+def test_the_viewers_of_a_logger_that_is_dropped_see_its_end(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        job = JobLogger(store)
+        job_id = job.job_id
+        job.log("x")
+        viewer = asyncio.create_task(seen(store, job_id))
+        await asyncio.sleep(0)
+        gc.disable()  # it is known at once, not at the next collection
+        try:
+            del job
+            assert_ended(await asyncio.wait_for(viewer, 15), caplog, job_id)
+        finally:
+            gc.enable()
+
+    asyncio.run(main())
+
+
+def test_one_that_is_dropped_in_a_cycle_ends_with_it_whatever_locks_are_held(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = JobLogger(store)
+    job_id = job.job_id
+    job.log("x")
+    found = store.get(job_id)
+    assert found is not None
+    cycle: list[Any] = [job]
+    cycle.append(cycle)
+    del cycle, job
+    with found.log._lock, store._jobs_lock:  # as where a collection begins in the middle of a read, or of a create
+        gc.collect()
+    assert_ended(asyncio.run(asyncio.wait_for(seen(store, job_id), 15)), caplog, job_id)
+
+
+def test_a_thousand_that_are_dropped_at_once_all_end(store: MemoryStore) -> None:
+    before = threading.active_count()
+    jobs = [JobLogger(store, job_id=f"job-{n}") for n in range(1_000)]
+    jobs.append(jobs)  # type: ignore[arg-type]
+    del jobs
+    gc.collect()
+    for n in range(1_000):
+        assert events(store, f"job-{n}")[-1]["status"] == "failed"
+    assert threading.active_count() <= before + 1
+
+
+def test_one_whose_methods_are_still_held_is_not_dropped(store: MemoryStore) -> None:
+    log = JobLogger(store, job_id="job").log  # what a thread was given
+    gc.collect()
+    log("still open")
+    assert [event["event"] for event in so_far(store, "job")] == ["log"]
+
+
+def test_one_that_was_closed_is_dropped_without_a_word(store: MemoryStore, caplog: pytest.LogCaptureFixture) -> None:
+    JobLogger(store, job_id="closed").close()
+    with JobLogger(store, job_id="block"):
+        pass
+    with pytest.raises(JobExists):
+        JobLogger(store, job_id="block")
+    gc.collect()
+    end_dropped()
+    assert "'closed'" not in caplog.text and "'block'" not in caplog.text and len(events(store, "closed")) == 1
+
+
+EXIT = """
+from streamator import JobLogger
+job = JobLogger(job_id="global")
+job.log("x")
+cycle = [JobLogger(job_id="cycle")]
+cycle.append(cycle)
+"""
+
+
+def test_the_end_of_the_process_makes_no_noise_about_open_loggers() -> None:
+    command = [sys.executable, "-X", "dev", "-c", EXIT]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+# Where logging and a job's log meet
+
+
+class IntoJob(logging.Handler):
+    """What is logged is shown in a job's log, under whatever name logging has for its level."""
+
+    def __init__(self, job: JobLogger) -> None:
+        super().__init__()
+        self.job = job
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.job.log(self.format(record), level=record.levelname)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_handler_over_a_job_does_not_recurse_where_warnings_are_captured(store: MemoryStore, closed: bool) -> None:
+    job = JobLogger(store)
+    if closed:
+        job.close()
+    handler = IntoJob(job)
+    root = logging.getLogger()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        root.addHandler(handler)
+        logging.captureWarnings(True)
+        try:
+            root.warning("of level WARNING, which is none of ours")
+            job.log("of level LOUD", "LOUD")
+            job.log("whose", visibility="nobody")
+        finally:
+            logging.captureWarnings(False)
+            root.removeHandler(handler)
+    texts = [event.get("message", "") for event in so_far(store, job.job_id)]
+    if closed:
+        assert texts == [""]  # done
+    else:
+        warned = [text for text in texts if "UserWarning: unknown" in text]
+        assert len(warned) == 3 and len(texts) == 6  # each of the three calls, and one warning of each
 
 
 def test_a_cancelled_block_is_cancelled_and_no_error(store: MemoryStore) -> None:

@@ -106,7 +106,7 @@ def test_every_event_of_a_job_is_counted_at_once_and_the_job_until_its_end() -> 
 def test_no_label_holds_a_job_s_id_and_there_are_as_many_series_with_a_thousand_jobs() -> None:
     store = MemoryStore()
     metrics = Metrics(store)
-    JobLogger(store, job_id="the-first")
+    _first = JobLogger(store, job_id="the-first")
     before = set(scrape(metrics))
     for n in range(1_000):
         JobLogger(store, job_id=f"another-{n}").close()
@@ -119,6 +119,7 @@ def test_totals_do_not_fall_where_a_job_is_forgotten_during_a_scrape_and_goes_on
     store = MemoryStore(max_jobs=2)
     metrics = Metrics(store)
     first, second = JobLogger(store), JobLogger(store)
+    others: list[JobLogger] = []
     log = log_of(store, first)
 
     class Interrupted:
@@ -129,8 +130,7 @@ def test_totals_do_not_fall_where_a_job_is_forgotten_during_a_scrape_and_goes_on
         def counts(self, final: bool = False) -> Any:
             if not self.interrupted:
                 self.interrupted = True
-                for _ in range(2):
-                    JobLogger(store)
+                others.extend(JobLogger(store) for _ in range(2))
                 second.log("too late")
             return log.counts(final=final)
 
@@ -321,7 +321,8 @@ def test_two_apps_in_one_process_each_tell_of_their_own_store() -> None:
     apps = [FastAPI(), FastAPI()]
     for app, store in zip(apps, stores, strict=True):
         add_metrics_route(app, store=store)
-    JobLogger(stores[1]).log("x")
+    job = JobLogger(stores[1])
+    job.log("x")
     with serving(apps[0]) as first, serving(apps[1]) as second:
         found = [series(httpx.get(f"http://{at}/metrics").text) for at in (first, second)]
     assert [value(each, "events_published_total", store="memory") for each in found] == [0, 1]

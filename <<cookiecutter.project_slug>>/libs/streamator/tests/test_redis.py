@@ -122,8 +122,8 @@ def test_the_jobs_begun_last_are_listed_with_their_state(make: Make, redis_serve
         JobLogger(store, job_id=f"job{n}").close(status)
         assert store.flush() == 0
         time.sleep(0.002)  # they are listed by the millisecond
-    JobLogger(store, job_id="open")
-    producer = script("JobLogger(store, job_id='dead')\nstore.flush()\ntime.sleep(60)", redis_server, prefix)
+    _open = JobLogger(store, job_id="open")
+    producer = script("job = JobLogger(store, job_id='dead')\nstore.flush()\ntime.sleep(60)", redis_server, prefix)
     reader = make()
     until(lambda: len(run(reader.jobs())) == 5)
     producer.kill()
@@ -188,13 +188,24 @@ def test_a_short_script_leaves_its_log_behind(redis_server: RedisServer, prefix:
     assert messages(events) == ["x"] and events[-1]["status"] == "completed"
 
 
+def test_a_script_that_drops_its_logger_and_ends_leaves_a_log_that_has_failed(
+    redis_server: RedisServer, prefix: str, make: Make
+) -> None:
+    code = "def main():\n    job = JobLogger(store, job_id='job')\n    job.log('x')\nmain()"
+    assert script(code, redis_server, prefix).wait(20) == 0
+    events = run(transcript(make(), "job"))
+    assert messages(events)[0] == "x" and "dropped without close()" in messages(events)[1]
+    assert events[-1]["status"] == "failed"
+
+
 def test_a_job_that_its_process_has_let_go_of_is_lost(make: Make) -> None:
     writer, reader = make(max_jobs=1), make()
     job = JobLogger(writer, job_id="job")
     job.log("x")
     viewer = Viewer(reader, "job")
     until(lambda: viewer.messages == ["x"])
-    JobLogger(writer, job_id="another").log("y")  # its producer gives signs of life
+    another = JobLogger(writer, job_id="another")
+    another.log("y")  # its producer gives signs of life
     assert [event["event"] for event in viewer.join()] == ["log", "status"]
 
 
@@ -241,7 +252,7 @@ def test_a_job_that_is_stored_a_moment_later_is_found(make: Make) -> None:
     async def ask() -> EventLog | None:
         asked = asyncio.create_task(reader.find("job"))
         await asyncio.sleep(0.1)  # within the time for which a job may be on its way
-        JobLogger(writer, job_id="job")
+        _job = JobLogger(writer, job_id="job")
         return await asked
 
     assert run(ask()) is not None

@@ -124,7 +124,7 @@ def test_a_job_of_another_process_is_followed_exactly(make: Make) -> None:
 
 
 def test_a_job_is_seen_before_it_logs_anything(make: Make) -> None:
-    JobLogger(make(), job_id="job")
+    _job = JobLogger(make(), job_id="job")
     log = run(found(make(), "job"))
     assert log.last == 0 and not log.closed
 
@@ -161,7 +161,8 @@ def test_a_log_that_is_found_again_is_as_new_as_what_is_stored(make: Make) -> No
 
 def test_a_log_that_is_here_is_found_while_the_store_hangs(cloud: Cloud, make: Make) -> None:
     free = threading.Event()
-    JobLogger(make(), job_id="job").log("x")
+    job = JobLogger(make(), job_id="job")
+    job.log("x")
     reader = make()
 
     async def look() -> None:
@@ -179,7 +180,7 @@ def test_a_log_that_is_here_is_found_while_the_store_hangs(cloud: Cloud, make: M
 
 
 def test_what_is_found_elsewhere_is_not_a_job_of_this_process(make: Make) -> None:
-    JobLogger(make(), job_id="job")
+    _job = JobLogger(make(), job_id="job")
     reader = make()
     run(found(reader, "job"))
     assert reader.get("job") is None
@@ -312,8 +313,9 @@ def test_an_outage_is_told_once(cloud: Cloud, make: Make, caplog: pytest.LogCapt
     cloud.on_write = fail("denied", lambda: down)
     writer = make()
     with caplog.at_level(logging.WARNING, "streamator"):
-        for n in range(5):
-            JobLogger(writer, job_id=f"job{n}").log("x")
+        jobs = [JobLogger(writer, job_id=f"job{n}") for n in range(5)]
+        for job in jobs:
+            job.log("x")
         until(lambda: len(cloud.writes) >= 4)
         assert [r.getMessage() for r in caplog.records] == ["cloud: writing fails: out of order; events wait in memory"]
         down = False
@@ -333,7 +335,8 @@ def test_an_outage_is_not_over_before_something_is_written(
 
     cloud.on_write = fails
     writer = make()
-    JobLogger(writer, job_id="job").log("x")
+    job = JobLogger(writer, job_id="job")
+    job.log("x")
     assert writer.flush(PATIENCE) == 0
     until(lambda: writer.degraded is None and "works again" in caplog.records[-1].getMessage())
     assert [record.getMessage() for record in caplog.records] == [
@@ -348,7 +351,8 @@ def test_one_broken_job_does_not_hold_up_the_others(cloud: Cloud, make: Make) ->
 
     cloud.on_write = broken
     writer = make()
-    JobLogger(writer, job_id="broken").log("x")
+    job = JobLogger(writer, job_id="broken")
+    job.log("x")
     log_all(writer, "well", lines(200))
     assert messages(run(transcript(make(), "well"))) == lines(200)
     assert "never" in str(writer.degraded)
@@ -512,7 +516,7 @@ def test_the_log_of_an_earlier_run_of_the_same_id_is_kept(
 
 def test_an_id_in_use_here_is_refused(make: Make) -> None:
     store = make()
-    JobLogger(store, job_id="job")
+    _job = JobLogger(store, job_id="job")
     with pytest.raises(JobExists, match="'job' is in use"):
         JobLogger(store, job_id="job")
 
@@ -617,7 +621,7 @@ def test_a_job_that_is_stored_a_moment_later_is_found(cloud: Cloud, make: Make) 
         asked = asyncio.create_task(reader.find("job"))
         while not cloud.fetches:  # it was looked for in vain
             await asyncio.sleep(0.01)
-        JobLogger(writer, job_id="job")
+        _job = JobLogger(writer, job_id="job")
         return await asked
 
     assert run(ask()) is not None
@@ -726,7 +730,8 @@ async def statuses(log: EventLog, count: int) -> list[str]:
 
 def test_a_producer_that_falls_silent_is_lost_within_two_leases_and_then_ends(cloud: Cloud, make: Make) -> None:
     writer, reader = make(), make()
-    JobLogger(writer, job_id="job").log("x")
+    job = JobLogger(writer, job_id="job")
+    job.log("x")
     assert writer.flush(PATIENCE) == 0
     log = run(found(reader, "job"))
     cloud.on_write = fail("down", lambda: True)
@@ -791,7 +796,7 @@ def test_reads_that_fail_do_not_make_a_producer_lost(cloud: Cloud, make: Make) -
     failing = False
     cloud.on_fetch = fail("down", lambda: failing)
     writer, reader = make(), make()
-    JobLogger(writer, job_id="job")
+    _job = JobLogger(writer, job_id="job")
     log = run(found(reader, "job"))
     failing = True
     time.sleep(2.5)  # longer than a lease, in which nothing is known of the producer
@@ -831,7 +836,7 @@ def test_a_job_that_nobody_reads_is_not_read_from_the_store(
     cloud: Cloud, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mirror, "MIRROR_IDLE_SECONDS", 0.3)
-    JobLogger(make(), job_id="job")
+    _job = JobLogger(make(), job_id="job")
     log = run(found(make(), "job"))
     until(lambda: log.ended)
     reads = len(cloud.fetches)
@@ -857,8 +862,9 @@ def test_no_more_jobs_of_others_are_held_than_allowed(cloud: Cloud, make: Make) 
 
 def test_66_many_open_jobs_are_bounded(cloud: Cloud, make: Make) -> None:
     writer = make(max_jobs=10)
-    for n in range(300):
-        JobLogger(writer, job_id=f"job{n}").log("x")
+    jobs = [JobLogger(writer, job_id=f"job{n}") for n in range(300)]
+    for job in jobs:
+        job.log("x")
     assert writer.flush(PATIENCE) == 0
     writes = len(cloud.writes)
     time.sleep(0.7)  # two renewals of each lease that is still held

@@ -22,7 +22,7 @@ def test_a_full_store_forgets_the_oldest_closed_job_first() -> None:
     jobs = [JobLogger(store, job_id=name) for name in ("open", "closed", "closed-too")]
     jobs[1].close()
     jobs[2].close()
-    JobLogger(store, job_id="new")
+    _job = JobLogger(store, job_id="new")
     assert store.get("closed") is None
     assert all(store.get(name) for name in ("open", "closed-too", "new"))
 
@@ -40,13 +40,13 @@ def test_66_a_store_full_of_open_jobs_forgets_the_oldest_and_sends_its_viewers_a
         store = MemoryStore(max_jobs=2)
         oldest = JobLogger(store, job_id="oldest")
         oldest.log("x")
-        JobLogger(store, job_id="second")
+        _second = JobLogger(store, job_id="second")
         reading = asyncio.create_task(collect(store, "oldest"))
         log = await store.find("oldest")
         assert log is not None
         while log.read_at == log.start:
             await asyncio.sleep(0)
-        JobLogger(store, job_id="third")
+        _third = JobLogger(store, job_id="third")
         events = await reading
         assert [event["event"] for event in events] == ["log"]  # and no `done`: nothing is known of the job's end
         assert store.get("oldest") is None and await store.find("oldest") is None
@@ -72,8 +72,7 @@ def test_jobs_that_close_after_the_store_was_full_of_open_ones_are_found_out() -
     jobs = [JobLogger(store, job_id=f"old-{n}") for n in range(201)]  # one look at all of them, in vain
     for job in jobs[150:]:
         job.close()
-    for n in range(40):
-        JobLogger(store, job_id=f"new-{n}")
+    jobs += [JobLogger(store, job_id=f"new-{n}") for n in range(40)]
     assert sum(store.get(f"old-{n}") is not None for n in range(1, 150)) >= 145
 
 

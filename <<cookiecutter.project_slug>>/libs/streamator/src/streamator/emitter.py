@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
+import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -21,9 +21,11 @@ from .events import (
     is_mapping,
 )
 from .log import running_loop
-from .logger import JobLogger, known_visibility
+from .logger import JobLogger, known_visibility, warn
 from .options import DAY_SECONDS, YEAR_SECONDS, check_number
 from .store import evict_closed, find_job
+
+_logger = logging.getLogger("streamator")
 
 
 class JobEmitter(JobLogger):
@@ -46,12 +48,12 @@ class JobEmitter(JobLogger):
         or ``user_gap``, with a warning. After `close` it warns, and the event is dropped.
         """
         if not is_mapping(event):
-            warnings.warn(f"emit() takes a mapping, not {type(event).__name__}: sent as a log entry", stacklevel=2)
+            warn(f"emit() takes a mapping, not {type(event).__name__}: sent as a log entry", stacklevel=2)
         if visibility is not None:
             visibility = known_visibility(visibility, stacklevel=3)
         text, name = free_name(encode_event(event, visibility, self.trace_id))
         if name is not None:
-            warnings.warn(
+            warn(
                 f"the event name {name!r} is reserved, sent as 'user_{name}': rename it"
                 + (", or end the job with close()" if name == "done" else ""),
                 stacklevel=2,
@@ -140,8 +142,8 @@ class JobEmitter(JobLogger):
         error = task.exception()
         if error is None:
             self.close()
-        else:
-            self._fail(error)
+        elif self._fail(error) == "failed":  # asked for, it is nobody else's to report
+            _logger.error("job %s failed", self.job_id, exc_info=error, extra={"job_id": self.job_id})
 
     def set_result(self, data: Any) -> None:
         """Keep the job's result until it is taken or the job is forgotten.
@@ -185,7 +187,8 @@ def start_reaper(ttl_seconds: float = 300, interval: float = 60) -> Coroutine[An
         ttl_seconds: how long after its end a job is kept, in seconds (default 300).
         interval: how often to look, in seconds (default 60).
 
-    An open job is never touched. A remote store's own copy stays, for as long as its ``ttl_days`` says.
+    An open job is never touched. A remote store's own copy stays, for as long as its ``ttl_days`` says. A store that
+    raises is logged, and asked again.
     """
     # Here, and not in the coroutine: nobody looks for what a task raises that is to run for ever.
     check_number("ttl_seconds", ttl_seconds, 0, 100 * YEAR_SECONDS, "seconds")

@@ -7,10 +7,14 @@ strings), and is valid UTF-8 once encoded (a lone surrogate becomes U+FFFD).
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import json
 import re
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from json.encoder import encode_basestring as _quote
+from math import prod
 from typing import Any, Final
 
 from .errors import InvalidJobId
@@ -139,9 +143,9 @@ def encode_event(event: Any, visibility: str | None = None, trace_id: str | None
     without a ``t``: the one on the wire is the log's. With ``visibility``, that is the event's; with
     ``trace_id`` too, unless it has one.
 
-    Never raises. Values that JSON cannot hold become their string; strings over ``MAX_TEXT`` characters are cut
-    with a marker, and an event still over ``MAX_EVENT`` is replaced by its name, its visibility, its trace and a note
-    of its size.
+    Never raises. Values that JSON cannot hold become what `_json_form` says, else their string; strings over
+    ``MAX_TEXT`` characters are cut with a marker, and an event still over ``MAX_EVENT`` is replaced by its name, its
+    visibility, its trace and a note of its size.
     """
     if not is_mapping(event):
         event = {"event": "log", "message": clip(text_of(event)), "level": "info"}
@@ -152,7 +156,7 @@ def encode_event(event: Any, visibility: str | None = None, trace_id: str | None
             text = _strict.encode(_plain(fields, ()))
     except Exception:  # NaN, a cycle, keys that are no strings, a dict changed by another thread, ...
         try:
-            plain = {clip(text_of(k)): _plain(v, ()) for k, v in dict(event).items()}
+            plain = {_key(k): _plain(v, ()) for k, v in dict(event).items()}
             fields = _ordered(plain, visibility, trace_id)
             text = _strict.encode(fields)
         except Exception as error:  # a mapping that cannot even be listed
@@ -167,7 +171,7 @@ def encode_event(event: Any, visibility: str | None = None, trace_id: str | None
 
 
 def encode_value(value: object) -> str:
-    """The JSON of any value. Never raises: what JSON cannot hold becomes its string."""
+    """The JSON of any value, with values that JSON cannot hold as in `encode_event`. Never raises."""
     try:
         return _strict.encode(value)
     except Exception:  # NaN, a cycle, keys that are no strings, ...
@@ -208,7 +212,45 @@ def _ordered(fields: Event, visibility: str | None, trace_id: str | None) -> Eve
 
 def _default(value: Any) -> Any:
     """What stands for a value that JSON cannot hold."""
-    return dict(value) if is_mapping(value) else text_of(value)
+    return dict(value) if is_mapping(value) else _json_form(value)
+
+
+def _json_form(value: Any) -> Any:
+    """What stands for a value that is neither JSON nor a mapping; it may hold other such values.
+
+    A member of an `Enum` is its value; dates and times are ISO 8601, a `timedelta` its seconds; a dataclass is its
+    fields, but for those with ``repr=False``, which its string hides too; what has a ``model_dump`` (pydantic) is what
+    that gives; what has a ``tolist`` (numpy, pandas, torch, `array`) is its numbers. All else is its string: exact for
+    a `Decimal`, and as it is usually written for a `UUID` or a path. May raise what the value raises.
+    """
+    kind = type(value)
+    if issubclass(kind, Enum):
+        return value.value
+    if issubclass(kind, (datetime.date, datetime.time)):  # a datetime is a date
+        return value.isoformat()
+    if issubclass(kind, datetime.timedelta):
+        return value.total_seconds()
+    if dataclasses.is_dataclass(kind):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(kind) if field.repr}
+    if hasattr(kind, "model_dump"):
+        try:
+            return value.model_dump(mode="json")
+        except Exception:  # it holds something that pydantic has no JSON for: we may
+            return value.model_dump()
+    if hasattr(kind, "tolist") and _count(value) <= MAX_EVENT // 2:  # more does not fit an event
+        dated = getattr(getattr(value, "dtype", None), "kind", None) == "M"
+        return value.astype(str).tolist() if dated else value.tolist()  # of nanoseconds `tolist` makes numbers
+    return text_of(value)
+
+
+def _count(value: Any) -> int:
+    """How many numbers there are in an array: 1 in a scalar."""
+    return prod(value.shape) if hasattr(value, "shape") else len(value)
+
+
+def _key(key: object) -> str:
+    """A key of a mapping, as text."""
+    return clip(text_of(key.value if issubclass(type(key), Enum) else key))  # type: ignore[attr-defined]
 
 
 def _plain(value: Any, above: tuple[int, ...]) -> Any:
@@ -219,8 +261,9 @@ def _plain(value: Any, above: tuple[int, ...]) -> Any:
     if issubclass(kind, str):
         return clip(text_of(value))
     if issubclass(kind, int):
-        text = text_of(value)  # past 4,300 digits Python refuses to print an int
-        return int(value) if text.lstrip("-").isdigit() else text
+        number = int.__int__(value)  # the text of an IntEnum is its name
+        text = text_of(number)  # past 4,300 digits Python refuses to print an int
+        return number if text.lstrip("-").isdigit() else text
     if issubclass(kind, float):
         return float(value) if value - value == 0 else text_of(value)  # NaN and the infinities are no JSON
     if id(value) in above or len(above) >= _MAX_DEPTH:
@@ -228,12 +271,12 @@ def _plain(value: Any, above: tuple[int, ...]) -> Any:
     above = (*above, id(value))
     try:
         if is_mapping(value):
-            return {clip(text_of(k)): _plain(v, above) for k, v in list(value.items())}
+            return {_key(k): _plain(v, above) for k, v in list(value.items())}
         if issubclass(kind, (list, tuple)):
             return [_plain(v, above) for v in list(value)]
+        return _plain(_json_form(value), above)
     except Exception:  # one that cannot be listed
         return f"<{kind.__name__} that cannot be read>"
-    return clip(text_of(value))
 
 
 _strict = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)

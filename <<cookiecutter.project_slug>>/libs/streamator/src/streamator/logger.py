@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
 import time
 import uuid
 import warnings
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, Final, TypeVar
 
+from .dropped import end_soon
 from .events import INTERNAL_ONLY, LEVELS, STATUSES, VISIBILITIES, clip, encode_event, text_of
 from .log import LONG_TEXT, EventLog, on_event_loop
 from .options import check_timeout
@@ -21,6 +25,11 @@ from .tracing import Headers, JobSpan, start_span
 
 _LEVELS = {level: level for level in LEVELS}
 _INFO = _LEVELS["info"]
+# So many causes of an exception group are named in its entry.
+_CAUSES: Final = 10
+
+_Self = TypeVar("_Self", bound="JobLogger")
+_logger = logging.getLogger("streamator")
 
 
 class JobLogger:
@@ -29,6 +38,9 @@ class JobLogger:
     Args:
         store: ``"memory"`` (default), ``"dynamo"``, ``"redis"``, or any `Store`.
         job_id: the job's id (default: a new UUID). 1 to 128 letters, digits, ``_`` or ``-``, new for each run.
+        error_text: what viewers are told of an exception that ends the job: a function of it that gives the text of the
+            error entry (default: its type and message, which may hold what is not for everybody). Where that raises, or
+            gives nothing, it is the type alone.
         trace: the ``traceparent`` of the request that started the job, or all of its headers (default: the current span
             of OpenTelemetry, if there is one). The job is then a span of that trace, and each entry has its
             ``trace_id``. What is malformed is ignored, and without OpenTelemetry all of it.
@@ -38,10 +50,14 @@ class JobLogger:
         InvalidJobId, JobExists: ``job_id`` cannot be used.
         StoreError: the store is unknown, or its options do not fit.
 
-    As a context manager, plain or ``async``, it closes the log at the end: ``completed``, or ``cancelled`` when the
-    job was cancelled, or ``failed``, after an error entry, when an exception leaves the block. The exception goes on.
-    It then waits as `close` does; ``async with`` waits too, and the event loop goes on meanwhile.
-    In the block, spans are children of the job's, see `in_trace`.
+    As a context manager, plain or ``async``, it closes the log at the end: ``completed``, also with ``sys.exit(0)``;
+    ``cancelled`` when the job was cancelled, or interrupted by a `KeyboardInterrupt`; or ``failed``, after an error
+    entry, when another exception leaves the block. The exception goes on. It then waits as `close` does;
+    ``async with`` waits too, and the event loop goes on meanwhile. In the block, spans are children of the job's, see
+    `in_trace`.
+
+    A logger that is garbage-collected without `close` ends its log as ``failed``, after an error entry, with a warning
+    in the log ``streamator``; not at the end of the process.
 
     Guarantees: `log` and `close` may be called from any thread, with or without an event loop, and from a signal
     handler. They never raise for what they are given. `log` never waits for a store, and nothing blocks an event loop.
@@ -49,7 +65,7 @@ class JobLogger:
 
     def __init__(
         self, store: str | Store = "memory", *, job_id: str | None = None, trace: str | Headers | None = None,
-        **options: Any,
+        error_text: Callable[[BaseException], str] | None = None, **options: Any,
     ) -> None:  # fmt: skip
         self._store = open_store(store, **options)
         self._job_id = str(uuid.uuid4()) if job_id is None else job_id
@@ -59,11 +75,14 @@ class JobLogger:
         self._log: EventLog = self._job.log
         self._span: JobSpan | None = start_span(trace, self._job_id, self._store)
         self._entered: list[AbstractContextManager[Any]] = []
-        # Bound here, so that `log` asks nothing of a job without a trace.
+        self._error_text = error_text
+        # Bound here, so that `log` asks nothing of a job without a trace. Nothing is bound to the logger itself: in a
+        # cycle, it would not be known to be dropped before the next garbage collection.
         self._append: Callable[[str, str], bool] = self._log.append_short
-        self._append_any: Callable[[object, str], bool] = self._append_clipped
         if self._span is not None:
-            self._append = self._append_any = self._append_traced
+            self._append = partial(_append_traced, self._log, self._span.trace_id)
+        dropped = weakref.finalize(self, end_soon, self._log, self._job_id, self._span, weakref.ref(self._store))
+        dropped.atexit = False
 
     @property
     def job_id(self) -> str:
@@ -80,7 +99,7 @@ class JobLogger:
         leaves it is recorded in the span. The job does not end with it, and without a trace it does nothing."""
         return nullcontext() if self._span is None else self._span.current()
 
-    def log(self, message: str, level: str = "info", visibility: str | None = None) -> None:
+    def log(self, message: object, level: str = "info", visibility: str | None = None) -> None:
         """Append ``{"event": "log", "message", "level", "t"}``.
 
         Args:
@@ -103,25 +122,22 @@ class JobLogger:
         if not taken:
             self._warn_closed("log()")
 
-    def _append_visible(self, message: str, level: str, visibility: str) -> bool:
+    def _append_visible(self, message: object, level: str, visibility: str) -> bool:
         entry = {"event": "log", "message": text_of(message), "level": level}
         text = encode_event(entry, known_visibility(visibility, stacklevel=4), self.trace_id)
         return self._log.append_json(text, add_time=True)
 
-    def _append_clipped(self, message: object, level: str) -> bool:
+    def _append_any(self, message: object, level: str) -> bool:
+        if self._span is not None:
+            return _append_traced(self._log, self._span.trace_id, message, level)
         return self._log.append_log(clip(text_of(message)), level)
-
-    def _append_traced(self, message: object, level: str) -> bool:
-        entry = {"event": "log", "message": text_of(message), "level": level}
-        text = encode_event(entry, trace_id=self.trace_id)
-        return self._log.append_json(text, add_time=True)
 
     def _known(self, level: str) -> str:
         if type(level) is not str:
             level = text_of(level)
         if level in _LEVELS:
             return _LEVELS[level]
-        warnings.warn(f"unknown level {level[:80]!r}, logged as 'info': use one of {LEVELS}", stacklevel=3)
+        warn(f"unknown level {level[:80]!r}, logged as 'info': use one of {LEVELS}", stacklevel=3)
         return _INFO
 
     async def drain(self, timeout: float = 30.0) -> bool:
@@ -196,22 +212,30 @@ class JobLogger:
         if self._job.flush is not None and wait != 0 and not on_event_loop():
             self._job.flush(wait, True)
 
-    def _fail(self, error: BaseException) -> None:
-        """End the log of a job that did not come to its end."""
-        if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-            self._close("cancelled")
-        else:
-            detail = text_of(error)
-            text = f"{type(error).__name__}: {detail}" if detail else type(error).__name__
-            self._append_any(text, "error")
-            self._close("failed", error)
+    def _fail(self, error: BaseException) -> str:
+        """End the log of a job that this exception has ended; returns its status."""
+        status = status_of(error)
+        if status == "failed":
+            self._append_any(self._told(error), "error")
+        self._close(status, error if status == "failed" else None)
+        return status
+
+    def _told(self, error: BaseException) -> str:
+        """What viewers are told of it."""
+        if self._error_text is None:
+            return describe(error)
+        try:
+            return text_of(self._error_text(error) or type(error).__name__)
+        except Exception:  # what it was to hide must not show because of that
+            _logger.exception("job %s: its error_text failed", self._job_id, extra={"job_id": self._job_id})
+            return type(error).__name__
 
     def _warn_closed(self, call: str, stacklevel: int = 3) -> None:
         if self._log.disowned:
             why = "in a process forked after the job was made: dropped; make a JobLogger in this process"
-            warnings.warn(f"{call} on job {self._job_id!r} {why}", stacklevel=stacklevel)
+            warn(f"{call} on job {self._job_id!r} {why}", stacklevel=stacklevel)
             return
-        warnings.warn(f"{call} after close() on job {self._job_id!r}: dropped", stacklevel=stacklevel)
+        warn(f"{call} after close() on job {self._job_id!r}: dropped", stacklevel=stacklevel)
 
     def _enter(self) -> None:
         if self._span is not None:
@@ -226,7 +250,7 @@ class JobLogger:
         else:
             self._fail(error)
 
-    def __enter__(self) -> Any:
+    def __enter__(self: _Self) -> _Self:
         self._enter()
         return self
 
@@ -235,7 +259,7 @@ class JobLogger:
     ) -> None:
         self._exit(error)
 
-    async def __aenter__(self) -> Any:
+    async def __aenter__(self: _Self) -> _Self:
         self._enter()
         return self
 
@@ -247,6 +271,70 @@ class JobLogger:
             await self._job.flushed(None, True)
 
 
+def _append_traced(log: EventLog, trace_id: str, message: object, level: str) -> bool:
+    entry = {"event": "log", "message": text_of(message), "level": level}
+    return log.append_json(encode_event(entry, trace_id=trace_id), add_time=True)
+
+
+def status_of(error: BaseException) -> str:
+    """The status of a job that an exception has ended. Of what an exception group holds, the worst counts."""
+    found = {_status_of_one(each) for each in _leaves(error)}
+    return next((status for status in ("failed", "cancelled", "completed") if status in found), "failed")
+
+
+def _status_of_one(error: BaseException) -> str:
+    if isinstance(error, (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)):
+        return "cancelled"
+    if isinstance(error, SystemExit) and (error.code is None or (isinstance(error.code, int) and not error.code)):
+        return "completed"  # the exit status of the process would be 0
+    return "failed"
+
+
+def describe(error: BaseException) -> str:
+    """The type and the message of an exception; of an exception group also those of what it holds."""
+    text = _describe_one(error)
+    leaves = _leaves(error)
+    if len(leaves) != 1 or leaves[0] is not error:
+        text += ": " + "; ".join(map(_describe_one, leaves[:_CAUSES]))
+        if len(leaves) > _CAUSES:
+            text += f"; and {len(leaves) - _CAUSES} more"
+    return text
+
+
+def _describe_one(error: BaseException) -> str:
+    detail = clip(text_of(error))
+    return f"{type(error).__name__}: {detail}" if detail else type(error).__name__
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    """What an exception group, and each group in it, holds; of another exception itself."""
+    found: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        each = waiting.pop()
+        # By its name: Python 3.10 has no groups but those of the package `exceptiongroup`.
+        if any(kind.__name__ == "BaseExceptionGroup" for kind in type(each).__mro__):
+            waiting.extend(reversed(getattr(each, "exceptions", ())))
+        else:
+            found.append(each)
+    return found
+
+
+_warning = threading.local()
+
+
+def warn(text: str, stacklevel: int = 2) -> None:
+    """`warnings.warn`, but silent within another one: where warnings go to `logging`, and from there to a job's log,
+    each would be the cause of the next."""
+    if getattr(_warning, "given", False):
+        return
+    _warning.given = True
+    try:
+        warnings.warn(text, stacklevel=stacklevel + 1)
+    finally:
+        _warning.given = False
+
+
 def known_visibility(visibility: str, stacklevel: int = 3) -> str:
     """``visibility``, or with a warning ``internal_only`` where there is no such one."""
     if type(visibility) is not str:
@@ -254,7 +342,5 @@ def known_visibility(visibility: str, stacklevel: int = 3) -> str:
     if visibility in VISIBILITIES:
         return visibility
     shown = visibility[:80]
-    warnings.warn(
-        f"unknown visibility {shown!r}, kept as {INTERNAL_ONLY!r}: use one of {VISIBILITIES}", stacklevel=stacklevel
-    )
+    warn(f"unknown visibility {shown!r}, kept as {INTERNAL_ONLY!r}: use one of {VISIBILITIES}", stacklevel=stacklevel)
     return INTERNAL_ONLY

@@ -17,6 +17,7 @@ from .chunk_mirror import ChunkMirrors
 from .chunk_writer import ChunkWriter
 from .counts import Counts
 from .deadletter import DeadLetterFile, DeadLetters
+from .dropped import end_dropped
 from .errors import JobExists, StoreError
 from .events import is_job_id
 from .fault import StoreFault
@@ -249,6 +250,7 @@ _exits_in: int | None = None
 
 
 def _at_exit() -> None:
+    end_dropped()
     for store in stores():
         if isinstance(store, RemoteStore) and store._writer.busy:
             store.close()

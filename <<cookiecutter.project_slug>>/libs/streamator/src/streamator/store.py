@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -74,6 +75,8 @@ class Store(Protocol):
     def close(self) -> None:
         """Flush what is pending, within a bound, and stop. May be called twice."""
 
+
+_logger = logging.getLogger("streamator")
 
 # In place of a log's charge: the store has forgotten it.
 NOT_CHARGED = -1
@@ -394,9 +397,16 @@ if hasattr(os, "register_at_fork"):
 
 
 def evict_closed(ttl_seconds: float) -> int:
-    """Forget, in every store here, the jobs that ended more than ``ttl_seconds`` ago; returns how many."""
+    """Forget, in every store here, the jobs that ended more than ``ttl_seconds`` ago; returns how many. A store that
+    fails is told of in the log ``streamator``, and keeps the others from nothing."""
     before = time.monotonic() - ttl_seconds
-    return sum(store.evict(closed_before=before) for store in stores())
+    gone = 0
+    for store in stores():
+        try:
+            gone += store.evict(closed_before=before)
+        except Exception:
+            _logger.exception("%s could not forget its finished jobs; it is asked again", type(store).__name__)
+    return gone
 
 
 def __getattr__(name: str) -> Any:

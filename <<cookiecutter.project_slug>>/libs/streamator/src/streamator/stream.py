@@ -222,6 +222,11 @@ class Follow:
         self._log.remove_follower(self)
         self.wake()
 
+    async def aclose(self) -> None:
+        """`stop`, for ``async with contextlib.aclosing(follow(log)) as batches``: a log that waits for its followers
+        (``overflow="block"``) no longer waits for this one."""
+        self.stop()
+
 
 def follow(
     log: EventLog, after: int = 0, *, filter: Filter | None = None, heartbeat: float = HEARTBEAT_SECONDS,
@@ -242,7 +247,8 @@ def follow(
             ``heartbeat``). What is there at the start, and the end of the log, do not wait.
         batch_size: so many waiting events go at once (default: they wait for ``batch_delay``).
 
-    The iteration ends after the last event of a closed log, or when the log is no longer kept here (`EventLog.end`).
+    The iteration ends after the last event of a closed log, or when the log is no longer kept here (`EventLog.end`), or
+    by `Follow.aclose`; ``contextlib.aclosing`` calls it where the loop is left early.
 
     Raises:
         ValueError: an option is out of its range, or there is a ``batch_size`` without a delay.

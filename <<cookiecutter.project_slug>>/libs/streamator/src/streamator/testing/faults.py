@@ -141,9 +141,10 @@ class FaultContract(Contract):
 
     def test_43_nan_and_the_infinities_are_strict_json(self, store: Store) -> None:
         nan, infinity = float("nan"), float("inf")
+        event: Any = {"event": "x", "is": nan, "in": [infinity, {"deep": -infinity}], "fine": 0.5, nan: "key"}
         with JobEmitter(store) as job:
             job.log(nan)
-            job.emit({"event": "x", "is": nan, "in": [infinity, {"deep": -infinity}], "fine": 0.5, nan: "key"})
+            job.emit(event)
         for events in self._read(store, job.job_id):
             assert messages(events) == ["nan"]
             assert events[1] == {
