@@ -233,7 +233,7 @@ test("a job is cancelled through the server that does not run it", async ({ page
   await writeParts(viewer, document, 1, 1);
   // Straight to the other one, as the page would with nginx's next turn.
   const answer = await page.request.post(`http://${servers.other(viewer.runner)}/api/job/${await viewer.card.id()}/cancel`);
-  expect(answer.status()).toBe(200);
+  expect(answer.status()).toBe(202);
   await viewer.card.ended("Cancelled");
   await viewer.card.expectWhole();
 });

@@ -69,6 +69,22 @@ def test_only_the_jobs_that_are_asked_for_are_cancelled_and_each_once(requests: 
     until(lambda: not looking())
 
 
+def test_a_job_that_looks_for_itself_is_watched_until_it_is_over(requests: Requests) -> None:
+    job = Job(EventLog())
+    job.cooperates = True
+    requests.wanted = {"a"}
+    requests.found.watch("a", job)
+    until(lambda: job.cancel_requested)
+    until(lambda: not looking())
+    over = Job(EventLog())
+    over.cooperates = True
+    requests.found.watch("b", over)
+    looks = requests.looks
+    until(lambda: requests.looks > looks + 2)
+    over.log.close()
+    until(lambda: not looking())
+
+
 def test_nobody_looks_while_there_is_no_task(requests: Requests) -> None:
     assert not looking()
     job = requests.job("a")

@@ -7,17 +7,20 @@ import gc
 import logging
 import sys
 import threading
+import time
 import warnings
 import weakref
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 import streamator.events
-from streamator import JobEmitter, JobLogger, MemoryStore
+from streamator import JobCancelled, JobEmitter, JobLogger, MemoryStore
 from streamator.emitter import start_reaper
 from streamator.testing import collect
+from streamator.testing.base import messages
 
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup
@@ -326,6 +329,59 @@ def test_what_is_asked_of_a_job_that_does_not_exist_is_no_error() -> None:
         assert JobEmitter.exists(job_id) is False
         assert JobEmitter.cancel(job_id) is False
         assert JobEmitter.pop_result(job_id) is None
+
+
+def test_a_thread_of_a_pool_ends_as_cancelled_when_it_looks_and_not_before(store: MemoryStore) -> None:
+    job, queued = JobEmitter(store), JobEmitter(store)
+    begun, seen = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        assert seen.wait(20)
+        job.log("still at work")
+        job.raise_if_cancelled()
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        job.track(working)
+        queued.track(pool.submit(work))
+        assert begun.wait(20) and not job.cancel_requested
+        assert JobEmitter.cancel(queued.job_id) and JobEmitter.cancel(job.job_id)
+        assert job.cancel_requested
+        seen.set()
+        assert isinstance(working.exception(20), JobCancelled)
+    for one, entries in ((job, ["still at work"]), (queued, [])):
+        events = asyncio.run(collect(store, one.job_id))
+        assert messages(events) == entries and events[-1]["status"] == "cancelled"
+
+
+def test_a_thread_of_a_task_that_is_cancelled_is_told(store: MemoryStore) -> None:
+    async def main() -> None:
+        job, begun, told = JobEmitter(store), threading.Event(), threading.Event()
+
+        def work() -> None:
+            begun.set()
+            while not job.cancel_requested:
+                time.sleep(0.005)
+            told.set()
+
+        job.track(asyncio.create_task(asyncio.to_thread(work)))
+        await asyncio.to_thread(begun.wait, 20)
+        assert JobEmitter.cancel(job.job_id)
+        assert await asyncio.to_thread(told.wait, 20)
+        assert (await ended(store, job))[-1]["status"] == "cancelled"
+
+    asyncio.run(main())
+
+
+def test_a_request_to_cancel_ends_a_with_as_cancelled(store: MemoryStore) -> None:
+    job = JobEmitter(store)
+    with pytest.raises(JobCancelled, match=job.job_id), job:
+        job.raise_if_cancelled()
+        assert JobEmitter.cancel(job.job_id)
+        job.raise_if_cancelled()
+    assert asyncio.run(collect(store, job.job_id))[-1]["status"] == "cancelled"
+    assert JobEmitter.cancel(job.job_id) is False
 
 
 def test_a_job_without_a_task_cannot_be_cancelled(store: MemoryStore) -> None:

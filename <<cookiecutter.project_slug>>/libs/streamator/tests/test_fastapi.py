@@ -550,6 +550,12 @@ async def test_cancel_says_what_it_did() -> None:
     answer = await get(app, f"/job/{emitter.job_id}/cancel", "POST")
     assert answer.status_code == 409
     assert "emitter.track(task)" in answer.json()["error"]
+    looks = JobEmitter()
+    assert not looks.cancel_requested
+    answer = await get(app, f"/job/{looks.job_id}/cancel", "POST")
+    assert (answer.status_code, answer.json()) == (202, {"status": "requested", "requested": looks.job_id})
+    assert looks.cancel_requested
+    looks.close("cancelled")
     task = asyncio.create_task(asyncio.Event().wait())
     emitter.track(task)
     answer = await get(app, f"/job/{emitter.job_id}/cancel", "POST")
@@ -595,7 +601,8 @@ async def test_a_job_of_another_process_is_found_in_the_store() -> None:
     assert "another process" in answer.json()["error"]
     store.carries_requests = True
     answer = await get(app, "/job/a-job/cancel", "POST")
-    assert (answer.status_code, answer.json()) == (200, {"cancelled": "a-job"})
+    assert (answer.status_code, answer.json()) == (202, {"status": "requested", "requested": "a-job"})
+    assert answer.headers["cache-control"] == "no-store"
     store.cancel_fault = "table 'logs' cannot be written: is DynamoDB up?"
     answer = await get(app, "/job/a-job/cancel", "POST")
     assert (answer.status_code, answer.json()) == (503, {"error": store.cancel_fault})

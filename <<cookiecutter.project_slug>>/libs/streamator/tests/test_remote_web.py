@@ -395,7 +395,7 @@ def test_a_job_of_another_process_is_cancelled_once_and_cleans_up(start: Start) 
     until(lambda: len(viewer.events()) == 1)
     for _ in range(2):  # a user who clicks twice
         answer = web.client.post(f"/job/{task.id}/cancel")
-        assert (answer.status_code, answer.json()) == (200, {"cancelled": task.id})
+        assert (answer.status_code, answer.json()) == (202, {"status": "requested", "requested": task.id})
     events = [event for _, event in viewer.join()]
     assert [event.get("message") for event in events] == ["at work", "cleaning up", "cancelled 1 time", None]
     assert (events[-1]["event"], events[-1]["status"]) == ("done", "cancelled")

@@ -6,7 +6,7 @@ A job writes an append-only log; any number of viewers follow it by cursors, liv
 from typing import TYPE_CHECKING, Any
 
 from .emitter import JobEmitter
-from .errors import InvalidJobId, InvalidStore, JobExists, StoreError, StreamatorError
+from .errors import InvalidJobId, InvalidStore, JobCancelled, JobExists, StoreError, StreamatorError
 from .filters import Filter, TypeFilter, VisibilityFilter, event_type, visibility
 from .log import Batch, EventLog
 from .logger import JobLogger
@@ -26,6 +26,7 @@ __all__ = [
     "Filter",
     "InvalidJobId",
     "InvalidStore",
+    "JobCancelled",
     "JobEmitter",
     "JobExists",
     "JobLogger",

@@ -36,7 +36,7 @@ class CancelRequests:
         self._trouble: Trouble | None = None
 
     def watch(self, job_id: str, job: Job) -> None:
-        """Look for requests to cancel this job, from now until its task has ended."""
+        """Look for requests to cancel this job, from now until it has ended."""
         with self._lock:
             self._jobs[job_id] = job
             if self._thread is not None:
@@ -61,7 +61,7 @@ class CancelRequests:
             self._wake.wait(wait)
             with self._lock:
                 for job_id, job in list(self._jobs.items()):
-                    if job.cancel is None:  # its task has ended
+                    if job.cancel is None and (job.log.closed or not job.cooperates):  # it is over
                         del self._jobs[job_id]
                 if not self._jobs:
                     self._thread = None
@@ -76,8 +76,7 @@ class CancelRequests:
             with self._lock:
                 found = [self._jobs.pop(job_id) for job_id in wanted if job_id in self._jobs]
             for job in found:
-                if job.cancel is not None:
-                    job.cancel()
+                job.ask_to_stop()
 
     def _failed(self, fault: StoreFault) -> float:
         told = self._trouble is not None and self._trouble.serious

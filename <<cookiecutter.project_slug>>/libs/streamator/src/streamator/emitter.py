@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 from .events import (
@@ -102,38 +104,34 @@ class JobEmitter(JobLogger):
         if not self._log.append_json(text, add_time=True):
             self._warn_closed(f"{name}()", stacklevel=4)
 
-    def track(self, task: asyncio.Future[Any]) -> None:
+    def track(self, task: asyncio.Future[Any] | concurrent.futures.Future[Any]) -> None:
         """Tie the job to its task: `cancel` stops it, and when it ends the log is closed, if it still is open:
         ``completed``, ``cancelled`` (also before the task's first step), or an error entry and ``failed``.
 
         Args:
-            task: an `asyncio.Task`. The store holds it until it ends, so that it is not garbage-collected.
+            task: an `asyncio.Task`. The store holds it until it ends, so that it is not garbage-collected. Or a
+                `concurrent.futures.Future`, ``pool.submit(work, job)``: one that has begun cannot be stopped, and ends
+                as `cancel_requested` and `raise_if_cancelled` say. A task that has started a thread is cancelled
+                without it, and what the thread logs after that is dropped.
         """
-        loop = task.get_loop()
         job = self._job
-
-        def cancel() -> bool:
-            if task.done():
-                return False
-            try:
-                loop.call_soon_threadsafe(task.cancel)
-            except RuntimeError:
-                if not loop.is_closed():
-                    raise
-                return False  # the task stopped with its loop
-            return True
+        if isinstance(task, concurrent.futures.Future):
+            job.cooperates = True
+            stop: Callable[[], bool] = task.cancel
+        else:
+            stop = partial(_cancel_task, task)
 
         def ended(_: object) -> None:
             self._task_ended(task)
-            if job.cancel is cancel:
+            if job.cancel is stop:
                 job.cancel = None  # what the task holds is not kept for as long as its job
 
-        job.cancel = cancel
+        job.cancel = stop
         task.add_done_callback(ended)
         if job.on_track is not None:
             job.on_track(job)
 
-    def _task_ended(self, task: asyncio.Future[Any]) -> None:
+    def _task_ended(self, task: asyncio.Future[Any] | concurrent.futures.Future[Any]) -> None:
         if self._log.closed:
             return
         if task.cancelled():
@@ -156,13 +154,14 @@ class JobEmitter(JobLogger):
 
     @classmethod
     def cancel(cls, job_id: str) -> bool:
-        """Ask the job's task to stop. From any thread.
+        """Ask the job to stop: its task is cancelled, and `cancel_requested` is true. From any thread.
 
         Returns:
-            True if there is a task that still ran; False for a job unknown here, without a task, or over.
+            True if there is a task that still ran, or the job is known to look at `cancel_requested`; False for a job
+            unknown here, over, or of which neither is known.
         """
         job = find_job(job_id)
-        return job is not None and job.cancel is not None and job.cancel()
+        return job is not None and job.ask_to_stop() is not None
 
     @classmethod
     def pop_result(cls, job_id: str) -> Any:
@@ -178,6 +177,20 @@ class JobEmitter(JobLogger):
     def exists(cls, job_id: str) -> bool:
         """Whether this process holds the job's log: the job was made here and is not forgotten yet."""
         return find_job(job_id) is not None
+
+
+def _cancel_task(task: asyncio.Future[Any]) -> bool:
+    """Cancel from any thread; False where it has ended."""
+    loop = task.get_loop()
+    if task.done():
+        return False
+    try:
+        loop.call_soon_threadsafe(task.cancel)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise
+        return False  # the task stopped with its loop
+    return True
 
 
 def start_reaper(ttl_seconds: float = 300, interval: float = 60) -> Coroutine[Any, Any, None]:

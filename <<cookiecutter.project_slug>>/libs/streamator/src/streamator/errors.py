@@ -13,6 +13,10 @@ class JobExists(StreamatorError, ValueError):
     """A job id that is already in use: ids are unique for each run, so that an event id needs no epoch."""
 
 
+class JobCancelled(StreamatorError):
+    """Somebody wants the job cancelled, see `JobLogger.raise_if_cancelled`. It ends a ``with`` as ``cancelled``."""
+
+
 class StoreError(StreamatorError):
     """A store that cannot be used (`InvalidStore`) or cannot be reached."""
 

@@ -250,8 +250,11 @@ def add_job_routes(
     ``GET {prefix}/{job_id}/stream`` streams its events, and so does ``WS {prefix}/{job_id}/ws``, which also takes
     ``{"type": "cancel"}``. ``GET {prefix}/{job_id}/result`` is what was given to
     ``set_result``, as often as it is asked for, and a 404 while there is none. ``POST {prefix}/{job_id}/cancel`` asks
-    the job's task to stop, in whichever process it runs, and answers ``{"cancelled": job_id}``, also where the job is
-    over by then; a job that cannot be stopped is a 409 that says why. Results are in the process that runs the job.
+    the job to stop, in whichever process it runs. It answers 202, ``{"status": "requested", "requested": job_id}``,
+    where it is only known that the request is noted: the job runs in another process, or is no task and has to look at
+    `JobLogger.cancel_requested`. It answers 200, ``{"cancelled": job_id}``, for a task of this process, and where the
+    job is over by then; a job that cannot be stopped is a 409 that says why. Results are in the process that runs the
+    job.
     """
     check_prefix("prefix", prefix)
     opened = given_store(store, store_options)
@@ -274,17 +277,15 @@ def add_job_routes(
 
     @app.post(f"{prefix}/{{job_id}}/cancel", response_class=JSONResponse)
     async def cancel(job_id: str) -> Response:
-        """Ask the job's task to stop."""
+        """Ask the job to stop."""
         try:
             log = await find_log(job_id, opened)
             if log is None:
                 return _not_found()
-            reason = await cancel_job(job_id, log, opened)
+            status, answer = await cancel_job(job_id, log, opened)
         except StoreError as error:
             return _unavailable(error)
-        if reason is not None:
-            return _conflict(reason)
-        return JSONResponse({"cancelled": job_id}, headers=_NO_STORE)
+        return JSONResponse(answer, status, headers=_NO_STORE)
 
 
 def _add_stream(
@@ -358,10 +359,6 @@ def _encode_result(data: Any) -> bytes:
 
 def _not_found() -> JSONResponse:
     return JSONResponse({"error": "not found"}, status_code=404, headers=_NO_STORE)
-
-
-def _conflict(reason: str) -> JSONResponse:
-    return JSONResponse({"error": reason}, status_code=409, headers=_NO_STORE)
 
 
 def _unavailable(error: StoreError) -> JSONResponse:

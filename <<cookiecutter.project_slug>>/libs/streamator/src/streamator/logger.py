@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from .dropped import end_soon
+from .errors import JobCancelled
 from .events import INTERNAL_ONLY, LEVELS, STATUSES, VISIBILITIES, clip, encode_event, text_of
 from .log import LONG_TEXT, EventLog, on_event_loop
 from .options import check_timeout
@@ -212,6 +213,27 @@ class JobLogger:
         if self._job.flush is not None and wait != 0 and not on_event_loop():
             self._job.flush(wait, True)
 
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether somebody wants the job cancelled, here or, with a remote store, in another process: for a job that is
+        no asyncio task, to look at between two steps. It costs a look at a flag, from any thread.
+
+        That the job looks is how others know that it takes cancellations: look once before the first long step. From
+        then on requests of other processes are seen within ``cancel_seconds`` of the store. It is true as well for a
+        job whose task was cancelled, which ends no thread that the task has started.
+        """
+        job = self._job
+        if not job.cooperates and not self._log.closed:
+            job.cooperates = True
+            if job.on_track is not None:
+                job.on_track(job)
+        return job.cancel_requested
+
+    def raise_if_cancelled(self) -> None:
+        """Raise `JobCancelled` where `cancel_requested` is true. It ends a ``with`` as ``cancelled``, and goes on."""
+        if self.cancel_requested:
+            raise JobCancelled(f"job {self._job_id!r} is to be cancelled")
+
     def _fail(self, error: BaseException) -> str:
         """End the log of a job that this exception has ended; returns its status."""
         status = status_of(error)
@@ -283,7 +305,7 @@ def status_of(error: BaseException) -> str:
 
 
 def _status_of_one(error: BaseException) -> str:
-    if isinstance(error, (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)):
+    if isinstance(error, (asyncio.CancelledError, GeneratorExit, JobCancelled, KeyboardInterrupt)):
         return "cancelled"
     if isinstance(error, SystemExit) and (error.code is None or (isinstance(error.code, int) and not error.code)):
         return "completed"  # the exit status of the process would be 0

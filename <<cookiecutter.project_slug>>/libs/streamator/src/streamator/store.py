@@ -30,14 +30,19 @@ if TYPE_CHECKING:
 class Job:
     """What a store keeps of a job that runs, or ran, in this process."""
 
-    __slots__ = ("cancel", "flush", "flushed", "has_result", "log", "on_track", "result")
+    __slots__ = (
+        "cancel", "cancel_requested", "cooperates", "flush", "flushed", "has_result", "log", "on_track", "result",
+    )  # fmt: skip
 
     def __init__(self, log: EventLog) -> None:
         self.log = log
         self.cancel: Callable[[], bool] | None = None
-        """Asks the job's task to stop; None where no task is tracked."""
+        """Asks the job's task to stop, and returns whether it will; None where no task is tracked."""
+        self.cancel_requested = False
+        self.cooperates = False
+        """Whether the job is known to stop by looking at `cancel_requested`."""
         self.on_track: Callable[[Job], None] | None = None
-        """Called when there is a task; for a store that lets other processes cancel it."""
+        """Called when the job can be cancelled; for a store that lets other processes do so."""
         self.flush: Callable[[float | None, bool], bool] | None = None
         """For a store with a writer: waits so many seconds (None: as long as is due to the end of a job) until all that
         is logged is stored, and returns whether it is. The second argument says that the job is over: what is missing
@@ -46,6 +51,16 @@ class Job:
         """`flush` on an event loop."""
         self.result: Any = None
         self.has_result = False
+
+    def ask_to_stop(self) -> str | None:
+        """Cancel the job: ``"cancelled"`` where its task stops, ``"requested"`` where it stops when it looks, None
+        where it is over, or nobody is known to look."""
+        if self.log.closed:
+            return None
+        self.cancel_requested = True
+        if self.cancel is not None and self.cancel():
+            return "cancelled"
+        return "requested" if self.cooperates else None
 
 
 @runtime_checkable
@@ -63,7 +78,7 @@ class Store(Protocol):
         """A job's log, wherever the job runs; None for a job that does not exist. Accepts any string."""
 
     async def cancel(self, job_id: str) -> bool:
-        """Ask the job's task to stop, wherever it runs; False where there is nobody to ask. Accepts any string."""
+        """Ask the job to stop, wherever it runs; False where there is nobody to ask. Accepts any string."""
 
     def evict(self, *, closed_before: float) -> int:
         """Forget the jobs whose log was closed before this `time.monotonic` reading; returns how many."""
@@ -251,9 +266,9 @@ class MemoryStore:
         return job.log if job is not None else None
 
     async def cancel(self, job_id: str) -> bool:
-        """Ask the job's task to stop. False for a job that is unknown, without a task, or over."""
+        """Ask the job to stop. False for a job that is unknown, over, or takes no cancellations."""
         job = self.get(job_id)
-        return job is not None and job.cancel is not None and job.cancel()
+        return job is not None and job.ask_to_stop() is not None
 
     def evict(self, *, closed_before: float) -> int:
         """Forget the jobs whose log was closed before this `time.monotonic` reading; returns how many.

@@ -198,28 +198,39 @@ def failure(store: Store, error: Exception) -> StoreError:
     return StoreError("the log store has failed: try again in a moment")
 
 
-async def cancel_job(job_id: str, log: EventLog, store: Store | None) -> str | None:
-    """Ask the task of the job with this log to stop, in whichever process it runs. None, also where the job is over by
-    then; else why it cannot be stopped. Raises `StoreError` where the store cannot be reached."""
+async def cancel_job(job_id: str, log: EventLog, store: Store | None) -> tuple[int, dict[str, str]]:
+    """Ask the job with this log to stop, in whichever process it runs: the status and the JSON of the answer.
+
+    200 ``{"cancelled": job_id}``: its task stops, or the job is over by then. 202 ``{"status": "requested",
+    "requested": job_id}``: the request is noted, and whether the job heeds it is known there alone. 409 ``{"error":
+    why}``: it cannot be stopped. Raises `StoreError` where the store cannot be reached.
+    """
+    cancelled, requested = {"cancelled": job_id}, {"status": "requested", "requested": job_id}
     if log.closed:
-        return None
+        return 200, cancelled
     if log.status == "lost":
-        return f"job {job_id} gives no sign of life: the process that ran it has died, and nobody is there to cancel it"
+        why = "gives no sign of life: the process that ran it has died, and nobody is there to cancel it"
+        return 409, {"error": f"job {job_id} {why}"}
     job = find_job(job_id)
     if job is not None:
-        if job.cancel is None:
-            return f"job {job_id} has no task to cancel: give it one with emitter.track(task)"
-        job.cancel()
-        return None
+        took = job.ask_to_stop()
+        if took == "requested":
+            return 202, requested
+        if took is None and job.cancel is None and not log.closed:
+            why = "has no task to cancel, and has not looked at cancel_requested"
+            return 409, {"error": f"job {job_id} {why}: give it one with emitter.track(task), or let it look"}
+        return 200, cancelled
     for one in [store] if store is not None else stores():
         try:
             if await one.cancel(job_id):
-                return None
+                return (200, cancelled) if log.closed else (202, requested)
         except StoreError:
             raise
         except Exception as error:
             raise failure(one, error) from error
-    return None if log.closed else f"job {job_id} runs in another process, which cannot be asked: cancel it there"
+    if log.closed:
+        return 200, cancelled
+    return 409, {"error": f"job {job_id} runs in another process, which cannot be asked: cancel it there"}
 
 
 def given_store(store: str | Store | None, options: Mapping[str, Any]) -> Store | None:

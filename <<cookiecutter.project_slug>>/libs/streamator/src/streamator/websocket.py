@@ -7,7 +7,8 @@ are not shown to it. An object is the answer to what the client has sent.
 
 What the client may send, up to 1,024 characters each: ``{"type": "pause"}``, ``{"type": "resume"}`` and, where the
 route allows it, ``{"type": "cancel"}``. Answers: ``{"paused": true}``, ``{"paused": false}``,
-``{"cancelled": job_id}``, or ``{"error": "..."}`` that says what was wrong.
+``{"cancelled": job_id}``, ``{"status": "requested", "requested": job_id}``, or ``{"error": "..."}`` that says what was
+wrong.
 
 How it ends: 1000 after the job's last event, and where there is nothing after the cursor in a closed log; 1012, and
 no last event, when the server stops or no longer keeps the log: connect again; 4401, and no last event, when the
@@ -224,10 +225,10 @@ class _Socket(Viewer):
         if not self.may_cancel:
             return {"error": "jobs are not cancelled here: this WebSocket only shows their log"}
         try:
-            reason = await cancel_job(self.job_id, log, store)
+            _, answer = await cancel_job(self.job_id, log, store)
         except StoreError as error:
-            reason = str(error)
-        return {"cancelled": self.job_id} if reason is None else {"error": reason}
+            return {"error": str(error)}
+        return answer
 
     def end(self) -> None:
         """End, without the job's last event: the server shuts down, or the viewer may look on no longer."""

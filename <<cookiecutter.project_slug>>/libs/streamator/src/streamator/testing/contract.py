@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 from ..emitter import JobEmitter
-from ..errors import JobExists
+from ..errors import JobCancelled, JobExists
 from ..events import STATUSES, Event
 from ..logger import JobLogger
 from ..store import Store
@@ -161,6 +162,31 @@ class StoreContract(Contract):
                 assert asyncio.run(cancel_from(view)) == (True, True)
                 assert not asyncio.run(view.cancel("no-such-job"))
                 assert not asyncio.run(view.cancel("no/such/id"))
+
+    def test_a_job_that_is_no_task_sees_from_everywhere_that_it_is_to_be_cancelled(self, store: Store) -> None:
+        def work(job: JobLogger) -> None:
+            with job:
+                end = time.monotonic() + self.timeout
+                while time.monotonic() < end:
+                    job.raise_if_cancelled()
+                    time.sleep(0.005)
+
+        async def ask(view: Store, job_id: str) -> None:
+            end = time.monotonic() + self.timeout
+            while not await view.cancel(job_id):  # it may not have looked yet, or not be written
+                assert time.monotonic() < end, "the job takes no cancellation"
+                await asyncio.sleep(0.02)
+
+        with self._views(store) as views, ThreadPoolExecutor() as pool:
+            for view in views:
+                job, other = JobLogger(store), JobLogger(store)
+                working = pool.submit(work, job)
+                asyncio.run(ask(view, job.job_id))
+                assert isinstance(working.exception(timeout=self.timeout), JobCancelled)
+                events = asyncio.run(collect(store, job.job_id, timeout=self.timeout))
+                assert [(event["event"], event["status"]) for event in events] == [("done", "cancelled")]
+                assert not other.cancel_requested
+                other.close()
 
     def test_closed_jobs_are_forgotten_and_open_ones_are_not(self, store: Store) -> None:
         running, over = JobLogger(store), JobLogger(store)
