@@ -2,7 +2,8 @@
 
 import json
 
-# As in pre_gen_project.py: the answers are data, on a line of their own.
+# The answers come as data. tojson escapes both kinds of quotes and the line breaks, so that no answer can end this
+# string; it stands on a line of its own because a JSON string that touched the quotes would run into them.
 ANSWERS = r"""
 << cookiecutter | tojson >>
 """

@@ -71,3 +71,9 @@ def run_cli(template: Path | str, output: Path, *arguments: str, **answers: str)
     ]
     command += [f"{name}={value}" for name, value in answers.items()]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=120)
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Runs git with a name of its own, whatever the machine's configuration."""
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)

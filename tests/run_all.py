@@ -145,9 +145,9 @@ def steps(tier: str) -> list[Step]:
     every = TIERS
     tested = TIERS[1:]
     found = [
-        Step("lint", "ruff: hooks, tests", [PYTHON, "-m", "ruff", "check", "hooks", "tests"], every),
-        Step("lint", "layout: hooks, tests", [PYTHON, "-m", "ruff", "format", "--check", "hooks", "tests"], every),
-        Step("lint", "mypy --strict: hooks, tests", [PYTHON, "-m", "mypy", "hooks", "tests"], every),
+        Step("lint", "ruff: hooks, tests, answers", [PYTHON, "-m", "ruff", "check", "hooks", "tests", "template_answers.py"], every),
+        Step("lint", "layout: hooks, tests, answers", [PYTHON, "-m", "ruff", "format", "--check", "hooks", "tests", "template_answers.py"], every),
+        Step("lint", "mypy --strict: hooks, tests, answers", [PYTHON, "-m", "mypy", "hooks", "tests", "template_answers.py"], every),
         Step(
             "lint",
             "lint and types of Python, where it stands",

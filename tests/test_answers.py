@@ -6,7 +6,9 @@ import ast
 import html.parser
 import importlib.util
 import json
+import re
 import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -255,8 +257,9 @@ def test_a_bad_answer_is_refused_in_one_line_and_leaves_nothing(
     output.mkdir(parents=True)
     result = run_cli(template, output, **{name: value})
     assert result.returncode == 1
-    lines = result.stderr.splitlines()
-    assert len(lines) == 1, result.stderr
+    lines = result.stdout.splitlines()
+    assert len(lines) == 1, result.stdout
+    assert result.stderr == ""
     assert lines[0].startswith(f"{name} ")
     shown = value if value.isprintable() else ascii(value)[1:-1]
     assert shown[:50] in lines[0], "the line says the value"
@@ -272,13 +275,46 @@ def test_a_choice_that_is_not_offered_is_refused_and_leaves_nothing(
 ) -> None:
     result = run_cli(template, tmp_path, **{name: value})
     assert result.returncode != 0
-    assert value in result.stderr
+    # It is cookiecutter that refuses, before anything of a template runs: its last line is like one of ours.
+    choices = json.loads((REPOSITORY / "cookiecutter.json").read_text(encoding="utf-8"))[name]
+    last = result.stderr.splitlines()[-1]
+    assert last == f"ValueError: {value} provided for choice variable {name}, but the choices are {choices}."
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_answer_that_is_typed_is_refused_in_one_line(template: Path, tmp_path: Path) -> None:
+    answers = ["", "", "", "", "3", "", "", "80", "", ""]
+    result = subprocess.run(
+        [sys.executable, "-m", "cookiecutter", str(template), "-o", str(tmp_path)],
+        input="\n".join(answers) + "\n", capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert result.stderr == ""
+    refusal = "backend_port '80' is not a port that a user may open; use a number from 1024 to 65535."
+    assert result.stdout.splitlines()[-1].endswith(refusal)
+    assert "Traceback" not in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_that_cannot_show_an_answer_gets_a_line_all_the_same(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    result = run_cli(template, tmp_path, project_slug="t\u00e4st")
+    assert result.stderr == ""
+    assert result.stdout.startswith(r"project_slug 't\xe4st' is not a usable folder name; ")
+
+
+def test_the_readme_shows_what_a_bad_answer_prints(template: Path, tmp_path: Path) -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    command, output = re.findall(r"\$ cookiecutter gh:org/streamator (--no-input .+)\n(.+)\n", readme)[0]
+    result = run_cli(template, tmp_path, **dict(answer.split("=") for answer in command.split()[1:]))
+    assert result.stdout == f"{output}\n"
 
 
 def test_two_bad_answers_are_both_named(template: Path, tmp_path: Path) -> None:
     result = run_cli(template, tmp_path, backend_port="1", dynamodb_table="?")
-    assert [line.split()[0] for line in result.stderr.splitlines()] == ["dynamodb_table", "backend_port"]
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["dynamodb_table", "backend_port"]
 
 
 @pytest.mark.parametrize("value", ["<< 7 * 6 >>", "<% if %>", "<# open", "<< undefined.thing >>"])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from bake import REPOSITORY, TEMPLATE, bake, template_files
-from conftest import run_cli
+from conftest import git, run_cli
 
 RENDERED = {
     "README.md",
@@ -109,6 +109,7 @@ def test_locks_and_constraints_name_no_place_to_download_from() -> None:
         assert "http" not in package.get("resolved", ""), name
     for pins in (
         REPOSITORY / TEMPLATE / "backend" / "constraints.txt",
+        REPOSITORY / TEMPLATE / "scripts" / "update.txt",
         REPOSITORY / "tests" / "requirements.txt",
     ):
         lines = [line for line in pins.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
@@ -119,8 +120,9 @@ def test_locks_and_constraints_name_no_place_to_download_from() -> None:
             assert not line.startswith("-"), line
 
 
-def test_every_constraint_is_an_exact_pin() -> None:
-    text = (REPOSITORY / TEMPLATE / "backend" / "constraints.txt").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["backend/constraints.txt", "scripts/update.txt"])
+def test_every_constraint_is_an_exact_pin(name: str) -> None:
+    text = (REPOSITORY / TEMPLATE / name).read_text(encoding="utf-8")
     for line in text.splitlines():
         if not line.startswith("#"):
             assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+(; python_version (<|>=) \"3\.\d+\")?", line), line
@@ -199,12 +201,6 @@ def test_hooks_leave_nothing_in_the_project(template: Path, tmp_path: Path, defa
     assert result.returncode == 0, result.stderr
     without = {path.relative_to(tmp_path / "streamator-app") for path in (tmp_path / "streamator-app").rglob("*")}
     assert without == {path.relative_to(default_project) for path in default_project.rglob("*")}
-
-
-def git(folder: Path, *arguments: str) -> None:
-    """Runs git with a name of its own, whatever the machine's configuration."""
-    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "init.defaultBranch=main"]
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

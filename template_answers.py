@@ -1,38 +1,24 @@
-"""Refuses answers that would give a broken project.
+"""Refuses answers that would give a broken project: cookiecutter.json runs this once all questions are answered.
 
-Each bad answer is one line on stderr that says the value and the fix; the exit code is then 1, upon which
-cookiecutter removes the folder that it had made. Nothing is written, no network is used.
+It is an extension of Jinja and no hook, since cookiecutter shows a traceback for a hook that refuses. Nothing has been
+made by then, so nothing is left behind. No network is used.
 """
 
-import json
+from __future__ import annotations
+
 import re
-import subprocess
 import sys
-from pathlib import Path
+from typing import Any
 
-# The answers come as data. tojson escapes both kinds of quotes and the line breaks, so that no answer can end
-# this string; it stands on its own line because a JSON string that touched the quotes would run into them.
-ANSWERS = r"""
-<< cookiecutter | tojson >>
-"""
+from cookiecutter.exceptions import FailedHookException
+from jinja2 import Environment
+from jinja2.ext import Extension
+
+__all__ = ["AnswerCheck", "problems"]
 
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}")
 TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 PORT = re.compile(r"[1-9][0-9]{3,4}")
-
-# Runs beside cookiecutter for a moment: see sweep_parents().
-SWEEPER = """
-import os, sys, time
-project, *parents = sys.argv[1:]
-deadline = time.monotonic() + 5
-while os.path.isdir(project) and time.monotonic() < deadline:
-    time.sleep(0.01)
-for parent in parents:
-    try:
-        os.rmdir(parent)
-    except OSError:
-        break  # not empty, so not ours
-"""
 
 
 def shown(value: str) -> str:
@@ -95,31 +81,23 @@ def problems(answers: dict[str, str], reserved: list[str]) -> list[str]:
     return found
 
 
-def sweep_parents(slug: str, project: Path, output: Path) -> None:
-    """Removes the empty folders above a refused project whose slug held a slash.
+def checked(answers: dict[str, Any]) -> str:
+    """Gives nothing.
 
-    cookiecutter makes `a/b` for such a slug before it asks this hook, and afterwards removes `b` alone. The
-    hook cannot do it for cookiecutter, which fails when the folder is gone already: so a short-lived process
-    waits for `b` to go and then removes what is empty up to the output folder.
+    Raises:
+        FailedHookException: an answer is bad. The command line prints the message alone and exits with 1.
     """
-    above = list(project.parents)[: slug.count("/")]
-    parents = [str(parent) for parent in above if parent != output and parent not in output.parents]
-    if parents:
-        subprocess.Popen([sys.executable, "-c", SWEEPER, str(project), *parents], cwd=output)
-
-
-def main() -> int:
-    """Checks the answers; 0 when all are good, else 1."""
-    context = json.loads(ANSWERS.strip())
-    answers = {name: str(value) for name, value in context.items() if not name.startswith("_")}
-    found = problems(answers, context["_reserved_slugs"])
-    for problem in found:
-        # Through bytes: the terminal's encoding must not turn a refusal into a traceback.
-        sys.stderr.buffer.write(f"{problem}\n".encode("utf-8", "backslashreplace"))
+    found = problems({name: str(value) for name, value in answers.items()}, answers["_reserved_slugs"])
     if found:
-        sweep_parents(answers["project_slug"], Path.cwd(), Path(context["_output_dir"]).resolve())
-    return 1 if found else 0
+        # The terminal's encoding must not turn a refusal into a traceback.
+        encoding = sys.stdout.encoding or "utf-8"
+        raise FailedHookException("\n".join(found).encode(encoding, "backslashreplace").decode(encoding))
+    return ""
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+class AnswerCheck(Extension):
+    """The filter `checked`."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        environment.filters["checked"] = checked
