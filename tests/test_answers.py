@@ -6,6 +6,7 @@ import ast
 import html.parser
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -197,6 +198,42 @@ def test_a_hostile_description_and_author_come_out_exactly(template: Path, tmp_p
     assert text in (project / "LICENSE").read_text(encoding="utf-8")
     assert "<script" not in (project / "README.md").read_text(encoding="utf-8")
     assert_whole(project)
+
+
+# The longest that are allowed, in alphabets that JSON writes in six characters a letter, or in twelve.
+LONGEST = [
+    {
+        "project_name": "\u0426\u0435\u0445 " * 15,
+        "description": "\u041f\u043e\u043a\u0430\u0437 " * 33,
+        "author": "\u05de\u05e4\u05e2\u05dc " * 20,
+    },
+    {"project_name": "\U0001f680" * 60, "description": "\U0001f680" * 200, "author": "\U0001f680" * 100, "auth": "jwt"},
+    {"description": "'" * 100 + '"' * 100, "author": "\\" * 100, "project_slug": "a" * 39, "dynamodb_table": "t" * 255},
+]
+# The tests of a backend that see the answers.
+SEEING = ["test_project.py", "test_settings.py"]
+
+
+def run_tool(folder: Path, *command: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(folder.parent / "libs" / "streamator" / "src")}
+    result = subprocess.run(
+        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, env=environment, timeout=300
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("answers", LONGEST, ids=range(len(LONGEST)))
+def test_a_project_of_hostile_answers_passes_its_own_checks(
+    template: Path, tmp_path: Path, answers: dict[str, str]
+) -> None:
+    project = bake(template, tmp_path, **{"project_slug": "fixed", **answers})
+    assert_whole(project)
+    (project / ".git").mkdir()  # as in a repository: ruff obeys its .gitignore
+    # All else is the same in every project, and checked where it stands.
+    run_tool(project, "ruff", "check", ".")
+    run_tool(project, "ruff", "format", "--check", ".")
+    run_tool(project / "backend", "mypy", "--strict", "--config-file=", "app/project.py")
+    run_tool(project / "backend", "pytest", "-p", "no:cacheprovider", *(f"tests/{name}" for name in SEEING))
 
 
 REFUSED = [

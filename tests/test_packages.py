@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import json
 import os
 import re
 import shutil
@@ -10,8 +12,10 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from bake import REPOSITORY, TEMPLATE
 
 FOLDERS = {"app": "backend", "streamator": "libs/streamator"}
 SOURCES = {"app": "backend/app", "streamator": "libs/streamator/src/streamator"}
@@ -123,3 +127,64 @@ def test_the_app_runs_from_its_wheel(project: Path, wheels: dict[str, Path], tmp
     assert prompts == str(sorted(names))
     assert "A note from the wheel" in "\n".join(stream)
     assert (empty / "data" / "app.db").is_file()
+
+
+LIBRARIES = {"streamator": "libs/streamator", "streamator-react": "libs/streamator-react"}
+
+
+@pytest.mark.parametrize("folder", LIBRARIES.values())
+def test_a_librarys_readme_links_to_nothing_that_its_package_does_not_show(folder: str) -> None:
+    # On PyPI and npm there is no folder that a relative link could start from.
+    readme = (REPOSITORY / TEMPLATE / folder / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)\s]+)", re.sub(r"^```.*?^```$", "", readme, flags=re.MULTILINE | re.DOTALL))
+    assert links
+    assert [link for link in links if not link.startswith(("#", "https://"))] == []
+    for link in links:
+        _, found, path = link.partition("/blob/main/")
+        if found:
+            assert (REPOSITORY / unquote(path)).is_file(), link
+
+
+def test_the_wheel_says_whose_it_is_and_where_it_comes_from(wheels: dict[str, Path]) -> None:
+    with zipfile.ZipFile(wheels["streamator"]) as wheel:
+        (name,) = [each for each in wheel.namelist() if each.endswith(".dist-info/METADATA")]
+        metadata = email.message_from_bytes(wheel.read(name))
+    assert metadata["Author"]
+    assert metadata["Keywords"]
+    assert {f"Programming Language :: Python :: 3.{minor}" for minor in (10, 13)} <= set(
+        metadata.get_all("Classifier", [])
+    )
+    urls = dict(line.split(", ") for line in metadata.get_all("Project-URL", []))
+    assert urls.keys() == {"Repository", "Issues", "Changelog"}
+    assert all(url.startswith("https://") for url in urls.values())
+
+
+def test_the_npm_package_says_whose_it_is_and_where_it_comes_from() -> None:
+    manifest = json.loads((REPOSITORY / TEMPLATE / "libs/streamator-react/package.json").read_text(encoding="utf-8"))
+    assert manifest["author"]
+    assert manifest["keywords"]
+    assert manifest["repository"]["url"].startswith("git+https://")
+    assert manifest["homepage"].startswith("https://")
+
+
+def test_what_the_project_holds_itself_is_asked_of_no_registry() -> None:
+    root = REPOSITORY / TEMPLATE
+    folders = json.loads((root / "package.json").read_text(encoding="utf-8"))["workspaces"]
+    manifests = {name: json.loads((root / name / "package.json").read_text(encoding="utf-8")) for name in folders}
+    places = {manifest["name"]: name for name, manifest in manifests.items()}
+    asked = {
+        (folder, name, version)
+        for folder, manifest in manifests.items()
+        for kind in ("dependencies", "devDependencies")
+        for name, version in manifest.get(kind, {}).items()
+        if name in places
+    }
+    assert asked
+    for folder, name, version in asked:
+        assert version.startswith("file:"), f"{folder} asks for {name} {version}: anybody can publish that"
+        assert (root / folder / version.removeprefix("file:")).resolve() == root / places[name]
+
+    # pip knows no such address: there the exact version is what only the library beside it has.
+    library = re.findall(r'^version = "(.+)"$', (root / "libs/streamator/pyproject.toml").read_text(), re.MULTILINE)
+    asked_of_python = re.findall(r'"streamator\[.+\](.*)"', (root / "backend/pyproject.toml").read_text())
+    assert asked_of_python == [f"=={version}" for version in library]

@@ -76,8 +76,8 @@ def tools(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_project_that_cruft_made_is_updated(repository: Path, tools: Path, tmp_path: Path) -> None:
-    command = [tools / "bin" / "cruft", "create", repository, "--no-input", "--checkout", f"v{VERSION}"]
-    command += ["--output-dir", tmp_path, "--extra-context", '{"store": "redis", "project_name": "Paper Mill"}']
+    command = [str(tools / "bin" / "cruft"), "create", str(repository), "--no-input", "--checkout", f"v{VERSION}"]
+    command += ["--output-dir", str(tmp_path), "--extra-context", '{"store": "redis", "project_name": "Paper Mill"}']
     subprocess.run(command, check=True, capture_output=True)
     project = tmp_path / "paper-mill"
     cruft = json.loads((project / ".cruft.json").read_text(encoding="utf-8"))

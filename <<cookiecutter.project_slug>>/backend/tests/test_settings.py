@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.project import PROJECT_SLUG
 from app.settings import PROJECT_ROOT, SettingsError, load_settings
 
 
@@ -42,7 +43,7 @@ def test_the_store_options_are_those_of_the_store(monkeypatch: pytest.MonkeyPatc
     options = load_settings(_env_file=None, streamator_store="redis").store_options
     url = "redis://127.0.0.1:6379/0"
     letters = {"dead_letters": PROJECT_ROOT / "letters.jsonl"}
-    where = {"url": url, "key_prefix": "streamator-app"}
+    where = {"url": url, "key_prefix": PROJECT_SLUG}
     assert options == {**where, "ttl_days": 2, "lease_seconds": 2.5, **letters, **bounds}
 
 

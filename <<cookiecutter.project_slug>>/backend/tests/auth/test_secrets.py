@@ -12,6 +12,7 @@ import httpx
 from pydantic import SecretStr
 from websockets.sync.client import connect
 
+from app.project import PROJECT_SLUG
 from app.settings import Settings
 from tests.auth.people import PASSWORD, add_users, close_code
 from tests.process import Process, free_port
@@ -95,7 +96,7 @@ def use(server: Process) -> tuple[list[httpx.Response], dict[str, str]]:
     for path in [*(path for path in schema if "{" not in path and "stream" not in path), "/metrics", "/nothing"]:
         client.get(path)
     client.get("/api/jobs", headers={"authorization": f"Bearer {shown['token'][:-3]}"})
-    client.post("/api/auth/refresh", headers={"cookie": "streamator-app-session=" + shown["first cookie"]})
+    client.post("/api/auth/refresh", headers={"cookie": f"{PROJECT_SLUG}-session={shown['first cookie']}"})
     client.post("/api/auth/sign-out")
     assert {200, 401, 404} <= {answer.status_code for answer in answers}
     return answers, shown

@@ -17,6 +17,7 @@ from app.auth.accounts import MIGRATIONS, Accounts
 from app.auth.tokens import load_secret
 from app.database import Database
 from app.main import create_app
+from app.project import PROJECT_SLUG
 from app.settings import Settings, SettingsError
 from tests.auth.people import PASSWORD, Person, close_code
 from tests.support import RunningApp
@@ -239,7 +240,7 @@ def test_who_is_removed_or_given_another_password_is_out_at_once(
 @pytest.mark.parametrize("cookie", ["", "x", ".", "a.b.c", "ä", "x" * 5000])
 def test_any_cookie_at_all_is_answered(run_auth: RunAuth, cookie: str) -> None:
     client = run_auth().client
-    name = "streamator-app-session"
+    name = f"{PROJECT_SLUG}-session"
     for route in ("refresh", "sign-out"):
         answer = client.post(f"/api/auth/{route}", headers={b"cookie": f"{name}={cookie}".encode()})
         assert answer.status_code == (401 if route == "refresh" else 204)

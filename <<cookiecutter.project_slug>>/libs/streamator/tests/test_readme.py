@@ -178,7 +178,7 @@ def test_what_it_installs_is_there() -> None:
 
 
 def test_the_examples_it_names_are_there() -> None:
-    named = set(re.findall(r"\]\(examples/(\w+\.py)\)", README))
+    named = set(re.findall(r"/libs/streamator/examples/(\w+\.py)\)", README))
     assert named == {path.name for path in (FOLDER / "examples").glob("*.py")}
 
 
