@@ -112,6 +112,8 @@ class Step:
                 self.failed += int(number)
 
 
+OWN = ("hooks", "tests", "template_answers.py")
+
 # Which pages, for which store and sign-in, before a release: all of them. What `make test` runs is in the generated
 # project's Makefile, E2E_TEST.
 END_TO_END = {
@@ -145,9 +147,9 @@ def steps(tier: str) -> list[Step]:
     every = TIERS
     tested = TIERS[1:]
     found = [
-        Step("lint", "ruff: hooks, tests, answers", [PYTHON, "-m", "ruff", "check", "hooks", "tests", "template_answers.py"], every),
-        Step("lint", "layout: hooks, tests, answers", [PYTHON, "-m", "ruff", "format", "--check", "hooks", "tests", "template_answers.py"], every),
-        Step("lint", "mypy --strict: hooks, tests, answers", [PYTHON, "-m", "mypy", "hooks", "tests", "template_answers.py"], every),
+        Step("lint", "ruff: hooks, tests", [PYTHON, "-m", "ruff", "check", *OWN], every),
+        Step("lint", "layout: hooks, tests", [PYTHON, "-m", "ruff", "format", "--check", *OWN], every),
+        Step("lint", "mypy --strict: hooks, tests", [PYTHON, "-m", "mypy", *OWN], every),
         Step(
             "lint",
             "lint and types of Python, where it stands",
