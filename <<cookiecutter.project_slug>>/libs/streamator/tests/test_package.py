@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parents[1]
 PACKAGE = FOLDER / "src" / "streamator"
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 MODULES = [file.removesuffix(".py").replace("/", ".").removesuffix(".__init__") for file in FILES]
-NEED_AN_EXTRA = {"fastapi", "flask", "metrics"}  # `dynamo` imports without its own, and says so when it is used
+NEED_AN_EXTRA = {"django", "fastapi", "flask", "metrics"}  # `dynamo` says so when it is used
 
 BLOCK = """
 import importlib.abc, sys

@@ -8,7 +8,7 @@ notices, at the next heartbeat, that a client has left or takes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 from . import shutdown, wire
@@ -21,7 +21,7 @@ from .serving import gunicorn_worker
 from .store import Store
 from .stream import HEARTBEAT_SECONDS, Follow, check_heartbeat
 from .view import view_of
-from .viewer import RETRY_MS, find_log, given_store, snapshot_json
+from .viewer import RETRY_MS, cancel_job, find_log, given_store, snapshot_json
 
 
 class EventStream(Iterator[bytes]):
@@ -73,6 +73,25 @@ class EventStream(Iterator[bytes]):
             if self._encoder is None:
                 raise StopIteration
             return self._encoder.finish()
+        return self._piece(batch)
+
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        """The pieces for an event loop, which it then does not block: ``StreamingHttpResponse(aiter(stream))`` under
+        Django's ASGI, for instance."""
+        await self._begin(None)
+        follow = self._follow
+        assert follow is not None
+        try:
+            yield self._encoded(wire.opening(RETRY_MS))
+            while (batch := await self._read(follow)) is not None:
+                yield self._piece(batch)
+            if self._encoder is not None:
+                yield self._encoder.finish()
+        finally:
+            self._closed = True
+            self._leave(follow)
+
+    def _piece(self, batch: Batch) -> bytes:
         if not batch:
             return self._encoded(wire.heartbeat(batch.last))
         return self._encoded(wire.named(batch.frames) if self._named else batch.frames)
@@ -86,7 +105,7 @@ class EventStream(Iterator[bytes]):
         if self._follow is not None:
             private_loop().call_soon_threadsafe(self._leave, self._follow)
 
-    # On the private loop
+    # On the loop that reads: the private one, or that of `async for`
 
     async def _begin(self, worker: Any) -> None:
         self._follow = self._view.follow(self._log, self._after, self._heartbeat)
@@ -132,3 +151,8 @@ def snapshot(log: EventLog, after: int = 0, filter: Filter | None = DEFAULT_FILT
     check_cursor("after", after)
     check_filter(filter)
     return run(snapshot_json(log, after, filter))
+
+
+def cancel(job_id: str, log: EventLog, store: Store | None = None) -> tuple[int, dict[str, str]]:
+    """Ask the job with this log to stop, in whichever process it runs: the status and the JSON of the answer."""
+    return run(cancel_job(job_id, log, store))
