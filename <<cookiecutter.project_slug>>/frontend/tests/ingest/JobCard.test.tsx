@@ -23,7 +23,7 @@ class Server {
     this.requests.push(`${init?.method ?? "GET"} ${url.pathname}`);
     if (url.pathname === "/healthz") return Response.json({ status: "ok", store: { name: "memory", degraded: null } });
     if (this.missing) return Response.json({ error: "not found" }, { status: 404 });
-    if (url.pathname.endsWith("/cancel")) return Response.json({ cancelled: "a1" });
+    if (url.pathname.endsWith("/cancel")) return Response.json({ status: "requested", requested: "a1" }, { status: 202 });
     const after = Number(url.searchParams.get("after") ?? 0);
     if (!url.pathname.endsWith("/stream")) {
       const logs = this.#events.slice(after).map((event): unknown => JSON.parse(event));
@@ -207,6 +207,17 @@ describe("an open card", () => {
     show();
     await screen.findByText("<img src=x onerror=boom()>");
     expect(document.querySelector("img")).toBeNull();
+  });
+
+  it("is being cancelled from the request on until the job has ended", async () => {
+    show();
+    await screen.findByText("Live");
+    fireEvent.click(screen.getByRole("button", { name: "Cancel notes.md" }));
+    await waitFor(() => expect(server.requests).toContain("POST /api/job/a1/cancel"));
+    const button = screen.getByRole<HTMLButtonElement>("button", { name: "Cancel notes.md" });
+    expect(button.textContent).toContain("Cancelling");
+    expect(button.disabled).toBe(true);
+    expect(screen.queryByRole("alert")).toBeNull();
   });
 
   it("cancels once, and says why when that fails", async () => {

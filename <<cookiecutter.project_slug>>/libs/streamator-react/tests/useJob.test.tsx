@@ -296,7 +296,7 @@ describe("cancel", () => {
     expect(job()).toMatchObject({ state: "running", cancelling: true });
     const cancel = await asked("/job/a/cancel");
     expect(cancel.method).toBe("POST");
-    cancel.json({ cancelled: "a" });
+    cancel.json({ status: "requested", requested: "a" }, 202); // the job's process has not said yet that it stops
     await act(() => cancelled);
     expect(job()).toMatchObject({ state: "running", cancelling: true });
     stream.send(done(1, "cancelled"));

@@ -393,6 +393,30 @@ def test_closing_with_the_store_down_is_bounded_and_reports_the_count(
     assert "42 events not stored: out of order" in caplog.text
 
 
+def test_a_job_that_is_closed_in_the_writer_s_own_thread_waits_for_nothing(
+    cloud: Cloud, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed: list[str] = []
+
+    def bury(letter: object) -> None:
+        with JobLogger(writer) as job:
+            job.log(str(letter))
+        closed.append(job.job_id)
+
+    def refuse(job_id: str, index: int, chunk: Chunk) -> None:
+        if "never" in chunk.text and job_id == "job":
+            raise StoreFault("refused", "not this")
+
+    cloud.on_write = refuse
+    writer = make(dead_letters=bury)
+    with JobLogger(writer, job_id="job") as job:
+        job.log("never")
+        job.log("x")
+    assert not job.flush(PATIENCE), "the store lacks what it has refused"
+    assert writer.flush(PATIENCE) == 0 and len(closed) == 1
+    assert "in vain" not in caplog.text
+
+
 def test_closing_does_not_give_up_on_a_store_that_is_slow(cloud: Cloud, make: Make) -> None:
     cloud.on_write = lambda job_id, index, chunk: time.sleep(0.1)
     writer = make(close_seconds=0.5)

@@ -506,7 +506,7 @@ class Writer(ABC, Generic[Out]):
         return min(self._close_seconds, AGAIN_SECONDS) if self._in_vain else self._close_seconds, CLOSE_TIMEOUTS
 
     def _waited(self, out: Out, last: int, seconds: float, left: int, closing: bool) -> bool:
-        if left and closing and seconds:
+        if left and closing and seconds and self._thread is not threading.current_thread():
             self._in_vain = True
             logger.warning(
                 "%s: the end of job %r was waited for in vain: %s of it in memory only: %s", self._place,
