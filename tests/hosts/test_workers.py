@@ -20,12 +20,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from bake import REPOSITORY, TEMPLATE
 from dynamo_server import moto
 from redis_server import RedisServer
 from streamator import Store, open_store
 from streamator.testing import collect
+from tests.process import free_port, listens
+from tests.support import Events
 
 LIBRARY = REPOSITORY / TEMPLATE / "libs" / "streamator"
 README = (LIBRARY / "README.md").read_text(encoding="utf-8")
@@ -250,6 +253,23 @@ def test_a_process_that_ends_without_exit_hooks_leaves_the_log_whole(host: Host)
     for process in [host.run(sys.executable, "-c", code, job_id, THEN="exit") for job_id in job_ids]:
         assert process.wait(60) == 0, host.said()
     assert host.logs(job_ids) == [whole_log()] * 8
+
+
+def test_the_cancel_route_stops_a_synchronous_job_of_a_worker(host: Host) -> None:
+    start_worker(host, "rq")
+    port = free_port()
+    host.run(sys.executable, "-m", "uvicorn", "queue_web:app", "--port", str(port))
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as web:
+        host.until(lambda: listens(port), 60)
+        job_id = web.post("/jobs", params={"steps": 100_000, "seconds": 0.01}).json()["job_id"]
+        host.until(lambda: web.get(f"/log/{job_id}").status_code == 200, 60)
+        with web.stream("GET", f"/job/{job_id}/stream") as answer:
+            seen = Events(answer)
+            assert next(seen)["message"] == "Step 1 of 100000"
+            assert web.post(f"/job/{job_id}/cancel").status_code == 202
+            *lines, done = seen
+        assert done["status"] == "cancelled" and lines[-1]["message"].startswith("Step ")
+        host.until(host.returned, 30)
 
 
 def test_the_readme_names_the_commands_that_start_these_workers() -> None:
