@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bake import REPOSITORY, TEMPLATE
+from bake import REPOSITORY, TEMPLATE, bake
 from conftest import install_packages
 
 PAGES = {
@@ -24,12 +24,17 @@ PAGES = {
 """The folder of each, and its line among the pages."""
 
 # The packages of this repository are installed in a way that would still find a deleted folder.
-PYTEST = """
+ALONE = """
 import sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in getattr(finder, "__module__", "")]
+"""
+PYTEST = (
+    ALONE
+    + """
 import pytest
 sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *sys.argv[1:]]))
 """
+)
 # Of the backend's tests those that are about the whole, and the routes of each page: the inside of a page is its own.
 ROUTES = (
     "test_main.py", "test_security.py", "test_jobs.py", "auth/test_sign_in.py", "*/test_router.py", "*/test_stats.py",
@@ -96,3 +101,69 @@ def test_the_frontend_runs_without_a_page(project: Path, page: str) -> None:
     run(project / "libs/streamator-react", "npm", "run", "--silent", "build")
     run(project / "frontend", str(binaries / "tsc"), "-b")
     run(project / "frontend", str(binaries / "vitest"), "run")
+
+
+def test_a_project_with_sign_in_goes_on_without_it(template: Path, tmp_path: Path) -> None:
+    project = bake(template, tmp_path, auth="jwt")
+    delete(project, "auth")
+    backend, path = project / "backend", str(project / "libs/streamator/src")
+    run(backend, sys.executable, "-c", ALONE + "import app.openapi; app.openapi.schema()", PYTHONPATH=path)
+    start = [sys.executable, "-c", ALONE + "import app.main; app.main.app"]
+    refused = subprocess.run(start, cwd=backend, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "AUTH='jwt' cannot be used: nothing here signs people in; set it to none.\n",
+    )
+    (project / ".env").write_text("AUTH=none\n")
+    run(backend, *start, PYTHONPATH=path)
+
+
+# What a dependency is imported as, where that is another name.
+IMPORTED_AS = {
+    "argon2-cffi": "argon2", "PyJWT": "jwt", "charset-normalizer": "charset_normalizer",
+    "markdown-it-py": "markdown_it", "PyYAML": "yaml", "pydantic-settings": "pydantic_settings",
+    "prometheus-client": "prometheus_client",
+}  # fmt: skip
+# What nobody imports, and who wants it: by pyproject.toml, or FastAPI for a form with a file.
+WANTED_BY = {"numpy": {"agents"}, "lxml_html_clean": {"ingest"}, "python-multipart": {"ingest"}}
+
+
+def users(app: Path, pattern: str) -> set[str]:
+    """The pages, and the files beside them, that hold something."""
+    found = [path for path in app.rglob("*.py") if re.search(pattern, path.read_text(), re.MULTILINE)]
+    return {path.relative_to(app).parts[0] for path in found}
+
+
+def test_what_each_page_alone_needs_is_listed(default_project: Path) -> None:
+    app = default_project / "backend/app"
+    rows = re.findall(
+        r"^\| (`\w+`(?:, `\w+`)*) \| (.*?) ?\| (.*?) ?\| (.*?) ?\|$", (default_project / "README.md").read_text(), re.M
+    )
+    listed = {
+        frozenset(re.findall(r"`(\w+)`", pages)): (
+            set(re.findall(r"`(.+?)`", needs)),
+            set(re.findall(r"`(\w+)`", names)),
+            section,
+        )
+        for pages, needs, names, section in rows
+        if set(re.findall(r"`(\w+)`", pages)) <= set(PAGES)
+    }
+    assert {page for pages in listed for page in pages} == set(PAGES)
+
+    project = (app.parent / "pyproject.toml").read_text()
+    everything = re.findall(r'^  "([\w-]+)[^"]*",', project.split("[project.optional-dependencies]")[0], re.MULTILINE)
+    for name in [*everything, "anthropic", "openai"]:
+        module = IMPORTED_AS.get(name, name)
+        by = WANTED_BY.get(name) or users(app, rf"^\s*(from|import) {module}\b")
+        assert by, f"nobody imports {name}"
+        listing = [pages for pages, (needs, _, _) in listed.items() if name in needs]
+        assert listing == ([frozenset(by)] if by <= set(PAGES) else []), name
+
+    fields = re.findall(r"^    (\w+): .*=", (app / "settings.py").read_text(), re.MULTILINE)
+    for name in fields:
+        by = users(app, rf"\b{name}\b|\b{name.replace('_mb_', '_bytes_')}\b") - {"settings.py"}
+        listing = [pages for pages, (_, names, _) in listed.items() if name.upper() in names]
+        assert listing == ([frozenset(by)] if by and by <= set(PAGES) else []), name
+
+    titles = re.findall(r"^#+ (.+)$", (default_project / "README.md").read_text(), re.MULTILINE)
+    assert [section for _, _, section in listed.values() if section and section not in titles] == []
