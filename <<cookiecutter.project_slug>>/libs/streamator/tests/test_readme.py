@@ -141,6 +141,20 @@ def test_a_job_of_another_process_is_streamed(tmp_path: Path, server: tuple[int,
         assert [event.get("message") for event in data(answer.text)] == ["Crunching", "Crunched", None]
 
 
+def test_each_turn_of_a_chat_has_its_log_and_one_that_is_sent_twice_is_a_conflict(
+    tmp_path: Path, server: tuple[int, int]
+) -> None:
+    (tmp_path / "chat.py").write_text(FILES["chat.py"], encoding="utf-8")
+    with serving(tmp_path, "chat:app", environment(server)) as client:
+        for turn, text in enumerate(("Hello", "Again"), 1):
+            job_id = client.post(f"/chats/c1/turns/{turn}", params={"text": text}).json()["job_id"]
+            words = [event.get("text") for event in data(client.get(f"/log/{job_id}/stream").text)]
+            assert (job_id, words) == (f"c1-{turn}", ["You", "said:", text, None])
+        twice = client.post("/chats/c1/turns/2", params={"text": "Again"})
+        assert twice.status_code == 409
+        assert "'c1-2' is in use" in twice.json()["error"] and "f'{chat_id}-{turn}'" in twice.json()["error"]
+
+
 def test_an_endpoint_streams_its_own_job_under_its_events_names(tmp_path: Path, server: tuple[int, int]) -> None:
     (endpoint,) = (code for code in SNIPPETS if "/summaries" in code)
     (tmp_path / "endpoint.py").write_text(endpoint, encoding="utf-8")

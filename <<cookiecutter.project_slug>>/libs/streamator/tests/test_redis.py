@@ -216,7 +216,9 @@ def test_the_log_of_an_earlier_run_of_the_same_id_is_kept(make: Make, caplog: py
     assert first.flush() == 0
     with JobLogger(second, job_id="job") as job:
         job.log("another's")
-    until(lambda: "'job' was used by another run" in caplog.text)
+        assert not job.flush(timeout=20)
+    (record,) = [record for record in caplog.records if "'job' was used by another run" in record.getMessage()]
+    assert record.levelname == "ERROR" and "for a retry f'{task_id}-{retry}'" in record.getMessage()
     assert messages(run(transcript(make(), "job"))) == ["mine"]
 
 

@@ -1,5 +1,12 @@
 """The errors that streamator raises. Each message says what happened, the value, and the fix."""
 
+from typing import Final
+
+OWN_ID: Final = (
+    "give each run an id of its own, or leave job_id out "
+    "(for a retry f'{task_id}-{retry}', for the next turn of a chat f'{chat_id}-{turn}')"
+)
+
 
 class StreamatorError(Exception):
     """Base of every error raised by this library."""

@@ -18,7 +18,7 @@ from .chunk_writer import ChunkWriter
 from .counts import Counts
 from .deadletter import DeadLetterFile, DeadLetters
 from .dropped import end_dropped
-from .errors import JobExists, StoreError
+from .errors import OWN_ID, JobExists, StoreError
 from .events import is_job_id
 from .fault import StoreFault
 from .log import BLOCK_SECONDS, EventLog, Overflow
@@ -133,7 +133,7 @@ class RemoteStore(MemoryStore):
     def create(self, job_id: str, start: float | None = None) -> Job:
         """Begin a job here; other processes see it after the next flush. See `MemoryStore.create`."""
         if self._writer.get(job_id) is not None:  # forgotten here, but not all written yet
-            raise JobExists(f"job id {job_id!r} is in use: give each run an id of its own, or leave job_id out")
+            raise JobExists(f"job id {job_id!r} is in use: {OWN_ID}")
         job = super().create(job_id, start)
         _flush_at_exit()
         job.on_track = partial(self._cancels.watch, job_id)

@@ -16,7 +16,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .counts import Counts, Totals
-from .errors import InvalidStore, JobExists
+from .errors import OWN_ID, InvalidStore, JobExists
 from .events import check_job_id, is_job_id
 from .log import BLOCK_SECONDS, EventLog, Overflow, check_log_options
 from .options import check_count, check_number
@@ -165,7 +165,7 @@ class MemoryStore:
         job = Job(log)
         with self._jobs_lock:
             if job_id in self._jobs:
-                raise JobExists(f"job id {job_id!r} is in use: give each run an id of its own, or leave job_id out")
+                raise JobExists(f"job id {job_id!r} is in use: {OWN_ID}")
             self._jobs[job_id] = job
             victim = self._take_out() if len(self._jobs) > self._max_jobs and self._jobs_lock.depth == 1 else None
         if victim is not None:

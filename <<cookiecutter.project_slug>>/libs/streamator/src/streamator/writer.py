@@ -18,6 +18,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from . import shutdown
 from .counts import Totals
 from .deadletter import DeadLetters, make_letter
+from .errors import OWN_ID
 from .fault import StoreFault, Trouble, count, logger
 from .log import EventLog
 
@@ -340,10 +341,9 @@ class Writer(ABC, Generic[Out]):
         out.trouble = Trouble.after(out.trouble, fault)
         if fault.kind == "conflict":
             out.dead = True
-            logger.warning(
-                "%s: the job id %r was used by another run, whose log is kept; this one's is not stored: "
-                "give each run an id of its own, or leave job_id out", self._place, out.job_id,
-                extra={"job_id": out.job_id},
+            logger.error(
+                "%s: the job id %r was used by another run, whose log is kept; nothing of this one's is stored: %s",
+                self._place, out.job_id, OWN_ID, extra={"job_id": out.job_id},
             )  # fmt: skip
             return
         slow = fault.kind in ("denied", "refused")
