@@ -155,6 +155,26 @@ def test_each_turn_of_a_chat_has_its_log_and_one_that_is_sent_twice_is_a_conflic
         assert "'c1-2' is in use" in twice.json()["error"] and "f'{chat_id}-{turn}'" in twice.json()["error"]
 
 
+AFTERWARDS = """
+import asyncio, warnings
+from streamator import open_store
+from streamator.testing import collect
+print(asyncio.run(collect(open_store(), job.job_id))[0])
+warnings.simplefilter("always")
+current_job.set(job)
+logging.getLogger("some.library").warning("after the end")
+print("well")
+"""
+
+
+def test_its_handler_shows_what_libraries_log_and_survives_the_jobs_end(
+    tmp_path: Path, server: tuple[int, int]
+) -> None:
+    (handler,) = (code for code in SNIPPETS if "class JobHandler" in code)
+    entry, well = run(handler + AFTERWARDS, tmp_path, env=environment(server)).splitlines()
+    assert "'Slow answer from example.com', 'level': 'warning'" in entry and well == "well"
+
+
 def test_an_endpoint_streams_its_own_job_under_its_events_names(tmp_path: Path, server: tuple[int, int]) -> None:
     (endpoint,) = (code for code in SNIPPETS if "/summaries" in code)
     (tmp_path / "endpoint.py").write_text(endpoint, encoding="utf-8")
