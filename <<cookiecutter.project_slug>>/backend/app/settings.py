@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from streamator.redis_url import parse_url
 
 from app import project
 
@@ -117,7 +118,7 @@ class Settings(BaseSettings):
     )
     backend_host: str = Field(
         default="127.0.0.1",
-        min_length=1,
+        pattern=r"^[A-Za-z0-9.:%_-]{1,255}$",
         title="the address that the backend listens on; `0.0.0.0` opens it to the network",
         description="set an address to listen on, such as 127.0.0.1",
     )
@@ -281,14 +282,16 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_redis(cls, url: str) -> str:
         # The value may hold a password, and is not repeated.
-        if not url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("set the server as redis://[user:password@]host:port/db")
+        try:
+            parse_url(url)
+        except ValueError as error:
+            raise ValueError(f"set the server as redis://[user:password@]host:port/db ({error})") from None
         return url
 
     @field_validator("anthropic_base_url", "openai_base_url")
     @classmethod
     def _is_an_address(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("http://", "https://")):
+        if url is not None and not re.fullmatch(r"https?://[^\s/?#]+(/\S*)?", url):
             raise ValueError("set the address of an API, such as http://127.0.0.1:11434/v1")
         return url
 
@@ -306,6 +309,20 @@ class Settings(BaseSettings):
     def _from_the_root(cls, path: Path | None) -> Path | None:
         # The same data whatever directory the server is started from.
         return None if path is None else PROJECT_ROOT / path.expanduser()
+
+    @field_validator("data_dir")
+    @classmethod
+    def _is_a_folder(cls, path: Path) -> Path:
+        if path.exists() and not path.is_dir():
+            raise ValueError("there is a file of that name: set a directory that can be written")
+        return path
+
+    @field_validator("streamator_dead_letters")
+    @classmethod
+    def _is_a_file(cls, path: Path | None) -> Path | None:
+        if path is not None and path.is_dir():
+            raise ValueError("there is a directory of that name: set a file in it, such as dead-letters.jsonl")
+        return path
 
     @field_validator("static_dir")
     @classmethod

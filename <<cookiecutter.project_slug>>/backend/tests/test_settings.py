@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from streamator import open_store
 
 from app.project import PROJECT_SLUG
-from app.settings import PROJECT_ROOT, SettingsError, load_settings
+from app.settings import PROJECT_ROOT, Settings, SettingsError, load_settings
 
 
 def test_no_setting_is_required() -> None:
@@ -97,6 +99,40 @@ def test_a_wrong_value_is_one_line_with_the_name_the_value_and_the_fix(
     assert line.startswith(f"{name}=")
     assert value in line
     assert fix in line
+
+
+def settings_or_words(given: dict[str, Any]) -> tuple[Settings | None, str]:
+    try:
+        return load_settings(_env_file=None, **given), ""
+    except SettingsError as error:
+        return None, str(error)
+
+
+ODD = ["0", "-1", "nan", "inf", "-inf", "1e400", "9" * 30, "x", " ", "None", "true", "[]", "http://", "a b", "/", "é"]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_a_setting_takes_a_value_that_the_store_takes_too_or_is_refused_by_its_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value in ODD:
+        monkeypatch.setenv(name.upper(), value)
+        for store in ("memory", "dynamo", "redis"):
+            given = {} if name == "streamator_store" else {"streamator_store": store}
+            settings, said = settings_or_words(given)
+            assert settings is not None or said.startswith(name.upper()), (value, said)
+            if settings is None:
+                continue
+            number = getattr(settings, name)
+            assert not isinstance(number, float) or 0 < number < 1e12, (value, number)
+            open_store(settings.streamator_store, **settings.store_options)  # makes one, and asks no server
+
+
+@pytest.mark.parametrize("url", ["redis://h?colour=blue", "redis://h?ssl_cert_reqs=none", "redis://h/x"])
+def test_a_redis_url_is_looked_at_as_it_will_be_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMATOR_REDIS_URL", url)
+    with pytest.raises(SettingsError, match="STREAMATOR_REDIS_URL cannot be used: set the server as"):
+        load_settings(_env_file=None)
 
 
 def test_two_wrong_values_are_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:

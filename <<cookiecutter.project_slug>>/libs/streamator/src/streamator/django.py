@@ -25,7 +25,7 @@ from .compression import encoder_for
 from .errors import StoreError
 from .events import encode_value, to_utf8
 from .filters import DEFAULT_FILTER, Filter
-from .options import check_flag, check_prefix
+from .options import check_callable, check_flag, check_kind, check_prefix
 from .shutdown import end_streams
 from .store import Store, find_job
 from .stream import HEARTBEAT_SECONDS, check_heartbeat
@@ -203,6 +203,9 @@ def _path(prefix: str) -> str:
 
 
 def _patterns(views: dict[str, View], decorators: Sequence[Decorator]) -> list[URLPattern]:
+    check_kind("decorators", decorators, (list, tuple), "give a list of decorators, such as [login_required]")
+    for decorate in decorators:
+        check_callable("decorators", decorate, "give a list of decorators, such as [login_required]")
     shutdown.watch_signals()  # here, because requests are answered in other threads than the main one
     patterns = []
     for route, view in views.items():

@@ -27,7 +27,7 @@ from weakref import WeakSet
 from . import wire
 from .counts import LogCounts
 from .events import Event, encode_event, encode_run
-from .options import DAY_SECONDS, MOST, check_callable, check_choice, check_count, check_number, check_timeout
+from .options import DAY_SECONDS, MOST, check_callable, check_choice, check_count, check_number, check_timeout, wrong
 from .section import UNINTERRUPTED, Section, interrupted, later
 
 # 256 entries of 120 characters are about 50 KiB on the wire: one block is one send.
@@ -547,6 +547,8 @@ class EventLog:
         if interrupted():
             later(partial(self.close, event, json_text=json_text))
             return not self._closed
+        if json_text is not None and not isinstance(json_text, str):
+            raise wrong("json_text", json_text, "give the last event as JSON, or None")
         if json_text is None:
             text, level = encode_event({"event": "done", "status": "completed"} if event is None else event), _TIMELESS
         else:
