@@ -25,17 +25,17 @@ except ImportError as error:
         f"streamator.fastapi needs FastAPI, which is not installed here ({error}): pip install 'streamator[fastapi]'"
     ) from error
 
-from . import guards, wire
+from . import guards, wire, workers
 from .asgi import StreamApp
 from .errors import StoreError
-from .events import encode_value, to_utf8
+from .events import encode_value, is_job_id, to_utf8
 from .filters import DEFAULT_FILTER, Filter
 from .options import check_callable, check_flag, check_prefix
 from .shutdown import end_streams
-from .store import MemoryStore, Store, find_job, stores
+from .store import Store, find_job, stores
 from .stream import HEARTBEAT_SECONDS, check_heartbeat
 from .view import view_of
-from .viewer import Message, cancel_job, find_log, given_store, snapshot_json, stream_headers
+from .viewer import Message, cancel_job, find_log, given_store, is_shared, snapshot_json, stream_headers
 from .websocket import WebSocketApp, check_origins
 
 _NO_STORE = {"cache-control": "no-store"}
@@ -152,7 +152,9 @@ def make_stream_response(
         job_id, opened, heartbeat=heartbeat, named=named, filter=filter, batch_delay_ms=batch_delay_ms,
         batch_size=batch_size, compress=compress,
     )  # fmt: skip
-    if find_job(job_id) is None and not any(_is_remote(one) for one in ([opened] if opened else stores())):
+    if find_job(job_id) is None and not any(is_shared(one) for one in ([opened] if opened else stores())):
+        if is_job_id(job_id):
+            workers.tell_of_an_unknown_job(job_id)
         return _not_found()
     return response
 
@@ -342,11 +344,6 @@ async def _admit() -> Response:
 
 def _router(app: FastAPI | APIRouter) -> APIRouter:
     return app.router if isinstance(app, FastAPI) else app
-
-
-def _is_remote(store: Store) -> bool:
-    """Whether the store may know jobs of other processes."""
-    return type(store).find is not MemoryStore.find
 
 
 def _encode_result(data: Any) -> bytes:

@@ -14,14 +14,14 @@ from types import TracebackType
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
-from . import shutdown, wire
+from . import shutdown, wire, workers
 from .errors import InvalidStore, StoreError
 from .events import is_job_id
 from .filters import Filter
 from .log import EventLog, running_loop
 from .permission import Permission, permission_of
 from .serving import address_of
-from .store import Store, find_job, open_store, stores
+from .store import MemoryStore, Store, find_job, open_store, stores
 from .stream import Follow
 
 # As the ASGI specification has them (asgi.readthedocs.io): dicts, for which every framework has types of its own.
@@ -179,7 +179,8 @@ async def find_log(job_id: str, store: Store | None) -> EventLog | None:
     if job is not None:
         return job.log
     unread: StoreError | None = None
-    for one in [store] if store is not None else stores():
+    asked = [store] if store is not None else stores()
+    for one in asked:
         try:
             log = await one.find(job_id)
         except Exception as error:
@@ -189,7 +190,14 @@ async def find_log(job_id: str, store: Store | None) -> EventLog | None:
                 return log
     if unread is not None:
         raise unread
+    if not any(is_shared(one) for one in asked):
+        workers.tell_of_an_unknown_job(job_id)
     return None
+
+
+def is_shared(store: Store) -> bool:
+    """Whether the store may know jobs of other processes."""
+    return type(store).find is not MemoryStore.find
 
 
 def failure(store: Store, error: Exception) -> StoreError:
