@@ -24,7 +24,7 @@ def tell_of_an_unknown_job(job_id: str) -> None:
     _told = True
     text = (
         "job %s is unknown to this process, which is one of several workers (%s): the memory store is one process's, "
-        "so a job is a 404 at all others. Give all workers one store, store='redis' or store='dynamo', or run one worker"
+        "so a job is a 404 at all others. Give all workers one store, store='redis' or 'dynamo', or run one worker"
     )
     logger.warning(text, job_id, server, extra={"job_id": job_id})
 
