@@ -221,6 +221,12 @@ class Simulation:
                     self._owner = None
                     super().__exit__()
 
+            def acquire(self) -> None:
+                self.__enter__()
+
+            def release(self) -> None:
+                self.__exit__()
+
         class Condition(Lock):
             def __init__(self) -> None:
                 super().__init__()
