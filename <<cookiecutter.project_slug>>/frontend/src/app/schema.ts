@@ -605,7 +605,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Cancel
-         * @description Ask the job's task to stop.
+         * @description Ask the job to stop.
          */
         readonly post: operations["cancel_api_job__job_id__cancel_post"];
         readonly delete?: never;
