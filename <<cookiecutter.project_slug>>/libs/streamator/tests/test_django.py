@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,9 @@ def test_polls_results_and_what_there_is_not(how: str) -> None:
     assert (status, headers["content-type"]) == (200, "application/json")
     assert '"next":4' in text and '"closed":true' in text and "line 2" in text and "line 1" not in text
     assert get(how, "GET", f"/job/{job_id}/result")[2] == '{"lines":3}'
-    unknown = [("GET", "/log/x"), ("GET", "/log/x/stream"), ("GET", "/job/x/result"), ("POST", "/job/x/cancel")]
-    for method, path in unknown:
-        status, _, text = get(how, method, path)
+    paths = [("GET", "/log/{}"), ("GET", "/log/{}/stream"), ("GET", "/job/{}/result"), ("POST", "/job/{}/cancel")]
+    for method, path in paths:
+        status, _, text = get(how, method, path.format(uuid.uuid4()))
         assert (status, text) == (404, '{"error": "not found"}')
 
 

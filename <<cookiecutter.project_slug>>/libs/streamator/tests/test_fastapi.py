@@ -548,8 +548,8 @@ async def test_cancel_says_what_it_did() -> None:
     app = application()
     emitter = JobEmitter()
     answer = await get(app, f"/job/{emitter.job_id}/cancel", "POST")
-    assert answer.status_code == 409
-    assert "emitter.track(task)" in answer.json()["error"]
+    # Nobody knows yet whether it takes cancellations.
+    assert (answer.status_code, answer.json()) == (202, {"status": "requested", "requested": emitter.job_id})
     looks = JobEmitter()
     assert not looks.cancel_requested
     answer = await get(app, f"/job/{looks.job_id}/cancel", "POST")

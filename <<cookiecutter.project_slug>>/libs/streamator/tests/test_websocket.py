@@ -426,13 +426,14 @@ async def test_a_store_that_cannot_be_read_asks_to_come_again() -> None:
 
 
 @run
-async def test_a_job_without_a_task_says_why_it_is_not_cancelled() -> None:
+async def test_a_request_to_cancel_waits_for_a_job_that_has_not_looked() -> None:
     emitter = JobEmitter()
     viewer = Socket(WebSocketApp(emitter.job_id, cancel=True))
     viewer.say(type="cancel")
     await until(lambda: len(viewer.texts) == 2)
     assert viewer.texts[0] == []
-    assert "emitter.track(task)" in viewer.texts[1]["error"]
+    assert viewer.texts[1] == {"status": "requested", "requested": emitter.job_id}
+    assert emitter.cancel_requested
     emitter.close()
     await viewer.task
 

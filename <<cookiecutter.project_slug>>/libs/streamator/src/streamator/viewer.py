@@ -221,13 +221,8 @@ async def cancel_job(job_id: str, log: EventLog, store: Store | None) -> tuple[i
         return 409, {"error": f"job {job_id} {why}"}
     job = find_job(job_id)
     if job is not None:
-        took = job.ask_to_stop()
-        if took == "requested":
-            return 202, requested
-        if took is None and job.cancel is None and not log.closed:
-            why = "has no task to cancel, and has not looked at cancel_requested"
-            return 409, {"error": f"job {job_id} {why}: give it one with emitter.track(task), or let it look"}
-        return 200, cancelled
+        # Also for a job that has not looked yet: the request waits for it.
+        return (200, cancelled) if job.ask_to_stop() == "cancelled" or log.closed else (202, requested)
     for one in [store] if store is not None else stores():
         try:
             if await one.cancel(job_id):
