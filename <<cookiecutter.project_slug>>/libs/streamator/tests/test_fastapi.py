@@ -568,7 +568,8 @@ async def test_cancel_says_what_it_did() -> None:
 
 
 class Elsewhere(MemoryStore):
-    """A store that finds the log of a job of another process, or cannot be read."""
+    """A store that finds the log of another process, or cannot be read: that of "a-job", and of no other, since
+    a store is one of this process's until it is collected."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -580,6 +581,8 @@ class Elsewhere(MemoryStore):
 
     async def find(self, job_id: str) -> EventLog | None:
         self.asked.append(job_id)
+        if job_id != "a-job":
+            return None
         if self.fault:
             raise StoreError(self.fault)
         return self.log
@@ -634,7 +637,7 @@ async def test_a_store_that_cannot_be_read_is_503_not_404() -> None:
     store = Elsewhere()
     store.fault = "table 'logs' cannot be read: is DynamoDB up?"
     app = application(store=store)
-    for method, path in (("GET", "/log/a/stream"), ("GET", "/log/a"), ("POST", "/job/a/cancel")):
+    for method, path in (("GET", "/log/a-job/stream"), ("GET", "/log/a-job"), ("POST", "/job/a-job/cancel")):
         answer = await get(app, path, method)
         assert (answer.status_code, answer.json()) == (503, {"error": store.fault})
         assert answer.headers["retry-after"]
