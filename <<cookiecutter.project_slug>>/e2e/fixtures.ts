@@ -124,7 +124,7 @@ export class Card {
 }
 
 export async function storedLog(request: APIRequestContext, id: string): Promise<{ lines: Line[]; closed: boolean }> {
-  const response = await request.get(`/api/log/${id}`);
+  const response = await request.get(`api/log/${id}`);
   expect(response.status()).toBe(200);
   const { logs, closed } = (await response.json()) as {
     logs: { event: string; message?: string; level?: string }[];
@@ -169,7 +169,7 @@ export async function untilWritten(id: string, logMore: () => Promise<void>): Pr
 
 /** Waits until all that a job has logged so far is in Redis, as it must be before the process is killed. */
 export async function untilAppended(request: APIRequestContext, id: string): Promise<void> {
-  const { next } = (await (await request.get(`/api/log/${id}`)).json()) as { next: number };
+  const { next } = (await (await request.get(`api/log/${id}`)).json()) as { next: number };
   const key = (await askRedis(`KEYS *:log:${id}`)).split("\r\n").find((line) => line.endsWith(`:log:${id}`));
   if (key === undefined) throw new Error(`Redis holds no log of the job ${id}`);
   await expect.poll(async () => Number.parseInt((await askRedis(`XLEN ${key}`)).slice(1), 10)).toBeGreaterThanOrEqual(next);

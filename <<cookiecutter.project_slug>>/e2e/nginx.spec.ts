@@ -1,8 +1,9 @@
-/** One server behind nginx: while it is away, nginx answers in its place. */
+/** One server behind nginx: while it is away, nginx answers in its place; and it may be below a path of its host. */
 
 import { mkdir } from "node:fs/promises";
 import { Card, banner, expect, fetchUrl, prose, store, test as base, upload } from "./fixtures";
 import { Servers } from "./servers";
+import type { Prefix } from "./servers";
 
 /** The server, and what takes it away and brings it back. */
 interface Restart {
@@ -10,10 +11,10 @@ interface Restart {
   readonly run: () => Promise<void>;
 }
 
-const test = base.extend<{ servers: Servers; restart: Restart }>({
-  // oxlint-disable-next-line no-empty-pattern -- Playwright reads a fixture's needs from this very pattern
-  servers: async ({}, provide, { project }) => {
-    const servers = await Servers.start(await logs(project.outputDir), 1);
+const test = base.extend<{ prefix: Prefix; servers: Servers; restart: Restart }>({
+  prefix: ["none", { option: true }],
+  servers: async ({ prefix }, provide, { project }) => {
+    const servers = await Servers.start(await logs(project.outputDir), 1, prefix);
     await provide(servers);
     await servers.stop();
   },
@@ -57,6 +58,40 @@ for (const delivery of ["Stream", "Socket", "Poll"] as const) {
     await Card.named(page, name).ended("Completed");
     await Card.named(page, name).expectWhole();
     expect(loads).toBe(1);
+  });
+}
+
+for (const prefix of ["kept", "cut"] as const) {
+  test.describe(`below /app, which nginx has ${prefix}`, () => {
+    test.use({ prefix });
+
+    test("jobs are followed live, and any address below it leads to the page", async ({ page, servers, source }) => {
+      test.slow(); // it starts a server, and loads the page twice
+      const astray: string[] = [];
+      page.on("request", (request) => {
+        if (!request.url().startsWith(servers.url)) astray.push(request.url());
+      });
+      page.on("websocket", (socket) => {
+        if (!socket.url().startsWith(servers.url.replace("http:", "ws:"))) astray.push(socket.url());
+      });
+      await page.goto(servers.url);
+      for (const delivery of ["Stream", "Socket"] as const) {
+        const document = source.serve(`${prefix}-${delivery}.txt`);
+        await page.getByRole("radio", { name: delivery }).check();
+        await fetchUrl(page, document.url);
+        const card = Card.named(page, document.name);
+        await expect(card.rows.first()).toBeVisible();
+        await document.end(prose(600));
+        await card.ended("Completed");
+        await card.expectWhole();
+      }
+
+      await page.goto(new URL("somewhere/deep#/library", servers.url).href);
+      await page.getByRole("region", { name: "Library" }).getByRole("link").first().click();
+      await expect(page).toHaveURL(/\/app\/#\/documents\//);
+      await expect(page.getByRole("dialog").getByRole("heading", { level: 1 })).not.toHaveText("Document");
+      expect(astray).toEqual([]);
+    });
   });
 }
 

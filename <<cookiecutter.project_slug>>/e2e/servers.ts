@@ -18,25 +18,30 @@ const python = process.env.E2E_PYTHON || "python3";
 /** Seconds without a sign of life after which a server counts as dead: its viewers are told within twice as long. */
 export const LEASE_SECONDS = 2;
 
+/** Whether the app is at the root of its host or below `/app`, and whether nginx then passes that on. */
+export type Prefix = "none" | "kept" | "cut";
+
 export class Servers {
-  /** Where nginx is, and with it the page. */
+  /** Where the page is, at nginx; with a slash at its end. */
   readonly url: string;
   /** What the servers call themselves in `X-Served-By`: each keeps its address over a restart. */
   readonly addresses: readonly [string, string];
   readonly #folder: string;
+  readonly #prefix: Prefix;
   readonly #running = new Map<string, ChildProcess>();
   #nginx: ChildProcess | null = null;
 
-  private constructor(folder: string, ports: readonly [number, number, number]) {
+  private constructor(folder: string, ports: readonly [number, number, number], prefix: Prefix) {
     this.#folder = folder;
-    this.url = `http://127.0.0.1:${ports[0]}`;
+    this.#prefix = prefix;
+    this.url = `http://127.0.0.1:${ports[0]}${prefix === "none" ? "/" : "/app/"}`;
     this.addresses = [`127.0.0.1:${ports[1]}`, `127.0.0.1:${ports[2]}`];
   }
 
-  /** `output`: the folder that takes what they print; `count`: how many of the two servers run. */
-  static async start(output: string, count: 1 | 2 = 2): Promise<Servers> {
+  /** `output`: the folder that takes what they print; `count`: how many of the two servers run; `prefix`: where. */
+  static async start(output: string, count: 1 | 2 = 2, prefix: Prefix = "none"): Promise<Servers> {
     const ports = [await freePort(), await freePort(), await freePort()] as const;
-    const servers = new Servers(await mkdtemp(join(tmpdir(), "servers-")), ports);
+    const servers = new Servers(await mkdtemp(join(tmpdir(), "servers-")), ports, prefix);
     try {
       await Promise.all(servers.addresses.slice(0, count).map((address) => servers.run(address, output)));
       await servers.#startNginx(output);
@@ -61,6 +66,7 @@ export class Servers {
       BACKEND_PORT: port,
       DATA_DIR: join(this.#folder, "data"),
       STATIC_DIR: join(root, "frontend", "dist"),
+      ...(this.#prefix === "none" ? {} : { ROOT_PATH: "/app" }),
       STREAMATOR_LEASE_SECONDS: String(LEASE_SECONDS),
     });
     this.#running.set(address, server);
@@ -84,6 +90,8 @@ export class Servers {
   }
 
   async #startNginx(output: string): Promise<void> {
+    const site = (location: string, slash: string): string => `location ${location} {\n        proxy_pass http://app${slash};`;
+    const moved = { none: [], kept: [`${site("/", "")}=${site("/app/", "")}`], cut: [`${site("/", "")}=${site("/app/", "/")}`] };
     this.#nginx = start(join(output, "nginx.log"), [
       join(root, "libs", "streamator", "tests", "nginx.py"),
       join(this.#folder, "nginx"),
@@ -91,8 +99,9 @@ export class Servers {
       `listen 8080=listen ${new URL(this.url).host}`,
       `127.0.0.1:8000=${this.addresses[0]}`,
       `127.0.0.1:8001=${this.addresses[1]}`,
+      ...moved[this.#prefix],
     ]);
-    await answers(`${this.url}/healthz`, this.#nginx);
+    await answers(`${this.url}healthz`, this.#nginx);
   }
 }
 

@@ -16,6 +16,7 @@ export default defineConfig(({ mode }) => {
   };
 
   return {
+    base: "./", // one build for any ROOT_PATH of the backend: see the <base> in index.html
     plugins: [react()],
     // streamator-react by its sources: what is changed there shows at once, and nothing has to be built first.
     resolve: { conditions: ["streamator-source", ...defaultClientConditions] },

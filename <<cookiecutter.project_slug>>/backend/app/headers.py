@@ -15,7 +15,7 @@ PAGE_POLICY = "; ".join(
         "style-src 'self'",
         "img-src 'self'",
         "connect-src 'self'",
-        "base-uri 'none'",
+        "base-uri 'self'",  # where its paths begin: ROOT_PATH
         "form-action 'none'",  # its forms are sent by its script
         "frame-ancestors 'none'",
         # Not even its own script makes markup or code of a text.

@@ -24,6 +24,7 @@ from app.feature import Feature, Services
 from app.features import FEATURES
 from app.headers import SecurityHeaders
 from app.health import Readiness
+from app.root_path import RootPath
 from app.security import BodyLimit, CrossSiteGuard, HostGuard
 from app.servers import Server
 from app.settings import Settings, SettingsError, load_settings
@@ -126,6 +127,8 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
         app.add_middleware(HostGuard, hosts=settings.host_names)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(logs.RequestIds)
+    if settings.root_path is not None:
+        app.add_middleware(RootPath, root=settings.root_path)
     return app
 
 

@@ -18,6 +18,9 @@ __all__ = ["MIN_SECRET", "PROJECT_ROOT", "Settings", "SettingsError", "load_sett
 MIN_SECRET = 32
 """The characters of the shortest secret that signs anything: as many bytes as the signature has (RFC 7518, 3.2)."""
 
+# Without its prefix a request for one of these would look as if it still had it.
+_OWN_PATHS = ("/api", "/assets", "/healthz", "/readyz", "/metrics")
+
 
 def _find_root() -> Path:
     root = Path(__file__).resolve().parents[2]
@@ -142,6 +145,11 @@ class Settings(BaseSettings):
         title="the names that browsers may ask this server by, as in `app.example,www.app.example`, or `*`; unset: "
         "without sign-in its addresses and localhost alone, with it any",
         description="set the names of this server as in app.example,www.app.example, or * for any",
+    )
+    root_path: str | None = Field(
+        default=None,
+        title="where the app is below a path of its host, such as `/app`; unset: at the root",
+        description="set a path such as /app, or leave it unset",
     )
     static_dir: Path | None = Field(
         default=None,
@@ -277,6 +285,16 @@ class Settings(BaseSettings):
     @classmethod
     def _in_small_letters(cls, name: Any) -> Any:
         return name.lower() if isinstance(name, str) else name  # LOG_LEVEL=INFO is what people write
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_a_prefix(cls, path: str | None) -> str | None:
+        path = (path or "").rstrip("/")  # /app/ is what it says in nginx
+        if not re.fullmatch(r"(/[A-Za-z0-9_-][A-Za-z0-9._~-]*)*", path):
+            raise ValueError("set a path of letters, digits, _, -, . and ~ such as /app, or leave it unset")
+        if path in _OWN_PATHS:
+            raise ValueError(f"set another than {', '.join(_OWN_PATHS)}: the app has those below it")
+        return path or None
 
     @field_validator("streamator_redis_url")
     @classmethod

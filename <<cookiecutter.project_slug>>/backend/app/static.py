@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from html import escape
+from os import PathLike, stat_result
+from pathlib import Path, PurePosixPath
 
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -19,6 +21,8 @@ class SinglePageApp(StaticFiles):
 
     A missing path under /api, or one that names a file (`x.js`), stays a 404: a page in place of a script
     or of JSON only moves the error elsewhere.
+
+    All addresses in the page begin at its `<base>`, which is put where the app is: at ROOT_PATH.
     """
 
     async def get_response(self, path: str, scope: Scope) -> Response:
@@ -34,3 +38,13 @@ class SinglePageApp(StaticFiles):
         response.headers["content-security-policy"] = PAGE_POLICY
         response.headers["cache-control"] = "public, max-age=31536000, immutable" if hashed else "no-cache"
         return response
+
+    def file_response(
+        self, full_path: str | PathLike[str], stat_result: stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        path = Path(full_path)
+        if path.name != "index.html":
+            return super().file_response(full_path, stat_result, scope, status_code)
+        # It has no ETag of the file's: with another ROOT_PATH the same file is another page.
+        base = f'<base href="{escape(scope.get("root_path", ""))}/"'
+        return HTMLResponse(path.read_text(encoding="utf-8").replace('<base href="/"', base, 1), status_code)

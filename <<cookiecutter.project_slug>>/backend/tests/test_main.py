@@ -14,7 +14,7 @@ from streamator import JobEmitter
 from app.feature import Feature, Services, SharedServices
 from app.main import create_app
 from app.settings import Settings
-from tests.support import RunningApp, eventually, feature_of
+from tests.support import Events, RunningApp, eventually, feature_of
 
 RunApp = Callable[..., RunningApp]
 
@@ -217,3 +217,35 @@ def test_the_built_page_is_served_with_a_fallback_for_its_own_routes(run_app: Ru
     assert client.get("/api/nothing").json() == {"error": "not found"}
     assert client.get("/healthz").json()["status"] == "ok"
     assert client.get("/..%2f..%2fdata/app.db").status_code == 404
+
+
+@pytest.mark.parametrize("sent", ["/app", ""], ids=["the proxy leaves the prefix", "the proxy takes it away"])
+def test_below_a_path_of_its_host_the_page_and_the_api_are_found(run_app: RunApp, tmp_path: Path, sent: str) -> None:
+    page = tmp_path / "dist"
+    (page / "assets").mkdir(parents=True)
+    (page / "index.html").write_text('<base href="/" /><script src="./assets/a-1234.js">')
+    (page / "assets" / "a-1234.js").write_text("code")
+    app = run_app(static_dir=page, root_path="/app/", metrics=True)
+    for path in ("/", "/index.html", "/documents/some-id"):
+        answer = app.client.get(sent + path)
+        assert (answer.status_code, answer.text) == (200, '<base href="/app/" /><script src="./assets/a-1234.js">')
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert "base-uri 'self'" in answer.headers["content-security-policy"]
+        assert "etag" not in answer.headers, "with another ROOT_PATH the same file is another page"
+    assert app.client.get(f"{sent}/assets/a-1234.js").text == "code"
+    assert app.client.get(f"{sent}/healthz").json()["status"] == "ok"
+    assert app.client.get(f"{sent}/metrics").status_code == 200
+    assert app.client.get(f"{sent}/api/nothing").json() == {"error": "not found"}
+    schema = app.client.get(f"{sent}/api/openapi.json").json()
+    assert (schema["servers"], "/api/jobs" in schema["paths"]) == ([{"url": "/app"}], True)
+    answer = app.client.post(f"{sent}/api/ingest", files={"file": ("a.txt", b"some words")})
+    assert answer.status_code == 202
+    with app.client.stream("GET", f"{sent}/api/log/{answer.json()['job_id']}/stream") as response:
+        assert list(Events(response))[-1]["status"] == "completed"
+
+
+def test_below_a_path_the_prefix_alone_leads_to_the_page(run_app: RunApp, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("the page")
+    client = run_app(static_dir=tmp_path, root_path="/app").client
+    assert client.get("/app").headers["location"] == str(client.base_url.join("/app/"))
+    assert client.get("/app-two/x").text == "the page", "a prefix of a name is not the prefix"

@@ -22,12 +22,29 @@ afterEach(() => vi.unstubAllGlobals());
 describe("request", () => {
   it("gives the JSON of a good answer", async () => {
     answerWith(200, '{"jobs": []}');
-    expect(await request("/api/jobs")).toEqual({ jobs: [] });
+    expect(await request("api/jobs")).toEqual({ jobs: [] });
+  });
+
+  it("asks below the page's <base>, as `backend` does: the app may be at a path of its host", async () => {
+    const base = document.head.appendChild(document.createElement("base"));
+    base.href = "/app/";
+    const asked: string[] = [];
+    vi.stubGlobal("fetch", async (path: string) => {
+      asked.push(new URL(path, document.baseURI).pathname);
+      return Response.json({ status: "ok", store: { name: "memory", degraded: null } });
+    });
+    try {
+      await backend.check();
+      await request("api/jobs");
+    } finally {
+      base.remove();
+    }
+    expect(asked).toEqual(["/app/healthz", "/app/api/jobs"]);
   });
 
   it("gives undefined for 204", async () => {
     answerWith(204, "");
-    expect(await request("/api/documents/1", { method: "DELETE" })).toBeUndefined();
+    expect(await request("api/documents/1", { method: "DELETE" })).toBeUndefined();
   });
 
   it.each([
@@ -40,21 +57,21 @@ describe("request", () => {
     [503, "server"],
   ])("turns the backend's %i into kind %s, with the backend's own sentence", async (status, kind) => {
     answerWith(status, '{"error": "What happened, the value, the fix."}');
-    const failure = await failureOf(request("/api/ingest"));
+    const failure = await failureOf(request("api/ingest"));
     expect(failure).toMatchObject({ kind, status, message: "What happened, the value, the fix." });
     expect(backend.getState().reach).toBe("up");
   });
 
   it("makes a sentence of what the backend says", async () => {
     answerWith(422, '{"error": "the form holds neither of file and url: send exactly one of them"}');
-    expect((await failureOf(request("/api/ingest"))).message).toBe(
+    expect((await failureOf(request("api/ingest"))).message).toBe(
       "The form holds neither of file and url: send exactly one of them.",
     );
   });
 
   it.each([404, 413, 415, 429, 500, 418])("has a sentence of its own for a %i without one", async (status) => {
     answerWith(status, "<html>proxy page</html>", "text/html");
-    const failure = await failureOf(request("/api/ingest"));
+    const failure = await failureOf(request("api/ingest"));
     expect(failure.status).toBe(status);
     expect(failure.message).toMatch(/\.$/);
     expect(failure.message).not.toContain("html>");
@@ -62,7 +79,7 @@ describe("request", () => {
 
   it.each([502, 503, 504])("takes a gateway's bare %i for a backend that is away", async (status) => {
     answerWith(status, "", "text/plain");
-    expect((await failureOf(request("/api/jobs"))).kind).toBe("offline");
+    expect((await failureOf(request("api/jobs"))).kind).toBe("offline");
     await vi.waitFor(() => expect(backend.getState().reach).toBe("down"));
   });
 
@@ -70,23 +87,23 @@ describe("request", () => {
     vi.stubGlobal("fetch", async () => {
       throw new TypeError("Failed to fetch");
     });
-    const failure = await failureOf(request("/api/jobs"));
+    const failure = await failureOf(request("api/jobs"));
     expect(failure).toMatchObject({ kind: "offline", status: 0 });
     expect(failure.message).toContain("does not answer");
     await vi.waitFor(() => expect(backend.getState().reach).toBe("down"));
 
     const { returns } = backend.getState();
     answerWith(200, "{}");
-    await request("/api/jobs");
+    await request("api/jobs");
     expect(backend.getState()).toMatchObject({ reach: "up", returns: returns + 1 });
   });
 
   it("does not take one broken connection for a backend that is away", async () => {
     vi.stubGlobal("fetch", async (path: string) => {
-      if (path === "/healthz") return Response.json({ status: "ok", store: { name: "memory", degraded: null } });
+      if (path === "healthz") return Response.json({ status: "ok", store: { name: "memory", degraded: null } });
       throw new TypeError("Failed to fetch");
     });
-    expect((await failureOf(request("/api/jobs"))).kind).toBe("offline");
+    expect((await failureOf(request("api/jobs"))).kind).toBe("offline");
     expect(await backend.check()).toBe(true);
     expect(backend.getState().reach).toBe("up");
   });
@@ -97,13 +114,13 @@ describe("request", () => {
       abort.abort();
       throw abort.signal.reason;
     });
-    await expect(request("/api/jobs", { signal: abort.signal })).rejects.toHaveProperty("name", "AbortError");
+    await expect(request("api/jobs", { signal: abort.signal })).rejects.toHaveProperty("name", "AbortError");
     expect(backend.getState().reach).toBe("up");
   });
 
   it("says that another server may be on the port when a good answer is no JSON", async () => {
     answerWith(200, "<html></html>", "text/html");
-    expect((await failureOf(request("/api/jobs"))).message).toContain("another server");
+    expect((await failureOf(request("api/jobs"))).message).toContain("another server");
   });
 });
 

@@ -35,6 +35,12 @@ describe("the built page", () => {
     expect(html).not.toMatch(/<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=|javascript:|\shttp-equiv=/i);
   });
 
+  it("has no address that begins at the root of its host: it may be served below a path of it", () => {
+    expect(files.get("index.html")).toContain('<base href="/"'); // what the backend puts its ROOT_PATH into
+    const absolute = [...files].flatMap(([, text]) => text.replace('<base href="/"', "").match(/["'`(]\/(?:api|assets|healthz|favicon)\b[^"'`)]*/g) ?? []);
+    expect(absolute).toEqual([]);
+  });
+
   it("has no map of its sources", () => {
     expect([...files.keys()].filter((name) => name.endsWith(".map"))).toEqual([]);
   });

@@ -26,7 +26,8 @@ export class Backend {
   }
 
   readonly #fetch = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
-    const path = input instanceof Request ? input.url : String(input);
+    const { pathname, search } = new URL(input instanceof Request ? input.url : input, document.baseURI);
+    const path = pathname + search;
     const body = init?.body instanceof Blob ? await init.body.text() : "";
     this.asked.push({ method: init?.method ?? "GET", path, body });
     if (path === "/healthz") return Response.json({ status: "ok", store: { name: "memory", degraded: null } });

@@ -20,7 +20,6 @@ from app.users import CurrentUser
 __all__ = ["router"]
 
 _COOKIE = f"{project.PROJECT_SLUG}-session"  # cookies know no ports: each project of a machine has its own
-_PATH = "/api/auth"
 
 
 class SignedInUser(BaseModel):
@@ -144,7 +143,7 @@ def _cookie(request: Request, token: str = "", max_age: int = 0) -> str:
         _COOKIE,
         token,
         max_age=max_age,
-        path=_PATH,
+        path=f"{request.scope.get('root_path', '')}/api/auth",  # the browser's, with what is in front of ours
         secure=request.url.scheme == "https",
         httponly=True,
         samesite="strict",

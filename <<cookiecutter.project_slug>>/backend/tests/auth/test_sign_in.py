@@ -98,6 +98,21 @@ def test_signing_in_gives_a_token_and_a_cookie_that_no_script_and_no_other_site_
     assert ada.ask("GET", "/api/jobs").status_code == 200
 
 
+@pytest.mark.parametrize("sent", ["/app", ""], ids=["the proxy leaves the prefix", "the proxy takes it away"])
+def test_below_a_path_the_api_is_as_closed_and_the_cookie_is_for_it_alone(
+    run_auth: RunAuth, visit: Visit, sent: str
+) -> None:
+    ada = visit(run_auth(root_path="/app"))
+    for path in ("/api/jobs", "/api/openapi.json", "/api/log/a/stream", "//api/jobs"):
+        assert ada.client.get(sent + path).status_code in (401, 404), path
+    answer = ada.client.post(f"{sent}/api/auth/sign-in", json={"name": "Ada", "password": PASSWORD})
+    assert set_cookie(answer)["path"] == "/app/api/auth"
+    authorization = {"authorization": f"Bearer {answer.json()['token']}"}
+    assert ada.client.get(f"{sent}/api/jobs", headers=authorization).status_code == 200
+    assert ada.client.post(f"{sent}/api/auth/refresh", headers={"cookie": ada.cookie}).status_code == 200
+    assert set_cookie(ada.client.post(f"{sent}/api/auth/sign-out"))["path"] == "/app/api/auth"
+
+
 def test_behind_https_the_cookie_is_for_https_alone(run_auth: RunAuth, visit: Visit) -> None:
     ada = visit(run_auth())
     ada.client.headers["x-forwarded-proto"] = "https"  # uvicorn takes it from a proxy on this machine

@@ -18,7 +18,7 @@ const titleOfDocument = document.title;
 
 export function App() {
   const path = usePath();
-  const { data: config } = useResource("config", (signal) => requestOpenly<Config>("/api/config", { signal }));
+  const { data: config } = useResource("config", (signal) => requestOpenly<Config>("api/config", { signal }));
   const name = config?.project_name ?? null;
   useEffect(() => {
     if (name !== null) setProjectName(name);
@@ -43,7 +43,7 @@ export function App() {
           <header className="masthead">
             <div className="masthead__row">
               <a className="brand" href="#/">
-                <img src="/favicon.svg" alt="" />
+                <img src="favicon.svg" alt="" />
                 <span>{name ?? titleOfDocument}</span>
               </a>
               {shown.length > 1 && (

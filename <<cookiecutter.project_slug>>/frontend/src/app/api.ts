@@ -24,7 +24,8 @@ export class ApiError extends Error {
 }
 
 /**
- * Fetches `path` as the user who has signed in, and gives its JSON (undefined for 204).
+ * Fetches `path` as the user who has signed in, and gives its JSON (undefined for 204). It has no slash in front: like
+ * every address here it begins at the page's `<base>`, wherever the app is on its host.
  *
  * Throws an ApiError whose message is fit for the user; an abort by `init.signal` passes through as it is.
  * Each answer also tells `backend` that the server is up, and a missing one makes it look.

@@ -54,7 +54,7 @@ class Backend {
     const limit = setTimeout(() => check.abort(), LIMIT_MS);
     let health: Health | null;
     try {
-      const response = await fetch("/healthz", { signal: check.signal, headers: { accept: "application/json" } });
+      const response = await fetch("healthz", { signal: check.signal, headers: { accept: "application/json" } });
       health = (await response.json()) as Health; // a proxy's error page is no JSON: the backend is away
     } catch {
       health = null;

@@ -49,14 +49,14 @@ class SignInSession implements Session {
 
   /** Signs in; rejects with an ApiError where the server refuses. */
   readonly enter = async (name: string, password: string): Promise<void> => {
-    const signedIn = await alone(() => requestOpenly<SignedIn>("/api/auth/sign-in", post({ name, password })));
+    const signedIn = await alone(() => requestOpenly<SignedIn>("api/auth/sign-in", post({ name, password })));
     this.#accept(signedIn);
     this.#tabs?.postMessage(signedIn.user.id);
   };
 
   /** Signs out, here and in all tabs; rejects where the server was not reached, and the session lives on. */
   readonly leave = async (): Promise<void> => {
-    await alone(() => requestOpenly("/api/auth/sign-out", { method: "POST" }));
+    await alone(() => requestOpenly("api/auth/sign-out", { method: "POST" }));
     this.#accept(null);
     this.#tabs?.postMessage(null);
   };
@@ -71,9 +71,9 @@ class SignInSession implements Session {
   };
 
   readonly signUrl = async (url: string): Promise<string> => {
-    const [, job] = /\/api\/(?:log|job)\/([^/]+)\/stream/.exec(url) ?? [];
+    const [, job] = /\bapi\/(?:log|job)\/([^/]+)\/stream/.exec(url) ?? [];
     if (!this.#user || job === undefined) return url;
-    const { ticket } = await request<Ticket>("/api/auth/tickets", post({ job_id: decodeURIComponent(job) }));
+    const { ticket } = await request<Ticket>("api/auth/tickets", post({ job_id: decodeURIComponent(job) }));
     return `${url}${url.includes("?") ? "&" : "?"}ticket=${ticket}`;
   };
 
@@ -117,7 +117,7 @@ async function refresh(): Promise<SignedIn | null> {
   rememberAttempt(attempt);
   const signal = AbortSignal.timeout(LIMIT_MS);
   try {
-    const signedIn = await requestOpenly<SignedIn>("/api/auth/refresh", { ...post({ attempt }), signal });
+    const signedIn = await requestOpenly<SignedIn>("api/auth/refresh", { ...post({ attempt }), signal });
     rememberAttempt(null);
     return signedIn;
   } catch (error) {

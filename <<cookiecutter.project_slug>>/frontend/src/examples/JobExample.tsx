@@ -8,9 +8,9 @@ import type { components } from "../app/schema";
 type Jobs = components["schemas"]["Jobs"];
 
 export function JobExample() {
-  const { data, error } = useResource("the example's jobs", (signal) => request<Jobs>("/api/jobs?limit=20", { signal }), () => 5_000);
+  const { data, error } = useResource("the example's jobs", (signal) => request<Jobs>("api/jobs?limit=20", { signal }), () => 5_000);
   const [jobId, setJobId] = useState<string | null>(null);
-  const job = useJob(null, { jobId, prefix: "/api/job" });
+  const job = useJob(null, { jobId, prefix: "api/job" });
   const active = job.state === "running";
   const trouble = job.error?.message ?? explainHere(error);
 

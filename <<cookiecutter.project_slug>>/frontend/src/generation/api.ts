@@ -63,12 +63,12 @@ export function generateContentStream(params: RunParams, callbacks: GenerationCa
 
 /** Makes a run and gives its whole result at once. */
 export function generateContent(params: RunParams): Promise<RunResult> {
-  return request("/api/run", { method: "POST", body: json(params) });
+  return request("api/run", { method: "POST", body: json(params) });
 }
 
 /** The request that starts a run and is answered with its stream, for `useJob`. */
 export function startRequest(params: RunParams): { readonly url: string; readonly method: "POST"; readonly body: Blob } {
-  return { url: "/api/run/stream", method: "POST", body: json(params) };
+  return { url: "api/run/stream", method: "POST", body: json(params) };
 }
 
 function json(value: unknown): Blob {
@@ -77,21 +77,21 @@ function json(value: unknown): Blob {
 
 /** How `useJob` finds a run again: by the log that it has as a job. */
 export const followOptions = {
-  streamUrl: (jobId: string) => `/api/log/${encodeURIComponent(jobId)}/stream`,
-  cancelUrl: (jobId: string) => `/api/job/${encodeURIComponent(jobId)}/cancel`,
+  streamUrl: (jobId: string) => `api/log/${encodeURIComponent(jobId)}/stream`,
+  cancelUrl: (jobId: string) => `api/job/${encodeURIComponent(jobId)}/cancel`,
   resultUrl: null, // its `complete` event has it
 } satisfies JobOptions;
 
 export function getChoices(signal?: AbortSignal): Promise<RunChoices> {
-  return request("/api/run/options", { signal });
+  return request("api/run/options", { signal });
 }
 
 export async function listRuns(signal?: AbortSignal): Promise<readonly Run[]> {
-  return (await request<{ runs: readonly Run[] }>("/api/runs?limit=50", { signal })).runs;
+  return (await request<{ runs: readonly Run[] }>("api/runs?limit=50", { signal })).runs;
 }
 
 export function getRun(jobId: string, signal?: AbortSignal): Promise<RunDetail> {
-  return request(`/api/runs/${encodeURIComponent(jobId)}`, { signal });
+  return request(`api/runs/${encodeURIComponent(jobId)}`, { signal });
 }
 
 export function cancelRun(jobId: string): Promise<unknown> {

@@ -31,7 +31,7 @@ export type Source = { readonly file: File } | Address;
 export async function startIngest(source: Source): Promise<Started> {
   const body = "file" in source ? form(source.file) : json(source);
   try {
-    return await request("/api/ingest", { method: "POST", body });
+    return await request("api/ingest", { method: "POST", body });
   } catch (failure) {
     // A server that refuses a large file early closes the connection, and its reason is lost with it.
     if (failure instanceof ApiError && failure.kind === "offline" && "file" in source && (await backend.check())) {
@@ -57,7 +57,7 @@ export function ingestUrlStream(
   { refresh = false, onJobId }: { readonly refresh?: boolean; readonly onJobId?: (jobId: string) => void } = {},
 ): EventsHandle {
   let complete: IngestComplete | null = null;
-  return streamEvents("/api/ingest/stream", {
+  return streamEvents("api/ingest/stream", {
     method: "POST",
     headers: session.headers,
     body: json({ url, limit, refresh }),
@@ -86,37 +86,37 @@ function json(asked: IngestRequest): Blob {
 }
 
 export async function listJobs(signal?: AbortSignal): Promise<readonly Job[]> {
-  return (await request<{ jobs: readonly Job[] }>("/api/jobs?limit=50&kind=ingest", { signal })).jobs;
+  return (await request<{ jobs: readonly Job[] }>("api/jobs?limit=50&kind=ingest", { signal })).jobs;
 }
 
 export function getJob(id: string, signal?: AbortSignal): Promise<Job> {
-  return request(`/api/jobs/${encodeURIComponent(id)}`, { signal });
+  return request(`api/jobs/${encodeURIComponent(id)}`, { signal });
 }
 
 export function cancelJob(id: string): Promise<unknown> {
-  return request(`/api/job/${encodeURIComponent(id)}/cancel`, { method: "POST" });
+  return request(`api/job/${encodeURIComponent(id)}/cancel`, { method: "POST" });
 }
 
 /** Where a job's log streams from; without its last part, where it is polled. */
 export function streamUrl(id: string): string {
-  return `/api/log/${encodeURIComponent(id)}/stream`;
+  return `api/log/${encodeURIComponent(id)}/stream`;
 }
 
 export function listDocuments(query: string, limit: number, signal?: AbortSignal): Promise<Documents> {
   const search = new URLSearchParams({ limit: String(limit) });
   if (query !== "") search.set("q", query);
-  return request(`/api/documents?${search}`, { signal });
+  return request(`api/documents?${search}`, { signal });
 }
 
 export function getDocument(id: string, signal?: AbortSignal): Promise<DocumentText> {
-  return request(`/api/documents/${encodeURIComponent(id)}`, { signal });
+  return request(`api/documents/${encodeURIComponent(id)}`, { signal });
 }
 
 export function deleteDocument(id: string): Promise<void> {
-  return request(`/api/documents/${encodeURIComponent(id)}`, { method: "DELETE" });
+  return request(`api/documents/${encodeURIComponent(id)}`, { method: "DELETE" });
 }
 
 /** The original as it was archived; the browser downloads it. */
 export function originalUrl(id: string): string {
-  return `/api/documents/${encodeURIComponent(id)}/file`;
+  return `api/documents/${encodeURIComponent(id)}/file`;
 }

@@ -54,7 +54,8 @@ class Backend {
   readonly streams = new Map<string, readonly StreamEvent[]>();
 
   readonly fetch = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
-    const url = String(input);
+    const { pathname, search } = new URL(input instanceof Request ? input.url : input, document.baseURI);
+    const url = pathname + search;
     this.asked.push(`${init?.method ?? "GET"} ${url}`);
     const events = this.streams.get(url);
     if (events !== undefined) return stream(events, init?.signal);

@@ -85,7 +85,7 @@ describe("the session", () => {
   it("is found by its cookie, and goes with each request", async () => {
     await begun();
     expect(session.getUser()).toEqual({ id: "1", name: "Ada" });
-    expect(await api.request("/api/jobs")).toEqual({ path: "/api/jobs" });
+    expect(await api.request("api/jobs")).toEqual({ path: "/api/jobs" });
     expect(server.asked.at(-1)).toMatchObject({ path: "/api/jobs", authorization: "Bearer t1" });
   });
 
@@ -116,11 +116,11 @@ describe("the session", () => {
     await session.enter("Ada", "right");
     expect(server.asked.at(-1)).toMatchObject({ path: "/api/auth/sign-in", authorization: null, body: { name: "Ada", password: "right" } });
     expect(session.getUser()).toEqual({ id: "1", name: "Ada" });
-    await api.request("/api/jobs");
+    await api.request("api/jobs");
     await session.leave();
     expect(session.getUser()).toBeNull();
     expect(session.wasLost()).toBe(false);
-    await expect(api.request("/api/jobs")).rejects.toMatchObject({ kind: "signed-out", status: 401 });
+    await expect(api.request("api/jobs")).rejects.toMatchObject({ kind: "signed-out", status: 401 });
     expect(server.asked.at(-1)).toMatchObject({ path: "/api/jobs", authorization: null });
   });
 
@@ -142,10 +142,10 @@ describe("the session", () => {
     await begun();
     const user = session.getUser();
     await pass(569);
-    await api.request("/api/jobs");
+    await api.request("api/jobs");
     expect(server.tokens).toBe(1);
     await pass(2);
-    await Promise.all([api.request("/api/a"), api.request("/api/b"), session.headers(false)]);
+    await Promise.all([api.request("api/a"), api.request("/api/b"), session.headers(false)]);
     expect(server.tokens).toBe(2);
     expect(server.asked.slice(-2).map(({ authorization }) => authorization)).toEqual(["Bearer t2", "Bearer t2"]);
     expect(session.getUser()).toBe(user);
@@ -155,7 +155,7 @@ describe("the session", () => {
     await begun();
     await pass(60);
     server.tokens = 7; // the server no longer takes what it gave
-    const sent = [api.request("/api/a", { method: "POST", body: "{}" }), api.request("/api/b")];
+    const sent = [api.request("api/a", { method: "POST", body: "{}" }), api.request("/api/b")];
     expect(await Promise.all(sent)).toEqual([{ path: "/api/a" }, { path: "/api/b" }]);
     expect(server.tokens).toBe(8);
     expect(await session.headers(true)).toEqual({ authorization: "Bearer t8" });
@@ -169,7 +169,7 @@ describe("the session", () => {
     await pass(60);
     server.signedIn = false;
     server.tokens = 7;
-    await expect(api.request("/api/jobs")).rejects.toMatchObject({ kind: "signed-out", status: 401 });
+    await expect(api.request("api/jobs")).rejects.toMatchObject({ kind: "signed-out", status: 401 });
     expect(changed).toHaveBeenCalled();
     expect(session.getUser()).toBeNull();
     expect(session.wasLost()).toBe(true);
@@ -186,7 +186,7 @@ describe("the session", () => {
     expect(server.asked.map(({ body }) => body)).toEqual([{ attempt }]);
     expect(localStorage.getItem("sign-in-attempt")).toBeNull();
     await pass(600);
-    await api.request("/api/jobs");
+    await api.request("api/jobs");
     expect(server.asked.filter(({ path }) => path === "/api/auth/refresh").at(-1)?.body.attempt).not.toBe(attempt);
   });
 
@@ -197,11 +197,11 @@ describe("the session", () => {
   });
 
   it("puts a ticket into the URL of a job's stream, and leaves others alone", async () => {
-    expect(await session.signUrl("/api/log/j1/stream")).toBe("/api/log/j1/stream"); // nobody yet
+    expect(await session.signUrl("api/log/j1/stream")).toBe("api/log/j1/stream"); // nobody yet
     await begun();
-    expect(await session.signUrl("/api/log/j%2F1/stream")).toBe("/api/log/j%2F1/stream?ticket=for-j/1");
-    expect(await session.signUrl("/api/job/j1/stream?types=log")).toBe("/api/job/j1/stream?types=log&ticket=for-j1");
-    expect(await session.signUrl("/api/stats/stream")).toBe("/api/stats/stream");
+    expect(await session.signUrl("api/log/j%2F1/stream")).toBe("api/log/j%2F1/stream?ticket=for-j/1");
+    expect(await session.signUrl("api/job/j1/stream?types=log")).toBe("api/job/j1/stream?types=log&ticket=for-j1");
+    expect(await session.signUrl("api/stats/stream")).toBe("api/stats/stream");
   });
 
   it("fetches a file under the name that the server gives it", async () => {
@@ -223,7 +223,7 @@ describe("without sign-in", () => {
   it("requests go out as they are, once", async () => {
     vi.resetModules();
     api = await import("../../src/app/api");
-    await expect(api.request("/api/jobs")).rejects.toMatchObject({ kind: "signed-out" });
+    await expect(api.request("api/jobs")).rejects.toMatchObject({ kind: "signed-out" });
     expect(server.asked).toEqual([{ path: "/api/jobs", authorization: null, body: {} }]);
   });
 });

@@ -10,7 +10,8 @@ let jobs: object[];
 beforeEach(() => {
   requested = [];
   jobs = [job];
-  vi.stubGlobal("fetch", (url: string) => {
+  vi.stubGlobal("fetch", (address: string) => {
+    const url = new URL(address, document.baseURI).pathname;
     requested.push(url);
     if (url.startsWith("/api/jobs")) return Promise.resolve(Response.json({ jobs }));
     const events = [

@@ -75,7 +75,7 @@ describe("generateContentStream", () => {
         { event: "done", status: "completed" },
       ]),
     );
-    expect(asked).toEqual([`POST /api/run/stream application/json ${JSON.stringify(PARAMS)}`]);
+    expect(asked).toEqual([`POST api/run/stream application/json ${JSON.stringify(PARAMS)}`]);
     expect(calls).toEqual([
       ["jobId", "a"],
       ["progress", "generator", 30],
@@ -88,11 +88,11 @@ describe("generateContentStream", () => {
 
   it("goes on with the job's own stream where the first one breaks off", async () => {
     const { calls, asked } = await told((url) =>
-      url === "/api/run/stream"
+      url === "api/run/stream"
         ? stream([{ event: "token", token: "One " }])
         : stream([{ event: "token", token: "two" }, COMPLETE, { event: "done", status: "completed" }], 2),
     );
-    expect(asked[1]).toBe("GET /api/log/a/stream after 1");
+    expect(asked[1]).toBe("GET api/log/a/stream after 1");
     expect(calls.filter(([name]) => name === "draft")).toEqual([["draft", "One "], ["draft", "One two"]]);
     expect(calls.at(-1)?.[0]).toBe("complete");
   });
@@ -174,10 +174,10 @@ describe("the page", () => {
     asked = [];
     vi.stubGlobal("fetch", async (url: string, init: RequestInit = {}) => {
       if (init.method === "POST") asked.push({ url, body: init.body instanceof Blob ? JSON.parse(await init.body.text()) : null });
-      if (url === "/api/run/options") return Response.json(OPTIONS);
-      if (url.startsWith("/api/runs?")) return Response.json({ runs: asked.length > 0 ? [RUN] : [] });
-      if (url === "/api/runs/a") return Response.json({ ...RUN, length: "standard", text: "The text.", output: COMPLETE.output, metadata: METADATA });
-      if (url === "/api/run") return Response.json({ job_id: "a", success: true, output: COMPLETE.output, metadata: METADATA });
+      if (url === "api/run/options") return Response.json(OPTIONS);
+      if (url.startsWith("api/runs?")) return Response.json({ runs: asked.length > 0 ? [RUN] : [] });
+      if (url === "api/runs/a") return Response.json({ ...RUN, length: "standard", text: "The text.", output: COMPLETE.output, metadata: METADATA });
+      if (url === "api/run") return Response.json({ job_id: "a", success: true, output: COMPLETE.output, metadata: METADATA });
       return stream([{ event: "progress", stage: "done", message: "Done", progress: 100 }, COMPLETE, { event: "done", status: "completed" }]);
     });
   });
@@ -194,7 +194,7 @@ describe("the page", () => {
     const card = await screen.findByRole("article", { name: "Summary of “The text.”" });
     await waitFor(() => expect(within(card).getByRole("region", { name: /^Output/ }).textContent).toContain("One."));
     expect(asked[0]).toEqual({
-      url: "/api/run/stream",
+      url: "api/run/stream",
       body: { text: "The text.", prompt: "summary", options: { provider: "extractive", length: "standard" } },
     });
     await waitFor(() => expect(screen.getAllByRole("article")).toHaveLength(1)); // the server's list has it, too
@@ -207,7 +207,7 @@ describe("the page", () => {
     render(<GeneratePage />);
     expect(screen.getByRole<HTMLInputElement>("switch").checked).toBe(false);
     await generate("The text.");
-    await waitFor(() => expect(asked.map(({ url }) => url)).toEqual(["/api/run"]));
+    await waitFor(() => expect(asked.map(({ url }) => url)).toEqual(["api/run"]));
     fireEvent.click(await screen.findByRole("button", { name: RUN.title }));
     await waitFor(() => expect(screen.getByRole("region", { name: /^Output/ }).textContent).toContain("One."));
   });

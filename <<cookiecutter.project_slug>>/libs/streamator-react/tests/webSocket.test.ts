@@ -84,6 +84,17 @@ describe("ws", () => {
     expect(last().url).toMatch(expected);
   });
 
+  it("begins where a relative address does: at the page's <base>", async () => {
+    const base = document.head.appendChild(document.createElement("base"));
+    base.href = "/app/";
+    try {
+      await start("log/j/stream");
+      expect(last().url).toBe(`ws://${location.host}/app/log/j/ws`);
+    } finally {
+      base.remove();
+    }
+  });
+
   it("shows what comes, and goes on after the last id when the connection breaks", async () => {
     await start();
     expect(store.getSnapshot().status).toBe("connecting");

@@ -2,6 +2,9 @@
  * HTTP/1.1 browsers open six connections to an origin. A page that holds all six open as streams can load nothing
  * more, so this page holds four; the streams beyond wait for a place, and poll until they have one.
  */
+
+import { pageUrl } from "./transport.js";
+
 const PLACES = 4;
 
 const held = new Map<string, number>();
@@ -41,7 +44,7 @@ export function takeSlot(url: string, onFree: () => void): Slot {
 }
 
 function originOf(url: string): string {
-  return new URL(url, globalThis.location?.href ?? "http://localhost").origin;
+  return pageUrl(url).origin;
 }
 
 /** HTTP/2 and 3 carry any number of streams over one connection. Known only of the page's own origin. */

@@ -122,6 +122,11 @@ export function isProducerStatus(event: StreamEvent): boolean {
   return event.event === "status" && event.t === undefined;
 }
 
+/** `url` as `fetch` takes it: in a page a relative one begins at its `<base>`, if there is one. */
+export function pageUrl(url: string): URL {
+  return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href ?? "http://localhost");
+}
+
 /** `url` with `after=cursor` in its query, in place of one that may be there. */
 export function withAfter(url: string, cursor: string): string {
   if (cursor === "") return url;

@@ -1,5 +1,5 @@
 import type { Incoming } from "../store.js";
-import { asEvent, failure, reason, refusal, resolveHeaders, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
+import { asEvent, failure, pageUrl, reason, refusal, resolveHeaders, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
 
 /** The server's close codes; any other means that the connection broke. */
 const CLOSED = 1000;
@@ -108,7 +108,7 @@ function batchOf(data: unknown): (Incoming | { id: string | null; event: null })
 /** The socket that belongs to a stream's URL: `/ws` in place of its last `/stream`. */
 function socketUrl(url: string, cursor: string): string {
   const path = withAfter(url.replace(/\/stream\/?(?=$|[?#])/, "/ws"), cursor);
-  const absolute = new URL(path, globalThis.location?.href ?? "http://localhost");
+  const absolute = pageUrl(path);
   absolute.protocol = absolute.protocol === "https:" || absolute.protocol === "wss:" ? "wss:" : "ws:";
   absolute.hash = ""; // a WebSocket takes none
   return absolute.href;
