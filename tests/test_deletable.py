@@ -55,7 +55,7 @@ def delete(project: Path, page: str) -> None:
     remove_line(project / "frontend/src/app/pages.ts", f"  {PAGES[page]},\n")
     if page != "examples":  # it has nothing in the backend
         name = page.upper()
-        remove_line(project / "backend/app/features.py", f"from app.{page} import FEATURE as {name}\n")
+        remove_line(project / "backend/app/features.py", f"from app.{page}.feature import FEATURE as {name}\n")
         remove_line(project / "backend/app/features.py", f"    {name},\n")
 
 

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from app.agents import FEATURE as AGENTS
-from app.auth import FEATURE as AUTH
-from app.dashboard import FEATURE as DASHBOARD
+from app.agents.feature import FEATURE as AGENTS
+from app.auth.feature import FEATURE as AUTH
+from app.dashboard.feature import FEATURE as DASHBOARD
 from app.feature import Feature
-from app.generation import FEATURE as GENERATION
-from app.ingest import FEATURE as INGEST
+from app.generation.feature import FEATURE as GENERATION
+from app.ingest.feature import FEATURE as INGEST
 
 __all__ = ["FEATURES"]
 

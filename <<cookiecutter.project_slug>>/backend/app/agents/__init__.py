@@ -3,7 +3,3 @@
 The folder is the whole feature: its routes under /api, its tables, its lock in DATA_DIR. It finds the documents of
 other features in `Services.documents`, and is content where there are none.
 """
-
-from app.agents.feature import FEATURE
-
-__all__ = ["FEATURE"]

@@ -1,5 +1,1 @@
 """Sign-in: users with passwords, short access tokens, sessions that last, tickets for one job."""
-
-from app.auth.feature import FEATURE
-
-__all__ = ["FEATURE"]

@@ -3,7 +3,3 @@
 The folder is the whole feature. It reads the shared table of jobs and their logs in the store, so that the jobs of all
 server processes are in it.
 """
-
-from app.dashboard.feature import FEATURE
-
-__all__ = ["FEATURE"]

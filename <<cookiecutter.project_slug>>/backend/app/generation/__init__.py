@@ -2,7 +2,3 @@
 
 The folder is the whole feature: its routes under /api, its table, its prompts.
 """
-
-from app.generation.feature import FEATURE
-
-__all__ = ["FEATURE"]

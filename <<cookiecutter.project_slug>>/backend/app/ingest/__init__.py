@@ -2,7 +2,3 @@
 
 The folder is the whole feature: its routes under /api, its tables, its files under DATA_DIR.
 """
-
-from app.ingest.feature import FEATURE
-
-__all__ = ["FEATURE"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -144,3 +145,8 @@ async def test_it_is_not_given_the_servers_secrets(run: Run, monkeypatch: pytest
     with pytest.raises(JobError) as caught:
         await run(Extractor(command=script(code)))
     assert "AWS" not in str(caught.value)
+
+
+def test_a_document_does_not_wait_for_the_server_s_own_modules() -> None:
+    code = "import sys, app.ingest.extract_process; print({'fastapi', 'httpx', 'streamator'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
