@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from streamator import JobLogger
 
-from app import agents
+from app.agents import feature
 from app.agents.events import AGENTS, AgentEvent
 from app.main import create_app
 from app.settings import Settings
@@ -25,7 +25,7 @@ def shelf() -> Shelf:
 
 @pytest.fixture
 def app(run_app: Callable[..., RunningApp], shelf: Shelf) -> RunningApp:
-    return run_app(features=[shelf.feature(), agents.FEATURE])
+    return run_app(features=[shelf.feature(), feature.FEATURE])
 
 
 def run_id(app: RunningApp) -> str:
@@ -147,14 +147,14 @@ def test_forgotten_findings_are_made_again(app: RunningApp, shelf: Shelf) -> Non
 
 
 def test_agents_hold_no_place_of_a_job(run_app: Callable[..., RunningApp], shelf: Shelf) -> None:
-    app = run_app(features=[shelf.feature(), agents.FEATURE], max_running_jobs=1)
+    app = run_app(features=[shelf.feature(), feature.FEATURE], max_running_jobs=1)
     shelf.put("d1")
     known(app, "d1")
     assert app.client.get("/api/jobs").json() == {"jobs": []}
 
 
 def test_without_documents_they_work_on_nothing_and_say_so(run_app: Callable[..., RunningApp]) -> None:
-    app = run_app(features=[agents.FEATURE])
+    app = run_app(features=[feature.FEATURE])
     run_id(app)
     with events(app) as stream:
         assert next(stream)["payload"]["message"] == "No part of this app keeps documents: nothing to do"
@@ -176,6 +176,6 @@ def test_another_users_documents_are_nobody_elses_business(app: RunningApp, shel
 
 
 def test_the_form_of_the_events_is_in_the_schema(settings: Callable[..., Settings]) -> None:
-    schemas = create_app(settings(), features=[agents.FEATURE]).openapi()["components"]["schemas"]
+    schemas = create_app(settings(), features=[feature.FEATURE]).openapi()["components"]["schemas"]
     assert {"stream", "source_id", "event", "timestamp", "payload"} <= set(schemas["AgentEvent"]["properties"])
     assert set(schemas["AgentActivity"]["properties"]) == {"agent_name", "status", "message", "progress"}

@@ -15,7 +15,7 @@ from streamator import JobEmitter
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from app import auth
+from app.auth import feature
 from app.auth.accounts import MIGRATIONS, Accounts
 from app.database import Database
 from app.feature import Feature, SharedServices
@@ -64,7 +64,7 @@ def told_jobs() -> Feature:
     return feature_of(router)
 
 
-FEATURES = (auth.FEATURE, told_jobs())
+FEATURES = (feature.FEATURE, told_jobs())
 
 
 @dataclass
