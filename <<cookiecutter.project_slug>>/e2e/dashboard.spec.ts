@@ -11,7 +11,9 @@ function row(page: Page, section: "Running now" | "Ended", name: string): Locato
 }
 
 async function total(page: Page, label: string): Promise<number> {
-  return Number(await page.locator(".total").filter({ hasText: label }).getByRole("definition").innerText());
+  const shown = page.locator(".total").filter({ hasText: label }).getByRole("definition");
+  await expect(shown).toHaveText(/^\d+$/); // a dash, until the server has told it
+  return Number(await shown.innerText());
 }
 
 function live(page: Page): Locator {
