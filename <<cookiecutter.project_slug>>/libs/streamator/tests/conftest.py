@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Iterator
 
 import pytest
 from dynamo_server import Proxy, moto
 from redis_server import RedisServer
 
+import streamator
+import streamator.store
 from streamator.dropped import end_dropped
 
 pytest.register_assert_rewrite("streamator.testing")
+streamator.open_store("memory")  # that of all tests which name none
 
 SERVERS = {"server", "proxy", "redis_server"}
 
@@ -68,6 +72,12 @@ def _dropped_loggers_are_this_tests_own() -> Iterator[None]:
     """What is warned of the loggers that a test leaves open is not heard by the next one."""
     yield
     end_dropped()
+
+
+@pytest.fixture(autouse=True)
+def _no_stores_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store is one of its process's until it is collected: one that a test before this one has left is not asked."""
+    monkeypatch.setattr(streamator.store, "_stores", weakref.WeakSet(streamator.store.stores()))
 
 
 @pytest.fixture(autouse=True)

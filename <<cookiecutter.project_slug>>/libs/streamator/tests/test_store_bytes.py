@@ -158,10 +158,11 @@ def test_forgotten_jobs_give_their_bytes_back() -> None:
     for _ in range(3):
         finished(store, 100)
     assert store.size > 300 * KB
-    job_of(store, 10)
+    running = job_of(store, 10)
     assert 200 * KB < store.size < 300 * KB
     assert store.evict(closed_before=time.monotonic()) == 2
     assert store.size < 20 * KB
+    running.close()
 
 
 def test_a_log_whose_job_goes_on_after_it_was_forgotten_stays_small() -> None:
