@@ -42,13 +42,13 @@ demo: bake ## walk through the baked app in a browser; screenshots and a video i
 	@$(MAKE) --no-print-directory -C $(PROJECT) demo $(ONE)
 
 # Three tiers, each with all of the one before. CONTRIBUTING.md says what is in which, and what it takes.
-check: setup ## lint, types, and the tests that need no server and no browser: three minutes
+check: setup ## lint, types, and the tests that need no server and no browser
 	@$(PY) tests/run_all.py check
 
-test: setup $(HOSTS) ## what decides: the same with bake tests, real stores, faults and the browser: twenty minutes
+test: setup $(HOSTS) ## what decides: the same with bake tests, real stores, faults and the browser
 	@$(PY) tests/run_all.py test
 
-test-all: setup $(HOSTS) build/soak-tools/installed ## the same with what takes long, on a clock near zero and in a random order: an hour
+test-all: setup $(HOSTS) build/soak-tools/installed ## the same with what takes long, on a clock near zero and in a random order
 	@$(PY) tests/run_all.py all
 
 faults: $(TOOLS) ## write the library's table of faults anew, of what the last `make test-all` found
