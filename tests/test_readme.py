@@ -238,8 +238,8 @@ def test_the_production_command_serves_the_built_page(template: Path, tmp_path: 
             except OSError:
                 time.sleep(0.1)
         assert "<title>In Production</title>" in page
-        (script,) = re.findall(r'src="(/assets/[^"]+\.js)"', page)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{script}", timeout=5) as answer:
+        (script,) = re.findall(r'src="\./(assets/[^"]+\.js)"', page)  # below the page's <base>
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{script}", timeout=5) as answer:
             assert "javascript" in answer.headers["content-type"]
     finally:
         server.terminate()

@@ -19,7 +19,7 @@ from typing import Any
 AGAIN_SECONDS = 1.0
 
 _LISTENS = "0A"  # the state of a TCP socket, see proc_net_tcp(5)
-_ACCEPTS = 1 << 16  # a flag of a Unix socket
+_ACCEPTS = 0x10000  # a flag of a Unix socket
 
 
 class Server:
