@@ -68,6 +68,7 @@ class Step:
     failed: int = 0
     code: int = 0
     seconds: float = 0.0
+    processor: float = 0.0  # seconds of all cores, with those of its own processes
     remarks: list[str] = field(default_factory=list)
 
     def run(self) -> None:
@@ -75,15 +76,17 @@ class Step:
         start = time.monotonic()
         log = RESULTS / (re.sub(r"\W+", "-", self.title) + ".log")
         with log.open("w") as output:
-            self.code = subprocess.run(
+            process = subprocess.Popen(
                 self.command,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.environment},
-                check=False,
-            ).returncode
+            )
+            _, status, used = os.wait4(process.pid, 0)
+            self.code = process.returncode = os.waitstatus_to_exitcode(status)
+        self.processor = used.ru_utime + used.ru_stime
         self.seconds = time.monotonic() - start
         printed = log.read_text(errors="replace")
         for line in printed.splitlines():
@@ -265,7 +268,7 @@ def main() -> int:
     for step in chosen:
         counts = f"{step.passed} passed, {step.failed} failed" if step.has_tests else ""
         verdict = "ok" if step.well else "FAILED"
-        print(f"{verdict:<7}{step.seconds:6.0f} s  {step.title:<48}{counts}  {'; '.join(step.remarks)}".rstrip())
+        print(f"{verdict:<7}{step.seconds:6.0f} s {step.processor:6.0f} s of processor  {step.title:<48}{counts}  {'; '.join(step.remarks)}".rstrip())
     well = all(step.well for step in chosen)
     print("all is well" if well else "something failed: see the steps marked FAILED")
     print(f"{sum(step.passed for step in chosen)} passed, {sum(step.failed for step in chosen)} failed")
