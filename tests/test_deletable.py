@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,10 @@ PAGES = {
     "ingest": "ingestPage",
 }
 """The folder of each, and its line among the pages."""
+
+# Each page is kept at least once where another is deleted: of any two there is a group with the first and not the second.
+IN_GROUPS = dict(zip(PAGES, combinations(range(4), 2), strict=True))
+GROUPS = [" ".join(page for page in PAGES if group in IN_GROUPS[page]) for group in range(4)]
 
 # The packages of this repository are installed in a way that would still find a deleted folder.
 ALONE = """
@@ -66,35 +71,36 @@ def run(folder: Path, *command: str, **variables: str) -> None:
 
 
 @pytest.fixture
-def project(default_project: Path, tmp_path: Path, page: str) -> Path:
-    """A project without the page."""
+def project(default_project: Path, tmp_path: Path, pages: str) -> Path:
+    """A project without these pages."""
     project = tmp_path / "project"
     shutil.copytree(default_project, project)
-    delete(project, page)
+    for page in pages.split():
+        delete(project, page)
     return project
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_nothing_else_names_a_deleted_page(project: Path, page: str) -> None:
+@pytest.mark.parametrize("pages", PAGES)
+def test_nothing_else_names_a_deleted_page(project: Path, pages: str) -> None:
     for folder, patterns in {
-        "backend": (rf"(from|import) app\.{page}\b", rf"from app import .*\b{page}\b"),
-        "frontend": (rf"""["'](\.\./)+(src/)?{page}(/|["'])""",),
+        "backend": (rf"(from|import) app\.{pages}\b", rf"from app import .*\b{pages}\b"),
+        "frontend": (rf"""["'](\.\./)+(src/)?{pages}(/|["'])""",),
     }.items():
         for path in (project / folder).rglob("*"):
             if path.suffix in (".py", ".ts", ".tsx") and path.name != "schema.ts":
                 for pattern in patterns:
-                    assert not re.search(pattern, path.read_text()), f"{path} needs the page {page}: {pattern}"
+                    assert not re.search(pattern, path.read_text()), f"{path} needs the page {pages}: {pattern}"
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "examples"])
-def test_the_backend_runs_without_a_page(project: Path, page: str) -> None:
+@pytest.mark.parametrize("pages", GROUPS)
+def test_the_backend_runs_without_pages(project: Path, pages: str) -> None:
     backend = project / "backend"
     tests = [str(path) for pattern in ROUTES for path in sorted((backend / "tests").glob(pattern))]
     run(backend, sys.executable, "-c", PYTEST, *tests, PYTHONPATH=str(project / "libs/streamator/src"))
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_the_frontend_runs_without_a_page(project: Path, page: str) -> None:
+@pytest.mark.parametrize("pages", GROUPS)
+def test_the_frontend_runs_without_pages(project: Path, pages: str) -> None:
     install_packages(project)
     (project / "node_modules" / "frontend").symlink_to(project / "frontend")
     binaries = REPOSITORY / TEMPLATE / "node_modules" / ".bin"

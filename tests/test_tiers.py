@@ -18,10 +18,13 @@ def make(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs make in the environment that these tests run in, where all is installed already."""
     environment = os.path.relpath(ENVIRONMENT, project)
     command = ["make", "--no-print-directory", f"VENV={environment}", "-o", f"{environment}/.installed", *arguments]
-    clean = {
-        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "PYTEST_ADDOPTS")
-    }
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, env=clean, timeout=900)
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, env=own_environment(), timeout=900)
+
+
+def own_environment(**variables: str) -> dict[str, str]:
+    """The environment without what this run's make and pytest were told."""
+    told = ("MAKEFLAGS", "MAKELEVEL", "PYTEST_ADDOPTS")
+    return {**{name: value for name, value in os.environ.items() if name not in told}, **variables}
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +53,8 @@ def test_tests_have_the_same_names_in_every_process_and_at_any_time(folder: str)
     """As pytest-xdist needs it. Names that hold the time, the order of a set or an address in memory differ here."""
     listed = []
     for seed in ("1", "2"):
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "no:randomly",
-            "-p",
-            "no:cacheprovider",
-            "--collect-only",
-            "-q",
-        ]
-        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "--collect-only"]
+        environment = own_environment(PYTHONHASHSEED=seed)
         done = subprocess.run(
             command, cwd=PROJECT / folder, capture_output=True, text=True, env=environment, timeout=120
         )

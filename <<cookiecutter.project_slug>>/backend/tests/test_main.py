@@ -220,12 +220,14 @@ def test_the_built_page_is_served_with_a_fallback_for_its_own_routes(run_app: Ru
 
 
 @pytest.mark.parametrize("sent", ["/app", ""], ids=["the proxy leaves the prefix", "the proxy takes it away"])
-def test_below_a_path_of_its_host_the_page_and_the_api_are_found(run_app: RunApp, tmp_path: Path, sent: str) -> None:
+def test_below_a_path_of_its_host_the_page_and_the_api_are_found(
+    run_app: RunApp, jobs_for_tests: Feature, tmp_path: Path, sent: str
+) -> None:
     page = tmp_path / "dist"
     (page / "assets").mkdir(parents=True)
     (page / "index.html").write_text('<base href="/" /><script src="./assets/a-1234.js">')
     (page / "assets" / "a-1234.js").write_text("code")
-    app = run_app(static_dir=page, root_path="/app/", metrics=True)
+    app = run_app(static_dir=page, root_path="/app/", metrics=True, features=(jobs_for_tests,))
     for path in ("/", "/index.html", "/documents/some-id"):
         answer = app.client.get(sent + path)
         assert (answer.status_code, answer.text) == (200, '<base href="/app/" /><script src="./assets/a-1234.js">')
@@ -238,10 +240,9 @@ def test_below_a_path_of_its_host_the_page_and_the_api_are_found(run_app: RunApp
     assert app.client.get(f"{sent}/api/nothing").json() == {"error": "not found"}
     schema = app.client.get(f"{sent}/api/openapi.json").json()
     assert (schema["servers"], "/api/jobs" in schema["paths"]) == ([{"url": "/app"}], True)
-    answer = app.client.post(f"{sent}/api/ingest", files={"file": ("a.txt", b"some words")})
-    assert answer.status_code == 202
-    with app.client.stream("GET", f"{sent}/api/log/{answer.json()['job_id']}/stream") as response:
-        assert list(Events(response))[-1]["status"] == "completed"
+    job_id = app.client.post(f"{sent}/api/test/crash").json()
+    with app.client.stream("GET", f"{sent}/api/log/{job_id}/stream") as response:
+        assert list(Events(response))[-1]["status"] == "failed"
 
 
 def test_below_a_path_the_prefix_alone_leads_to_the_page(run_app: RunApp, tmp_path: Path) -> None:
