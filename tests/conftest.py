@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bake import REPOSITORY, bake, copy_repository
+from bake import REPOSITORY, bake, copy_repository, keep_bytecode_apart
 
+keep_bytecode_apart()
 PROJECT = REPOSITORY / "build" / "project"
 
 

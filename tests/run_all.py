@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bake import REPOSITORY, TEMPLATE
+from bake import REPOSITORY, TEMPLATE, keep_bytecode_apart
 
 PROJECT = REPOSITORY / "build" / "project"
 RESULTS = REPOSITORY / "build" / "results"
@@ -31,14 +31,11 @@ SOURCE = REPOSITORY / TEMPLATE
 PYTHON = sys.executable
 SOAK = str(REPOSITORY / "build" / "soak-tools" / "bin" / "python")
 
-# Whatever this machine's defaults are. Without bytecode each of the hundreds of servers that the tests start would compile
-# all its sources first, which doubles the time of the whole.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-
 TIERS = ("check", "test", "all")
-# One for Python, one for JavaScript and the browser. In `make check` they run side by side; tests that start servers
-# measure time, and have the two cores to themselves.
+# One for Python, one for JavaScript and the browser; they run side by side.
 LANES = ("python", "page")
+# Tests of Python that run at a time, most of which wait.
+WORKERS = 4
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # Closing lines: "12 passed, 1 skipped in 0.51s", "Tests  1 failed | 12 passed (13)", "  12 passed (40.1s)".
@@ -86,7 +83,7 @@ class Step:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**ENVIRONMENT, **self.environment},
+                env={**os.environ, **self.environment},
             )
             _, status, used = os.wait4(process.pid, 0)
             self.code = process.returncode = os.waitstatus_to_exitcode(status)
@@ -143,9 +140,9 @@ def steps(tier: str) -> list[Step]:
         early = [PYTHON, "tests/near_zero.py"] if tier == "all" else []
         return [*early, *project, target, f"TIER={tier}", f"PYTEST_ARGS=--junitxml={RESULTS / name}.xml"]
 
-    def own(folder: str, *options: str, workers: int = 2, name: str | None = None) -> list[str]:
+    def own(folder: str, *options: str, name: str | None = None) -> list[str]:
         report = [] if name is None else [f"--junitxml={RESULTS / name}.xml"]
-        return [PYTHON, "-m", "pytest", f"-n{workers}", *order, *ours, *options, folder, *report]
+        return [PYTHON, "-m", "pytest", f"-n{WORKERS}", "--dist=worksteal", *order, *ours, *options, folder, *report]
 
     def pages(run: str) -> list[str]:
         store, auth = run.split("-")
@@ -180,7 +177,7 @@ def steps(tier: str) -> list[Step]:
         Step(
             "bake",
             "bake tests",
-            own("tests", "--dist=worksteal", "--ignore=tests/faults", "--ignore=tests/hosts"),
+            own("tests", "--ignore=tests/faults", "--ignore=tests/hosts"),
             tested,
             has_tests=True,
         ),
@@ -188,14 +185,14 @@ def steps(tier: str) -> list[Step]:
         Step(
             "faults",
             "faults of the baked project",
-            own("tests/faults", "--dist=loadfile", name="servers"),
+            own("tests/faults", name="servers"),
             tested,
             has_tests=True,
         ),
         Step(
             "hosts",
             "workers and servers that the libraries run in",
-            own("tests/hosts", "--dist=worksteal"),
+            own("tests/hosts"),
             tested,
             has_tests=True,
         ),
@@ -249,6 +246,7 @@ def main() -> int:
     if whole:
         shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
+    keep_bytecode_apart()
     start = time.monotonic()
 
     def run(lane: str) -> None:
@@ -259,8 +257,6 @@ def main() -> int:
     lanes = [threading.Thread(target=run, args=(lane,)) for lane in LANES]
     for thread in lanes:
         thread.start()
-        if options.tier != "check":
-            thread.join()
     for thread in lanes:
         thread.join()
     if whole and options.tier == "all":

@@ -15,7 +15,6 @@ import streamator.store
 from streamator.dropped import end_dropped
 
 pytest.register_assert_rewrite("streamator.testing")
-streamator.open_store("memory")  # that of all tests which name none
 
 SERVERS = {"server", "proxy", "redis_server"}
 
@@ -76,8 +75,11 @@ def _dropped_loggers_are_this_tests_own() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_stores_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store is one of its process's until it is collected: one that a test before this one has left is not asked."""
-    monkeypatch.setattr(streamator.store, "_stores", weakref.WeakSet(streamator.store.stores()))
+    """A store is one of its process's until it is collected: one that a test before this one has left, with its jobs, is
+    not asked."""
+    monkeypatch.setattr(streamator.store, "_stores", weakref.WeakSet())
+    monkeypatch.setattr(streamator.store, "_shared", {})
+    streamator.open_store("memory")
 
 
 @pytest.fixture(autouse=True)

@@ -301,7 +301,7 @@ def test_67_whatever_comes_over_a_websocket_is_answered_in_order_until_it_is_too
         sent.append(message)
 
     scope = {"type": "websocket", "path": "/", "query_string": b"", "headers": []}
-    asyncio.run(WebSocketApp(job.job_id, cancel=True)(scope, receive, send))
+    asyncio.run(WebSocketApp(job.job_id, STORE, cancel=True)(scope, receive, send))
     job.close()
     taken = list(takewhile(lambda each: len(each) <= MAX_MESSAGE, messages))
     told = [json.loads(message["text"]) for message in sent if message["type"] == "websocket.send"]

@@ -20,7 +20,7 @@ except ImportError as error:
         f"streamator.django needs Django, which is not installed here ({error}): pip install 'streamator[django]'"
     ) from error
 
-from . import shutdown, wire, wsgi
+from . import shutdown, wsgi
 from .compression import encoder_for
 from .errors import StoreError
 from .events import encode_value, to_utf8
@@ -68,18 +68,12 @@ def make_stream_response(
     opened = given_store(store, store_options)
     view = view_of(filter, batch_delay_ms, batch_size)
     try:
-        view = view.narrowed(_query(request))
-    except ValueError as error:
-        return _error(str(error), 422)
-    try:
-        log = wsgi.find(job_id, opened)
-    except StoreError as error:
-        return _unavailable(error)
-    if log is None:
-        return _error("not found", 404)
+        log, view = wsgi.look_up(job_id, opened, view, _query(request))
+    except wsgi.Refusal as refusal:
+        return _refused(refusal)
     after = _cursor(request)
     if log.is_over_for(after):
-        return HttpResponse(status=204, headers=_NO_STORE)
+        return HttpResponse(status=204, headers=wsgi.NO_STORE)
     encoder = encoder_for(request.headers.get("accept-encoding")) if compress else None
     stream = wsgi.EventStream(log, after, filter=view.filter, encoder=encoder, **shows)
     answer = StreamingHttpResponse(aiter(stream) if isinstance(request, ASGIRequest) else stream)
@@ -116,17 +110,11 @@ def log_urls(
 
     def poll(request: HttpRequest, job_id: str) -> HttpResponseBase:
         try:
-            shown = view.narrowed(_query(request)).filter
-        except ValueError as error:
-            return _error(str(error), 422)
-        try:
-            log = wsgi.find(job_id, opened)
-        except StoreError as error:
-            return _unavailable(error)
-        if log is None:
-            return _error("not found", 404)
-        body = wsgi.snapshot(log, _cursor(request), shown)
-        return HttpResponse(body, content_type="application/json", headers=_NO_STORE)
+            log, shown = wsgi.look_up(job_id, opened, view, _query(request))
+        except wsgi.Refusal as refusal:
+            return _refused(refusal)
+        body = wsgi.snapshot(log, _cursor(request), shown.filter)
+        return HttpResponse(body, content_type="application/json", headers=wsgi.NO_STORE)
 
     at = _path(prefix)
     stream = _stream_view(opened, heartbeat, filter, batch_delay_ms, batch_size, compress)
@@ -151,23 +139,24 @@ def job_urls(
     Django's protection against CSRF holds for that one, where its middleware is in use.
     """
     opened = given_store(store, store_options)
+    whole = view_of(filter, batch_delay_ms, batch_size)
 
     def result(request: HttpRequest, job_id: str) -> HttpResponseBase:
         job = find_job(job_id)
         if job is None or not job.has_result:
-            return _error("not found", 404)
+            return _refused(wsgi.Refusal(404, "not found"))
         body = to_utf8(encode_value(job.result))
-        return HttpResponse(body, content_type="application/json", headers=_NO_STORE)
+        return HttpResponse(body, content_type="application/json", headers=wsgi.NO_STORE)
 
     def cancel(request: HttpRequest, job_id: str) -> HttpResponseBase:
         try:
-            log = wsgi.find(job_id, opened)
-            if log is None:
-                return _error("not found", 404)
+            log, _ = wsgi.look_up(job_id, opened, whole)
             status, answer = wsgi.cancel(job_id, log, opened)
+        except wsgi.Refusal as refusal:
+            return _refused(refusal)
         except StoreError as error:
-            return _unavailable(error)
-        return JsonResponse(answer, status=status, headers=_NO_STORE)
+            return _refused(wsgi.Refusal(503, str(error)))
+        return JsonResponse(answer, status=status, headers=wsgi.NO_STORE)
 
     at = _path(prefix)
     stream = _stream_view(opened, heartbeat, filter, batch_delay_ms, batch_size, compress)
@@ -175,9 +164,6 @@ def job_urls(
         f"{at}/stream": require_GET(stream), f"{at}/result": require_GET(result), f"{at}/cancel": require_POST(cancel),
     }  # fmt: skip
     return _patterns(views, decorators)
-
-
-_NO_STORE = {"cache-control": "no-store"}
 
 
 def _stream_view(
@@ -220,21 +206,11 @@ def _query(request: HttpRequest) -> bytes:
 
 
 def _cursor(request: HttpRequest) -> int:
-    """As `viewer.cursor`; of several headers Django makes one, with commas."""
-    text = request.headers.get("last-event-id")
-    if text is None:
-        return wire.parse_cursor(["", *request.GET.getlist("after")][-1])
-    return wire.parse_cursor(text.rpartition(",")[2])
+    return wsgi.cursor_of(request.headers.get("last-event-id"), request.GET.getlist("after"))
 
 
-def _unavailable(error: StoreError) -> HttpResponseBase:
-    answer = _error(str(error), 503)
-    answer["retry-after"] = "2"
-    return answer
-
-
-def _error(text: str, status: int) -> HttpResponseBase:
-    return JsonResponse({"error": text}, status=status, headers=_NO_STORE)
+def _refused(refusal: wsgi.Refusal) -> HttpResponseBase:
+    return JsonResponse({"error": str(refusal)}, status=refusal.status, headers=refusal.headers)
 
 
 __all__ = ["end_streams", "job_urls", "log_urls", "make_stream_response"]

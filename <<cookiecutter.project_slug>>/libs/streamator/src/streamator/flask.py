@@ -15,9 +15,8 @@ except ImportError as error:
         f"streamator.flask needs Flask, which is not installed here ({error}): pip install 'streamator[flask]'"
     ) from error
 
-from . import shutdown, wire
+from . import shutdown
 from .compression import encoder_for
-from .errors import StoreError
 from .filters import DEFAULT_FILTER, Filter
 from .options import check_flag, check_prefix
 from .shutdown import end_streams
@@ -25,7 +24,7 @@ from .store import Store
 from .stream import HEARTBEAT_SECONDS, check_heartbeat
 from .view import view_of
 from .viewer import given_store, stream_headers
-from .wsgi import EventStream, find, snapshot
+from .wsgi import NO_STORE, EventStream, Refusal, cursor_of, look_up, snapshot
 
 
 def make_stream_response(
@@ -69,18 +68,12 @@ def make_stream_response(
     opened = given_store(store, store_options)
     view = view_of(filter, batch_delay_ms, batch_size)
     try:
-        view = view.narrowed(request.query_string)
-    except ValueError as error:
-        return _error(str(error), 422)
-    try:
-        log = find(job_id, opened)
-    except StoreError as error:
-        return _unavailable(error)
-    if log is None:
-        return _not_found()
+        log, view = look_up(job_id, opened, view, request.query_string)
+    except Refusal as refusal:
+        return _refused(refusal)
     after = _cursor()
     if log.is_over_for(after):
-        return Response(status=204, headers=_NO_STORE)
+        return Response(status=204, headers=NO_STORE)
     headers = [(name.decode(), value.decode()) for name, value in stream_headers()]
     encoder = encoder_for(request.headers.get("accept-encoding")) if compress else None
     if compress:
@@ -126,16 +119,10 @@ def add_log_routes(
 
     def poll(job_id: str) -> Response:
         try:
-            shown = view.narrowed(request.query_string).filter
-        except ValueError as error:
-            return _error(str(error), 422)
-        try:
-            log = find(job_id, opened)
-        except StoreError as error:
-            return _unavailable(error)
-        if log is None:
-            return _not_found()
-        return Response(snapshot(log, _cursor(), shown), mimetype="application/json", headers=_NO_STORE)
+            log, shown = look_up(job_id, opened, view, request.query_string)
+        except Refusal as refusal:
+            return _refused(refusal)
+        return Response(snapshot(log, _cursor(), shown.filter), mimetype="application/json", headers=NO_STORE)
 
     scaffold: Scaffold = app
     name = f"streamator{prefix}".replace("/", "_").replace(".", "_")
@@ -143,31 +130,14 @@ def add_log_routes(
     scaffold.add_url_rule(f"{prefix}/<job_id>", name, poll, methods=["GET"])
 
 
-_NO_STORE = {"cache-control": "no-store"}
-
-
 def _cursor() -> int:
-    """As `viewer.cursor`; of several headers WSGI makes one, with commas."""
-    text = request.headers.get("last-event-id")
-    if text is None:
-        return wire.parse_cursor(["", *request.args.getlist("after")][-1])
-    return wire.parse_cursor(text.rpartition(",")[2])
+    return cursor_of(request.headers.get("last-event-id"), request.args.getlist("after"))
 
 
-def _not_found() -> Response:
-    return _error("not found", 404)
-
-
-def _unavailable(error: StoreError) -> Response:
-    answer = _error(str(error), 503)
-    answer.headers["retry-after"] = "2"
-    return answer
-
-
-def _error(text: str, status: int) -> Response:
-    answer = jsonify(error=text)
-    answer.status_code = status
-    answer.headers.update(_NO_STORE)
+def _refused(refusal: Refusal) -> Response:
+    answer = jsonify(error=str(refusal))
+    answer.status_code = refusal.status
+    answer.headers.update(refusal.headers)
     return answer
 
 

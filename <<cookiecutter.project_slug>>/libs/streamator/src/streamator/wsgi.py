@@ -8,11 +8,12 @@ notices, at the next heartbeat, that a client has left or takes nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
 
 from . import shutdown, wire
 from .compression import Encoder
+from .errors import StoreError
 from .filters import DEFAULT_FILTER, Filter, check_filter
 from .log import Batch, EventLog
 from .options import check_cursor, check_flag, check_kind
@@ -20,8 +21,10 @@ from .private_loop import private_loop, run
 from .serving import gunicorn_worker
 from .store import Store
 from .stream import HEARTBEAT_SECONDS, Follow, check_heartbeat
-from .view import view_of
+from .view import View, view_of
 from .viewer import RETRY_MS, cancel_job, find_log, given_store, snapshot_json
+
+NO_STORE = {"cache-control": "no-store"}
 
 
 class EventStream(Iterator[bytes]):
@@ -144,6 +147,42 @@ def find(job_id: str, store: Store | None = None) -> EventLog | None:
         StoreError: the job was not found, and a store cannot be read.
     """
     return run(find_log(job_id, given_store(store, {})))
+
+
+class Refusal(Exception):
+    """What a request is answered in place of a log: a status, and the text of its error."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those of the answer."""
+        return NO_STORE if self.status != 503 else {**NO_STORE, "retry-after": "2"}
+
+
+def look_up(job_id: str, store: Store | None, view: View, query: bytes = b"") -> tuple[EventLog, View]:
+    """A job's log, and the view of it that a request's query leaves.
+
+    Raises:
+        Refusal: 404 for an unknown job, 422 for an unknown visibility, 503 where a store cannot be read.
+    """
+    try:
+        view = view.narrowed(query)
+        log = find(job_id, store)
+    except ValueError as error:
+        raise Refusal(422, str(error)) from error
+    except StoreError as error:
+        raise Refusal(503, str(error)) from error
+    if log is None:
+        raise Refusal(404, "not found")
+    return log, view
+
+
+def cursor_of(last_event_id: str | None, after: Sequence[str]) -> int:
+    """As `viewer.cursor`, of the header, which a framework makes of several with commas, and all ``?after=``."""
+    return wire.parse_cursor(["", *after][-1] if last_event_id is None else last_event_id.rpartition(",")[2])
 
 
 def snapshot(log: EventLog, after: int = 0, filter: Filter | None = DEFAULT_FILTER) -> bytes:
