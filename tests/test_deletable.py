@@ -71,10 +71,10 @@ def run(folder: Path, *command: str, **variables: str) -> None:
 
 
 @pytest.fixture
-def project(default_project: Path, tmp_path: Path, pages: str) -> Path:
-    """A project without these pages."""
-    project = tmp_path / "project"
-    shutil.copytree(default_project, project)
+def project(template: Path, tmp_path: Path, pages: str) -> Path:
+    """A project without these pages: on Redis, where nothing answers as long as nobody has started it, and where people
+    sign in, if they still can."""
+    project = bake(template, tmp_path, store="redis", auth="none" if "auth" in pages else "jwt")
     for page in pages.split():
         delete(project, page)
     return project

@@ -27,18 +27,6 @@ def own_environment(**variables: str) -> dict[str, str]:
     return {**{name: value for name, value in os.environ.items() if name not in told}, **variables}
 
 
-@pytest.fixture(scope="module")
-def on_redis(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose default store is Redis, and where people sign in."""
-    return bake(template, tmp_path_factory.mktemp("redis"), store="redis", auth="jwt")
-
-
-def test_the_backends_tests_pass_whatever_the_default_store(on_redis: Path) -> None:
-    # Nothing answers where such a project looks for its Redis by default.
-    done = make(on_redis, "test-backend", "TIER=check", "PYTEST_ARGS=-k 'not fuzz'")
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-
-
 @pytest.mark.long
 @pytest.mark.parametrize(("store", "auth"), [("memory", "jwt"), ("dynamo", "none"), ("redis", "jwt")])
 def test_a_new_project_passes_its_own_checks(template: Path, tmp_path: Path, store: str, auth: str) -> None:

@@ -85,5 +85,6 @@ def stops(row: Row, host: Host) -> None:
         assert not viewer.is_alive(), "a viewer hangs"
         assert "done" not in viewer.text
     ends = {True: "end cleanly", False: "are cut off"}
-    assert {ends[bool(viewer.is_clean)] for viewer in viewers} == {row.streams}, host.output.read_text()
+    seen = {ends[bool(viewer.is_clean)] for viewer in viewers}
+    assert seen <= set(row.streams.split(" or ")), host.output.read_text()
     assert took < BUSY * row.seconds, host.output.read_text()
