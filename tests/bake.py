@@ -27,10 +27,10 @@ TEMPLATE = "<<cookiecutter.project_slug>>"
 
 
 def keep_bytecode_apart() -> None:
-    """Has every Python that is started from here keep what it compiled in build/pycache, whatever this machine's defaults are.
+    """Has every Python that is started from here keep what it compiled in build/pycache, whatever the defaults here are.
 
-    Without it, each of the hundreds of servers that the tests start would compile all its sources first, which doubles the
-    time of the whole; beside the sources it would be in the projects that the tests compare.
+    Without it, each of the hundreds of servers that the tests start would compile all its sources first, which doubles
+    the time of the whole; beside the sources it would be in the projects that the tests compare.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = str(REPOSITORY / "build" / "pycache")

@@ -267,10 +267,9 @@ def main() -> int:
     print(f"\n===== make {options.tier.replace('all', 'test-all')}: {time.monotonic() - start:.0f} s =====")
     for step in chosen:
         counts = f"{step.passed} passed, {step.failed} failed" if step.has_tests else ""
+        took = f"{step.seconds:6.0f} s {step.processor:6.0f} s of processor"
         verdict = "ok" if step.well else "FAILED"
-        print(
-            f"{verdict:<7}{step.seconds:6.0f} s {step.processor:6.0f} s of processor  {step.title:<48}{counts}  {'; '.join(step.remarks)}".rstrip()
-        )
+        print(f"{verdict:<7}{took}  {step.title:<48}{counts}  {'; '.join(step.remarks)}".rstrip())
     well = all(step.well for step in chosen)
     print("all is well" if well else "something failed: see the steps marked FAILED")
     print(f"{sum(step.passed for step in chosen)} passed, {sum(step.failed for step in chosen)} failed")

@@ -24,7 +24,7 @@ PAGES = {
 }
 """The folder of each, and its line among the pages."""
 
-# Each page is kept at least once where another is deleted: of any two there is a group with the first and not the second.
+# Each page is kept at least once where another is deleted: of any two, a group has the first and not the second.
 IN_GROUPS = dict(zip(PAGES, combinations(range(4), 2), strict=True))
 GROUPS = [" ".join(page for page in PAGES if group in IN_GROUPS[page]) for group in range(4)]
 

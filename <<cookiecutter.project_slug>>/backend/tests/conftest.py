@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import uvicorn
 
 from app.settings import Settings, load_settings
 from app.websockets import WebSocketProtocol
 from tests.process import Process, dynamo_server, redis_server
-from tests.support import RunningApp, Web, eventually
+from tests.support import RunningApp, Web, eventually, plain_client
 
 SERVERS = {"launch", "dynamo", "redis", "remote"}
 
@@ -75,7 +74,7 @@ def run_app(settings: Callable[..., Settings]) -> Iterator[Callable[..., Running
         thread.start()
         eventually(lambda: server.started or not thread.is_alive())
         assert thread.is_alive(), "the server did not start"
-        client = httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30)
+        client = plain_client(f"http://127.0.0.1:{listener.getsockname()[1]}")
         running.append(RunningApp(client, server, thread))
         return running[-1]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.support import Events, JsonObject, eventually
+from tests.support import Events, JsonObject, eventually, plain_client
 
 
 class Process:
@@ -51,7 +51,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        self.client = plain_client(f"http://127.0.0.1:{port}")
         try:
             eventually(self._answers, 30)
         except AssertionError:

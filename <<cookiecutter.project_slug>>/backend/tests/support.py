@@ -39,6 +39,11 @@ async def eventually_async(condition: Callable[[], Any], seconds: float = 10.0) 
     return result
 
 
+def plain_client(base_url: httpx.URL | str) -> httpx.Client:
+    """A client for a server without TLS: to load the certificates of all authorities takes 40 ms of processor."""
+    return httpx.Client(base_url=base_url, timeout=30, verify=False)
+
+
 def feature_of(router: APIRouter, **more: Any) -> Feature:
     """A feature that is nothing but these routes."""
 

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+import argon2
 import pytest
 
 from app.settings import Settings
 from tests.auth.people import FEATURES, Person, add_users
 from tests.support import RunningApp
+
+
+@pytest.fixture(autouse=True)
+def _passwords_are_hashed_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A good hash takes a quarter of a second of processor; test_accounts.py has the test of how good it is."""
+    weak = partial(argon2.PasswordHasher, time_cost=1, memory_cost=64, parallelism=1)
+    monkeypatch.setattr("app.auth.accounts.PasswordHasher", weak)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from app.database import Database
 from app.feature import Feature, SharedServices
 from app.settings import Settings
 from app.users import CurrentUser
-from tests.support import Events, JsonObject, RunningApp, feature_of
+from tests.support import Events, JsonObject, RunningApp, feature_of, plain_client
 
 PASSWORD = "correct horse battery staple"
 
@@ -77,7 +77,7 @@ class Person:
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = httpx.Client(base_url=self.running.client.base_url, timeout=30)
+        self.client = plain_client(self.running.client.base_url)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -49,7 +49,7 @@ class Server:
         with output.open("w") as out:
             self.process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out, start_new_session=True)
         self.url = f"http://127.0.0.1:{self.port}"
-        self.client = httpx.Client(base_url=self.url, timeout=PATIENCE_S, limits=httpx.Limits(max_connections=None))
+        self.client = httpx.Client(base_url=self.url, timeout=PATIENCE_S, verify=False, limits=httpx.Limits(max_connections=None))
         eventually(self.answers, "the server to answer")
 
     def answers(self) -> bool:
@@ -113,7 +113,7 @@ class Viewer:
         self._thread.start()
 
     def _run(self) -> None:
-        with httpx.Client(base_url=self._server.url, timeout=PATIENCE_S) as client:
+        with httpx.Client(base_url=self._server.url, timeout=PATIENCE_S, verify=False) as client:
             try:
                 with client.stream("GET", f"/log/{self._job_id}/stream") as response:
                     for piece in response.iter_text():
