@@ -27,7 +27,7 @@ TEMPLATE = "<<cookiecutter.project_slug>>"
 
 
 def keep_bytecode_apart() -> None:
-    """Has every Python that is started from here keep what it compiled in build/pycache, whatever the defaults here are.
+    """Has every Python that is started from here keep what it compiled in build/pycache, whatever its defaults.
 
     Without it, each of the hundreds of servers that the tests start would compile all its sources first, which doubles
     the time of the whole; beside the sources it would be in the projects that the tests compare.
