@@ -36,6 +36,4 @@ def test_a_hash_is_as_strong_as_rfc_9106_wants_and_a_weaker_one_is_made_anew(
 
     weak, after_a_wrong_one, after_the_right_one = asyncio.run(hashes())
     assert (weak, after_a_wrong_one) == ("$argon2id$v=19$m=64,t=1,p=1",) * 2
-    assert after_the_right_one == "$argon2id$v=19$m=65536,t=3,p=4", (
-        "RFC 9106, section 4: the second choice"
-    )
+    assert after_the_right_one == "$argon2id$v=19$m=65536,t=3,p=4", "RFC 9106, section 4: the second choice"

@@ -75,8 +75,8 @@ def _dropped_loggers_are_this_tests_own() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_stores_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store is one of its process's until it is collected: one that a test before this one has left, with its jobs, is
-    not asked."""
+    """A store is one of its process's until it is collected: one that a test before this one has left is not asked, and
+    its jobs are nobody's."""
     monkeypatch.setattr(streamator.store, "_stores", weakref.WeakSet())
     monkeypatch.setattr(streamator.store, "_shared", {})
     streamator.open_store("memory")

@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 
 from streamator import Batch, EventLog, JobLogger, MemoryStore, follow
+from streamator.asgi import StreamApp
+from streamator.emitter import start_reaper
 from streamator.testing import collect
+from streamator.websocket import WebSocketApp
 
 
 def run(job: Awaitable[Any], timeout: float = 15) -> Any:
@@ -589,3 +592,26 @@ def test_threads_that_log_are_read_whole_in_few_batches() -> None:
 def test_a_batch_that_cannot_be_is_an_error_that_names_it(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"batch_(delay|size) is"):
         follow(EventLog(), **options)
+
+
+# Where asyncio does not run
+
+
+def test_under_another_event_loop_the_error_says_what_to_do() -> None:
+    """trio runs a coroutine as it is done here, without asyncio's loop."""
+
+    async def nothing(*_: Any) -> None:
+        pass
+
+    job = JobLogger()
+    request = {"type": "http", "path": "/", "query_string": b"", "headers": []}
+    for waits in (
+        anext(follow(EventLog())),
+        EventLog().drain(0),
+        StreamApp(job.job_id)(request, nothing, nothing),
+        WebSocketApp(job.job_id)({**request, "type": "websocket"}, nothing, nothing),
+        start_reaper(),
+    ):
+        with pytest.raises(RuntimeError, match='under trio it does not work; run .* worker_class = "asyncio"'):
+            next(waits.__await__())
+    job.close()

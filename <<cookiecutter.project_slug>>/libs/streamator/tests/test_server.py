@@ -49,7 +49,8 @@ class Server:
         with output.open("w") as out:
             self.process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out, start_new_session=True)
         self.url = f"http://127.0.0.1:{self.port}"
-        self.client = httpx.Client(base_url=self.url, timeout=PATIENCE_S, verify=False, limits=httpx.Limits(max_connections=None))
+        many = httpx.Limits(max_connections=None)
+        self.client = httpx.Client(base_url=self.url, timeout=PATIENCE_S, verify=False, limits=many)
         eventually(self.answers, "the server to answer")
 
     def answers(self) -> bool:
