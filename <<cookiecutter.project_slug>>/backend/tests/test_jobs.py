@@ -117,7 +117,7 @@ async def test_a_cancelled_job_ends_at_once_and_says_so(tmp_path: Path) -> None:
         before = time.monotonic()
         assert JobEmitter.cancel(job.job_id)
         found = await events(store, job.job_id)
-        assert time.monotonic() - before < 0.2
+        assert time.monotonic() - before < 1
         assert (found[-1]["event"], found[-1]["status"]) == ("done", "cancelled")
         ended = await runner.get(job.job_id, user=LOCAL_USER)
         assert ended is not None

@@ -117,7 +117,7 @@ async def test_cancelling_while_the_writer_is_busy_ends_at_once_and_leaves_nothi
     adding.cancel()
     with pytest.raises(asyncio.CancelledError):
         await adding
-    assert time.monotonic() - before < 0.2
+    assert time.monotonic() - before < 1
     release.set()
     await blocker
     await shelf.library.close()

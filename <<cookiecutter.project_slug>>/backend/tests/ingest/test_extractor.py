@@ -85,7 +85,7 @@ async def test_cancelling_kills_it_at_once(run: Run) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - before < 0.2
+    assert time.monotonic() - before < 1
     assert gone(int(run.lines[0]))
 
 

@@ -283,7 +283,7 @@ def test_cancelling_ends_the_log_at_once_though_a_pdf_is_being_read(
     before = time.monotonic()
     running.client.post(f"/api/job/{job_id}/cancel")
     viewer.join(10)
-    assert seen[0] - before < 0.2
+    assert seen[0] - before < 1  # it would be read for many seconds more
     assert running.client.get(f"/api/jobs/{job_id}").json()["status"] == "cancelled"
     assert running.client.get("/api/documents").json()["total"] == 0
     eventually(lambda: files_in(settings().data_dir / "archive") == [])

@@ -492,7 +492,7 @@ def test_55_a_loop_that_closed_under_its_readers_does_not_concern_the_job(
 def test_with_a_delay_what_comes_meanwhile_goes_in_one_batch() -> None:
     async def main() -> None:
         log = EventLog(pace=0)
-        batches = follow(log, batch_delay=0.2)
+        batches = follow(log, batch_delay=1)
         log.append_log("0", "info")
         assert texts(list(await anext(batches))) == ["0"]  # what is there at the start does not wait
         waiting = asyncio.ensure_future(anext(batches))
@@ -502,7 +502,7 @@ def test_with_a_delay_what_comes_meanwhile_goes_in_one_batch() -> None:
             assert not waiting.done()
             log.append_log(str(n), "info")
         assert texts(list(await waiting)) == [str(n) for n in range(1, 20)]
-        assert 0.2 <= time.monotonic() - began < 1
+        assert 1 <= time.monotonic() - began < 5
 
     run(main())
 

@@ -43,7 +43,7 @@ T = TypeVar("T")
 # many, and hands over a seed.
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 60, derandomize=not EXAMPLES, stateful_step_count=60 if EXAMPLES else 30, deadline=None,
+    max_examples=EXAMPLES or 20, derandomize=not EXAMPLES, stateful_step_count=60 if EXAMPLES else 30, deadline=None,
     database=None, suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 
