@@ -106,7 +106,7 @@ def test_the_frontend_runs_without_pages(project: Path, pages: str) -> None:
     binaries = REPOSITORY / TEMPLATE / "node_modules" / ".bin"
     run(project / "libs/streamator-react", "npm", "run", "--silent", "build")
     run(project / "frontend", str(binaries / "tsc"), "-b")
-    # Who imports what is gone is named by tsc, which has seen the tests too; those of the whole import nothing of a page.
+    # tsc, which sees the tests too, names whoever imports what is gone; those of the whole import nothing of a page.
     whole = [str(path.relative_to(project / "frontend")) for path in (project / "frontend/tests").glob("*.test.*")]
     run(project / "frontend", str(binaries / "vitest"), "run", *whole)
 
