@@ -6,8 +6,10 @@ It runs with the tools that scripts/update.txt pins; with the newest ones: UPDAT
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,7 +72,8 @@ def tools(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The environment that `make update` installs."""
     project = bake(template, tmp_path_factory.mktemp("tools"))
     command = ["make", ".venv-update/.installed"]
-    result = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=600)
+    found = {**os.environ, "PATH": f"{os.environ['PATH']}:{Path(sys.executable).parent}"}  # with uv, which is quick
+    result = subprocess.run(command, cwd=project, env=found, capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stdout + result.stderr
     return project / ".venv-update"
 
