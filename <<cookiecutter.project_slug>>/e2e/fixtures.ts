@@ -117,9 +117,11 @@ export class Card {
 
   /** The page comes to show what the server has: no line more, none less, none twice. */
   async expectWhole(): Promise<void> {
-    const { lines } = await this.stored();
-    expect(lines.length).toBeGreaterThan(0);
-    await expect.poll(() => this.lines()).toEqual(lines);
+    await expect(async () => {
+      const { lines } = await this.stored(); // by one of several servers, which may know less than the page for a moment
+      expect(lines.length).toBeGreaterThan(0);
+      expect(await this.lines()).toEqual(lines);
+    }).toPass({ timeout: 10_000 });
   }
 }
 
