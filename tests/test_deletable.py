@@ -41,9 +41,8 @@ sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *sys.argv[1:]]))
 """
 )
 # Of the backend's tests those that are about the whole, and the routes of each page: the inside of a page is its own.
-ROUTES = (
-    "test_main.py", "test_security.py", "test_jobs.py", "auth/test_sign_in.py", "*/test_router.py", "*/test_stats.py",
-)  # fmt: skip
+WHOLE = ("test_main.py", "test_streams.py")
+ROUTES = ("test_security.py", "auth/test_sign_in.py", "*/test_router.py", "*/test_stats.py")
 
 
 def remove_line(path: Path, line: str) -> None:
@@ -93,9 +92,10 @@ def test_nothing_else_names_a_deleted_page(project: Path, pages: str) -> None:
 
 
 @pytest.mark.parametrize("pages", GROUPS)
-def test_the_backend_runs_without_pages(project: Path, pages: str) -> None:
+@pytest.mark.parametrize("which", [WHOLE, pytest.param(ROUTES, marks=pytest.mark.long)], ids=["whole", "routes"])
+def test_the_backend_runs_without_pages(project: Path, pages: str, which: tuple[str, ...]) -> None:
     backend = project / "backend"
-    tests = [str(path) for pattern in ROUTES for path in sorted((backend / "tests").glob(pattern))]
+    tests = [str(path) for pattern in which for path in sorted((backend / "tests").glob(pattern))]
     run(backend, sys.executable, "-c", PYTEST, *tests, PYTHONPATH=str(project / "libs/streamator/src"))
 
 
