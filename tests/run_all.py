@@ -176,7 +176,14 @@ def steps(tier: str) -> list[Step]:
         ),
         Step("project", "lint of the baked project", [*project, "lint"], every),
         Step("project", "vitest of the baked project", [*project, "test-js"], every, "page", has_tests=True),
-        Step("project", "pytest of the baked backend", pytest("test-backend", "app"), every, has_tests=True),
+        Step(
+            "project",
+            "pytest of the baked backend",
+            pytest("test-backend", "app"),
+            every,
+            has_tests=True,
+            environment={"FUZZ_EXAMPLES": "40"} if tier == "all" else {},
+        ),
         Step(
             "project",
             "pytest of the baked streamator",
@@ -184,6 +191,7 @@ def steps(tier: str) -> list[Step]:
             pytest("test-streamator", "library", "--deselect=tests/test_contract_dynamo.py::TestDynamoFaults"),
             every,
             has_tests=True,
+            environment={"FUZZ_EXAMPLES": "300"} if tier == "all" else {},
         ),
         Step(
             "bake",
@@ -225,7 +233,6 @@ def steps(tier: str) -> list[Step]:
                 f"two minutes of load and faults, {store}",
                 [SOAK, "-m", "soak", "--store", store, "--minutes", "2", "--rest", "0", "--python", PYTHON],
                 tested[1:],
-                "page",
                 environment={"PYTHONPATH": "tests"},
             )
             for store in ("memory", "dynamo", "redis")

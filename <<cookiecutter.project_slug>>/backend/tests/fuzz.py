@@ -25,6 +25,7 @@ from app.feature import Feature, SharedServices
 from app.users import CurrentUser
 from tests.support import JsonObject, RunningApp
 
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))  # for each route; 0: a few that are always the same
 # The last two know nothing of streams.
 _CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
 
@@ -97,7 +98,8 @@ def ask_as_the_schema_says(
 
             @given(cases)
             @settings(
-                max_examples=15, deadline=None, derandomize=True, database=None, phases=(Phase.generate, Phase.shrink),
+                max_examples=EXAMPLES or 8, deadline=None, derandomize=not EXAMPLES, database=None,
+                phases=(Phase.generate, Phase.shrink),
                 suppress_health_check=list(HealthCheck),
             )  # fmt: skip
             def ask(case: schemathesis.Case[Any]) -> None:
