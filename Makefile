@@ -20,7 +20,7 @@ ONE      := VENV=../../.venv
 # By uv, which takes a fifth of pip's time; where it cannot be had, or cannot do it, by pip. $(1): what to install.
 define install
 	@command -v uv >/dev/null || $(PY) -m pip install -q --disable-pip-version-check -c '$(TEMPLATE)/backend/constraints.txt' uv || true
-	@PATH="$$PATH:$(BIN)" && uv pip install -q --compile-bytecode --python $(PY) $(1) -c '$(TEMPLATE)/backend/constraints.txt' || { \
+	@PATH="$$PATH:$(BIN)" && uv pip install -q --python $(PY) $(1) -c '$(TEMPLATE)/backend/constraints.txt' || { \
 	  echo "uv could not install them (see above); trying pip ..." >&2; \
 	  $(PY) -m pip install -q --disable-pip-version-check $(1) -c '$(TEMPLATE)/backend/constraints.txt'; }
 endef

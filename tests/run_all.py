@@ -32,7 +32,7 @@ PYTHON = sys.executable
 SOAK = str(REPOSITORY / "build" / "soak-tools" / "bin" / "python")
 
 TIERS = ("check", "test", "all")
-# One for Python, one for JavaScript and the browser; they run side by side.
+# Side by side: mostly Python, and mostly the page in a browser.
 LANES = ("python", "page")
 # Tests of Python that run at a time, most of which wait.
 WORKERS = 3
@@ -200,14 +200,6 @@ def steps(tier: str) -> list[Step]:
             tested,
             has_tests=True,
         ),
-        Step("faults", "install dynalite", ["npm", "ci", "--silent", "--prefix", "tests/faults/dynalite"], tested),
-        Step(
-            "faults",
-            "faults of the baked project",
-            own("tests/faults", name="servers"),
-            tested,
-            has_tests=True,
-        ),
         Step(
             "hosts",
             "workers and servers that the libraries run in",
@@ -226,6 +218,17 @@ def steps(tier: str) -> list[Step]:
                 environment={"PLAYWRIGHT_JUNIT_OUTPUT_FILE": str(RESULTS / f"page-{run}.xml")},
             )
             for run in END_TO_END.get(tier, ())
+        ),
+        Step(
+            "faults", "install dynalite", ["npm", "ci", "--silent", "--prefix", "tests/faults/dynalite"], tested, "page"
+        ),
+        Step(
+            "faults",
+            "faults of the baked project",
+            own("tests/faults", name="servers"),
+            tested,
+            "page",
+            has_tests=True,
         ),
         *(
             Step(
