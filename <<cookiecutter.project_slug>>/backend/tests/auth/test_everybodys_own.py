@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
+import pytest
 
 from app.features import FEATURES
 from app.main import create_app
@@ -15,6 +16,8 @@ from app.settings import Settings
 from tests.auth.people import FEATURES as JOBS_OF_TESTS
 from tests.auth.people import Person, add_users
 from tests.support import JsonObject, RunningApp, eventually
+
+pytestmark = pytest.mark.server
 
 SECRET = "heliotrope"  # a word of Ada's
 

@@ -59,7 +59,7 @@ async def said(reading: Awaitable[object]) -> str:
         return str(error)
 
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.server]
 
 
 async def test_a_pdf_whose_page_unpacks_to_more_than_is_allowed_is_refused(read: Read) -> None:

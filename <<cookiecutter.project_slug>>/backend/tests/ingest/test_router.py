@@ -13,6 +13,8 @@ from app.settings import Settings
 from tests.pdf import make_pdf
 from tests.support import JsonObject, RunningApp, Web, eventually
 
+pytestmark = pytest.mark.server
+
 RunApp = Callable[..., RunningApp]
 
 MARKDOWN = b"# Field notes\n\nThe quick brown fox.\n\n## Weather\n\nRain, then sunshine over Reykjav\xc3\xadk.\n"

@@ -16,6 +16,8 @@ import pytest
 from app.settings import Settings
 from tests.support import JsonObject, RunningApp, Web, eventually
 
+pytestmark = pytest.mark.server
+
 STEPS = [
     "extracting_id", "extracted_id", "checking_cache", "fetching", "fetched",
     "archiving", "archived", "storing", "stored",

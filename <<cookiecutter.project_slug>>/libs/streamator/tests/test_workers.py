@@ -13,6 +13,8 @@ import httpx
 import pytest
 from test_server import HERE, PATIENCE_S, eventually
 
+pytestmark = pytest.mark.server
+
 TEXT = "one of several workers"
 PROGRAMMATIC = "import uvicorn; uvicorn.run('server_app:app', port={port}, workers={workers})"
 SERVERS = {
