@@ -170,10 +170,11 @@ def look_up(job_id: str, store: Store | None, view: View, query: bytes = b"") ->
     """
     try:
         view = view.narrowed(query)
-        log = find(job_id, store)
     except ValueError as error:
         raise Refusal(422, str(error)) from error
-    except StoreError as error:
+    try:
+        log = find(job_id, store)
+    except StoreError as error:  # some are a ValueError, too
         raise Refusal(503, str(error)) from error
     if log is None:
         raise Refusal(404, "not found")
