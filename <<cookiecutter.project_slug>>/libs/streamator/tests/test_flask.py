@@ -14,7 +14,7 @@ import pytest
 from flask import Blueprint, Flask, abort
 from werkzeug.test import TestResponse
 
-from streamator import EventLog, JobEmitter, JobLogger, MemoryStore, StoreError
+from streamator import EventLog, InvalidStore, JobEmitter, JobLogger, MemoryStore, StoreError
 from streamator.flask import add_log_routes, end_streams, make_stream_response
 from streamator.wsgi import EventStream, find
 
@@ -178,12 +178,13 @@ def of_a_closed_log(header: str | None, query: str | None) -> TestResponse:
     )  # fmt: skip
 
 
-class Unreadable(MemoryStore):
-    async def find(self, job_id: str) -> EventLog | None:
-        raise StoreError("the table cannot be read")
+# InvalidStore is a ValueError too, as a bad query is.
+@pytest.mark.parametrize("error", [StoreError, InvalidStore])
+def test_a_store_that_cannot_be_read_is_503_not_404(error: type[StoreError]) -> None:
+    class Unreadable(MemoryStore):
+        async def find(self, job_id: str) -> EventLog | None:
+            raise error("the table cannot be read")
 
-
-def test_a_store_that_cannot_be_read_is_503_not_404() -> None:
     app = Flask("test")
     add_log_routes(app, store=Unreadable())
     for path in ("/log/x", "/log/x/stream"):
