@@ -1,6 +1,6 @@
 import { memo, useEffect, useId, useRef, useState } from "react";
 import { LogPanel, ProgressPanel, makeFormatEvent, useLogStream } from "streamator-react";
-import type { JobState as PanelState } from "streamator-react";
+import type { JobState as PanelState, StreamMode } from "streamator-react";
 import { announce } from "../app/announce";
 import { ApiError, explain } from "../app/api";
 import { CancelButton } from "../app/CancelButton";
@@ -14,8 +14,8 @@ import type { Job, Source } from "./api";
 import { stageOf, stages, useProgress } from "./progress";
 import { isOnItsWay, jobState } from "./jobState";
 import type { JobState } from "./jobState";
-import { useLane } from "./lanes";
-import type { Delivery, Lane } from "./lanes";
+import { MODES } from "./delivery";
+import type { Delivery } from "./delivery";
 
 export interface JobCardProps {
   readonly job: Job;
@@ -39,10 +39,10 @@ const EARLY_MS = 1_000;
 export const JobCard = memo(function JobCard(props: JobCardProps) {
   const { job, delivery, open, onToggle, onChange, source, onAgain } = props;
   const store = useConfig()?.store ?? null;
-  const lane = useLane(open, job.status === "running", delivery);
+  const mode = useMode(open, job.status === "running", delivery);
   const [progress, onEvent] = useProgress();
-  const stream = useLogStream(lane === null ? null : streamUrl(job.job_id), { mode: lane ?? "poll", interval: 1000, formatEvent, onEvent });
-  const view = lane === null ? null : { lane, status: stream.status, outcome: stream.outcome, error: stream.error };
+  const stream = useLogStream(mode === null ? null : streamUrl(job.job_id), { mode: mode ?? "poll", interval: 1000, formatEvent, onEvent });
+  const view = mode === null ? null : { polled: stream.polled, status: stream.status, outcome: stream.outcome, error: stream.error };
   const state = jobState(job, view, store);
   const body = useId();
   const whole = onToggle === undefined;
@@ -56,7 +56,7 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
 
   // Nobody may end the log of an interrupted job, and its last lines may still be on their way from the store.
   const { close } = stream;
-  const abandoned = job.status === "interrupted" && lane === "poll" && stream.active;
+  const abandoned = job.status === "interrupted" && stream.polled && stream.active;
   useEffect(() => {
     if (!abandoned) return;
     const timer = setTimeout(close, LAST_LINES_MS);
@@ -150,7 +150,7 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
                 <LogPanel
                   logs={stream.logs}
                   active={stream.active}
-                  waitingText={waitingText(stream.status, lane)}
+                  waitingText={waitingText(stream.status, stream.polled)}
                   maxHeight="100%"
                   toolbar={whole}
                   connection={whole ? stream : undefined}
@@ -167,6 +167,17 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
   );
 });
 
+/**
+ * How an open log is read; null while it is closed. A job that is over needs no stream, but its end does not change how
+ * its log was read.
+ */
+function useMode(open: boolean, running: boolean, delivery: Delivery): StreamMode | null {
+  const [mode, setMode] = useState<StreamMode | null>(null);
+  const wanted = !open ? null : running ? MODES[delivery] : (mode ?? "poll");
+  if (wanted !== mode) setMode(wanted);
+  return wanted;
+}
+
 // The log has a line for each step too, in words of its own.
 const formatEvent = makeFormatEvent({ progress: null, complete: null });
 
@@ -178,10 +189,10 @@ function panelState(job: Job, { running, tone }: JobState): PanelState {
   return job.status === "interrupted" ? "lost" : "failed";
 }
 
-function waitingText(status: string, lane: Lane | null): string {
+function waitingText(status: string, polled: boolean): string {
   if (status === "reconnecting") return "Reconnecting";
   if (status === "connecting") return "Connecting";
-  return lane === "poll" ? "Asking for the next lines" : "Waiting for the next line";
+  return polled ? "Asking for the next lines" : "Waiting for the next line";
 }
 
 function explainRefusal(failure: unknown): string {

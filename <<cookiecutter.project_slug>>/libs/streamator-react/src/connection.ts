@@ -1,10 +1,6 @@
 import { report, positionOf, type ConnectionState, type Incoming, type LogStore } from "./store.js";
-import { eventSource } from "./transport/eventSource.js";
-import { canStream, fetchSse } from "./transport/fetchSse.js";
-import { poll } from "./transport/poll.js";
-import { takeSlot } from "./transport/slots.js";
-import { failure, isProducerStatus, MAX_TIMER, pollUrl, reason, type AttemptEnd, type Sink, type StreamRequest, type Transport } from "./transport/transport.js";
-import { webSocket } from "./transport/webSocket.js";
+import { takePlace, transportOf } from "./transport/registry.js";
+import { failure, isProducerStatus, MAX_TIMER, pollUrl, reason, resolveHeaders, type AttemptEnd, type Sink, type StreamRequest } from "./transport/transport.js";
 import type { JobOutcome, LogStreamOptions, StreamMode } from "./types.js";
 
 /** What a connection is made for. To change one of these is to make another connection. */
@@ -37,11 +33,11 @@ export class Connection {
   readonly #options: () => LogStreamOptions;
   readonly #request: StreamRequest;
 
-  #stopAttempt: (() => void) | null = null;
-  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #stopAttempt: (() => void) | null = null; // or the wait for the next
   #serverRetry = BASE_DELAY;
   // Streams beyond the browser's connection limit poll; where the server has no such route they stream all the same.
   #canPoll = true;
+  #placed = true;
   // The server has no room for another stream (429): polled from then on.
   #crowded = false;
   // The credentials of the last attempt were refused (401): the next has others, or is the last.
@@ -53,54 +49,43 @@ export class Connection {
     this.#store = store;
     this.#options = options;
     this.#request = {
-      url: target.url,
-      method: target.method,
-      credentials: target.credentials,
+      ...target,
       cursor: () => store.cursor,
-      headers: () => {
-        const { headers } = options();
-        return typeof headers === "function" ? () => headers(this.#refused) : headers;
-      },
+      headers: () => resolveHeaders(options().headers, this.#refused),
       signed: async (url) => options().signUrl?.(url, this.#refused) ?? url,
       body: () => options().body,
       interval: () => options().interval ?? DEFAULT_INTERVAL,
     };
   }
 
+  /** Whether it holds a connection that it has found no place for. */
+  get unplaced(): boolean {
+    return !this.#placed && this.#stopAttempt !== null;
+  }
+
   /** Connect one tick from now: React's StrictMode mounts twice within the tick, and one of the two is disposed. */
   start(): void {
     this.#set({ status: "connecting", active: true, attempt: 0, error: null });
-    let stopped = false;
-    this.#stopAttempt = () => {
-      stopped = true;
-    };
-    queueMicrotask(() => {
-      if (!stopped) this.#attempt();
-    });
+    this.#attempt();
   }
 
   /** Disconnect for good, without a word to the store. */
   dispose(): void {
     this.#stopAttempt?.();
     this.#stopAttempt = null;
-    clearTimeout(this.#retryTimer);
-    this.#retryTimer = undefined;
-    globalThis.removeEventListener?.("online", this.#retryNow);
   }
 
   /** Disconnect and say so. The lines stay, and `reconnect` goes on from the last. */
   close(): void {
-    const { active } = this.#store.state;
     this.dispose();
-    if (active) this.#set({ status: "idle", active: false, attempt: 0, error: null });
+    if (this.#store.state.active) this.#set({ status: "idle", active: false, attempt: 0, error: null });
   }
 
   /** Connect now, whatever the state. */
   reconnect(): void {
     this.dispose();
     this.#crowded = this.#refused = false;
-    this.#set({ status: "connecting", active: true, attempt: 0, error: null });
-    this.#attempt();
+    this.start();
   }
 
   #set(change: Partial<ConnectionState>): void {
@@ -108,56 +93,67 @@ export class Connection {
   }
 
   #retryNow = (): void => {
-    clearTimeout(this.#retryTimer);
-    this.#retryTimer = undefined;
-    globalThis.removeEventListener?.("online", this.#retryNow);
+    this.dispose();
     this.#set({}); // no longer waiting
     this.#attempt();
   };
 
+  /** Connects: to the stream where there is a place for it, else to its poll route until there is one. */
   #attempt(): void {
-    const controller = new AbortController();
-    const { signal } = controller;
+    const attempt = new AbortController();
+    let run = new AbortController();
+    const stop = (): void => {
+      attempt.abort();
+      run.abort();
+      if (this.#stopAttempt === stop) this.#stopAttempt = null;
+    };
+    this.#stopAttempt = stop;
+
+    const { url, mode } = this.#target;
+    const polls = this.#polls();
+    const use = (granted: boolean | null): void => {
+      run.abort();
+      run = new AbortController();
+      this.#placed = granted !== false;
+      if (granted !== null) this.#run(!granted && polls, run.signal, stop);
+    };
+    queueMicrotask(() => {
+      if (attempt.signal.aborted) return;
+      // A stream that cannot poll, such as a POST, may neither be lost nor wait: it goes on without a place. That is what
+      // the two connections are for that are left.
+      if (this.#crowded && polls) use(false);
+      else if (mode === "ws" || mode === "poll") use(true);
+      else void takePlace(url, polls, attempt.signal, use);
+    });
+  }
+
+  #run(overflow: boolean, signal: AbortSignal, stop: () => void): void {
     const startedAt = performance.now();
     let askedFrom: number | null = null; // the cursor that the server was asked with,
     let unproven = true; // until its first numbered event has shown that it knows it
     let good = false;
 
-    const stop = (): void => {
-      watchdog.stop();
-      slot?.release();
-      controller.abort();
-      if (this.#stopAttempt === stop) this.#stopAttempt = null;
-    };
-    this.#stopAttempt = stop;
-
     const end = (how: AttemptEnd): void => {
       if (signal.aborted) return;
-      if (overflow && how.kind === "error" && how.fatal) {
-        this.#canPoll = false;
-        again();
-        return;
-      }
       stop();
-      this.#ended(how, good || performance.now() - startedAt >= GOOD_AFTER);
-    };
-    const again = (): void => {
-      stop();
-      this.#attempt();
+      if (overflow && how.kind === "error" && how.fatal && how.error.status !== 401) {
+        this.#canPoll = false; // the server has no such route
+        this.#attempt();
+      } else this.#ended(how, good || performance.now() - startedAt >= GOOD_AFTER);
     };
 
-    const crowded = this.#crowded && this.#canPoll;
-    const slot = this.#takesSlot() && !crowded ? takeSlot(this.#target.url, again) : null;
-    const overflow = crowded || (slot?.granted === false && this.#canPoll);
-    const transport = overflow ? poll : this.#transport();
+    const mode = overflow ? "poll" : this.#target.mode;
+    const polled = mode === "poll";
+    if (polled !== this.#store.state.polled) this.#set({ polled });
     const timeout = this.#options().timeout ?? DEFAULT_TIMEOUT;
     const watchdog = makeWatchdog(timeout, () => end(failure("timeout", `nothing came from ${this.#target.url} for ${timeout / 1000} s`)));
+    signal.addEventListener("abort", watchdog.stop);
 
     const sink: Sink = {
       open: (response) => {
         if (signal.aborted) return;
         this.#refused = false;
-        watchdog.alive(0);
+        watchdog.alive();
         if (response) this.#call(this.#options().onOpen, response);
         askedFrom = positionOf(this.#store.cursor);
         unproven = true;
@@ -166,7 +162,7 @@ export class Connection {
         const resumed = status === "reconnecting" ? 1 : 0;
         this.#set({ status: "open", active: true, error: null, resumes: this.#store.state.resumes + resumed });
       },
-      alive: (grace = 0) => watchdog.alive(grace),
+      alive: watchdog.alive,
       retry: (milliseconds) => {
         this.#serverRetry = Math.min(Math.max(milliseconds, 100), MAX_DELAY);
       },
@@ -188,7 +184,7 @@ export class Connection {
         if (!signal.aborted) this.#store.advance(id);
       },
     };
-    transport(this.#request, sink, signal).then(end, (error: unknown) => {
+    transportOf(mode)(this.#request, sink, signal).then(end, (error: unknown) => {
       report(error); // no transport rejects: this browser lacks what it needs
       end(failure("network", reason(error)));
     });
@@ -235,7 +231,7 @@ export class Connection {
       this.#attempt();
       return;
     }
-    if (error?.kind === "busy" && !this.#crowded && this.#canPoll && this.#isStream()) {
+    if (error?.kind === "busy" && !this.#crowded && this.#polls()) {
       this.#crowded = true;
       this.#attempt();
       return;
@@ -257,24 +253,18 @@ export class Connection {
     const asked = how.kind === "error" ? (how.retryAfter ?? 0) : 0;
     const wait = Math.min(Math.max(delay, asked), MAX_TIMER);
     this.#set({ status: "reconnecting", active: true, attempt, error, retryAt: Date.now() + wait });
-    this.#retryTimer = setTimeout(this.#retryNow, wait);
+    const timer = setTimeout(this.#retryNow, wait);
     globalThis.addEventListener?.("online", this.#retryNow);
-  }
-
-  #transport(): Transport {
-    if (this.#target.mode === "poll") return poll;
-    if (this.#target.mode === "ws") return webSocket;
-    return this.#target.mode === "eventsource" || !canStream() ? eventSource : fetchSse;
+    this.#stopAttempt = () => {
+      clearTimeout(timer);
+      globalThis.removeEventListener?.("online", this.#retryNow);
+    };
   }
 
   /** Whether this holds a connection open, and has a route to poll in its place. */
-  #isStream(): boolean {
-    return this.#target.mode !== "poll" && this.#target.method === "GET" && pollUrl(this.#target.url) !== this.#target.url;
-  }
-
-  /** Whether the connection is one of the browser's six. A WebSocket is none of them. */
-  #takesSlot(): boolean {
-    return this.#target.mode !== "ws" && this.#isStream();
+  #polls(): boolean {
+    const { mode, method, url } = this.#target;
+    return this.#canPoll && mode !== "poll" && method === "GET" && pollUrl(url) !== url;
   }
 }
 
@@ -283,28 +273,18 @@ function outcomeOf(status: unknown): JobOutcome | null {
 }
 
 function firstPosition(batch: readonly Incoming[]): number | null {
-  for (const { id } of batch) {
-    const position = positionOf(id);
-    if (position !== null) return position;
-  }
-  return null;
+  const numbered = batch.find(({ id }) => positionOf(id) !== null);
+  return numbered ? positionOf(numbered.id) : null;
 }
 
 /** Calls `bark` when nothing was `alive` for `limit` milliseconds (and the grace that was asked for). 0: never. */
-function makeWatchdog(limit: number, bark: () => void): { alive: (grace: number) => void; stop: () => void } {
-  let deadline = performance.now() + limit;
+function makeWatchdog(limit: number, bark: () => void): { alive: (grace?: number) => void; stop: () => void } {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  // One timer that looks again at the deadline, not a new one for each chunk.
-  const look = (): void => {
-    const rest = deadline - performance.now();
-    if (rest <= 0) bark();
-    else if (rest !== Number.POSITIVE_INFINITY) timer = setTimeout(look, Math.min(rest, MAX_TIMER));
+  const stop = (): void => clearTimeout(timer);
+  const alive = (grace = 0): void => {
+    stop();
+    if (limit && grace < MAX_TIMER) timer = setTimeout(bark, Math.min(limit + grace, MAX_TIMER));
   };
-  if (limit > 0) look();
-  return {
-    alive: (grace) => {
-      deadline = performance.now() + limit + grace;
-    },
-    stop: () => clearTimeout(timer),
-  };
+  alive();
+  return { alive, stop };
 }

@@ -11,16 +11,12 @@ export interface Incoming {
 export interface ConnectionState {
   readonly status: StreamStatus;
   readonly active: boolean;
+  readonly polled: boolean;
   readonly attempt: number;
   readonly retryAt: number | null;
   readonly resumes: number;
   readonly error: StreamError | null;
   readonly outcome: JobOutcome | null;
-}
-
-/** A snapshot with the stream that it belongs to. */
-export interface StoreSnapshot extends LogSnapshot {
-  readonly key: string | null;
 }
 
 export const DEFAULT_MAX_ENTRIES = 200_000;
@@ -32,14 +28,14 @@ const PAUSE = 2;
 /** and of so many milliseconds at most. */
 const LONGEST_PAUSE = 50;
 
-const NO_LOGS: readonly LogEntry[] = Object.freeze([]);
-const NO_COUNTS = Object.freeze({ info: 0, success: 0, warning: 0, error: 0 });
-const IDLE: ConnectionState = { status: "idle", active: false, attempt: 0, retryAt: null, resumes: 0, error: null, outcome: null };
+const NO_LOGS: readonly LogEntry[] = [];
+const NO_COUNTS = { info: 0, success: 0, warning: 0, error: 0 };
+const IDLE: ConnectionState = { status: "idle", active: false, polled: false, attempt: 0, retryAt: null, resumes: 0, error: null, outcome: null };
 const CONNECTING: ConnectionState = { ...IDLE, status: "connecting", active: true };
 
 /** What a stream shows before anything is known of it. */
-export const IDLE_SNAPSHOT: LogSnapshot = Object.freeze({ ...IDLE, logs: NO_LOGS, dropped: 0, missed: 0, counts: NO_COUNTS });
-export const CONNECTING_SNAPSHOT: LogSnapshot = Object.freeze({ ...IDLE_SNAPSHOT, ...CONNECTING });
+export const IDLE_SNAPSHOT: LogSnapshot = { ...IDLE, logs: NO_LOGS, dropped: 0, missed: 0, counts: NO_COUNTS };
+export const CONNECTING_SNAPSHOT: LogSnapshot = { ...IDLE_SNAPSHOT, ...CONNECTING };
 
 /**
  * The lines of one stream, without React.
@@ -59,10 +55,9 @@ export class LogStore {
   #position = 0;
   #lastT = 0;
   #openedAt = 0;
-  #key: string | null = null;
   #state: ConnectionState = IDLE;
   #logsChanged = false;
-  #snapshot: StoreSnapshot = { ...IDLE_SNAPSHOT, key: null };
+  #snapshot = IDLE_SNAPSHOT;
   #listeners = new Set<() => void>();
   #cancelPublish: (() => void) | null = null;
   #pauseUntil = 0;
@@ -72,23 +67,17 @@ export class LogStore {
     return this.#cursor;
   }
 
-  /** The stream that the lines belong to. */
-  get key(): string | null {
-    return this.#key;
-  }
-
   get state(): ConnectionState {
     return this.#state;
   }
 
-  /** Forget everything and hold the lines of another stream. Published at once. */
-  begin(key: string | null): void {
+  /** Forget everything and hold the lines of another stream, or of none. Published at once. */
+  begin(stream: string | null): void {
     this.#empty();
     this.#cursor = "";
     this.#position = 0;
     this.#openedAt = performance.now();
-    this.#key = key;
-    this.#state = key === null ? IDLE : CONNECTING;
+    this.#state = stream === null ? IDLE : CONNECTING;
     this.flush();
   }
 
@@ -146,7 +135,7 @@ export class LogStore {
     return () => void this.#listeners.delete(listener);
   };
 
-  getSnapshot = (): StoreSnapshot => this.#snapshot;
+  getSnapshot = (): LogSnapshot => this.#snapshot;
 
   /** Publish what has come in with the next frame. */
   publishSoon(): void {
@@ -158,7 +147,6 @@ export class LogStore {
     this.#cancelPublish?.();
     this.#cancelPublish = null;
     this.#snapshot = {
-      key: this.#key,
       ...this.#state,
       // One copy per publish, however many events it holds: readers keep what they were given.
       logs: this.#logsChanged ? this.#entries.slice() : this.#snapshot.logs,
@@ -185,7 +173,8 @@ export class LogStore {
       report(error);
       formatted = defaultFormatEvent(event);
     }
-    if (typeof event.t === "number" && Number.isFinite(event.t)) this.#lastT = event.t;
+    const t = timeOf(event);
+    this.#lastT = t ?? this.#lastT;
     // A loss is shown whatever the formatter says.
     if (gap && (formatted === null || formatted === undefined)) formatted = { text: missed(event.missed), level: "warning" };
     if (formatted === null || formatted === undefined) return;
@@ -199,7 +188,7 @@ export class LogStore {
       this.#lastMissed = typeof event.missed === "number" && event.missed > 0 ? event.missed : 0;
       this.#missed += this.#lastMissed;
     }
-    this.#push(text, timeOf(event) ?? (gap ? this.#lastT : this.#elapsed()), level, id, event.event);
+    this.#push(text, t ?? (gap ? this.#lastT : this.#elapsed()), level, id, event.event);
   }
 
   #elapsed(): number {

@@ -76,7 +76,10 @@ export interface StreamError {
   readonly detail?: string;
 }
 
-/** How the events come in. `sse` is fetch, and EventSource where fetch cannot stream; `ws` is a WebSocket. */
+/**
+ * How the events come in. `sse` is fetch, and EventSource where fetch cannot stream; `ws` is a WebSocket. What reads the
+ * others is loaded at first use; `import "streamator-react/ws"` (`/poll`, `/eventsource`) puts it into the page's bundle.
+ */
 export type StreamMode = "sse" | "eventsource" | "poll" | "ws";
 
 /**
@@ -125,6 +128,8 @@ export interface LogSnapshot {
   /** Whether more may come: connecting, open, reconnecting, or lost with the connection still up. */
   readonly active: boolean;
   readonly status: StreamStatus;
+  /** Whether the lines are asked for again and again: by `mode: "poll"`, or where there is no room for another stream. */
+  readonly polled: boolean;
   /** Why there is no connection now; null while all is well. */
   readonly error: StreamError | null;
   /** Failed attempts since the last good connection. */

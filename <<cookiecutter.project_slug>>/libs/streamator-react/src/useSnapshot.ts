@@ -15,10 +15,11 @@ const useSyncExternalStore = Reflect.get(React, "useSyncExternalStore") as SyncE
 export const useSnapshot: <Snapshot>(source: Source<Snapshot>, server: Snapshot) => Snapshot = useSyncExternalStore
   ? (source, server) => useSyncExternalStore(source.subscribe, source.getSnapshot, () => server)
   : (source) => {
-      const [snapshot, setSnapshot] = React.useState(source.getSnapshot);
+      const [, setSnapshot] = React.useState(source.getSnapshot);
       React.useEffect(() => {
-        setSnapshot(() => source.getSnapshot()); // what came between the render and this effect
-        return source.subscribe(() => setSnapshot(() => source.getSnapshot()));
+        const changed = (): void => setSnapshot(() => source.getSnapshot());
+        changed(); // what came between the render and this effect
+        return source.subscribe(changed);
       }, [source]);
-      return snapshot;
+      return source.getSnapshot(); // not the state: it may be of the source before
     };

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection, type Target } from "../src/connection.js";
+import "../src/eventsource.js";
+import "../src/poll.js";
 import { LogStore } from "../src/store.js";
 import type { LogStreamOptions, StreamMode } from "../src/types.js";
 import { fakeFetch, FakeEventSource, frame, log, type FakeFetch } from "./support/fakes.js";
@@ -650,6 +652,67 @@ describe("more streams than the browser has connections", () => {
     await settle();
     expect(net.last().url).toBe("/log/j5/stream");
     expect(net.last().headers.get("last-event-id")).toBe("2");
+  });
+
+  it("says whether lines are polled", async () => {
+    const { stores, connections } = await openMany(5);
+    const polled = (): boolean[] => stores.map((each) => (each.flush(), each.getSnapshot().polled));
+    expect(polled()).toEqual([false, false, false, false, true]);
+    connections[2]?.close();
+    await settle();
+    expect(polled()[4]).toBe(false);
+    await connect({ mode: "poll" });
+    expect(store.getSnapshot().polled).toBe(true);
+  });
+
+  it("a poll in place of a stream whose permission has ended asks for another, and goes on polling", async () => {
+    const refusals: boolean[] = [];
+    options = {
+      headers: (refused) => {
+        refusals.push(refused);
+        return {};
+      },
+    };
+    await openMany(5);
+    net.last().status(401);
+    await settle();
+    expect(refusals.at(-1)).toBe(true);
+    expect(net.last().url).toBe("/log/j5");
+    net.last().json({ logs: [log("one")], next: 1, closed: false });
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "open", polled: true, error: null });
+  });
+
+  it("over HTTP/2 all of them stream: one connection carries them", async () => {
+    vi.spyOn(performance, "getEntriesByType").mockReturnValue([{ nextHopProtocol: "h2" } as PerformanceNavigationTiming]);
+    const { stores } = await openMany(6);
+    expect(net.requests.map(({ url }) => url)).toEqual(stores.map((_, index) => `/log/j${index + 1}/stream`));
+  });
+
+  it("a page that is left holds no connection in the back/forward cache, and goes on from where it was", async () => {
+    await connect();
+    net.last().open();
+    net.last().send(frame(1, log("one")));
+    await settle();
+    globalThis.dispatchEvent(new Event("pagehide"));
+    expect(net.last().signal.aborted).toBe(true);
+    await pass(60_000);
+    expect(net.requests).toHaveLength(1);
+    globalThis.dispatchEvent(new Event("pageshow"));
+    await settle();
+    expect(net.requests).toHaveLength(2);
+    expect(net.last().headers.get("last-event-id")).toBe("1");
+  });
+
+  it("a POST goes on without a place, but while it has one it counts", async () => {
+    const posts = [];
+    for (let index = 0; index < 5; index += 1) posts.push(await connect({ method: "POST" }));
+    expect(net.requests.map(({ method }) => method)).toEqual(["POST", "POST", "POST", "POST", "POST"]);
+    await connect({ url: "/log/late/stream" });
+    expect(net.last().url).toBe("/log/late");
+    posts[0]?.close();
+    await settle();
+    expect(net.last().url).toBe("/log/late/stream");
   });
 
   it("the fifth streams all the same where there is nothing to poll", async () => {

@@ -2,8 +2,8 @@
 import type { ServerResponse } from "node:http";
 import { afterEach, expect, it, vi } from "vitest";
 import { Connection } from "../src/connection.js";
-import { LogStore, type StoreSnapshot } from "../src/store.js";
-import type { LogStreamOptions } from "../src/types.js";
+import { LogStore } from "../src/store.js";
+import type { LogSnapshot, LogStreamOptions } from "../src/types.js";
 import { frame, log } from "./support/fakes.js";
 import { serve } from "./support/server.js";
 
@@ -23,7 +23,7 @@ function follow(url: string, options: LogStreamOptions = {}): LogStore {
   return store;
 }
 
-async function until(store: LogStore, condition: (snapshot: StoreSnapshot) => boolean): Promise<StoreSnapshot> {
+async function until(store: LogStore, condition: (snapshot: LogSnapshot) => boolean): Promise<LogSnapshot> {
   await vi.waitUntil(
     () => {
       store.flush();

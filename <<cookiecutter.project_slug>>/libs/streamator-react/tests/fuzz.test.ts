@@ -15,7 +15,7 @@ const request: StreamRequest = {
   method: "GET",
   credentials: "same-origin",
   cursor: () => "",
-  headers: () => undefined,
+  headers: async () => new Headers(),
   signed: (url) => Promise.resolve(url),
   body: () => null,
   interval: () => 0,

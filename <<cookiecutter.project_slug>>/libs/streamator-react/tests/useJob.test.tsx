@@ -4,6 +4,7 @@ import { Activity, StrictMode, useEffect, type ReactNode } from "react";
 import { renderToString } from "react-dom/server";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { StreamDefaults, useJob, type Job, type JobOptions, type JobStart } from "../src/index.js";
+import { holdPlace } from "../src/transport/places.js";
 import { fakeFetch, frame, log, type FakeFetch, type FakeRequest } from "./support/fakes.js";
 
 let net: FakeFetch;
@@ -265,6 +266,26 @@ describe("a job that a request starts and streams", () => {
     const { job, stream } = await running({}, request);
     stream.json({ error: "The text is empty." }, 422);
     await waitFor(() => expect(job()).toMatchObject({ state: "failed", error: { kind: "start", status: 422, message: "The text is empty." } }));
+  });
+
+  it("gives its connection up where there is no place for it, and goes on as the job's own stream, which can poll", async () => {
+    const others = new AbortController();
+    for (let index = 0; index < 4; index += 1) holdPlace("/others/stream", true, others.signal, () => undefined);
+    const { job, stream } = await running({}, request);
+    stream.open({ "x-job-id": "b" });
+    const poll = await asked("/job/b");
+    expect(stream.signal.aborted).toBe(true);
+    poll.json({ logs: [log("one")], next: 1, closed: false });
+    await waitFor(() => expect(job().stream.logs).toHaveLength(1));
+    expect(job()).toMatchObject({ state: "running", jobId: "b", stream: { status: "open", polled: true, resumes: 0 } });
+    others.abort();
+    const own = await asked("/job/b/stream");
+    expect(own.headers.get("last-event-id")).toBe("1");
+    own.open();
+    own.send(done(2));
+    (await asked("/job/b/result")).status(404);
+    await waitFor(() => expect(job()).toMatchObject({ state: "completed", error: null }));
+    expect(net.requests.filter(({ method }) => method === "POST")).toHaveLength(1);
   });
 
   it("is lost where it breaks off and the server never said which job it is", async () => {

@@ -1,5 +1,6 @@
 import { BASE_EVENT_LABELS } from "../formatEvent.js";
-import { decodeEvent, failure, reason, refusal, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
+import { unsigned, withAfter } from "./query.js";
+import { decodeEvent, failure, reason, refusal, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
 
 /** EventSource hands out named events only to who asks for the name. */
 const NAMES = ["log", "progress", "gap", "status", "done", ...Object.keys(BASE_EVENT_LABELS)];

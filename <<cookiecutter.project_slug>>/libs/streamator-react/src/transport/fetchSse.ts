@@ -1,5 +1,5 @@
 import { SseParser } from "../sse.js";
-import { decodeEvent, failure, reason, refusal, resolveHeaders, sentenceOf, type AttemptEnd, type Sink, type Transport } from "./transport.js";
+import { decodeEvent, failure, reason, refusal, sentenceOf, type AttemptEnd, type Sink, type Transport } from "./transport.js";
 
 /** A burst gives the page its turn after this many milliseconds of work. */
 const SLICE = 8;
@@ -14,7 +14,7 @@ export const fetchSse: Transport = async (request, sink, signal) => {
   const { url } = request;
   let response: Response;
   try {
-    const headers = await resolveHeaders(request.headers());
+    const headers = await request.headers();
     if (!headers.has("accept")) headers.set("accept", "text/event-stream");
     if (request.cursor() !== "") headers.set("last-event-id", request.cursor());
     const body = request.method === "GET" || request.method === "HEAD" ? null : (request.body() ?? null);
@@ -47,8 +47,6 @@ async function detailOf(response: Response): Promise<string | undefined> {
 async function read(reader: ReadableStreamDefaultReader<Uint8Array>, url: string, sink: Sink, signal: AbortSignal): Promise<AttemptEnd> {
   const parser = new SseParser();
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // the parser takes the one BOM that may be there
-  let retry: number | null = null;
-  let seen: string | null = null;
   let sliceStart = performance.now();
   try {
     for (;;) {
@@ -57,15 +55,9 @@ async function read(reader: ReadableStreamDefaultReader<Uint8Array>, url: string
       sink.alive();
       for (let start = 0; start < value.length && !signal.aborted; start += PIECE) {
         const messages = parser.push(decoder.decode(value.subarray(start, start + PIECE), { stream: true }));
-        if (parser.retry !== null && parser.retry !== retry) {
-          retry = parser.retry;
-          sink.retry(retry);
-        }
+        if (parser.retry !== null) sink.retry(parser.retry);
         if (messages.length > 0) sink.events(messages.map(({ id, event, data }) => ({ id, event: decodeEvent(event, data) })));
-        if (parser.lastId !== null && parser.lastId !== seen) {
-          seen = parser.lastId;
-          sink.seen(seen);
-        }
+        if (parser.lastId !== null) sink.seen(parser.lastId);
         if (performance.now() - sliceStart > SLICE) {
           await pageTurn();
           sliceStart = performance.now();
@@ -92,5 +84,5 @@ function pageTurn(): Promise<void> {
 
 /** Whether this browser's fetch can stream at all. */
 export function canStream(): boolean {
-  return typeof fetch === "function" && typeof ReadableStream === "function" && typeof TextDecoder === "function";
+  return typeof fetch === "function" && typeof ReadableStream === "function";
 }

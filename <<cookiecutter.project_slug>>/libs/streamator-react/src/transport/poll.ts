@@ -1,7 +1,8 @@
 import type { Incoming } from "../store.js";
 import { positionOf } from "../store.js";
 import type { StreamEvent } from "../types.js";
-import { asEvent, failure, isProducerStatus, MAX_TIMER, pollUrl, reason, refusal, resolveHeaders, withAfter, type Transport } from "./transport.js";
+import { withAfter } from "./query.js";
+import { asEvent, failure, isProducerStatus, MAX_TIMER, pollUrl, reason, refusal, type Transport } from "./transport.js";
 
 /**
  * Asks the snapshot route again and again: `GET {prefix}/{job_id}?after=n` -> `{"logs", "next", "closed"}`.
@@ -13,7 +14,7 @@ export const poll: Transport = async (request, sink, signal) => {
     const url = withAfter(pollUrl(request.url), cursor);
     let answer: unknown;
     try {
-      const headers = await resolveHeaders(request.headers());
+      const headers = await request.headers();
       if (!headers.has("accept")) headers.set("accept", "application/json");
       const response = await fetch(url, { headers, signal, credentials: request.credentials, cache: "no-store" });
       if (response.status !== 200) return refusal(response, url);

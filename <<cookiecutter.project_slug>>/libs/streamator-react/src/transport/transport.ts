@@ -8,7 +8,7 @@ export interface StreamRequest {
   readonly credentials: RequestCredentials;
   /** The last id seen, `""` for none. A function, because a poll asks again and again. */
   readonly cursor: () => string;
-  readonly headers: () => StreamHeaders | undefined;
+  readonly headers: () => Promise<Headers>;
   /** A URL as it is to be asked for where headers cannot be sent. */
   readonly signed: (url: string) => Promise<string>;
   readonly body: () => BodyInit | null | undefined;
@@ -65,13 +65,6 @@ export function refusal(response: Response, url: string, detail?: string): Attem
   return { kind: "error", error: { kind, status, message: `${url} answered ${status}: ${words}`, detail }, fatal, retryAfter };
 }
 
-/** What it means that a URL could not be signed: the status that its signer was refused with, or no answer at all. */
-export function unsigned(error: unknown, url: string): AttemptEnd {
-  const status = (error as { status?: unknown } | null)?.status;
-  if (typeof status === "number" && status >= 400 && status < 600) return refusal(new Response(null, { status }), url);
-  return failure("network", `${url} cannot be asked for: ${reason(error)}`);
-}
-
 /** The sentence in an error's body, as streamator's servers write it. */
 export function sentenceOf(body: unknown): string | undefined {
   const sentence = (body as { error?: unknown } | null | undefined)?.error;
@@ -120,20 +113,6 @@ export function asEvent(value: unknown, name = "log"): StreamEvent {
 /** Whether it is the server's word on the process that runs the job. It is no event of the log, so it has no `t`; an event of the user's that has the same name has one. */
 export function isProducerStatus(event: StreamEvent): boolean {
   return event.event === "status" && event.t === undefined;
-}
-
-/** `url` as `fetch` takes it: in a page a relative one begins at its `<base>`, if there is one. */
-export function pageUrl(url: string): URL {
-  return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href ?? "http://localhost");
-}
-
-/** `url` with `after=cursor` in its query, in place of one that may be there. */
-export function withAfter(url: string, cursor: string): string {
-  if (cursor === "") return url;
-  const [, path = "", query = "", hash = ""] = /^([^?#]*)(\?[^#]*)?(#.*)?$/.exec(url) ?? [];
-  const parameters = new URLSearchParams(query);
-  parameters.set("after", cursor);
-  return `${path}?${parameters}${hash}`;
 }
 
 /** The snapshot route that belongs to a stream's URL: the same without its last `/stream`. */

@@ -1,5 +1,6 @@
 import type { Incoming } from "../store.js";
-import { asEvent, failure, pageUrl, reason, refusal, resolveHeaders, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
+import { pageUrl, unsigned, withAfter } from "./query.js";
+import { asEvent, failure, reason, refusal, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
 
 /** The server's close codes; any other means that the connection broke. */
 const CLOSED = 1000;
@@ -79,7 +80,7 @@ function endOf(code: number, open: boolean, request: StreamRequest, signal: Abor
 async function whyNot(request: StreamRequest, signal: AbortSignal): Promise<AttemptEnd> {
   const { url, credentials } = request;
   try {
-    const headers = await resolveHeaders(request.headers());
+    const headers = await request.headers();
     headers.set("accept", "text/event-stream");
     const response = await fetch(url, { headers, credentials, cache: "no-store", signal });
     void response.body?.cancel().catch(() => undefined); // already broken: nothing is left to cancel
