@@ -214,7 +214,7 @@ export class Connection {
       }
     };
     const told = ({ id, event }: Incoming): void => {
-      call(onEvent, event, positionOf(id));
+      if (onEvent) call(onEvent, event, positionOf(id));
       if (!signal.aborted) follow(event);
     };
     this.#store.append(batch, formatEvent, maxEntries, told, signal);

@@ -138,14 +138,15 @@ export class LogStore {
       if (signal?.aborted) break;
       const line = lineFor(item.event, format);
       if (signal?.aborted) break;
+      const id = positionOf(item.id);
       if (item.id) {
         this.#cursor = item.id;
-        this.#position = positionOf(item.id) ?? NOWHERE;
+        this.#position = id ?? NOWHERE;
         this.#first ??= item;
         this.#last = item;
       }
       accepted.push(item);
-      this.#add(item, line);
+      this.#add(item.event, id, line);
       this.#trim(maxEntries);
       told?.(item);
     }
@@ -261,14 +262,13 @@ export class LogStore {
     this.#first = this.#last = this.#held = null;
   }
 
-  #add({ id, event }: Incoming, line: Line | null): void {
+  #add(event: StreamEvent, id: number | null, line: Line | null): void {
     const t = finite(event.t);
     if (t !== null) this.#lastT = t;
     if (line === null) return;
-    const position = positionOf(id);
     const gap = event.event === "gap";
     const last = this.#entries.at(this.#entries.length - 1);
-    if (gap && position === null && last?.event === "gap" && last.id === null) this.#pop(last); // the same gap, told again after a reconnect
+    if (gap && id === null && last?.event === "gap" && last.id === null) this.#pop(last); // the same gap, told again after a reconnect
     if (gap) {
       this.#lastMissed = typeof event.missed === "number" && event.missed > 0 ? event.missed : 0;
       this.#missed += this.#lastMissed;
@@ -276,7 +276,7 @@ export class LogStore {
     const { text, level } = line;
     const seconds = line.t ?? t ?? (gap ? this.#lastT : this.#elapsed());
     // A line that says all of its event does not keep it: that would be a third of the log's memory.
-    this.#push(text, seconds, level, position, event.event, saysAll({ text, seconds, level, event: event.event }, event) ? null : event);
+    this.#push(text, seconds, level, id, event.event, saysAll({ text, seconds, level, event: event.event }, event) ? null : event);
   }
 
   #elapsed(): number {

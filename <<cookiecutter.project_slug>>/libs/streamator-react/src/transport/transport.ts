@@ -76,7 +76,7 @@ export function unsigned(error: unknown, url: string): AttemptEnd {
 
 /** What it means that the browser does not even try. */
 export function unaskable(url: string, why: unknown): AttemptEnd {
-  const message = `${url} cannot be asked for: ${reason(why)}. Give an http(s) URL, or one relative to the page.`;
+  const message = `${url} cannot be asked for: ${reason(why)}`;
   return { kind: "error", error: { kind: "rejected", message }, fatal: true };
 }
 
@@ -84,12 +84,12 @@ export function unaskable(url: string, why: unknown): AttemptEnd {
 export function checkUrl(url: string, socket: boolean): AttemptEnd | null {
   try {
     const { protocol, username, password, host, pathname } = pageUrl(socket ? httpUrl(url) : url);
-    if (!socket && (username || password)) return unaskable(`${protocol}//${host}${pathname}`, "no request has credentials in its URL, they belong in a header");
+    if (!socket && (username || password)) return unaskable(`${protocol}//${host}${pathname}`, "no request has credentials in its URL. Give them as `headers`.");
     // A page of an app's own scheme (Electron, Capacitor) has its server there.
     const known = /^(https?|data|blob):$/.test(protocol) || (protocol !== "file:" && protocol === globalThis.location?.protocol);
-    return known ? null : unaskable(url, `nothing is fetched by ${protocol}`);
+    return known ? null : unaskable(url, `nothing is fetched by ${protocol} Give an http(s) URL.`);
   } catch {
-    return unaskable(url, "it is no URL");
+    return unaskable(url, "it is no URL. Give an http(s) URL, or in a page one relative to it.");
   }
 }
 
