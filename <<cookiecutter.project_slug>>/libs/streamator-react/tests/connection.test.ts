@@ -44,6 +44,11 @@ async function settle(): Promise<void> {
   store.flush();
 }
 
+/** What a browser's EventSource and WebSocket do with what is no URL. */
+function refuse(url: string): void {
+  throw new SyntaxError(`no URL: ${url}`);
+}
+
 async function pass(milliseconds: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(milliseconds);
   await settle();
@@ -243,11 +248,6 @@ describe("a URL that cannot be asked for", () => {
   });
 
   it.each(["eventsource", "ws"] as const)("fails at once where it is signUrl's, by %s", async (mode) => {
-    const refuse = class {
-      constructor(url: string) {
-        throw new SyntaxError(`no URL: ${url}`);
-      }
-    };
     vi.stubGlobal("EventSource", refuse);
     vi.stubGlobal("WebSocket", refuse);
     options.signUrl = () => "http://[";

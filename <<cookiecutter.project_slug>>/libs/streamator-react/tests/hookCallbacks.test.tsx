@@ -122,12 +122,16 @@ it.each([["useLogStream", LogPage], ["useJob", JobPage]] as const)("%s does what
           }
         }
       };
+      const keep = (name: string, set: (name: string) => void): void => {
+        setName = (next) => {
+          if (next <= name) return; // there is no way back
+          closed = false;
+          set(next);
+        };
+      };
       function App(): ReactElement {
         const [name, set] = useState("a");
-        setName = (next) => {
-          if (next > name) closed = false;
-          set((now) => (next > now ? next : now));
-        };
+        keep(name, set);
         return <Page name={name} called={called} told={(one) => told.push(one)} use={(now) => (handle = now)} />;
       }
       const view = render(<App />);
