@@ -14,8 +14,8 @@ export interface LogRowProps {
 
 /** One line: its number where lines are linked, its time, its text. */
 export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRowProps): React.ReactElement {
-  const { text, t, level = "info" } = entry;
-  const time = timeText(t, look);
+  const { text, t, seconds, level = "info" } = entry;
+  const time = timeText(t, look, seconds);
   return (
     <div className={rowClass(level, linked)}>
       {look.links === null ? null : (

@@ -1,7 +1,9 @@
-import { report, positionOf, type ConnectionState, type Incoming, type LogStore } from "./store.js";
+import { call, report, positionOf, type ConnectionState, type Incoming, type LogStore } from "./store.js";
 import { takePlace, transportOf } from "./transport/registry.js";
-import { failure, isProducerStatus, MAX_TIMER, pollUrl, reason, resolveHeaders, type AttemptEnd, type Sink, type StreamRequest } from "./transport/transport.js";
-import type { JobOutcome, LogStreamOptions, StreamMode } from "./types.js";
+import {
+  checkUrl, failure, isProducerStatus, MAX_TIMER, pageUrl, pollUrl, reason, resolveHeaders, type AttemptEnd, type Sink, type StreamRequest,
+} from "./transport/transport.js";
+import type { JobOutcome, LogStreamOptions, StreamError, StreamEvent, StreamMode } from "./types.js";
 
 /** What a connection is made for. To change one of these is to make another connection. */
 export interface Target {
@@ -17,7 +19,7 @@ const MAX_DELAY = 30_000;
 const BASE_DELAY = 1_000;
 /** A connection that held this long was a good one, even if no event came. */
 const GOOD_AFTER = 10_000;
-const DEFAULT_INTERVAL = 3_000;
+export const DEFAULT_INTERVAL = 3_000;
 const DEFAULT_TIMEOUT = 45_000;
 
 /**
@@ -26,6 +28,8 @@ const DEFAULT_TIMEOUT = 45_000;
  * It reconnects with full-jitter backoff from the store's cursor, at once when the browser comes back online, and
  * stops on `done`, on 204, on a 4xx other than 408 and 429, and when a stream ends whose job is lost.
  * Events reach the store in order; none is lost or doubled over a reconnect to a server that honours the cursor.
+ * An event is in the store before `onEvent` is told of it, and the next one is not while it is told: whatever the
+ * function does, the cursor stands behind the last event that it was told of.
  */
 export class Connection {
   readonly #target: Target;
@@ -42,6 +46,8 @@ export class Connection {
   #crowded = false;
   // The credentials of the last attempt were refused (401): the next has others, or is the last.
   #refused = false;
+  // Another origin may not allow the header with the cursor, which looks like no answer at all: then each way is tried in turn.
+  #cursorInUrl = false;
 
   /** `options` is read whenever an option is needed, so that all but the target may change at any time. */
   constructor(target: Target, store: LogStore, options: () => LogStreamOptions) {
@@ -51,7 +57,8 @@ export class Connection {
     this.#request = {
       ...target,
       cursor: () => store.cursor,
-      headers: () => resolveHeaders(options().headers, this.#refused),
+      cursorInUrl: () => this.#cursorInUrl,
+      headers: (accept) => resolveHeaders(options().headers, accept, this.#refused),
       signed: async (url) => options().signUrl?.(url, this.#refused) ?? url,
       body: () => options().body,
       interval: () => options().interval ?? DEFAULT_INTERVAL,
@@ -119,9 +126,14 @@ export class Connection {
     };
     queueMicrotask(() => {
       if (attempt.signal.aborted) return;
+      const unaskable = checkUrl(url, mode === "ws");
+      if (unaskable) {
+        stop();
+        this.#ended(unaskable, false);
+      }
       // A stream that cannot poll, such as a POST, may neither be lost nor wait: it goes on without a place. That is what
       // the two connections are for that are left.
-      if (this.#crowded && polls) use(false);
+      else if (this.#crowded && polls) use(false);
       else if (mode === "ws" || mode === "poll") use(true);
       else void takePlace(url, polls, attempt.signal, use);
     });
@@ -129,17 +141,19 @@ export class Connection {
 
   #run(overflow: boolean, signal: AbortSignal, stop: () => void): void {
     const startedAt = performance.now();
-    let askedFrom: number | null = null; // the cursor that the server was asked with,
-    let unproven = true; // until its first numbered event has shown that it knows it
+    let opened = false;
     let good = false;
 
     const end = (how: AttemptEnd): void => {
       if (signal.aborted) return;
       stop();
-      if (overflow && how.kind === "error" && how.fatal && how.error.status !== 401) {
-        this.#canPoll = false; // the server has no such route
+      if (overflow && how.kind === "error" && isNoRoute(how.error)) {
+        this.#canPoll = false;
         this.#attempt();
-      } else this.#ended(how, good || performance.now() - startedAt >= GOOD_AFTER);
+        return;
+      }
+      if (!opened && how.kind === "error" && how.error.kind === "network" && this.#crossesOrigins()) this.#cursorInUrl = !this.#cursorInUrl;
+      this.#ended(how, good || performance.now() - startedAt >= GOOD_AFTER);
     };
 
     const mode = overflow ? "poll" : this.#target.mode;
@@ -152,11 +166,12 @@ export class Connection {
     const sink: Sink = {
       open: (response) => {
         if (signal.aborted) return;
+        opened = true;
         this.#refused = false;
         watchdog.alive();
-        if (response) this.#call(this.#options().onOpen, response);
-        askedFrom = positionOf(this.#store.cursor);
-        unproven = true;
+        this.#store.resume();
+        if (response) call(this.#options().onOpen, response);
+        if (signal.aborted) return;
         const { status } = this.#store.state;
         if (status !== "connecting" && status !== "reconnecting") return;
         const resumed = status === "reconnecting" ? 1 : 0;
@@ -168,17 +183,11 @@ export class Connection {
       },
       events: (batch) => {
         if (signal.aborted) return;
-        const first = unproven ? firstPosition(batch) : null;
-        if (first !== null) {
-          unproven = false;
-          // The server was asked for what follows our cursor. An id at or before it is another log's.
-          if (askedFrom !== null && first <= askedFrom) this.#store.restart();
-        }
         if (!good) {
           good = true;
           this.#set({ attempt: 0 });
         }
-        if (this.#receive(batch)) stop();
+        this.#receive(batch, signal, stop);
       },
       seen: (id) => {
         if (!signal.aborted) this.#store.advance(id);
@@ -190,29 +199,25 @@ export class Connection {
     });
   }
 
-  /** Puts events into the store and follows what they say of the job. True: the job is over. */
-  #receive(batch: readonly Incoming[]): boolean {
+  /** Puts events into the store and follows what they say of the job, until `signal` is aborted: by a callback, or since the job is over. */
+  #receive(batch: readonly Incoming[], signal: AbortSignal, stop: () => void): void {
     const { formatEvent, maxEntries, onEvent } = this.#options();
-    for (const { id, event } of this.#store.append(batch, formatEvent, maxEntries)) {
-      this.#call(onEvent, event, positionOf(id));
+    const follow = (event: StreamEvent): void => {
       if (event.event === "done") {
+        stop();
         this.#set({ status: "ended", active: false, attempt: 0, error: null, outcome: outcomeOf(event.status) });
-        return true;
+      } else if (isProducerStatus(event)) {
+        if (event.status === "lost") this.#set({ status: "lost" });
+        if (event.status === "running" && this.#store.state.status === "lost") this.#set({ status: "open" });
       }
-      if (!isProducerStatus(event)) continue;
-      if (event.status === "lost") this.#set({ status: "lost" });
-      if (event.status === "running" && this.#store.state.status === "lost") this.#set({ status: "open" });
-    }
-    return false;
-  }
-
-  /** Calls a function of the caller's. One that throws does not stop the stream. */
-  #call<Given extends unknown[]>(called: ((...given: Given) => void) | undefined, ...given: Given): void {
-    try {
-      called?.(...given);
-    } catch (error) {
-      report(error);
-    }
+    };
+    const told = ({ id, event }: Incoming): void => {
+      if (onEvent) call(onEvent, event, positionOf(id));
+      if (!signal.aborted) follow(event);
+    };
+    this.#store.append(batch, formatEvent, maxEntries, told, signal);
+    const last = batch[batch.length - 1];
+    if (!signal.aborted && last?.event.event === "done") follow(last.event); // told before the reconnect: the job is over all the same
   }
 
   #ended(how: AttemptEnd, good: boolean): void {
@@ -266,15 +271,21 @@ export class Connection {
     const { mode, method, url } = this.#target;
     return this.#canPoll && mode !== "poll" && method === "GET" && pollUrl(url) !== url;
   }
+
+  /** Whether the browser asks the server first which headers it takes. */
+  #crossesOrigins(): boolean {
+    const page = globalThis.location?.origin;
+    return this.#store.cursor !== "" && page !== undefined && pageUrl(this.#target.url).origin !== page;
+  }
 }
 
 function outcomeOf(status: unknown): JobOutcome | null {
   return status === "completed" || status === "failed" || status === "cancelled" ? status : null;
 }
 
-function firstPosition(batch: readonly Incoming[]): number | null {
-  const numbered = batch.find(({ id }) => positionOf(id) !== null);
-  return numbered ? positionOf(numbered.id) : null;
+/** Whether an answer to a poll says that there is nothing to poll. */
+function isNoRoute({ kind, status }: StreamError): boolean {
+  return kind === "protocol" || status === 404 || status === 405;
 }
 
 /** Calls `bark` when nothing was `alive` for `limit` milliseconds (and the grace that was asked for). 0: never. */

@@ -1,5 +1,5 @@
 import { Connection, type Target } from "./connection.js";
-import { LogStore, type ConnectionState } from "./store.js";
+import { LogStore, report, type ConnectionState } from "./store.js";
 import type { LogStreamOptions, StreamEvent, StreamStatus } from "./types.js";
 
 /** How the answer to a request that starts a job says which job it is. */
@@ -94,8 +94,15 @@ export class JobConnection {
   /** Whether the job's own stream is there to go on with. */
   #goOn({ attempt, error }: ConnectionState, status: StreamStatus = "reconnecting"): boolean {
     if (this.#target.method === "GET" || this.#jobId === null || !this.#watch.streamUrl) return false;
+    let url: string;
+    try {
+      url = this.#watch.streamUrl(this.#jobId);
+    } catch (fault) {
+      report(fault);
+      return false;
+    }
     this.#connection.dispose();
-    this.#target = { ...this.#target, url: this.#watch.streamUrl(this.#jobId), method: "GET" };
+    this.#target = { ...this.#target, url, method: "GET" };
     this.#connection = this.#make();
     this.#connection.start();
     this.store.setState({ ...this.store.state, status, attempt, error });

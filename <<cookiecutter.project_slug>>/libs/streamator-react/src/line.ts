@@ -5,6 +5,8 @@ export interface PanelEntry {
   readonly text: string;
   /** Seconds, shown as "12.3s"; a string is shown as it is. */
   readonly t?: number | string | null;
+  /** Seconds, for the time of day where `t` is a string. */
+  readonly seconds?: number;
   readonly level?: string;
   /** A number that stays with the line, so that dropping old lines does not render the others anew. */
   readonly line?: number;
@@ -27,15 +29,15 @@ export interface LineLook {
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
 /** The time of a line in words; `""` for none. */
-export function timeText(t: PanelEntry["t"], { time, startedAt }: Pick<LineLook, "time" | "startedAt">): string {
+export function timeText(t: PanelEntry["t"], { time, startedAt }: Pick<LineLook, "time" | "startedAt">, seconds = t): string {
   if (time === "off") return "";
-  if (typeof t !== "number") return t ?? "";
-  return time === "wall" && startedAt !== null ? clock.format(startedAt + t * 1000) : `${t.toFixed(1)}s`;
+  if (time === "wall" && startedAt !== null && typeof seconds === "number") return clock.format(startedAt + seconds * 1000);
+  return typeof t === "number" ? `${t.toFixed(1)}s` : (t ?? "");
 }
 
 /** A line as plain text: `12.3s [error] message`. */
 export function lineText(entry: PanelEntry, look: Pick<LineLook, "time" | "startedAt" | "ansi">, level = false): string {
-  const time = timeText(entry.t, look);
+  const time = timeText(entry.t, look, entry.seconds);
   const tag = level && entry.level && entry.level !== "info" ? `[${entry.level}] ` : "";
   return `${time && `${time} `}${tag}${look.ansi ? stripAnsi(entry.text) : entry.text}`;
 }

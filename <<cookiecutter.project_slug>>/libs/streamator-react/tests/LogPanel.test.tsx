@@ -6,7 +6,7 @@ import { LogPanel, type LogEntry, type LogLevel } from "../src/index.js";
 afterEach(cleanup);
 
 function entry(line: number, text = `line ${line}`, level: LogLevel = "info"): LogEntry {
-  return { text, t: line / 10, level, id: line, line, event: "log" };
+  return { text, t: `${(line / 10).toFixed(1)}s`, seconds: line / 10, level, id: line, line, event: "log", payload: null };
 }
 
 function entries(count: number): LogEntry[] {

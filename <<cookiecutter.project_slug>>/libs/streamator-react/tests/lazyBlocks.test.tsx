@@ -4,7 +4,7 @@ import { LogPanel, type LogEntry } from "../src/index.js";
 
 const ROW = 20;
 const HEIGHT = 100;
-const all: LogEntry[] = Array.from({ length: 10_000 }, (_, index) => ({ text: `line ${index + 1}.`, t: index, level: "info", id: index + 1, line: index + 1, event: "log" }));
+const all: LogEntry[] = Array.from({ length: 10_000 }, (_, index) => ({ text: `line ${index + 1}.`, t: `${index}.0s`, seconds: index, level: "info", id: index + 1, line: index + 1, event: "log", payload: null }));
 
 // happy-dom lays nothing out. Here each line is 20 px high, and the panel shows 100 px of them.
 beforeEach(() => {

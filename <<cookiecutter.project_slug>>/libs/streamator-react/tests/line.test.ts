@@ -16,6 +16,14 @@ describe("the time of a line", () => {
     expect(timeText(12.34, { time: "wall", startedAt: null })).toBe("12.3s");
   });
 
+  it("is the time of day of a line that has its time as text, and its seconds", () => {
+    const startedAt = new Date(2026, 0, 1, 9, 59, 50).getTime();
+    const entry = { text: "x", t: "12.3s", seconds: 12.34 };
+    expect(lineText(entry, { ...look, time: "wall", startedAt })).toBe("10:00:02 x");
+    expect(lineText(entry, { ...look, time: "wall", startedAt: null })).toBe("12.3s x");
+    expect(lineText({ text: "x", t: "12:03" }, { ...look, time: "wall", startedAt })).toBe("12:03 x");
+  });
+
   it("is nothing when off", () => {
     expect(timeText(12.34, { time: "off", startedAt: null })).toBe("");
   });

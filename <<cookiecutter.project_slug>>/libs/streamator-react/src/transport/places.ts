@@ -3,7 +3,7 @@
  * load, so at most four are held at a time. Each is a Web Lock, which the browser takes back when its tab dies.
  */
 
-import { pageUrl } from "./query.js";
+import { pageUrl } from "./transport.js";
 import { register } from "./registry.js";
 
 const PLACES = 4;
