@@ -1,3 +1,5 @@
+"use client";
+
 import * as React from "react";
 import { Connection } from "./connection.js";
 import { CONNECTING_SNAPSHOT, IDLE_SNAPSHOT, LogStore, type StoreSnapshot } from "./store.js";
