@@ -1,3 +1,5 @@
+"use client";
+
 import * as React from "react";
 import { useMemo, type CSSProperties, type ReactNode } from "react";
 import type { Activity } from "./activity.js";

@@ -1,3 +1,5 @@
+"use client";
+
 import * as React from "react";
 import { useMemo, useRef, useState, type CSSProperties, type ReactNode } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";

@@ -1,3 +1,5 @@
+import { makeListening } from "./listening.js";
+
 /** How far from its end, in pixels, an element still counts as scrolled to it (positions are fractions). */
 const AT_END = 4;
 
@@ -44,12 +46,12 @@ export function followEnd(scroller: HTMLElement, content: HTMLElement, onChange:
     if (scroller.scrollHeight > scroller.clientHeight) set(false);
   };
 
-  const listening = new AbortController();
+  const listening = makeListening();
   const on = <Type extends keyof HTMLElementEventMap>(
     target: HTMLElement | Window,
     type: Type,
     listener: (event: HTMLElementEventMap[Type]) => void,
-  ): void => target.addEventListener(type, listener as EventListener, { passive: true, signal: listening.signal });
+  ): void => listening.on(target, type, listener, { passive: true });
 
   for (const act of ["wheel", "keydown", "touchmove", "mousedown"] as const) {
     on(scroller, act, () => {
@@ -102,7 +104,7 @@ export function followEnd(scroller: HTMLElement, content: HTMLElement, onChange:
       stick();
     },
     stop: () => {
-      listening.abort();
+      listening.stop();
       observer?.disconnect();
     },
   };

@@ -1,3 +1,5 @@
+"use client";
+
 import * as React from "react";
 import { followed, IDLE_JOB, JobRun, type JobOptions, type JobSnapshot, type JobStart, type RunSnapshot } from "./jobRun.js";
 import { useStreamDefaults } from "./streamDefaults.js";

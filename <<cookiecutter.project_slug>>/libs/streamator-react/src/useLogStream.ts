@@ -1,3 +1,5 @@
+"use client";
+
 import * as React from "react";
 import { follow, targetOf } from "./logStream.js";
 import { useStreamDefaults } from "./streamDefaults.js";

@@ -119,6 +119,29 @@ it("a message cannot forge an event", async () => {
   expect(logs.map(({ text }) => text)).toEqual([hostile]);
 });
 
+it("lines that take long to show arrive in one stream where there is no MessageChannel, as in jsdom", async () => {
+  vi.stubGlobal("MessageChannel", undefined);
+  cleanups.push(() => vi.unstubAllGlobals());
+  let shown = (): void => undefined;
+  const isShown = new Promise<void>((resolve) => {
+    shown = resolve;
+  });
+  const server = await serve(async (_, response) => {
+    stream(response).write(frame(1, log("one")));
+    await isShown;
+    response.end(frame(2, { event: "done", status: "completed" }));
+  });
+  cleanups.push(server.close);
+  const formatEvent = ({ message }: { message?: string }): string | null => {
+    const start = performance.now();
+    while (performance.now() - start < 20) continue;
+    shown();
+    return message ?? null;
+  };
+  const { logs, resumes } = await until(follow(server.url, { formatEvent }), ({ status }) => status === "ended");
+  expect({ texts: logs.map(({ text }) => text), resumes }).toEqual({ texts: ["one"], resumes: 0 });
+});
+
 it("a burst of 20,000 lines arrives whole, in few publishes", async () => {
   const total = 20_000;
   const server = await serve((_, response) => {

@@ -92,6 +92,24 @@ it("needs nothing but React at run time, by the one name that every React has", 
   expect(manifest.peerDependencies).toEqual({ react: ">=17" });
 });
 
+it("a server component of Next.js reaches no React through it: hooks, panels and the context are client modules", () => {
+  const dist = join(app, "node_modules/streamator-react/dist");
+  const codeOf = (name: string): string => readFileSync(join(dist, name), "utf8");
+  const isClient = (name: string): boolean => codeOf(name).startsWith('"use client";\n');
+  const onServer = new Set(["index.js"]);
+  for (const name of onServer) {
+    for (const [, from] of codeOf(name).matchAll(/(?:\bfrom |\bimport ?\(?)"([^"]+)"/g)) {
+      expect(from, `${name} runs in a server component`).toMatch(/^\./);
+      const module = join(dirname(name), from as string);
+      if (!isClient(module)) onServer.add(module);
+    }
+  }
+  // Of a client module a server component can render what is a component, and call nothing.
+  const names = [...codeOf("index.js").matchAll(/^export \{ (.+) \} from "(.+)";$/gm)];
+  const ofServer = names.filter(([, , from]) => !isClient(from as string)).flatMap(([, list]) => (list as string).split(", "));
+  expect(ofServer.toSorted()).toEqual(["BASE_EVENT_LABELS", "activitiesAfter", "draftAfter", "makeFormatEvent", "progressAfter", "streamEvents"]);
+});
+
 it("a plain Vite app builds with it, styles and all", () => {
   const vite = join(dirname(createRequire(join(app, "main.tsx")).resolve("vite/package.json")), "bin/vite.js");
   run(process.execPath, [vite, "build"], app);

@@ -64,6 +64,10 @@ async function read(reader: ReadableStreamDefaultReader<Uint8Array>, url: string
 /** Lets the page handle input and paint. Not a timer: those wait a second each in a hidden tab. */
 function pageTurn(): Promise<void> {
   return new Promise((resolve) => {
+    if (typeof MessageChannel !== "function") {
+      setTimeout(resolve); // jsdom, which is never hidden
+      return;
+    }
     const { port1, port2 } = new MessageChannel();
     port1.addEventListener("message", () => {
       port1.close();

@@ -1,3 +1,4 @@
+import { makeListening } from "../listening.js";
 import type { Incoming } from "../store.js";
 import { ask, asEvent, drop, failure, httpUrl, pageUrl, unaskable, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
 
@@ -30,14 +31,13 @@ export const webSocket: Transport = async (request, sink, signal) => {
   }
   return new Promise((resolve) => {
     let open = false;
-    const over = new AbortController();
+    const { on, stop } = makeListening();
     const finish = (end: AttemptEnd | Promise<AttemptEnd>): void => {
-      over.abort();
+      stop();
       socket.close();
       resolve(end);
     };
-    const on = { signal: over.signal };
-    signal.addEventListener("abort", () => finish({ kind: "end" }), on);
+    on(signal, "abort", () => finish({ kind: "end" }));
 
     const receive = ({ data }: MessageEvent<unknown>): void => {
       const batch = batchOf(data);
@@ -54,8 +54,8 @@ export const webSocket: Transport = async (request, sink, signal) => {
       if (events.length > 0) sink.events(events);
       for (const { id, event } of batch) if (event === null && id !== null) sink.seen(id);
     };
-    socket.addEventListener("message", receive, on);
-    socket.addEventListener("close", ({ code }) => finish(endOf(code, open, request, signal)), on);
+    on(socket, "message", receive);
+    on(socket, "close", ({ code }: CloseEvent) => finish(endOf(code, open, request, signal)));
   });
 };
 
