@@ -102,7 +102,6 @@ function Panel({
         // oxlint-disable-next-line jsx-a11y/prefer-tag-over-role -- a section is for more than a box that scrolls
         role="region"
         aria-label={label}
-        aria-busy={active}
         // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
         tabIndex={0}
       >

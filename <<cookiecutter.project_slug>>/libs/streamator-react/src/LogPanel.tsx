@@ -235,7 +235,6 @@ function Panel({
       aria-label={label}
       // A log announces every line by default: unbearable at ten a second.
       aria-live="off"
-      aria-busy={active}
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
       tabIndex={0}
       onKeyDown={onKeyDown}

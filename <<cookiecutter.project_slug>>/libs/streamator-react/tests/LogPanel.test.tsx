@@ -56,6 +56,7 @@ describe("LogPanel", () => {
     render(<LogPanel logs={entries(1)} active aria-label="Ingest of a.pdf" />);
     const panel = screen.getByRole("log", { name: "Ingest of a.pdf" });
     expect(panel.getAttribute("aria-live")).toBe("off");
+    expect(panel.hasAttribute("aria-busy")).toBe(false); // JAWS hides what is busy
     expect(panel.tabIndex).toBe(0);
     cleanup();
     render(<LogPanel logs={entries(1)} active />);
