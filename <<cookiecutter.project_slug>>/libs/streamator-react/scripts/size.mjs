@@ -10,7 +10,7 @@ const index = fileURLToPath(new URL("../src/index.ts", import.meta.url));
 
 process.env.NODE_ENV = "production"; // React's JSX comes in two kinds
 
-/** What some names of the library come to in a page, in bytes. */
+/** What a page that imports some names of the library loads with them, in bytes. */
 export async function sizeOf(names) {
   const folder = await mkdtemp(join(tmpdir(), "streamator-size-"));
   try {
@@ -22,8 +22,10 @@ export async function sizeOf(names) {
       logLevel: "silent",
       build: { target: "es2022", write: false, modulePreload: false, rollupOptions: { input: entry, external: /^react/ } },
     });
-    const chunks = output.filter(({ type }) => type === "chunk");
-    return chunks.reduce((total, { code }) => total + gzipSync(code, { level: 9 }).length, 0);
+    const chunks = new Map(output.map((file) => [file.fileName, file]));
+    const loaded = new Set(output.filter(({ isEntry }) => isEntry)); // and what it needs at once, not what it may load later
+    for (const { imports } of loaded) for (const name of imports) if (chunks.has(name)) loaded.add(chunks.get(name));
+    return [...loaded].reduce((total, { code }) => total + gzipSync(code, { level: 9 }).length, 0);
   } finally {
     await rm(folder, { recursive: true });
   }

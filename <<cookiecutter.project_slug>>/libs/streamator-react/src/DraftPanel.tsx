@@ -80,7 +80,7 @@ function Panel({
   if (active && !grew) setGrew(true);
   const { following, follower } = useFollowing(scroller, content, autoScroll && grew, nothing);
   useEffectBeforePaint(() => {
-    follower.current?.stick();
+    follower.stick();
   }, [follower, text]);
 
   const limit = maxHeight === undefined ? undefined : typeof maxHeight === "number" ? `${maxHeight}px` : maxHeight;
@@ -110,7 +110,7 @@ function Panel({
         </div>
         {active && autoScroll && !following ? (
           <div className="streamator-draft-jump">
-            <button type="button" onClick={() => follower.current?.resume()}>
+            <button type="button" onClick={() => follower.resume()}>
               ↓ {words.follow}
             </button>
           </div>
