@@ -19,6 +19,7 @@ import { toolbarPart, usePart } from "./parts.js";
 import type { LogEntry } from "./types.js";
 import { useFollowing } from "./useFollowing.js";
 import { useNamedLine } from "./useNamedLine.js";
+import { useInPage } from "./useNow.js";
 import { useSelectedBlocks } from "./useSelectedBlocks.js";
 import { useCentred, useTarget } from "./useTarget.js";
 import { useView } from "./useView.js";
@@ -111,7 +112,8 @@ function Panel({
   const [choice, setChoice] = useState<LogChoice>(AS_GIVEN);
   const time = choice.time ?? initialTime;
   const wrap = !windowed && (choice.wrap ?? initialWrap);
-  const startedAt = start === null ? null : Number(start);
+  const inPage = useInPage();
+  const startedAt = start === null ? null : inPage || time !== "wall" ? Number(start) : Number.NaN;
   const links = lineLinks === true ? "L" : lineLinks || null;
   const linkTitle = words.line;
   const look = useMemo<LineLook>(() => ({ time, startedAt, ansi, links, linkTitle }), [time, startedAt, ansi, links, linkTitle]);

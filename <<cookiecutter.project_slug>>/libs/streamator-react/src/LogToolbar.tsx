@@ -6,11 +6,9 @@ import { makeLevelCounter } from "./levels.js";
 import { linesText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
 import { Finder, step } from "./search.js";
 import { TextActions } from "./TextActions.js";
-import type { LogWords } from "./words.js";
+import { number, type LogWords } from "./words.js";
 
 const LEVELS = ["error", "warning", "success", "info"] as const;
-
-const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 
 /** What the reader has chosen; null is what the panel's props say. */
 export interface LogChoice {
@@ -118,11 +116,9 @@ export function LogToolbar(props: LogToolbarProps): React.ReactElement {
               type="button"
               className={`streamator-log-level streamator-log-level--${level}`}
               aria-pressed={pressed}
-              aria-label={`${words.level(level)} ${lines}`}
-              title={`${words.level(level)} ${lines.toLocaleString()}`}
               onClick={() => onChoice({ ...choice, hidden: pressed ? [...hidden, level] : hidden.filter((other) => other !== level) })}
             >
-              {compact.format(lines)}
+              {`${number(lines)} ${words.level(level, lines)}`}
             </button>
           );
         })}

@@ -16,7 +16,7 @@ export type LogTime = "elapsed" | "wall" | "off";
 /** How lines are shown. One object for all rows, the same as long as nothing of it changes. */
 export interface LineLook {
   readonly time: LogTime;
-  /** When the job began, in milliseconds since 1970; without it there is no wall time. */
+  /** When the job began, in milliseconds since 1970; null: there is no wall time; NaN: there will be one, as wide as `--:--:--`. */
   readonly startedAt: number | null;
   readonly ansi: boolean;
   /** What line links begin with, `"L"` for `#L123`; null for no links. */
@@ -30,7 +30,8 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 export function timeText(t: PanelEntry["t"], { time, startedAt }: Pick<LineLook, "time" | "startedAt">): string {
   if (time === "off") return "";
   if (typeof t !== "number") return t ?? "";
-  return time === "wall" && startedAt !== null ? clock.format(startedAt + t * 1000) : `${t.toFixed(1)}s`;
+  if (time === "elapsed" || startedAt === null) return `${t.toFixed(1)}s`;
+  return Number.isNaN(startedAt) ? "--:--:--" : clock.format(startedAt + t * 1000);
 }
 
 /** A line as plain text: `12.3s [error] message`. */
