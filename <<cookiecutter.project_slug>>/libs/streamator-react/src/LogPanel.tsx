@@ -197,6 +197,7 @@ function Panel({
 
   const framed = toolbar || connection !== undefined;
   const outer = { className: className ? ` ${className}` : "", style: maxHeight === undefined ? style : withMaxHeight(style, maxHeight) };
+  const labels = ownWords?.level && labelsOf(ownWords.level);
   const draw = renderEntry as RenderEntry | undefined;
 
   const log = (
@@ -204,7 +205,7 @@ function Panel({
     <div
       ref={scroller}
       className={`streamator-log${wrap ? "" : " streamator-log--nowrap"}${framed ? "" : outer.className}`}
-      style={framed ? undefined : outer.style}
+      style={framed ? labels : { ...outer.style, ...labels }}
       role="log"
       aria-label={label}
       // A log announces every line by default: unbearable at ten a second.
@@ -289,6 +290,11 @@ const FEW = 1_000;
 
 /** The most rows of a window: as many as a tall screen shows, though nothing may be laid out to count them. */
 const MOST_ROWS = 120;
+
+/** What a screen reader says before a line of these levels, for log.css, which has the English words. */
+function labelsOf(word: LogWords["level"]): CSSProperties {
+  return Object.fromEntries(["error", "warning", "success"].map((level) => [`--streamator-${level}-label`, JSON.stringify(`${word(level)}: `)]));
+}
 
 function withMaxHeight(style: CSSProperties | undefined, maxHeight: string | number): CSSProperties {
   const value = typeof maxHeight === "number" ? `${maxHeight}px` : maxHeight;

@@ -141,6 +141,15 @@ describe("levels", () => {
     expect(levels.map((level) => level.getAttribute("aria-label") ?? level.title)).toEqual(["", "", "", ""]);
   });
 
+  it("are said by the words given before each line of the log, too", () => {
+    show({ words: { level: (level) => ({ error: 'Fehler "!"', warning: "Warnung" })[level] ?? level } });
+    expect(log().style.getPropertyValue("--streamator-error-label")).toBe('"Fehler \\"!\\": "');
+    expect(log().style.getPropertyValue("--streamator-warning-label")).toBe('"Warnung: "');
+    cleanup();
+    show();
+    expect(log().style.getPropertyValue("--streamator-error-label")).toBe(""); // the style sheet has the English words
+  });
+
   it("that are hidden are not found", () => {
     show();
     fireEvent.click(button("2 info"));
