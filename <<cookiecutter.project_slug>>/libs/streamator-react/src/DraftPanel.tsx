@@ -82,7 +82,7 @@ function Panel({
   if (active && !grew) setGrew(true);
   const { following, follower } = useFollowing(scroller, content, autoScroll && grew, nothing);
   useEffectBeforePaint(() => {
-    follower.current?.stick();
+    follower.stick();
   }, [follower, text]);
 
   const limit = maxHeight === undefined ? undefined : typeof maxHeight === "number" ? `${maxHeight}px` : maxHeight;
@@ -104,7 +104,6 @@ function Panel({
         // oxlint-disable-next-line jsx-a11y/prefer-tag-over-role -- a section is for more than a box that scrolls
         role="region"
         aria-label={label}
-        aria-busy={active}
         // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
         tabIndex={0}
       >
@@ -113,7 +112,7 @@ function Panel({
         </div>
         {active && autoScroll && !following ? (
           <div className="streamator-draft-jump">
-            <button type="button" onClick={() => follower.current?.resume()}>
+            <button type="button" onClick={() => follower.resume()}>
               ↓ {words.follow}
             </button>
           </div>

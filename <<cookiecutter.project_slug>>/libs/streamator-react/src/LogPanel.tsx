@@ -8,24 +8,22 @@ import {
   useState,
   type ClipboardEvent,
   type CSSProperties,
-  type KeyboardEvent,
   type ReactNode,
 } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
 import { ALL, lineHeightOf, makeCutter, viewOf, windowOf } from "./blocks.js";
 import { ConnectionLine } from "./ConnectionLine.js";
-import { highlight } from "./highlight.js";
-import { makeLevelCounter } from "./levels.js";
-import { countAfter, lineOf, linesText, placeOf, selectedText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
+import { countAfter, lineOf, placeOf, selectedText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
 import { LogBlock, LogRows, type RenderEntry } from "./LogBlock.js";
 import { LogSummary } from "./LogSummary.js";
-import { LogToolbar } from "./LogToolbar.js";
-import { Finder, step } from "./search.js";
+import type { LogChoice } from "./LogToolbar.js";
+import { toolbarPart, usePart } from "./parts.js";
 import type { LogEntry } from "./types.js";
 import { useFollowing } from "./useFollowing.js";
 import { useNamedLine } from "./useNamedLine.js";
+import { useInPage } from "./useNow.js";
 import { useSelectedBlocks } from "./useSelectedBlocks.js";
-import { useTarget } from "./useTarget.js";
+import { useCentred, useTarget } from "./useTarget.js";
 import { useView } from "./useView.js";
 import { WORDS, type ConnectionView, type LogWords } from "./words.js";
 
@@ -108,37 +106,31 @@ function Panel({
 }: LogPanelProps<PanelEntry>): React.ReactElement {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
-  const field = useRef<HTMLInputElement>(null);
 
   const words = useMemo(() => ({ ...WORDS, ...ownWords }), [ownWords]);
   const windowed = renderer === "window";
+  const tools = usePart(toolbarPart, toolbar);
 
-  const [chosenTime, setTime] = useState<LogTime | null>(null);
-  const [chosenWrap, setWrap] = useState<boolean | null>(null);
-  const startedAt = start === null ? null : Number(start);
-  const times: readonly LogTime[] = startedAt === null ? ["elapsed", "off"] : ["elapsed", "wall", "off"];
-  const time = chosenTime ?? initialTime;
-  const wrap = !windowed && (chosenWrap ?? initialWrap);
+  const [choice, setChoice] = useState<LogChoice>(AS_GIVEN);
+  const time = choice.time ?? initialTime;
+  const wrap = !windowed && (choice.wrap ?? initialWrap);
+  const inPage = useInPage();
+  const startedAt = start === null ? null : inPage || time !== "wall" ? Number(start) : Number.NaN;
   const links = lineLinks === true ? "L" : lineLinks || null;
   const linkTitle = words.line;
   const look = useMemo<LineLook>(() => ({ time, startedAt, ansi, links, linkTitle }), [time, startedAt, ansi, links, linkTitle]);
 
-  const [hidden, setHidden] = useState<readonly string[]>([]);
+  const { hidden } = choice;
   const shown = useMemo(() => (hidden.length === 0 ? logs : logs.filter(({ level = "info" }) => !hidden.includes(level))), [logs, hidden]);
-  const [count] = useState(makeLevelCounter);
-  const counts = useMemo(() => (toolbar ? count(logs) : {}), [toolbar, count, logs]);
-
-  const [finder] = useState(() => new Finder());
-  const [query, setQuery] = useState("");
-  const matches = useMemo(() => finder.find(shown, query), [finder, shown, query]);
 
   const [cut] = useState(makeCutter);
   const blocks = useMemo(() => (windowed ? [] : cut(shown)), [cut, windowed, shown]);
   const lastLine = lineOf(shown, shown.length - 1);
 
+  const [target, setTarget] = useTarget(shown);
   const [left, setLeft] = useState(0); // the last line when the reader went away
   const { following, follower } = useFollowing(scroller, content, autoScroll, (now) => {
-    if (now) target.set(null);
+    if (now) setTarget(null);
     else setLeft(lastLine);
   });
   const fresh = following || !autoScroll ? 0 : countAfter(shown, left);
@@ -158,62 +150,44 @@ function Panel({
     const block = content.current?.children[place];
     return block?.children[index - (blocks[place]?.start ?? 0)] ?? block ?? null;
   };
-  const target = useTarget(scroller, shown, (index) => {
+  useCentred(scroller, target, follower, (index) => {
     if (!windowed) return elementOf(index)?.getBoundingClientRect() ?? null;
     const inner = content.current as HTMLDivElement;
     const height = lineHeightOf(inner);
     return { top: inner.getBoundingClientRect().top + index * height, height };
   });
-  const targetIndex = target.index;
   const isNear = (place: number, from: number, to: number): boolean =>
-    shown.length <= FEW || (selected[place] ?? ((tail === null ? place >= view.first && place <= view.last : to > tail) || (targetIndex >= from && targetIndex < to)));
+    shown.length <= FEW || (selected[place] ?? ((tail === null ? place >= view.first && place <= view.last : to > tail) || (target.index >= from && target.index < to)));
   const goTo = (index: number): void => {
     const entry = shown[index];
     if (entry === undefined) return;
-    follower.current?.hold();
-    target.set(entry);
+    follower.leave();
+    setTarget(entry);
   };
 
   useEffectBeforePaint(() => {
-    follower.current?.stick();
+    follower.stick();
   }, [follower, shown, view, look, wrap]);
   // While it follows, the view is at the end: once the panel is full there is nothing to measure.
   const settled = following && blocks.length > 2;
   useEffectBeforePaint(() => {
     if (!settled) measure();
-  }, [shown, settled, look, wrap, target.entry, measure]);
-
-  // Marks what was found in the rows that are drawn.
-  useEffectBeforePaint(
-    () => (query === "" || !content.current ? undefined : highlight(content.current, query, targetIndex === -1 ? null : elementOf(targetIndex))),
-    // oxlint-disable-next-line react-hooks/exhaustive-deps -- elementOf is made of these
-    [query, shown, view, tail, targetIndex, look, wrap],
-  );
+  }, [shown, settled, look, wrap, target.call, measure]);
 
   // The line that the page's address names.
   const named = useNamedLine(links);
   const linked = useMemo(() => (named === null ? -1 : placeOf(shown, named)), [shown, named]);
   const isThere = linked !== -1;
+  const goToLine = useRef<(line: number) => void>(() => undefined);
+  useEffectBeforePaint(() => {
+    goToLine.current = (line) => goTo(placeOf(shown, line));
+  });
   useEffect(() => {
-    if (!isThere) return;
+    if (named === null || !isThere) return;
     scroller.current?.scrollIntoView?.({ block: "nearest" });
-    goTo(linked);
-    // oxlint-disable-next-line react-hooks/exhaustive-deps -- once for each address, when its line is there
+    goToLine.current(named); // once for each address, when its line is there
   }, [named, isThere]);
 
-  const stepBy = (by: 1 | -1): void => {
-    const from = targetIndex === -1 ? (by === 1 ? -1 : shown.length) : targetIndex;
-    goTo(step(matches, from, by));
-  };
-  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => {
-    const { key, ctrlKey, metaKey, altKey } = event;
-    if (!toolbar || ctrlKey || metaKey || altKey || event.target !== event.currentTarget) return;
-    if (key === "/") {
-      event.preventDefault(); // Firefox has a quick find of its own there
-      field.current?.focus();
-      field.current?.select();
-    } else if ((key === "n" || key === "p") && query !== "") stepBy(key === "n" ? 1 : -1);
-  };
   const onCopy = (event: ClipboardEvent<HTMLDivElement>): void => {
     const selection = document.getSelection();
     if (renderEntry || !selection || selection.isCollapsed || selection.rangeCount === 0) return;
@@ -225,22 +199,21 @@ function Panel({
 
   const framed = toolbar || connection !== undefined;
   const outer = { className: className ? ` ${className}` : "", style: maxHeight === undefined ? style : withMaxHeight(style, maxHeight) };
+  const labels = ownWords?.level && labelsOf(ownWords.level);
   const draw = renderEntry as RenderEntry | undefined;
 
   const log = (
-    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- shortcuts for what the toolbar's buttons do
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- a copy of what is shown
     <div
       ref={scroller}
       className={`streamator-log${wrap ? "" : " streamator-log--nowrap"}${framed ? "" : outer.className}`}
-      style={framed ? undefined : outer.style}
+      style={framed ? labels : { ...outer.style, ...labels }}
       role="log"
       aria-label={label}
       // A log announces every line by default: unbearable at ten a second.
       aria-live="off"
-      aria-busy={active}
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
       tabIndex={0}
-      onKeyDown={onKeyDown}
       onCopy={onCopy}
     >
       <div ref={content} className="streamator-log-content" style={windowed ? { height: `${shown.length * 1.5}em` } : undefined}>
@@ -268,7 +241,7 @@ function Panel({
       </div>
       {fresh > 0 ? (
         <div className="streamator-log-jump">
-          <button type="button" onClick={() => follower.current?.resume()}>
+          <button type="button" onClick={() => follower.resume()}>
             ↓ {words.newLines(fresh)}
           </button>
         </div>
@@ -286,25 +259,22 @@ function Panel({
   }
   return (
     <div className={`streamator-log-frame${outer.className}`} style={outer.style}>
-      {toolbar ? (
-        <LogToolbar
+      {toolbar && !tools ? <div className="streamator-log-toolbar" /> : null}
+      {tools ? (
+        <tools.Toolbar
           words={words}
-          input={field}
-          query={query}
-          onQuery={setQuery}
-          found={matches.length}
-          current={matches.indexOf(targetIndex) + 1}
-          onStep={stepBy}
-          onLeave={() => scroller.current?.focus()}
-          counts={counts}
-          hidden={hidden}
-          onHidden={setHidden}
-          time={time}
-          times={times}
-          onTime={setTime}
+          logs={logs}
+          shown={shown}
+          look={look}
           wrap={windowed ? null : wrap}
-          onWrap={setWrap}
-          text={() => linesText(logs, look, true)}
+          choice={choice}
+          onChoice={setChoice}
+          current={target.index}
+          goTo={goTo}
+          elementOf={elementOf}
+          drawn={{ shown, view, tail, look, wrap }}
+          scroller={scroller}
+          content={content}
           fileName={fileName}
         />
       ) : null}
@@ -315,11 +285,18 @@ function Panel({
   );
 }
 
+const AS_GIVEN: LogChoice = { time: null, wrap: null, hidden: [] };
+
 /** So few lines are all rows, wherever the panel is: what looks for a row by its class finds it. */
 const FEW = 1_000;
 
 /** The most rows of a window: as many as a tall screen shows, though nothing may be laid out to count them. */
 const MOST_ROWS = 120;
+
+/** What a screen reader says before a line of these levels, for log.css, which has the English words. */
+function labelsOf(word: LogWords["level"]): CSSProperties {
+  return Object.fromEntries(["error", "warning", "success"].map((level) => [`--streamator-${level}-label`, JSON.stringify(`${word(level)}: `)]));
+}
 
 function withMaxHeight(style: CSSProperties | undefined, maxHeight: string | number): CSSProperties {
   const value = typeof maxHeight === "number" ? `${maxHeight}px` : maxHeight;

@@ -149,5 +149,6 @@ interface ElapsedProps {
 /** On its own, so that a second that passes draws nothing else. */
 function Elapsed({ startedAt, endedAt, ticking, words }: ElapsedProps): React.ReactElement {
   const now = useNow(ticking && endedAt === null);
-  return <span className="streamator-progress-elapsed">{words.elapsed(Math.max(0, (endedAt ?? now) - startedAt) / 1000)}</span>;
+  const until = endedAt ?? now;
+  return <span className="streamator-progress-elapsed">{until === null ? "" : words.elapsed(Math.max(0, until - startedAt) / 1000)}</span>;
 }

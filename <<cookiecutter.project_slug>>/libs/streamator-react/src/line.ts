@@ -18,7 +18,7 @@ export type LogTime = "elapsed" | "wall" | "off";
 /** How lines are shown. One object for all rows, the same as long as nothing of it changes. */
 export interface LineLook {
   readonly time: LogTime;
-  /** When the job began, in milliseconds since 1970; without it there is no wall time. */
+  /** When the job began, in milliseconds since 1970; null: there is no wall time; NaN: there will be one, as wide as `--:--:--`. */
   readonly startedAt: number | null;
   readonly ansi: boolean;
   /** What line links begin with, `"L"` for `#L123`; null for no links. */
@@ -31,7 +31,9 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 /** The time of a line in words; `""` for none. */
 export function timeText(t: PanelEntry["t"], { time, startedAt }: Pick<LineLook, "time" | "startedAt">, seconds = t): string {
   if (time === "off") return "";
-  if (time === "wall" && startedAt !== null && typeof seconds === "number") return clock.format(startedAt + seconds * 1000);
+  if (time === "wall" && startedAt !== null && typeof seconds === "number") {
+    return Number.isNaN(startedAt) ? "--:--:--" : clock.format(startedAt + seconds * 1000);
+  }
   return typeof t === "number" ? `${t.toFixed(1)}s` : (t ?? "");
 }
 

@@ -14,7 +14,7 @@ const ACT = 1_000;
 export function useView(
   scroller: RefObject<HTMLElement | null>,
   content: RefObject<HTMLElement | null>,
-  follower: RefObject<Follower | null>,
+  follower: Follower,
   measureNow: (scroller: HTMLElement, content: HTMLElement) => View,
 ): [View, () => void] {
   const [view, setView] = useState<View>(UNSEEN);
@@ -47,7 +47,7 @@ export function useView(
     // The scrolling of all that is around it, too. Where nobody has acted and the page has no focus, it is the
     // browser's find bar that scrolls: it would lose the place that it has marked if rows took its text away.
     const onScroll = (): void => {
-      if (!follower.current?.following && (document.hasFocus() || performance.now() - acted < ACT)) measure();
+      if (!follower.following && (document.hasFocus() || performance.now() - acted < ACT)) measure();
     };
     listening.on(document, "scroll", onScroll, options);
     listening.on(window, "focus", measure);

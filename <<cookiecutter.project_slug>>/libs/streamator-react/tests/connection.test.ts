@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection, type Target } from "../src/connection.js";
 import "../src/eventsource.js";
 import "../src/poll.js";
+import "../src/ws.js";
 import { LogStore } from "../src/store.js";
 import type { LogStreamOptions, StreamMode } from "../src/types.js";
 import { fakeFetch, FakeEventSource, frame, log, type FakeFetch } from "./support/fakes.js";

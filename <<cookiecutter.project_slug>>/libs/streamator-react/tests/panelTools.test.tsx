@@ -124,18 +124,35 @@ describe("finding", () => {
 describe("levels", () => {
   it("are counted, and hidden and shown by their buttons", () => {
     show();
-    expect(button("info 2").getAttribute("aria-pressed")).toBe("true");
-    fireEvent.click(button("info 2"));
-    fireEvent.click(button("success 1"));
+    expect(button("2 info").getAttribute("aria-pressed")).toBe("true");
+    fireEvent.click(button("2 info"));
+    fireEvent.click(button("1 success"));
     expect(texts()).toEqual(["Rate limited", "No such file: b.txt"]);
-    expect(button("info 2").getAttribute("aria-pressed")).toBe("false");
-    fireEvent.click(button("info 2"));
+    expect(button("2 info").getAttribute("aria-pressed")).toBe("false");
+    fireEvent.click(button("2 info"));
     expect(texts()).toHaveLength(4);
+  });
+
+  it("say their words and their whole number, and nothing else to those who listen", () => {
+    const many = Array.from({ length: 4821 }, (_, index) => entry(index + 1, "x", index < 2 ? "warning" : "info"));
+    show({ logs: many, renderer: "window" });
+    const levels = within(screen.getByRole("group", { name: "Levels" })).getAllByRole("button");
+    expect(levels.map(({ textContent }) => textContent)).toEqual(["0 errors", "2 warnings", "0 success", "4,819 info"]);
+    expect(levels.map((level) => level.getAttribute("aria-label") ?? level.title)).toEqual(["", "", "", ""]);
+  });
+
+  it("are said by the words given before each line of the log, too", () => {
+    show({ words: { level: (level) => ({ error: 'Fehler "!"', warning: "Warnung" })[level] ?? level } });
+    expect(log().style.getPropertyValue("--streamator-error-label")).toBe('"Fehler \\"!\\": "');
+    expect(log().style.getPropertyValue("--streamator-warning-label")).toBe('"Warnung: "');
+    cleanup();
+    show();
+    expect(log().style.getPropertyValue("--streamator-error-label")).toBe(""); // the style sheet has the English words
   });
 
   it("that are hidden are not found", () => {
     show();
-    fireEvent.click(button("info 2"));
+    fireEvent.click(button("2 info"));
     find("b.txt");
     expect(found()).toBe("1");
   });
@@ -176,7 +193,7 @@ describe("taking the log along", () => {
     const writeText = vi.fn<(text: string) => Promise<void>>(() => Promise.resolve());
     vi.stubGlobal("navigator", { clipboard: { writeText } });
     show();
-    fireEvent.click(button("info 2"));
+    fireEvent.click(button("2 info"));
     fireEvent.click(button("Copy"));
     expect(await screen.findByRole("button", { name: "Copied" })).toBeTruthy();
     expect(writeText).toHaveBeenCalledWith(all);
@@ -349,7 +366,7 @@ describe("words", () => {
     show({ words: { find: "Suchen", wrap: "Umbruch", level: (level) => ({ error: "Fehler" })[level] ?? level } });
     expect(screen.getByRole("searchbox", { name: "Suchen" })).toBeTruthy();
     const levels = within(screen.getByRole("group", { name: "Levels" }));
-    expect(levels.getByRole("button", { name: "Fehler 1" })).toBeTruthy();
+    expect(levels.getByRole("button", { name: "1 Fehler" })).toBeTruthy();
     expect(button("Umbruch")).toBeTruthy();
     expect(button("Download")).toBeTruthy();
   });

@@ -1,4 +1,5 @@
 import { configure } from "@testing-library/react";
+import "../../src/toolbar.js"; // there in the first render
 import "../../src/transport/places.js"; // which is loaded otherwise when the first stream opens: not by fake timers
 
 // What a test waits for comes at once on a machine that has nothing else to do: this is for one that has.
