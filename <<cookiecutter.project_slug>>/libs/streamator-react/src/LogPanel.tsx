@@ -1,5 +1,6 @@
 import * as React from "react";
 import {
+  useCallback,
   useEffect,
   useMemo,
   useRef,
@@ -9,12 +10,14 @@ import {
   type KeyboardEvent,
   type ReactNode,
 } from "react";
+import { Anchor } from "./Anchor.js";
 import { useEffectBeforePaint } from "./beforePaint.js";
-import { ALL, lineHeightOf, makeCutter, viewOf, windowOf } from "./blocks.js";
+import { ALL, blocksIn, isText, lineHeightOf, makeCutter, makeStacker, topOf, viewOf, windowOf } from "./blocks.js";
 import { ConnectionLine } from "./ConnectionLine.js";
-import { highlight } from "./highlight.js";
+import { guard } from "./guard.js";
+import { useMarks } from "./highlight.js";
 import { makeLevelCounter } from "./levels.js";
-import { countAfter, lineOf, linesText, placeOf, selectedText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
+import { countAfter, lineOf, linesText, placeOf, rowsOf, selectedText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
 import { LogBlock, LogRows, type RenderEntry } from "./LogBlock.js";
 import { LogSummary } from "./LogSummary.js";
 import { LogToolbar } from "./LogToolbar.js";
@@ -38,7 +41,10 @@ export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
   maxHeight?: string | number;
   className?: string;
   style?: CSSProperties;
-  /** Draws a line in place of the default row. Give a stable function: a new one draws all lines anew. */
+  /**
+   * Draws a line in place of the default row, as one element; a text is put into a `div`. Give a stable function: a new one
+   * draws all lines anew.
+   */
   renderEntry?: (entry: Entry, index: number) => ReactNode;
   /** Keep the newest line in view until the reader scrolls away; again when they return to the end. Default true. */
   autoScroll?: boolean;
@@ -50,7 +56,8 @@ export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
   connection?: ConnectionView;
   /**
    * `blocks` (default) keeps every line in the document, for the browser's own find, select-all and copy. `window` keeps
-   * the rows in view only, all of one height: for more than 200,000 lines, and where screen readers are slowed by many.
+   * the rows in view only: for more than 200,000 lines, and where screen readers are slowed by many. There lines do not wrap,
+   * and what `renderEntry` draws is one line high.
    */
   renderer?: "blocks" | "window";
   /** Which time a line shows at first: since the job began, of day (needs `startedAt`), or none. Default `elapsed`. */
@@ -61,8 +68,13 @@ export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
   wrap?: boolean;
   /** Show ANSI colour codes as colours. Default false: a text is shown as it is. */
   ansi?: boolean;
-  /** Number the lines and link them: `#L123` leads to line 123. A string is used in place of "L". Default false. */
-  lineLinks?: boolean | string;
+  /**
+   * Number the lines and link them: `#L123` leads to line 123. A string is used in place of "L". A function gives the address
+   * of a line where hashes are routes, and `linkedLine` says which line the page's address names; keep it stable. Default false.
+   */
+  lineLinks?: boolean | string | ((line: number) => string);
+  /** The number of the line to show and mark. Default: the one that `lineLinks` reads from the page's address. */
+  linkedLine?: number | null;
   /** Tell screen readers from time to time what has come, errors first. Default true. */
   summary?: boolean;
   /** The name that a download has. Default "log.txt". */
@@ -79,7 +91,9 @@ export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
  */
 export function LogPanel<Entry extends PanelEntry = LogEntry>(props: LogPanelProps<Entry>): React.ReactElement | null {
   // Two components, so that the effects of the inner one start with its element and end with it.
-  return props.active || props.logs.length > 0 ? <Panel {...(props as unknown as LogPanelProps<PanelEntry>)} /> : null;
+  // A frame makes the log's element anew, and so all that listens to it.
+  const framed = props.toolbar || props.connection !== undefined;
+  return props.active || props.logs.length > 0 ? <Panel key={framed ? "framed" : "bare"} {...(props as unknown as LogPanelProps<PanelEntry>)} /> : null;
 }
 
 function Panel({
@@ -100,6 +114,7 @@ function Panel({
   wrap: initialWrap = true,
   ansi = false,
   lineLinks = false,
+  linkedLine,
   summary = true,
   fileName = "log.txt",
   words: ownWords,
@@ -117,9 +132,15 @@ function Panel({
   const times: readonly LogTime[] = startedAt === null ? ["elapsed", "off"] : ["elapsed", "wall", "off"];
   const time = chosenTime ?? initialTime;
   const wrap = !windowed && (chosenWrap ?? initialWrap);
-  const links = lineLinks === true ? "L" : lineLinks || null;
-  const linkTitle = words.line;
-  const look = useMemo<LineLook>(() => ({ time, startedAt, ansi, links, linkTitle }), [time, startedAt, ansi, links, linkTitle]);
+  const [whole, setWhole] = useState<ReadonlySet<PanelEntry>>(NONE);
+  const showWhole = useCallback((entry: PanelEntry) => {
+    setWhole((before) => new Set(before).add(entry));
+    scroller.current?.focus({ preventScroll: true }); // the button goes
+  }, []);
+  const look = useMemo<LineLook>(() => {
+    const links = typeof lineLinks === "string" || lineLinks === true ? (line: number) => `#${prefixOf(lineLinks)}${line}` : lineLinks || null;
+    return { time, startedAt, ansi, links, whole, showWhole, words };
+  }, [time, startedAt, ansi, lineLinks, whole, showWhole, words]);
 
   const [hidden, setHidden] = useState<readonly string[]>([]);
   const shown = useMemo(() => (hidden.length === 0 ? logs : logs.filter(({ level = "info" }) => !hidden.includes(level))), [logs, hidden]);
@@ -132,6 +153,9 @@ function Panel({
 
   const [cut] = useState(makeCutter);
   const blocks = useMemo(() => (windowed ? [] : cut(shown)), [cut, windowed, shown]);
+  const [stacked] = useState(makeStacker);
+  const rowsOfEntry = useMemo(() => (renderEntry ? () => 1 : (entry: PanelEntry) => rowsOf(entry, { whole, ansi })), [renderEntry, whole, ansi]);
+  const stack = useMemo(() => (windowed ? stacked(shown, rowsOfEntry) : null), [windowed, stacked, shown, rowsOfEntry]);
   const lastLine = lineOf(shown, shown.length - 1);
 
   const [left, setLeft] = useState(0); // the last line when the reader went away
@@ -141,30 +165,34 @@ function Panel({
   });
   const fresh = following || !autoScroll ? 0 : countAfter(shown, left);
 
-  const [view, measure] = useView(scroller, content, follower, (panel, inner) => (windowed ? windowOf(panel, inner, shown.length) : viewOf(panel, inner)));
-  const selected = useSelectedBlocks(content);
+  const [view, measure] = useView(scroller, content, follower, (panel, inner) => (stack ? windowOf(panel, inner, stack.total) : viewOf(panel, inner, blocks)));
+  const selected = useSelectedBlocks(content, blocks);
 
   // The lines that are drawn: those at the end while following, else those that were measured near the view.
   const tail = following && view !== ALL ? shown.length - view.lines : null;
   const rows = Math.min(view.lines, MOST_ROWS);
-  const first = Math.max(0, tail === null ? Math.min(view.first, shown.length - rows) : shown.length - rows);
+  const total = stack?.total ?? 0;
+  const firstRow = Math.max(0, Math.min(tail === null ? view.first : total, total - rows));
+  const first = stack?.at(firstRow) ?? 0;
+  const drawn = stack ? shown.slice(first, stack.at(firstRow + rows - 1) + 1) : NO_LINES;
 
   /** The element of a line; null where it has none just now. */
   const elementOf = (index: number): Element | null => {
-    if (windowed) return content.current?.firstElementChild?.children[index - first] ?? null;
+    if (!content.current) return null;
+    if (windowed) return content.current.querySelector(".streamator-log-window")?.children[index - first] ?? null;
     const place = blocks.findIndex(({ start: from, lines }) => index >= from && index < from + lines.length);
-    const block = content.current?.children[place];
-    return block?.children[index - (blocks[place]?.start ?? 0)] ?? block ?? null;
+    const block = blocksIn(content.current)[place];
+    return block && !isText(block) ? (block.children[index - (blocks[place]?.start ?? 0)] ?? block) : (block ?? null);
   };
   const target = useTarget(scroller, shown, (index) => {
-    if (!windowed) return elementOf(index)?.getBoundingClientRect() ?? null;
+    if (!stack) return elementOf(index)?.getBoundingClientRect() ?? null;
     const inner = content.current as HTMLDivElement;
     const height = lineHeightOf(inner);
-    return { top: inner.getBoundingClientRect().top + index * height, height };
+    return { top: inner.getBoundingClientRect().top + stack.top(index) * height, height: (stack.top(index + 1) - stack.top(index)) * height };
   });
   const targetIndex = target.index;
-  const isNear = (place: number, from: number, to: number): boolean =>
-    shown.length <= FEW || (selected[place] ?? ((tail === null ? place >= view.first && place <= view.last : to > tail) || (targetIndex >= from && targetIndex < to)));
+  const isNear = (key: number, from: number, to: number): boolean =>
+    shown.length <= FEW || (selected[key] ?? ((tail === null ? key >= view.first && key <= view.last : to > tail) || (targetIndex >= from && targetIndex < to)));
   const goTo = (index: number): void => {
     const entry = shown[index];
     if (entry === undefined) return;
@@ -172,6 +200,10 @@ function Panel({
     target.set(entry);
   };
 
+  useEffectBeforePaint(() => {
+    guard(scroller.current);
+    guard(content.current);
+  }, []);
   useEffectBeforePaint(() => {
     follower.current?.stick();
   }, [follower, shown, view, look, wrap]);
@@ -181,15 +213,11 @@ function Panel({
     if (!settled) measure();
   }, [shown, settled, look, wrap, target.entry, measure]);
 
-  // Marks what was found in the rows that are drawn.
-  useEffectBeforePaint(
-    () => (query === "" || !content.current ? undefined : highlight(content.current, query, targetIndex === -1 ? null : elementOf(targetIndex))),
-    // oxlint-disable-next-line react-hooks/exhaustive-deps -- elementOf is made of these
-    [query, shown, view, tail, targetIndex, look, wrap],
-  );
+  useMarks(scroller, content, query, () => (targetIndex === -1 ? null : elementOf(targetIndex)));
 
   // The line that the page's address names.
-  const named = useNamedLine(links);
+  const inAddress = useNamedLine(linkedLine === undefined && (typeof lineLinks === "string" || lineLinks === true) ? prefixOf(lineLinks) : null);
+  const named = linkedLine === undefined ? inAddress : linkedLine;
   const linked = useMemo(() => (named === null ? -1 : placeOf(shown, named)), [shown, named]);
   const isThere = linked !== -1;
   useEffect(() => {
@@ -205,7 +233,23 @@ function Panel({
   };
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => {
     const { key, ctrlKey, metaKey, altKey } = event;
-    if (!toolbar || ctrlKey || metaKey || altKey || event.target !== event.currentTarget) return;
+    if (ctrlKey || metaKey || altKey) return;
+    const onLog = event.target === event.currentTarget;
+    const within = [...event.currentTarget.querySelectorAll<HTMLElement>(".streamator-log-line, .streamator-log-whole")];
+    const at = within.indexOf(event.target as HTMLElement);
+    if (onLog && key === "Enter" && within.length > 0) {
+      const row = targetIndex === -1 ? topOf(event.currentTarget, content.current as HTMLDivElement) : elementOf(targetIndex);
+      follower.current?.hold();
+      (within.find((one) => row && row.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING) ?? within[0])?.focus();
+      event.preventDefault();
+    } else if (at !== -1 && (key === "ArrowDown" || key === "ArrowUp")) {
+      within[at + (key === "ArrowDown" ? 1 : -1)]?.focus();
+      event.preventDefault();
+    } else if (at !== -1 && key === "Escape") {
+      event.currentTarget.focus();
+      event.preventDefault();
+    }
+    if (!toolbar || !onLog) return;
     if (key === "/") {
       event.preventDefault(); // Firefox has a quick find of its own there
       field.current?.focus();
@@ -222,7 +266,7 @@ function Panel({
   };
 
   const framed = toolbar || connection !== undefined;
-  const outer = { className: className ? ` ${className}` : "", style: maxHeight === undefined ? style : withMaxHeight(style, maxHeight) };
+  const outer = { className: className ? ` ${className}` : "", style: maxHeight === undefined ? style : withMaxHeight(style, maxHeight, framed) };
   const draw = renderEntry as RenderEntry | undefined;
 
   const log = (
@@ -241,21 +285,21 @@ function Panel({
       onKeyDown={onKeyDown}
       onCopy={onCopy}
     >
-      <div ref={content} className="streamator-log-content" style={windowed ? { height: `${shown.length * 1.5}em` } : undefined}>
-        {logs.length === 0 ? <div className="streamator-log-waiting">{waitingText ?? words.waiting}</div> : null}
+      <div ref={content} className="streamator-log-content" style={windowed ? { height: `${total * 1.5}em` } : undefined}>
+        {logs.length === 0 ? <div className="streamator-log-waiting log-waiting">{waitingText ?? words.waiting}</div> : null}
         {windowed ? (
-          <div className="streamator-log-window" style={{ transform: `translateY(${first * 1.5}em)` }}>
-            <LogRows lines={shown.slice(first, first + rows)} start={first} look={look} linked={linked - first} renderEntry={draw} />
+          <div ref={guard} className="streamator-log-window" style={{ transform: `translateY(${(stack?.top(first) ?? 0) * 1.5}em)` }}>
+            <LogRows lines={drawn} start={first} look={look} linked={linked - first} renderEntry={draw} />
           </div>
         ) : (
-          blocks.map(({ key, start: from, lines }, index) => {
+          blocks.map(({ key, start: from, lines }) => {
             const end = from + lines.length;
             return (
               <LogBlock
                 key={key}
                 lines={lines}
                 start={draw || lines[0]?.line === undefined ? from : 0}
-                near={isNear(index, from, end)}
+                near={isNear(key, from, end)}
                 look={look}
                 linked={linked >= from && linked < end ? linked - from : -1}
                 renderEntry={draw}
@@ -267,10 +311,11 @@ function Panel({
       {fresh > 0 ? (
         <div className="streamator-log-jump">
           <button type="button" onClick={() => follower.current?.resume()}>
-            ↓ {words.newLines(fresh)}
+            <span>{`↓ ${words.newLines(fresh)}`}</span>
           </button>
         </div>
       ) : null}
+      <Anchor scroller={scroller} content={content} off={following || windowed} of={[shown, view, look, wrap]} />
     </div>
   );
   const status = summary ? <LogSummary logs={logs} active={active} words={words} /> : null;
@@ -319,7 +364,15 @@ const FEW = 1_000;
 /** The most rows of a window: as many as a tall screen shows, though nothing may be laid out to count them. */
 const MOST_ROWS = 120;
 
-function withMaxHeight(style: CSSProperties | undefined, maxHeight: string | number): CSSProperties {
+const NONE: ReadonlySet<PanelEntry> = new Set();
+const NO_LINES: readonly PanelEntry[] = [];
+
+function prefixOf(links: string | true): string {
+  return links === true ? "L" : links;
+}
+
+/** As a property for log.css, and as a style for a page without it. */
+function withMaxHeight(style: CSSProperties | undefined, maxHeight: string | number, framed: boolean): CSSProperties {
   const value = typeof maxHeight === "number" ? `${maxHeight}px` : maxHeight;
-  return { ...style, "--streamator-max-height": value } as CSSProperties;
+  return { maxHeight: framed ? undefined : value, ...style, "--streamator-max-height": value } as CSSProperties;
 }

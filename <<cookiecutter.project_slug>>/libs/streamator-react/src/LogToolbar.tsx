@@ -55,7 +55,7 @@ export function LogToolbar(props: LogToolbarProps): React.ReactElement {
             event.preventDefault();
           }}
         />
-        <output>{query === "" ? "" : words.matches(current, found)}</output>
+        <output translate="no">{query === "" ? "" : words.matches(current, found)}</output>
         <button type="button" aria-label={words.previous} title={words.previous} disabled={found === 0} onClick={() => onStep(-1)}>
           ↑
         </button>
@@ -73,6 +73,7 @@ export function LogToolbar(props: LogToolbarProps): React.ReactElement {
               key={level}
               type="button"
               className={`streamator-log-level streamator-log-level--${level}`}
+              translate="no"
               aria-pressed={shown}
               aria-label={`${words.level(level)} ${count}`}
               title={`${words.level(level)} ${count.toLocaleString()}`}
