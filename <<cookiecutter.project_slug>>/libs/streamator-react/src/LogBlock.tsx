@@ -47,13 +47,12 @@ export const LogBlock = memo(function LogBlock({ near, ...rows }: LogRowsProps &
  */
 function BlockText({ block, lines, look }: Pick<LogRowsProps, "lines" | "look"> & { readonly block: RefObject<HTMLElement | null> }): null {
   useEffectBeforePaint(() => {
-    const element = block.current as HTMLElement;
-    if (lines.every((entry) => shownLength(entry, look.whole) === entry.text.length)) element.textContent = linesText(lines, look);
-    else element.replaceChildren(...lines.flatMap((entry) => textNodes(entry, look)));
+    const isWhole = lines.every((entry) => shownLength(entry, look.whole) === entry.text.length);
+    block.current?.replaceChildren(...(isWhole ? [linesText(lines, look)] : lines.flatMap((entry) => textNodes(entry, look))));
   }, [block, lines, look]);
   useEffectBeforePaint(() => {
-    const element = block.current as HTMLElement;
-    return () => element.replaceChildren();
+    const element = block.current;
+    return () => element?.replaceChildren();
   }, [block]);
   return null;
 }

@@ -29,12 +29,12 @@ export function useMarks(scroller: RefObject<HTMLElement | null>, content: RefOb
   const finding = query !== "";
   useEffectBeforePaint(() => {
     if (!finding) return undefined;
-    const stop = new AbortController();
-    const options = { capture: true, passive: true, signal: stop.signal };
-    document.addEventListener("scroll", () => show.current(), options);
-    window.addEventListener("resize", () => show.current(), options);
+    const onMove = (): void => show.current();
+    document.addEventListener("scroll", onMove, true); // of all that is around the log, too
+    window.addEventListener("resize", onMove);
     return () => {
-      stop.abort();
+      document.removeEventListener("scroll", onMove, true);
+      window.removeEventListener("resize", onMove);
       marks.show([], "", null);
     };
   }, [finding, marks]);

@@ -6,7 +6,7 @@ export interface PanelEntry {
   readonly text: string;
   /** Seconds, shown as "12.3s"; a string is shown as it is. */
   readonly t?: number | string | null;
-  /** Seconds since the job began, for the time of day where `t` is a string. */
+  /** Seconds, for the time of day where `t` is a string. */
   readonly seconds?: number;
   readonly level?: string;
   /** A number that stays with the line, so that dropping old lines does not render the others anew. */
@@ -51,11 +51,10 @@ export function rowsOf(entry: PanelEntry, look: Pick<LineLook, "whole" | "ansi">
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
-/** The time of a line in words; `""` for none. `seconds` are those of a `t` that is a string. */
-export function timeText(t: PanelEntry["t"], { time, startedAt }: Pick<LineLook, "time" | "startedAt">, seconds?: number): string {
+/** The time of a line in words; `""` for none. */
+export function timeText(t: PanelEntry["t"], { time, startedAt }: Pick<LineLook, "time" | "startedAt">, seconds = t): string {
   if (time === "off") return "";
-  const since = typeof t === "number" ? t : seconds;
-  if (time === "wall" && startedAt !== null && since !== undefined) return clock.format(startedAt + since * 1000);
+  if (time === "wall" && startedAt !== null && typeof seconds === "number") return clock.format(startedAt + seconds * 1000);
   return typeof t === "number" ? `${t.toFixed(1)}s` : (t ?? "");
 }
 

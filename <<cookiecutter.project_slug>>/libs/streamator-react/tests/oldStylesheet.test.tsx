@@ -1,6 +1,6 @@
 import { act, cleanup, render, screen } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { LogPanel, type LogEntry } from "../src/index.js";
+import { LogPanel, type PanelEntry } from "../src/index.js";
 
 // The second way to migrate: the page keeps the style sheet that it had, and imports none of ours.
 const OLD = `
@@ -25,7 +25,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const entry = (line: number, text: string, level: LogEntry["level"]): LogEntry => ({ text, t: line, level, id: line, line, event: "log" });
+const entry = (line: number, text: string, level: string): PanelEntry => ({ text, t: line, level, line });
 const logs = [entry(1, "plain", "info"), entry(2, "bad", "error"), entry(3, "good", "success")];
 
 /** The texts that eyes see: not those of elements made a point. */
