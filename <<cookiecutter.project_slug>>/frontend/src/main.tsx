@@ -1,8 +1,8 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import "./app/app.css"; // before the library's: it says in which order layers count
 import "streamator-react/log.css";
 import "streamator-react/panels.css";
-import "./app/app.css";
 import { App } from "./app/App";
 import { Boundary } from "./app/Boundary";
 import { applyStoredTheme } from "./app/theme";

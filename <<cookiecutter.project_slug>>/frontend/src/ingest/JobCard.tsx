@@ -1,4 +1,4 @@
-import { memo, useEffect, useId, useRef, useState } from "react";
+import { memo, useCallback, useEffect, useId, useRef, useState } from "react";
 import { LogPanel, ProgressPanel, makeFormatEvent, useLogStream } from "streamator-react";
 import type { JobState as PanelState, StreamMode } from "streamator-react";
 import { announce } from "../app/announce";
@@ -7,7 +7,7 @@ import { CancelButton } from "../app/CancelButton";
 import { useConfig } from "../app/config";
 import { formatCount, formatDuration, formatWhen } from "../app/format";
 import { Icon } from "../app/icons";
-import { href } from "../app/router";
+import { href, useQuery } from "../app/router";
 import { useBackAtOnce } from "../app/useBackAtOnce";
 import { cancelJob, streamUrl } from "./api";
 import type { Job, Source } from "./api";
@@ -72,6 +72,9 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
   }, [early, reconnect]);
 
   useAnnouncedOutcome(job, state);
+
+  const line = Number(useQuery("line"));
+  const lineLink = useCallback((number: number) => href("/jobs/:id", { id: job.job_id }, { line: String(number) }), [job.job_id]);
 
   // The log says it too, in its place; here it stands for a closed log, and for one that never got that far.
   const reason = !open || (ended && state.note === null && stream.counts.error === 0) ? state.reason : null;
@@ -153,6 +156,8 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
                   waitingText={waitingText(stream.status, stream.polled)}
                   maxHeight="100%"
                   toolbar={whole}
+                  lineLinks={whole && lineLink}
+                  linkedLine={whole && line > 0 ? line : null}
                   connection={whole ? stream : undefined}
                   startedAt={Date.parse(job.created_at)}
                   fileName={`${name}.log`}

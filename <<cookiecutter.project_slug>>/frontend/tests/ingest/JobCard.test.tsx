@@ -120,6 +120,22 @@ describe("an open card", () => {
     expect(server.requests).toContain("GET /api/log/a1/stream");
   });
 
+  it("on a page of its own numbers its lines, with links that lead to them and can be shared", async () => {
+    location.hash = "#/jobs/a1?line=2";
+    server.log({ event: "log", message: "First", level: "info", t: 0.1 });
+    server.log({ event: "log", message: "Second", level: "info", t: 0.2 });
+    show({ onToggle: undefined });
+    await screen.findByText("Second");
+    expect(screen.getByRole("link", { name: "Link to line 1" }).getAttribute("href")).toBe("#/jobs/a1?line=1");
+    expect(document.querySelector(".streamator-log-entry--linked")?.textContent).toContain("Second");
+    act(() => {
+      location.hash = "#/jobs/a1?line=1";
+      globalThis.dispatchEvent(new HashChangeEvent("hashchange"));
+    });
+    expect(document.querySelector(".streamator-log-entry--linked")?.textContent).toContain("First");
+    location.hash = "";
+  });
+
   it("polls when the user prefers it", async () => {
     server.log({ event: "log", message: "First", level: "info", t: 0.1 });
     show({ delivery: "poll" });

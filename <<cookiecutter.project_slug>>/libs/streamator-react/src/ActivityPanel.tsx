@@ -3,6 +3,7 @@
 import * as React from "react";
 import { useMemo, type CSSProperties, type ReactNode } from "react";
 import type { Activity } from "./activity.js";
+import { boxed, guard } from "./guard.js";
 import { percentOf } from "./jobEvents.js";
 import { durationText, useNow } from "./useNow.js";
 
@@ -59,7 +60,7 @@ export function ActivityPanel<Item extends Activity = Activity>({
   const words = useMemo(() => ({ ...WORDS, ...ownWords }), [ownWords]);
   const now = useNow(activities.length > 0);
   return (
-    <ul className={`streamator-panel streamator-activity${className ? ` ${className}` : ""}`} style={style} aria-label={label}>
+    <ul ref={guard} className={`streamator-panel streamator-activity${className ? ` ${className}` : ""}`} style={style} aria-label={label}>
       {activities.length === 0 ? <li className="streamator-activity-empty">{words.empty}</li> : null}
       {activities.map((activity) => {
         const { id, name, status, message, progress, updatedAt, source } = activity;
@@ -68,8 +69,8 @@ export function ActivityPanel<Item extends Activity = Activity>({
         const stale = age !== null && age > staleSeconds && !resting.includes(status);
         const percent = percentOf(progress);
         return (
-          <li key={id} className={`streamator-lane${COLOURS.has(status) ? ` streamator-lane--${status}` : ""}${stale ? " streamator-lane--stale" : ""}`}>
-            <div className="streamator-lane-head">
+          <li key={id} ref={guard} className={`streamator-lane${COLOURS.has(status) ? ` streamator-lane--${status}` : ""}${stale ? " streamator-lane--stale" : ""}`}>
+            <div ref={guard} className="streamator-lane-head">
               <span className="streamator-lane-name">{name}</span>
               <span className="streamator-lane-status">{words.status(status)}</span>
               {source ? <span className="streamator-lane-source">{source}</span> : null}
@@ -87,7 +88,7 @@ export function ActivityPanel<Item extends Activity = Activity>({
                 <div style={{ inlineSize: `${percent}%` }} />
               </div>
             )}
-            {renderDetails?.(activity)}
+            {boxed(renderDetails?.(activity))}
           </li>
         );
       })}

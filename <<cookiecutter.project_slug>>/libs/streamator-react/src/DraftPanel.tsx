@@ -3,6 +3,7 @@
 import * as React from "react";
 import { useMemo, useRef, useState, type CSSProperties, type ReactNode } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
+import { guard } from "./guard.js";
 import { TextActions } from "./TextActions.js";
 import { useFollowing } from "./useFollowing.js";
 
@@ -84,10 +85,14 @@ function Panel({
   useEffectBeforePaint(() => {
     follower.stick();
   }, [follower, text]);
+  useEffectBeforePaint(() => {
+    guard(scroller.current);
+    guard(content.current);
+  }, []);
 
   const limit = maxHeight === undefined ? undefined : typeof maxHeight === "number" ? `${maxHeight}px` : maxHeight;
   return (
-    <div className={`streamator-panel streamator-draft${className ? ` ${className}` : ""}`} style={limit === undefined ? style : ({ ...style, "--streamator-max-height": limit } as CSSProperties)}>
+    <div ref={guard} className={`streamator-panel streamator-draft${className ? ` ${className}` : ""}`} style={limit === undefined ? style : ({ ...style, "--streamator-max-height": limit } as CSSProperties)}>
       {title !== undefined || toolbar ? (
         <div className="streamator-draft-head">
           <div className="streamator-draft-title">{title}</div>
@@ -113,7 +118,7 @@ function Panel({
         {active && autoScroll && !following ? (
           <div className="streamator-draft-jump">
             <button type="button" onClick={() => follower.resume()}>
-              ↓ {words.follow}
+              <span>{`↓ ${words.follow}`}</span>
             </button>
           </div>
         ) : null}

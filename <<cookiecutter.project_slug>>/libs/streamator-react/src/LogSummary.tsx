@@ -1,5 +1,6 @@
 import * as React from "react";
 import { useEffect, useRef, useState } from "react";
+import { HIDDEN } from "./hidden.js";
 import { countLevels } from "./levels.js";
 import type { PanelEntry } from "./line.js";
 import type { LogWords } from "./words.js";
@@ -37,7 +38,7 @@ export function LogSummary({ logs, active, words }: { readonly logs: readonly Pa
 
   return (
     // oxlint-disable-next-line jsx-a11y/prefer-tag-over-role -- an output is the result of a form
-    <div role="status" className="streamator-log-summary">
+    <div role="status" className="streamator-log-summary" style={HIDDEN}>
       {text}
     </div>
   );

@@ -1,7 +1,6 @@
 import * as React from "react";
 import { useEffect, useMemo, useRef, useState, type RefObject } from "react";
-import { useEffectBeforePaint } from "./beforePaint.js";
-import { highlight } from "./highlight.js";
+import { useMarks } from "./highlight.js";
 import { makeLevelCounter } from "./levels.js";
 import { linesText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
 import { Finder, step } from "./search.js";
@@ -33,8 +32,6 @@ export interface LogToolbarProps {
   readonly goTo: (index: number) => void;
   /** The element of a line; null where it has none just now. */
   readonly elementOf: (index: number) => Element | null;
-  /** Changes with the rows that are drawn. */
-  readonly drawn: unknown;
   /** What scrolls and has the focus, and what the rows stand in. */
   readonly scroller: RefObject<HTMLElement | null>;
   readonly content: RefObject<HTMLElement | null>;
@@ -43,7 +40,7 @@ export interface LogToolbarProps {
 
 /** What can be done with a log: find, filter, choose what is shown, take it along. */
 export function LogToolbar(props: LogToolbarProps): React.ReactElement {
-  const { words, logs, shown, look, wrap, choice, onChoice, current, goTo, elementOf, drawn, scroller, content, fileName } = props;
+  const { words, logs, shown, look, wrap, choice, onChoice, current, goTo, elementOf, scroller, content, fileName } = props;
   const field = useRef<HTMLInputElement>(null);
 
   const [finder] = useState(() => new Finder());
@@ -74,11 +71,7 @@ export function LogToolbar(props: LogToolbarProps): React.ReactElement {
     return () => log?.removeEventListener("keydown", onKeyDown);
   });
 
-  // Marks what was found in the rows that are drawn.
-  useEffectBeforePaint(
-    () => (query === "" || !content.current ? undefined : highlight(content.current, query, current === -1 ? null : elementOf(current))),
-    [query, current, drawn, content],
-  );
+  useMarks(scroller, content, query, () => (current === -1 ? null : elementOf(current)));
 
   return (
     <div className="streamator-log-toolbar">
@@ -97,7 +90,7 @@ export function LogToolbar(props: LogToolbarProps): React.ReactElement {
             event.preventDefault();
           }}
         />
-        <output>{query === "" ? "" : words.matches(matches.indexOf(current) + 1, matches.length)}</output>
+        <output translate="no">{query === "" ? "" : words.matches(matches.indexOf(current) + 1, matches.length)}</output>
         <button type="button" aria-label={words.previous} title={words.previous} disabled={matches.length === 0} onClick={() => stepBy(-1)}>
           ↑
         </button>

@@ -23,7 +23,8 @@ export class Finder {
     const pattern = patternOf(query);
     const grown = query === this.#query ? growth(before, logs) : null;
     const { gone, kept } = grown ?? { gone: 0, kept: 0 };
-    const matches = grown ? this.#matches.filter((index) => index >= gone).map((index) => index - gone) : [];
+    const still = grown ? this.#matches : [];
+    const matches = gone === 0 ? still.slice() : still.filter((index) => index >= gone).map((index) => index - gone);
     if (pattern) {
       for (let index = kept; index < logs.length; index += 1) {
         pattern.lastIndex = 0;

@@ -8,9 +8,9 @@ const HASH: Source<string> = {
   },
 };
 
-/** The number of the line that the page's address names, as in `#L123` where `links` is "L"; null for none. */
-export function useNamedLine(links: string | null): number | null {
+/** The number of the line that the page's address names, as in `#L123` where `prefix` is "L"; null for none. */
+export function useNamedLine(prefix: string | null): number | null {
   const hash = useSnapshot(HASH, "");
-  const number = links !== null && hash.startsWith(`#${links}`) ? hash.slice(links.length + 1) : "";
+  const number = prefix !== null && hash.startsWith(`#${prefix}`) ? hash.slice(prefix.length + 1) : "";
   return /^[0-9]{1,9}$/.test(number) ? Number(number) : null;
 }

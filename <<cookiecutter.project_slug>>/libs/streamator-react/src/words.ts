@@ -26,6 +26,8 @@ export interface LogWords {
   notCopied: string;
   download: string;
   line: (line: number) => string;
+  /** Shows the rest of a line that is too long to be shown whole at first. */
+  whole: (characters: number) => string;
   /** What a screen reader is told from time to time, errors first. */
   summary: (counts: LevelCounts, lines: number) => string;
   connecting: string;
@@ -62,6 +64,7 @@ export const WORDS: LogWords = {
   notCopied: "Not copied",
   download: "Download",
   line: (line) => `Link to line ${line}`,
+  whole: (characters) => `Show all ${number(characters)} characters`,
   summary: ({ error = 0, warning = 0 }, lines) =>
     [error && plural(error, "error"), warning && plural(warning, "warning"), plural(lines, "line")].filter(Boolean).join(", "),
   connecting: "Connecting…",

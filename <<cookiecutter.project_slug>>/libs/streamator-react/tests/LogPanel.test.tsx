@@ -1,4 +1,6 @@
 import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { ReactNode } from "react";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { LogPanel, type LogEntry, type LogLevel } from "../src/index.js";
@@ -33,13 +35,13 @@ describe("LogPanel", () => {
   it("shows time and text, and names the level in the classes", () => {
     render(<LogPanel logs={[entry(123, "plain"), entry(124, "good", "success"), entry(125, "hm", "warning"), entry(126, "bad", "error")]} active={false} />);
     expect(rows().map(({ className }) => className)).toEqual([
-      "streamator-log-entry log-entry--info",
-      "streamator-log-entry streamator-log-entry--success log-entry--success",
-      "streamator-log-entry streamator-log-entry--warning log-entry--warning",
-      "streamator-log-entry streamator-log-entry--error log-entry--error",
+      "streamator-log-entry log-entry log-entry--info",
+      "streamator-log-entry streamator-log-entry--success log-entry log-entry--success",
+      "streamator-log-entry streamator-log-entry--warning log-entry log-entry--warning",
+      "streamator-log-entry streamator-log-entry--error log-entry log-entry--error",
     ]);
     expect(rows()[0]?.querySelector(".streamator-log-time")?.textContent).toBe("12.3s");
-    expect(rows()[0]?.textContent).toBe("12.3splain");
+    expect(rows()[0]?.textContent).toBe("12.3s plain");
   });
 
   it("takes className, style and maxHeight", () => {
@@ -78,7 +80,7 @@ describe("LogPanel", () => {
 
   it("takes entries of your own, without times or levels", () => {
     render(<LogPanel logs={[{ text: "mine" }, { text: "yours", t: "12:03" }]} active={false} />);
-    expect(rows().map(({ textContent }) => textContent)).toEqual(["mine", "12:03yours"]);
+    expect(rows().map(({ textContent }) => textContent)).toEqual(["mine", "12:03 yours"]);
   });
 
   it("renders each row once while the log grows line by line", () => {
@@ -96,14 +98,39 @@ describe("LogPanel", () => {
     const before = rows().find(({ textContent }) => textContent?.endsWith("line 700"));
     rerender(<LogPanel logs={all.slice(250, 1000)} active />);
     expect(rows()).toHaveLength(750);
-    expect(rows()[0]?.textContent).toBe("25.1sline 251");
+    expect(rows()[0]?.textContent).toBe("25.1s line 251");
     expect(rows().find(({ textContent }) => textContent?.endsWith("line 700"))).toBe(before);
   });
 
   it("shows a log that was replaced by another", () => {
     const { rerender } = render(<LogPanel logs={entries(300)} active />);
     rerender(<LogPanel logs={[entry(1, "other"), entry(2, "log")]} active />);
-    expect(rows().map(({ textContent }) => textContent)).toEqual(["0.1sother", "0.2slog"]);
+    expect(rows().map(({ textContent }) => textContent)).toEqual(["0.1s other", "0.2s log"]);
+  });
+
+  it("a line without a text and without a time is a line all the same", () => {
+    render(<LogPanel logs={[entry(1, ""), entry(2, "\u001b[0m")]} active ansi time="off" />);
+    for (const row of rows()) expect(row.querySelector(".streamator-log-text > br")).not.toBeNull();
+  });
+
+  it("rows are not items of a flex box, which are copied as a line each, and a blank is between time and text", () => {
+    const css = readFileSync(join(import.meta.dirname, "../src/log.css"), "utf8");
+    expect(css).toMatch(/\.streamator-log-entry \{\s+display: block;/);
+    expect(css).toMatch(/\.streamator-log-text \{\s+display: inline-block;/);
+    render(<LogPanel logs={entries(1)} active />);
+    expect(rows()[0]?.textContent).toBe("0.1s line 1");
+  });
+
+  it("goes on listening when tools are put around it", () => {
+    const { rerender } = render(<LogPanel logs={entries(10)} active />);
+    rerender(<LogPanel logs={entries(10)} active toolbar />);
+    const panel = screen.getByRole("log");
+    Object.defineProperties(panel, { clientHeight: { value: 100 }, scrollHeight: { get: () => rows().length * 20 } });
+    rerender(<LogPanel logs={entries(20)} active toolbar />);
+    expect(panel.scrollTop).toBe(400);
+    fireEvent.wheel(panel, { deltaY: -30 });
+    rerender(<LogPanel logs={entries(30)} active toolbar />);
+    expect(panel.scrollTop).toBe(400);
   });
 
   it("takes 10,000 lines", () => {
