@@ -9,6 +9,7 @@ import {
   type KeyboardEvent,
   type ReactNode,
 } from "react";
+import { makeTerminal } from "./ansi.js";
 import { useEffectBeforePaint } from "./beforePaint.js";
 import { ALL, lineHeightOf, makeCutter, viewOf, windowOf } from "./blocks.js";
 import { ConnectionLine } from "./ConnectionLine.js";
@@ -59,7 +60,7 @@ export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
   startedAt?: Date | number | null;
   /** Whether long lines wrap at first. Default true; rows of a window do not. */
   wrap?: boolean;
-  /** Show ANSI colour codes as colours. Default false: a text is shown as it is. */
+  /** Show each line as a terminal would: colours, progress bars in their last state. Default false: a text is shown as it is. */
   ansi?: boolean;
   /** Number the lines and link them: `#L123` leads to line 123. A string is used in place of "L". Default false. */
   lineLinks?: boolean | string;
@@ -119,7 +120,9 @@ function Panel({
   const wrap = !windowed && (chosenWrap ?? initialWrap);
   const links = lineLinks === true ? "L" : lineLinks || null;
   const linkTitle = words.line;
-  const look = useMemo<LineLook>(() => ({ time, startedAt, ansi, links, linkTitle }), [time, startedAt, ansi, links, linkTitle]);
+  const [terminal] = useState(makeTerminal);
+  const ansiView = useMemo(() => (ansi ? terminal(logs) : null), [ansi, terminal, logs]);
+  const look = useMemo<LineLook>(() => ({ time, startedAt, ansi: ansiView, links, linkTitle }), [time, startedAt, ansiView, links, linkTitle]);
 
   const [hidden, setHidden] = useState<readonly string[]>([]);
   const shown = useMemo(() => (hidden.length === 0 ? logs : logs.filter(({ level = "info" }) => !hidden.includes(level))), [logs, hidden]);
@@ -128,7 +131,7 @@ function Panel({
 
   const [finder] = useState(() => new Finder());
   const [query, setQuery] = useState("");
-  const matches = useMemo(() => finder.find(shown, query), [finder, shown, query]);
+  const matches = useMemo(() => finder.find(shown, query, ansiView), [finder, shown, query, ansiView]);
 
   const [cut] = useState(makeCutter);
   const blocks = useMemo(() => (windowed ? [] : cut(shown)), [cut, windowed, shown]);

@@ -1,6 +1,5 @@
 import * as React from "react";
-import { memo, type ReactNode } from "react";
-import { parseAnsi } from "./ansi.js";
+import { memo } from "react";
 import { timeText, type LineLook, type PanelEntry } from "./line.js";
 
 export interface LogRowProps {
@@ -24,22 +23,10 @@ export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRow
         </a>
       )}
       {look.time === "off" ? null : <span className="streamator-log-time">{time}</span>}
-      <span className="streamator-log-text">{look.ansi && text.includes("\u001b") ? coloured(text) : text}</span>
+      <span className="streamator-log-text">{look.ansi ? look.ansi.show(entry) : text}</span>
     </div>
   );
 });
-
-function coloured(text: string): ReactNode[] {
-  return parseAnsi(text).map(({ text: piece, className, color, background }, index) =>
-    className || color || background ? (
-      <span key={index} className={className || undefined} style={color || background ? { color, background } : undefined}>
-        {piece}
-      </span>
-    ) : (
-      piece
-    ),
-  );
-}
 
 function rowClass(level: string, linked: boolean): string {
   const modifier = level === "info" ? "" : ` streamator-log-entry--${level}`;

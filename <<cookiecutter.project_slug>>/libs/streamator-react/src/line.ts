@@ -1,4 +1,4 @@
-import { stripAnsi } from "./ansi.js";
+import type { ReactNode } from "react";
 
 /** The least that a line needs to be shown. `useLogStream`'s entries have it, and so may your own. */
 export interface PanelEntry {
@@ -13,12 +13,19 @@ export interface PanelEntry {
 /** Seconds since the job began, the time of day, or no time at all. */
 export type LogTime = "elapsed" | "wall" | "off";
 
+/** Lines as a terminal shows them, and the same as text. */
+export interface AnsiView {
+  readonly show: (entry: PanelEntry) => ReactNode;
+  readonly text: (entry: PanelEntry) => string;
+}
+
 /** How lines are shown. One object for all rows, the same as long as nothing of it changes. */
 export interface LineLook {
   readonly time: LogTime;
   /** When the job began, in milliseconds since 1970; without it there is no wall time. */
   readonly startedAt: number | null;
-  readonly ansi: boolean;
+  /** Shows lines as a terminal would; null: a text is shown as it is. */
+  readonly ansi: AnsiView | null;
   /** What line links begin with, `"L"` for `#L123`; null for no links. */
   readonly links: string | null;
   readonly linkTitle: (line: number) => string;
@@ -37,7 +44,7 @@ export function timeText(t: PanelEntry["t"], { time, startedAt }: Pick<LineLook,
 export function lineText(entry: PanelEntry, look: Pick<LineLook, "time" | "startedAt" | "ansi">, level = false): string {
   const time = timeText(entry.t, look);
   const tag = level && entry.level && entry.level !== "info" ? `[${entry.level}] ` : "";
-  return `${time && `${time} `}${tag}${look.ansi ? stripAnsi(entry.text) : entry.text}`;
+  return `${time && `${time} `}${tag}${look.ansi ? look.ansi.text(entry) : entry.text}`;
 }
 
 /** Lines as one text, each with its line end. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { makeTerminal } from "../src/ansi.js";
 import { linesText, lineText, selectedText, timeText } from "../src/line.js";
 
-const look = { time: "elapsed", startedAt: null, ansi: false } as const;
+const look = { time: "elapsed", startedAt: null, ansi: null } as const;
 
 describe("the time of a line", () => {
   it("is seconds since the job began, or as it is given", () => {
@@ -28,7 +29,7 @@ describe("lines as text", () => {
   });
 
   it("are without colour codes where those are shown as colours", () => {
-    expect(lineText({ text: "\u001b[31mred\u001b[0m" }, { ...look, ansi: true })).toBe("red");
+    expect(lineText({ text: "\u001b[31mred\u001b[0m" }, { ...look, ansi: makeTerminal()([]) })).toBe("red");
     expect(lineText({ text: "\u001b[31mred" }, look)).toBe("\u001b[31mred");
   });
 
