@@ -152,6 +152,7 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
                   active={stream.active}
                   waitingText={waitingText(stream.status, lane)}
                   maxHeight="100%"
+                  ansi
                   toolbar={whole}
                   connection={whole ? stream : undefined}
                   startedAt={Date.parse(job.created_at)}
