@@ -80,7 +80,7 @@ function Log({ job, running }: Pick<RowProps, "job" | "running">) {
   if (status === "failed") return <p className="note row__log">The log of this job is gone.</p>;
   return (
     <div className="row__log">
-      <LogPanel logs={logs} active={active} maxHeight="16rem" aria-label={`Log of ${job.source}`} />
+      <LogPanel logs={logs} active={active} ansi maxHeight="16rem" aria-label={`Log of ${job.source}`} />
     </div>
   );
 }

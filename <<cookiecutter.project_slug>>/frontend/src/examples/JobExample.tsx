@@ -34,7 +34,7 @@ export function JobExample() {
       </div>
       <ProgressPanel {...job.progress} state={job.state} startedAt={job.startedAt} endedAt={job.endedAt} />
       {job.draft !== "" && <DraftPanel text={job.draft} active={active} title="Draft" />}
-      <LogPanel logs={job.stream.logs} active={job.stream.active} connection={job.state === "idle" ? undefined : job.stream} />
+      <LogPanel logs={job.stream.logs} active={job.stream.active} ansi connection={job.state === "idle" ? undefined : job.stream} />
       {trouble !== null && <p className="note note--bad">{trouble}</p>}
     </>
   );

@@ -155,6 +155,7 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
                   active={stream.active}
                   waitingText={waitingText(stream.status, stream.polled)}
                   maxHeight="100%"
+                  ansi
                   toolbar={whole}
                   lineLinks={whole && lineLink}
                   linkedLine={whole && line > 0 ? line : null}

@@ -225,6 +225,15 @@ describe("an open card", () => {
     expect(document.querySelector("img")).toBeNull();
   });
 
+  it("shows terminal output as a terminal does, on a card and on a page of its own", async () => {
+    server.log({ event: "log", message: "\r10%\r\u001b[33mWARN\u001b[0m disk", level: "info", t: 0.1 });
+    for (const onToggle of [ignore, undefined]) {
+      show({ onToggle });
+      expect((await screen.findByText("WARN")).parentElement?.textContent).toBe("WARN disk");
+      cleanup();
+    }
+  });
+
   it("is being cancelled from the request on until the job has ended", async () => {
     show();
     await screen.findByText("Live");

@@ -19,7 +19,7 @@ import { countAfter, lineOf, placeOf, rowsOf, selectedText, type LineLook, type 
 import { LogBlock, LogRows, type RenderEntry } from "./LogBlock.js";
 import { LogSummary } from "./LogSummary.js";
 import type { LogChoice } from "./LogToolbar.js";
-import { toolbarPart, usePart } from "./parts.js";
+import { ansiPart, toolbarPart, usePart } from "./parts.js";
 import type { LogEntry } from "./types.js";
 import { useFollowing } from "./useFollowing.js";
 import { useNamedLine } from "./useNamedLine.js";
@@ -65,7 +65,7 @@ export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
   startedAt?: Date | number | null;
   /** Whether long lines wrap at first. Default true; rows of a window do not. */
   wrap?: boolean;
-  /** Show ANSI colour codes as colours. Default false: a text is shown as it is. */
+  /** Show each line as a terminal would: colours, progress bars in their last state. Default false: a text is shown as it is. */
   ansi?: boolean;
   /**
    * Number the lines and link them: `#L123` leads to line 123. A string is used in place of "L". A function gives the address
@@ -125,6 +125,9 @@ function Panel({
   const windowed = renderer === "window";
 
   const tools = usePart(toolbarPart, toolbar);
+  const makeTerminal = usePart(ansiPart, ansi);
+  const terminal = useMemo(() => makeTerminal?.() ?? null, [makeTerminal]);
+  const ansiView = useMemo(() => terminal?.(logs) ?? null, [terminal, logs]);
 
   const [choice, setChoice] = useState<LogChoice>(AS_GIVEN);
   const time = choice.time ?? initialTime;
@@ -138,8 +141,8 @@ function Panel({
   }, []);
   const look = useMemo<LineLook>(() => {
     const links = typeof lineLinks === "string" || lineLinks === true ? (line: number) => `#${prefixOf(lineLinks)}${line}` : lineLinks || null;
-    return { time, startedAt, ansi, links, whole, showWhole, words };
-  }, [time, startedAt, ansi, lineLinks, whole, showWhole, words]);
+    return { time, startedAt, ansi: ansiView, links, whole, showWhole, words };
+  }, [time, startedAt, ansiView, lineLinks, whole, showWhole, words]);
 
   const { hidden } = choice;
   const shown = useMemo(() => (hidden.length === 0 ? logs : logs.filter(({ level = "info" }) => !hidden.includes(level))), [logs, hidden]);
@@ -147,7 +150,7 @@ function Panel({
   const [cut] = useState(makeCutter);
   const blocks = useMemo(() => (windowed ? [] : cut(shown)), [cut, windowed, shown]);
   const [stacked] = useState(makeStacker);
-  const rowsOfEntry = useMemo(() => (renderEntry ? () => 1 : (entry: PanelEntry) => rowsOf(entry, { whole, ansi })), [renderEntry, whole, ansi]);
+  const rowsOfEntry = useMemo(() => (renderEntry ? () => 1 : (entry: PanelEntry) => rowsOf(entry, { whole, ansi: ansiView })), [renderEntry, whole, ansiView]);
   const stack = useMemo(() => (windowed ? stacked(shown, rowsOfEntry) : null), [windowed, stacked, shown, rowsOfEntry]);
   const lastLine = lineOf(shown, shown.length - 1);
 

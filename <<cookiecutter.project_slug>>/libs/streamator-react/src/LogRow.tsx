@@ -1,6 +1,5 @@
 import * as React from "react";
 import { memo, type CSSProperties, type ReactNode } from "react";
-import { parseAnsi } from "./ansi.js";
 import { plainText, shownLength, timeText, type LineLook, type PanelEntry } from "./line.js";
 
 export interface LogRowProps {
@@ -41,7 +40,7 @@ export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRow
         </span>
       )}
       {time === "" ? null : " "}
-      <span className="streamator-log-text">{end < text.length ? <Cut text={text} end={end} look={look} /> : textNode(text, look)}</span>
+      <span className="streamator-log-text">{end < text.length ? <Cut entry={entry} end={end} look={look} /> : textNode(entry, text, look)}</span>
       {end < text.length ? (
         <button type="button" className="streamator-log-whole" tabIndex={-1} onClick={() => look.showWhole(entry)}>
           {look.words.whole(text.length)}
@@ -52,27 +51,18 @@ export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRow
 });
 
 /** A long text: its beginning, and the rest, which is not laid out but there for a selection. */
-function Cut({ text, end, look }: { readonly text: string; readonly end: number; readonly look: LineLook }): React.ReactElement {
+function Cut({ entry, end, look }: { readonly entry: PanelEntry; readonly end: number; readonly look: LineLook }): React.ReactElement {
   return (
     <>
-      <span>{textNode(text.slice(0, end), look)}</span>
-      <span hidden>{plainText(text.slice(end), look)}</span>
+      <span>{textNode(entry, entry.text.slice(0, end), look)}</span>
+      <span hidden>{plainText(entry.text.slice(end), look)}</span>
     </>
   );
 }
 
 /** Never without a line of its own, be it empty. */
-function textNode(text: string, { ansi }: LineLook): ReactNode {
-  const shown = ansi && text.includes("\u001b") ? coloured(text) : text;
-  return shown.length === 0 ? <br /> : shown;
-}
-
-function coloured(text: string): ReactNode[] {
-  return parseAnsi(text).map(({ text: piece, className, color, background }, index) => (
-    <span key={index} className={className || undefined} style={color || background ? { color, background } : undefined}>
-      {piece}
-    </span>
-  ));
+function textNode(entry: PanelEntry, text: string, { ansi }: LineLook): ReactNode {
+  return text === "" ? <br /> : ansi ? ansi.show(entry, text) : text;
 }
 
 /** Columns of a terminal, about. */

@@ -45,7 +45,7 @@ export function LogToolbar(props: LogToolbarProps): React.ReactElement {
 
   const [finder] = useState(() => new Finder());
   const [query, setQuery] = useState("");
-  const matches = useMemo(() => finder.find(shown, query), [finder, shown, query]);
+  const matches = useMemo(() => finder.find(shown, query, look.ansi), [finder, shown, query, look.ansi]);
   const stepBy = (by: 1 | -1): void => goTo(step(matches, current === -1 && by === -1 ? shown.length : current, by));
 
   const [count] = useState(makeLevelCounter);

@@ -1,4 +1,4 @@
-import { stripAnsi } from "./ansi.js";
+import type { ReactNode } from "react";
 import type { LogWords } from "./words.js";
 
 /** The least that a line needs to be shown. `useLogStream`'s entries have it, and so may your own. */
@@ -16,12 +16,20 @@ export interface PanelEntry {
 /** Seconds since the job began, the time of day, or no time at all. */
 export type LogTime = "elapsed" | "wall" | "off";
 
+/** Lines as a terminal shows them, and the same as text. */
+export interface AnsiView {
+  /** `text` is the entry's, or the beginning of it. */
+  readonly show: (entry: PanelEntry, text: string) => ReactNode;
+  readonly text: (text: string) => string;
+}
+
 /** How lines are shown. One object for all rows, the same as long as nothing of it changes. */
 export interface LineLook {
   readonly time: LogTime;
   /** When the job began, in milliseconds since 1970; null: there is no wall time; NaN: there will be one, as wide as `--:--:--`. */
   readonly startedAt: number | null;
-  readonly ansi: boolean;
+  /** Shows lines as a terminal would; null: a text is shown as it is. */
+  readonly ansi: AnsiView | null;
   /** The address of a line; null for no links. */
   readonly links: ((line: number) => string) | null;
   /** The lines that are shown whole, however long they are, and how one becomes so. */
@@ -60,9 +68,9 @@ export function timeText(t: PanelEntry["t"], { time, startedAt }: Pick<LineLook,
   return typeof t === "number" ? `${t.toFixed(1)}s` : (t ?? "");
 }
 
-/** A text without its colour codes, where those are shown as colours. */
+/** A text as it is shown. */
 export function plainText(text: string, { ansi }: Pick<LineLook, "ansi">): string {
-  return ansi ? stripAnsi(text) : text;
+  return ansi ? ansi.text(text) : text;
 }
 
 /** A line as plain text: `12.3s [error] message`. */

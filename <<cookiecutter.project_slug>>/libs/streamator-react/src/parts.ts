@@ -1,4 +1,5 @@
 import { useEffect } from "react";
+import type { makeTerminal } from "./ansi.js";
 import type { LogToolbar } from "./LogToolbar.js";
 import { report } from "./store.js";
 import { useSnapshot, type Source } from "./useSnapshot.js";
@@ -53,3 +54,4 @@ export function usePart<Value>(part: Part<Value>, wanted: boolean): Value | null
 }
 
 export const toolbarPart = /* @__PURE__ */ makePart<{ readonly Toolbar: typeof LogToolbar }>(() => import("./toolbar.js"));
+export const ansiPart = /* @__PURE__ */ makePart<typeof makeTerminal>(() => import("./ansi.js"));

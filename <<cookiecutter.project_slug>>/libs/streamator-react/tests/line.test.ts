@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { makeTerminal } from "../src/ansi.js";
 import { linesText, lineText, rowsOf, selectedText, shownLength, timeText } from "../src/line.js";
 
-const look = { time: "elapsed", startedAt: null, ansi: false } as const;
+const look = { time: "elapsed", startedAt: null, ansi: null } as const;
 
 describe("the time of a line", () => {
   it("is seconds since the job began, or as it is given", () => {
@@ -38,7 +39,7 @@ describe("lines as text", () => {
   });
 
   it("are without colour codes where those are shown as colours", () => {
-    expect(lineText({ text: "\u001b[31mred\u001b[0m" }, { ...look, ansi: true })).toBe("red");
+    expect(lineText({ text: "\u001b[31mred\u001b[0m" }, { ...look, ansi: makeTerminal()([]) })).toBe("red");
     expect(lineText({ text: "\u001b[31mred" }, look)).toBe("\u001b[31mred");
   });
 
@@ -52,7 +53,7 @@ describe("lines as text", () => {
 });
 
 describe("a line that is too long to be laid out at once", () => {
-  const none = { whole: new Set<never>(), ansi: false };
+  const none = { whole: new Set<never>(), ansi: null };
   const shown = (text: string): number => shownLength({ text }, none.whole);
 
   it("is cut at 10,000 characters, and not within one, nor within an escape sequence", () => {

@@ -352,7 +352,7 @@ describe("ANSI colours", () => {
   it("are classes on spans, and never markup", () => {
     show({ ansi: true, logs: [entry(1, "\u001b[31m<img src=x onerror=alert(1)>\u001b[0m ok")] });
     expect(texts()).toEqual(["<img src=x onerror=alert(1)> ok"]);
-    expect(document.querySelector(".streamator-fg-1")?.textContent).toBe("<img src=x onerror=alert(1)>");
+    expect(document.querySelector(".streamator-ansi")?.textContent).toBe("<img src=x onerror=alert(1)>");
     expect(document.querySelector("img")).toBeNull();
   });
 });
