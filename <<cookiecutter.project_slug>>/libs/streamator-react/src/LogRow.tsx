@@ -62,7 +62,8 @@ function Cut({ entry, end, look }: { readonly entry: PanelEntry; readonly end: n
 
 /** Never without a line of its own, be it empty. */
 function textNode(entry: PanelEntry, text: string, { ansi }: LineLook): ReactNode {
-  return text === "" ? <br /> : ansi ? ansi.show(entry, text) : text;
+  const shown = ansi ? ansi.show(entry, text) : text;
+  return shown.length === 0 ? <br /> : shown;
 }
 
 /** Columns of a terminal, about. */

@@ -108,6 +108,7 @@ export function LogToolbar(props: LogToolbarProps): React.ReactElement {
               key={level}
               type="button"
               className={`streamator-log-level streamator-log-level--${level}`}
+              translate="no"
               aria-pressed={pressed}
               onClick={() => onChoice({ ...choice, hidden: pressed ? [...hidden, level] : hidden.filter((other) => other !== level) })}
             >

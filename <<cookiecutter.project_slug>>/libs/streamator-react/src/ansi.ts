@@ -1,5 +1,5 @@
 import * as React from "react";
-import type { CSSProperties, ReactNode } from "react";
+import type { CSSProperties, ReactElement } from "react";
 import { growth } from "./growth.js";
 import type { AnsiView, PanelEntry } from "./line.js";
 import { ansiPart } from "./parts.js";
@@ -57,7 +57,7 @@ export function makeTerminal(): (logs: readonly PanelEntry[]) => AnsiView {
   };
 }
 
-function show(text: string, pen: Pen): ReactNode {
+function show(text: string, pen: Pen): string | ReactElement[] {
   if (pen === PLAIN && !CONTROL.test(text)) return text;
   return parseAnsi(text, pen).map(({ text: piece, className, style }, key) =>
     React.createElement("span", { key, className: className || undefined, style }, piece),

@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import type { ReactElement } from "react";
 import type { LogWords } from "./words.js";
 
 /** The least that a line needs to be shown. `useLogStream`'s entries have it, and so may your own. */
@@ -19,7 +19,7 @@ export type LogTime = "elapsed" | "wall" | "off";
 /** Lines as a terminal shows them, and the same as text. */
 export interface AnsiView {
   /** `text` is the entry's, or the beginning of it. */
-  readonly show: (entry: PanelEntry, text: string) => ReactNode;
+  readonly show: (entry: PanelEntry, text: string) => string | readonly ReactElement[];
   readonly text: (text: string) => string;
 }
 

@@ -241,7 +241,7 @@ describe("a panel with ansi", () => {
   it("shows what a terminal shows, with no link and no markup of the text's", () => {
     render(panel());
     expect(texts().map(({ textContent }) => textContent)).toEqual(["red <b>", "99%", "plain link"]);
-    expect(texts().map((text) => text.querySelector<HTMLElement>("span")?.style.getPropertyValue(LIGHT))).toEqual([RED, RED, undefined]);
+    expect(texts().map((text) => text.querySelector<HTMLElement>("span")?.style.getPropertyValue(LIGHT))).toEqual([RED, RED, ""]);
     expect(document.querySelectorAll("a[href], .streamator-log-text b")).toHaveLength(0);
   });
 

@@ -3,6 +3,8 @@ import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection } from "../src/connection.js";
 import { streamEvents } from "../src/index.js";
+import "../src/poll.js";
+import "../src/ws.js";
 import { LogStore } from "../src/store.js";
 import type { JobOutcome, StreamEvent, StreamMode } from "../src/types.js";
 import { log } from "./support/fakes.js";

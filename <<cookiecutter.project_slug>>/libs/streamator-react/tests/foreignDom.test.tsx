@@ -122,10 +122,10 @@ describe.each(OTHERS)("with %s", (_, meddle) => {
         () => fireEvent.click(button("Next match")),
         () => find("nothing"),
         () => find(""),
-        () => fireEvent.click(button("info 2")),
-        () => fireEvent.click(button("warning 1")),
-        () => fireEvent.click(button("info 2")),
-        () => fireEvent.click(button("warning 1")),
+        () => fireEvent.click(button("2 info")),
+        () => fireEvent.click(button("1 warning")),
+        () => fireEvent.click(button("2 info")),
+        () => fireEvent.click(button("1 warning")),
         () => fireEvent.click(button(/^Time/)),
         () => fireEvent.click(button(/^Time/)),
         () => fireEvent.click(button(/^Time/)),
@@ -208,7 +208,7 @@ describe.each(OTHERS)("with %s", (_, meddle) => {
   it("rows of one's own come and go, texts too", async () => {
     const steps = (): Step[] => {
       const show = panel({ toolbar: true, renderEntry: ({ text }, index) => (index % 2 ? text : <p>{text}</p>) });
-      return [() => show(), () => fireEvent.click(button("info 2")), () => fireEvent.click(button("info 2")), () => show({ logs: more(1, 9) }), () => show({ logs: more(4, 3) })];
+      return [() => show(), () => fireEvent.click(button("2 info")), () => fireEvent.click(button("2 info")), () => show({ logs: more(1, 9) }), () => show({ logs: more(4, 3) })];
     };
     const [meddled, alone] = await playTwice(steps, meddle);
     expect(meddled).toEqual(alone);
