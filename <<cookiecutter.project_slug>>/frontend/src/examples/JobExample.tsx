@@ -1,4 +1,5 @@
 import { useState } from "react";
+import "streamator-react/ansi";
 import { DraftPanel, LogPanel, ProgressPanel, useJob } from "streamator-react";
 import { explainHere, request } from "../app/api";
 import { formatWhen } from "../app/format";
