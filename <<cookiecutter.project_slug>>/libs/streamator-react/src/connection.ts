@@ -1,9 +1,9 @@
-import { call, report, positionOf, type ConnectionState, type Incoming, type LogStore } from "./store.js";
-import { takePlace, transportOf } from "./transport/registry.js";
-import {
-  checkUrl, failure, isProducerStatus, MAX_TIMER, pageUrl, pollUrl, reason, resolveHeaders, type AttemptEnd, type Sink, type StreamRequest,
-} from "./transport/transport.js";
-import type { JobOutcome, LogStreamOptions, StreamError, StreamEvent, StreamMode } from "./types.js";
+import { call, positionOf, type ConnectionState, type Incoming, type LogStore } from "./store.js";
+import { reason } from "./reason.js";
+import { canStream, fetchSse } from "./transport/fetchSse.js";
+import { haveRecovery, loaded } from "./transport/registry.js";
+import { failure, isMultiplexed, isProducerStatus, MAX_TIMER, refused, type AttemptEnd, type Sink, type StreamRequest, type Use } from "./transport/transport.js";
+import type { JobOutcome, LogStreamOptions, StreamErrorKind, StreamEvent, StreamMode } from "./types.js";
 
 /** What a connection is made for. To change one of these is to make another connection. */
 export interface Target {
@@ -19,8 +19,9 @@ const MAX_DELAY = 30_000;
 const BASE_DELAY = 1_000;
 /** A connection that held this long was a good one, even if no event came. */
 const GOOD_AFTER = 10_000;
-export const DEFAULT_INTERVAL = 3_000;
 const DEFAULT_TIMEOUT = 45_000;
+/** The errors that another attempt may well mend. */
+const TRIED_AGAIN: readonly StreamErrorKind[] = ["busy", "network", "server", "timeout"];
 
 /**
  * Keeps one stream connected and puts its events into a store: the state machine of `StreamStatus`.
@@ -32,37 +33,17 @@ const DEFAULT_TIMEOUT = 45_000;
  * function does, the cursor stands behind the last event that it was told of.
  */
 export class Connection {
-  readonly #target: Target;
   readonly #store: LogStore;
-  readonly #options: () => LogStreamOptions;
   readonly #request: StreamRequest;
 
   #stopAttempt: (() => void) | null = null; // or the wait for the next
   #serverRetry = BASE_DELAY;
-  // Streams beyond the browser's connection limit poll; where the server has no such route they stream all the same.
-  #canPoll = true;
   #placed = true;
-  // The server has no room for another stream (429): polled from then on.
-  #crowded = false;
-  // The credentials of the last attempt were refused (401): the next has others, or is the last.
-  #refused = false;
-  // Another origin may not allow the header with the cursor, which looks like no answer at all: then each way is tried in turn.
-  #cursorInUrl = false;
 
   /** `options` is read whenever an option is needed, so that all but the target may change at any time. */
   constructor(target: Target, store: LogStore, options: () => LogStreamOptions) {
-    this.#target = target;
     this.#store = store;
-    this.#options = options;
-    this.#request = {
-      ...target,
-      cursor: () => store.cursor,
-      cursorInUrl: () => this.#cursorInUrl,
-      headers: (accept) => resolveHeaders(options().headers, accept, this.#refused),
-      signed: async (url) => options().signUrl?.(url, this.#refused) ?? url,
-      body: () => options().body,
-      interval: () => options().interval ?? DEFAULT_INTERVAL,
-    };
+    this.#request = { ...target, options, cursor: () => store.cursor };
   }
 
   /** Whether it holds a connection that it has found no place for. */
@@ -91,7 +72,7 @@ export class Connection {
   /** Connect now, whatever the state. */
   reconnect(): void {
     this.dispose();
-    this.#crowded = this.#refused = false;
+    this.#request.crowded = this.#request.refused = false;
     this.start();
   }
 
@@ -105,8 +86,9 @@ export class Connection {
     this.#attempt();
   };
 
-  /** Connects: to the stream where there is a place for it, else to its poll route until there is one. */
+  /** Connects: with a place for the stream where connections are counted, and without one by polling. */
   #attempt(): void {
+    const request = this.#request;
     const attempt = new AbortController();
     let run = new AbortController();
     const stop = (): void => {
@@ -116,30 +98,36 @@ export class Connection {
     };
     this.#stopAttempt = stop;
 
-    const { url, mode } = this.#target;
-    const polls = this.#polls();
-    const use = (granted: boolean | null): void => {
+    const use: Use = (granted, mode) => {
       run.abort();
       run = new AbortController();
       this.#placed = granted !== false;
-      if (granted !== null) this.#run(!granted && polls, run.signal, stop);
+      if (granted !== null) this.#run(mode, run.signal, stop);
     };
-    queueMicrotask(() => {
+    const end = (how: AttemptEnd | null): void => {
+      if (how === null || attempt.signal.aborted) return;
+      stop();
+      this.#ended(how, false);
+    };
+    const begin = async (): Promise<void> => {
+      await null;
       if (attempt.signal.aborted) return;
-      const unaskable = checkUrl(url, mode === "ws");
-      if (unaskable) {
-        stop();
-        this.#ended(unaskable, false);
-      }
-      // A stream that cannot poll, such as a POST, may neither be lost nor wait: it goes on without a place. That is what
-      // the two connections are for that are left.
-      else if (this.#crowded && polls) use(false);
-      else if (mode === "ws" || mode === "poll") use(true);
-      else void takePlace(url, polls, attempt.signal, use);
-    });
+      // A first connection can go without `recovery`, but has it loaded: after a break the server may not have the file any more.
+      const first = request.mode === "sse" && request.cursor() === "" && !request.crowded;
+      const loading = haveRecovery().catch((error: unknown) => {
+        if (!first) throw error;
+      });
+      const recovery = first && isMultiplexed(request.url) ? null : await loading;
+      if (attempt.signal.aborted) return;
+      if (recovery) end(recovery.admit(request, attempt.signal, use));
+      else use(true, request.mode);
+    };
+    begin().catch((error: unknown) => end(failure("network", reason(error))));
   }
 
-  #run(overflow: boolean, signal: AbortSignal, stop: () => void): void {
+  #run(mode: StreamMode, signal: AbortSignal, stop: () => void): void {
+    const request = this.#request;
+    const { url } = request;
     const startedAt = performance.now();
     let opened = false;
     let good = false;
@@ -147,35 +135,27 @@ export class Connection {
     const end = (how: AttemptEnd): void => {
       if (signal.aborted) return;
       stop();
-      if (overflow && how.kind === "error" && isNoRoute(how.error)) {
-        this.#canPoll = false;
-        this.#attempt();
-        return;
-      }
-      if (!opened && how.kind === "error" && how.error.kind === "network" && this.#crossesOrigins()) this.#cursorInUrl = !this.#cursorInUrl;
-      this.#ended(how, good || performance.now() - startedAt >= GOOD_AFTER);
+      if (loaded.recovery?.another(how, request, mode, opened)) this.#attempt();
+      else this.#ended(how, good || performance.now() - startedAt >= GOOD_AFTER);
     };
 
-    const mode = overflow ? "poll" : this.#target.mode;
     const polled = mode === "poll";
     if (polled !== this.#store.state.polled) this.#set({ polled });
-    const timeout = this.#options().timeout ?? DEFAULT_TIMEOUT;
-    const watchdog = makeWatchdog(timeout, () => end(failure("timeout", `nothing came from ${this.#target.url} for ${timeout / 1000} s`)));
+    const timeout = request.options().timeout ?? DEFAULT_TIMEOUT;
+    const watchdog = makeWatchdog(timeout, () => end(failure("timeout", `nothing came from ${url} for ${timeout / 1000} s`)));
     signal.addEventListener("abort", watchdog.stop);
 
     const sink: Sink = {
       open: (response) => {
         if (signal.aborted) return;
         opened = true;
-        this.#refused = false;
+        request.refused = false;
         watchdog.alive();
-        this.#store.resume();
-        if (response) call(this.#options().onOpen, response);
-        if (signal.aborted) return;
-        const { status } = this.#store.state;
-        if (status !== "connecting" && status !== "reconnecting") return;
-        const resumed = status === "reconnecting" ? 1 : 0;
-        this.#set({ status: "open", active: true, error: null, resumes: this.#store.state.resumes + resumed });
+        if (loaded.recovery) this.#store.resume(loaded.recovery.replay);
+        if (response) call(request.options().onOpen, response);
+        const { status, resumes } = this.#store.state;
+        if (signal.aborted || (status !== "connecting" && status !== "reconnecting")) return;
+        this.#set({ status: "open", error: null, resumes: resumes + (status === "reconnecting" ? 1 : 0) });
       },
       alive: watchdog.alive,
       retry: (milliseconds) => {
@@ -193,15 +173,21 @@ export class Connection {
         if (!signal.aborted) this.#store.advance(id);
       },
     };
-    transportOf(mode)(this.#request, sink, signal).then(end, (error: unknown) => {
-      report(error); // no transport rejects: this browser lacks what it needs
-      end(failure("network", reason(error)));
+    const read = async (): Promise<AttemptEnd> => {
+      const transport = mode === "sse" && canStream() ? fetchSse : await (await haveRecovery()).transportOf(mode);
+      return signal.aborted ? { kind: "end" } : transport(request, sink, signal);
+    };
+    read().then(end, async (error: unknown) => {
+      // What a signer was refused with stands for what the stream would be.
+      const status = (error as { status?: unknown } | null)?.status;
+      if (typeof status === "number" && status >= 400 && status < 600) end(await refused(new Response(null, { status }), url));
+      else end(failure("network", `${url} ${opened ? "broke off" : "cannot be reached"}: ${reason(error)}`));
     });
   }
 
   /** Puts events into the store and follows what they say of the job, until `signal` is aborted: by a callback, or since the job is over. */
   #receive(batch: readonly Incoming[], signal: AbortSignal, stop: () => void): void {
-    const { formatEvent, maxEntries, onEvent } = this.#options();
+    const { formatEvent, maxEntries, onEvent } = this.#request.options();
     const follow = (event: StreamEvent): void => {
       if (event.event === "done") {
         stop();
@@ -229,34 +215,22 @@ export class Connection {
       this.#set({ active: false });
       return;
     }
-    const error = how.kind === "error" ? how.error : null;
-    const { headers, signUrl } = this.#options();
-    if (error?.status === 401 && !this.#refused && (typeof headers === "function" || signUrl)) {
-      this.#refused = true;
-      this.#attempt();
-      return;
-    }
-    if (error?.kind === "busy" && !this.#crowded && this.#polls()) {
-      this.#crowded = true;
-      this.#attempt();
-      return;
-    }
-    if (how.kind === "error" && how.fatal) {
+    const { error = null, retryAfter = 0 } = how;
+    if (error && !TRIED_AGAIN.includes(error.kind)) {
       this.#set({ status: "failed", active: false, error });
       return;
     }
-    if (!(this.#options().retry ?? this.#target.method === "GET")) {
-      const began = this.#store.state.status !== "connecting";
-      const what = began ? "broke off" : error?.status ? `was answered ${error.status}` : "got no answer";
-      const message = `${this.#target.method} ${this.#target.url} ${what}; it is not repeated by itself. Call reconnect() to ask again.`;
-      this.#set({ status: "failed", active: false, error: began || !error ? { kind: "interrupted", message } : { ...error, message } });
+    const { method, url, options } = this.#request;
+    if (!(options().retry ?? method === "GET")) {
+      const message = `${error?.message ?? `${url} broke off`}; a ${method} is not repeated by itself: call reconnect() to ask again`;
+      const kind = error && this.#store.state.status === "connecting" ? error.kind : "interrupted";
+      this.#set({ status: "failed", active: false, error: { ...error, kind, message } });
       return;
     }
     const attempt = (good ? 0 : this.#store.state.attempt) + 1;
     // Full jitter: viewers that lost the same server do not come back in the same instant.
     const delay = Math.random() * Math.min(MAX_DELAY, this.#serverRetry * 2 ** (attempt - 1));
-    const asked = how.kind === "error" ? (how.retryAfter ?? 0) : 0;
-    const wait = Math.min(Math.max(delay, asked), MAX_TIMER);
+    const wait = Math.min(Math.max(delay, retryAfter), MAX_TIMER);
     this.#set({ status: "reconnecting", active: true, attempt, error, retryAt: Date.now() + wait });
     const timer = setTimeout(this.#retryNow, wait);
     globalThis.addEventListener?.("online", this.#retryNow);
@@ -265,27 +239,10 @@ export class Connection {
       globalThis.removeEventListener?.("online", this.#retryNow);
     };
   }
-
-  /** Whether this holds a connection open, and has a route to poll in its place. */
-  #polls(): boolean {
-    const { mode, method, url } = this.#target;
-    return this.#canPoll && mode !== "poll" && method === "GET" && pollUrl(url) !== url;
-  }
-
-  /** Whether the browser asks the server first which headers it takes. */
-  #crossesOrigins(): boolean {
-    const page = globalThis.location?.origin;
-    return this.#store.cursor !== "" && page !== undefined && pageUrl(this.#target.url).origin !== page;
-  }
 }
 
 function outcomeOf(status: unknown): JobOutcome | null {
   return status === "completed" || status === "failed" || status === "cancelled" ? status : null;
-}
-
-/** Whether an answer to a poll says that there is nothing to poll. */
-function isNoRoute({ kind, status }: StreamError): boolean {
-  return kind === "protocol" || status === 404 || status === 405;
 }
 
 /** Calls `bark` when nothing was `alive` for `limit` milliseconds (and the grace that was asked for). 0: never. */
@@ -294,7 +251,7 @@ function makeWatchdog(limit: number, bark: () => void): { alive: (grace?: number
   const stop = (): void => clearTimeout(timer);
   const alive = (grace = 0): void => {
     stop();
-    if (limit && grace < MAX_TIMER) timer = setTimeout(bark, Math.min(limit + grace, MAX_TIMER));
+    if (limit && limit + grace <= MAX_TIMER) timer = setTimeout(bark, limit + grace);
   };
   alive();
   return { alive, stop };

@@ -44,19 +44,16 @@ export const defaultFormatEvent: FormatEvent = (event) => messageOf(event) ?? ba
 
 const baseFormat = makeFormatEvent();
 
-/** The words that people, syslog and loggers have for a level, in small letters. Any other is `info`. */
-const LEVELS: readonly (readonly [LogLevel, RegExp])[] = [
-  ["success", /^(success|succeeded|ok)$/],
-  ["warning", /^warn(ing)?$/],
-  ["error", /^(err(or)?|crit(ical)?|fatal|severe|alert|emerg(ency)?|panic)$/],
-];
+/** The words that people, syslog and loggers have for a success, a warning and an error, in small letters. */
+const LEVELS = /^(?:(success|succeeded|ok)|(warn(?:ing)?)|(err(?:or)?|crit(?:ical)?|fatal|severe|alert|emerg(?:ency)?|panic))$/;
 
 /** A level as the panel knows it, by its word or by its number in Python's logging (10 to 50). Anything else is `info`. */
 export function levelOf(level: unknown): LogLevel {
   if (level === "info" || level === undefined) return "info"; // most of them
-  if (typeof level === "number") return level >= 40 ? "error" : level >= 30 ? "warning" : "info";
-  const word = typeof level === "string" ? level.trim().toLowerCase() : "";
-  return LEVELS.find(([, words]) => words.test(word))?.[0] ?? "info";
+  const number = typeof level === "number" ? level : 0;
+  const [, success, warning, error] = LEVELS.exec(textOf(level).trim().toLowerCase()) ?? [];
+  if (error || number >= 40) return "error";
+  return warning || number >= 30 ? "warning" : success ? "success" : "info";
 }
 
 /** Any value as text. Never throws: the value may come from the wire. */

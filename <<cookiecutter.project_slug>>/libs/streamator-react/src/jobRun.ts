@@ -1,10 +1,12 @@
-import { DEFAULT_INTERVAL, type Target } from "./connection.js";
+import type { Target } from "./connection.js";
 import { JobConnection } from "./jobConnection.js";
 import { draftAfter, progressAfter, type JobProgress } from "./jobEvents.js";
 import { levelOf, textOf } from "./formatEvent.js";
 import { Newest } from "./newest.js";
 import { call, DEFAULT_MAX_ENTRIES, IDLE_SNAPSHOT, type ConnectionState } from "./store.js";
-import { reason, resolveHeaders, sentenceOf } from "./transport/transport.js";
+import { reason } from "./reason.js";
+import { haveRecovery } from "./transport/registry.js";
+import { DEFAULT_INTERVAL, headersOf } from "./transport/transport.js";
 import type { JobOutcome, LogSnapshot, LogStreamOptions, StreamEvent } from "./types.js";
 
 /**
@@ -395,16 +397,17 @@ export class JobRun {
 
   /** One request to the job's routes. Does not reject. */
   async #ask(what: "result" | "cancel", jobId: string, init: RequestInit, refused = false): Promise<Answer> {
-    const { headers: given, credentials = "same-origin" } = this.#options;
+    const options = this.#options;
     let url = `The job's ${what}`; // until its function has said it
     try {
       url = this.#url(what, jobId);
-      const headers = await resolveHeaders(given, "application/json", refused);
-      const response = await fetch(url, { ...init, headers, credentials, cache: "no-store" });
-      if (response.status === 401 && typeof given === "function" && !refused) return await this.#ask(what, jobId, init, true);
+      const headers = await headersOf(options, "application/json", refused);
+      const response = await fetch(url, { ...init, headers, credentials: options.credentials ?? "same-origin", cache: "no-store" });
+      if (response.status === 401 && typeof options.headers === "function" && !refused) return await this.#ask(what, jobId, init, true);
       const body: unknown = await response.json().catch(() => null);
       if (response.ok) return { ok: true, body };
-      return { ok: false, status: response.status, message: sentenceOf(body) ?? `${url} answered ${response.status}.` };
+      const recovery = await haveRecovery().catch(() => null); // the status says it too
+      return { ok: false, status: response.status, message: recovery?.sentenceOf(body) ?? `${url} answered ${response.status}.` };
     } catch (error) {
       return { ok: false, message: `${url} cannot be reached: ${reason(error)}` };
     }

@@ -19,9 +19,9 @@ export class Newest<Item> {
     this.#items.push(item);
   }
 
-  /** Takes the newest off. */
+  /** Takes the newest off, of those that are there. */
   pop(): void {
-    if (this.length > 0) this.#items.pop();
+    this.#items.pop();
   }
 
   /** Takes the oldest off, and gives it. */

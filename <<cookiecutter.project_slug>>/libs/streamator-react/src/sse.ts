@@ -52,28 +52,20 @@ export class SseParser {
 
   #line(line: string, messages: SseMessage[]): void {
     if (line === "") {
-      this.#dispatch(messages);
+      if (this.#data.length > 0) messages.push({ id: this.#id, event: this.#event, data: this.#data.join("\n") });
+      if (this.#id !== null) this.lastId = this.#id;
+      this.#data = [];
+      this.#event = "";
+      this.#id = null;
       return;
     }
     const colon = line.indexOf(":");
-    if (colon === 0) return; // a comment: the heartbeat
-    const field = colon === -1 ? line : line.slice(0, colon);
-    let value = colon === -1 ? "" : line.slice(colon + 1);
-    if (value.charCodeAt(0) === 32) value = value.slice(1); // one space only
+    const field = colon === -1 ? line : line.slice(0, colon); // "" of a comment: the heartbeat
+    const value = colon === -1 ? "" : line.slice(colon + (line[colon + 1] === " " ? 2 : 1)); // one space only
 
     if (field === "data") this.#data.push(value);
     else if (field === "event") this.#event = value;
     else if (field === "id" && !value.includes("\0")) this.#id = value;
     else if (field === "retry" && /^[0-9]+$/.test(value)) this.retry = Number(value);
-  }
-
-  #dispatch(messages: SseMessage[]): void {
-    if (this.#data.length > 0) {
-      messages.push({ id: this.#id, event: this.#event, data: this.#data.join("\n") });
-      this.#data = [];
-    }
-    if (this.#id !== null) this.lastId = this.#id;
-    this.#event = "";
-    this.#id = null;
   }
 }

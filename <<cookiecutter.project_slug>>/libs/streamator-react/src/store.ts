@@ -8,6 +8,9 @@ export interface Incoming {
   readonly event: StreamEvent;
 }
 
+/** Gives those of a connection's events that are new. */
+export type Sift = (batch: readonly Incoming[]) => readonly Incoming[];
+
 /** What the connection reports beside the events. */
 export interface ConnectionState {
   readonly status: StreamStatus;
@@ -30,7 +33,7 @@ const PAUSE = 2;
 const LONGEST_PAUSE = 50;
 
 /** Before every position. */
-const NOWHERE = -1;
+export const NOWHERE = -1;
 
 const NO_LOGS: readonly LogEntry[] = [];
 const NO_COUNTS = { info: 0, success: 0, warning: 0, error: 0 };
@@ -39,7 +42,6 @@ const CONNECTING: ConnectionState = { ...IDLE, status: "connecting", active: tru
 
 /** What a stream shows before anything is known of it. */
 export const IDLE_SNAPSHOT: LogSnapshot = { ...IDLE, logs: NO_LOGS, dropped: 0, missed: 0, counts: NO_COUNTS };
-export const CONNECTING_SNAPSHOT: LogSnapshot = { ...IDLE_SNAPSHOT, ...CONNECTING };
 
 /**
  * The lines of one stream, without React.
@@ -48,12 +50,8 @@ export const CONNECTING_SNAPSHOT: LogSnapshot = { ...IDLE_SNAPSHOT, ...CONNECTIN
  * immutable snapshot. Order is the order of arrival.
  *
  * The cursor is the id that came last. On one connection nothing comes twice, so all of it is taken, whatever its ids:
- * they may repeat, go back, or begin at 0. Only a connection that was resumed can bring what is here already. Until its
- * first id above the cursor, what has an id at or below it is
- * - dropped where it is what came by that id before: the server replays, since it ignores the cursor;
- * - a log that was started anew where it is not: its ids start over, and all of it is taken.
- * What is the same so far is held back until it is known which of the two it is. Ids are compared as numbers; where the
- * cursor is none (another server's ids), all is taken.
+ * they may repeat, go back, or begin at 0. Only a connection that was resumed can bring what is here already, see `replay`.
+ * Ids are compared as numbers; where the cursor is none (another server's ids), all is taken.
  */
 export class LogStore {
   #entries = new Newest<LogEntry>();
@@ -62,18 +60,10 @@ export class LogStore {
   #missed = 0;
   #lastMissed = 0;
   #lines = 0;
-  #cursor = "";
-  #position = NOWHERE;
-  #first: Incoming | null = null; // of those with an id, in this run of the log
-  #last: Incoming | null = null;
-  #floor = NOWHERE; // the cursor that the connection was resumed from, until something above it came
-  #held: Incoming[] | null = null; // what may be a replay or a new log; null: it is a replay
-  #compared = 0; // the place of the line up to which a replay was compared
-  #runLine = 0; // the line that tells of the last restart
+  #sift: Sift | null = null; // of the connection that was resumed
   #lastT = 0;
   #lastTime = ""; // as text: lines of one moment share it
   #openedAt = 0;
-  #state: ConnectionState = IDLE;
   #logsChanged = false;
   #snapshot = IDLE_SNAPSHOT;
   #listeners = new Set<() => void>();
@@ -81,33 +71,30 @@ export class LogStore {
   #pauseUntil = 0;
 
   /** The last id seen, as the server wrote it; `""` before the first. */
-  get cursor(): string {
-    return this.#cursor;
-  }
-
-  get state(): ConnectionState {
-    return this.#state;
-  }
+  cursor = "";
+  state: ConnectionState = IDLE;
+  // What `replay` goes by.
+  position = NOWHERE;
+  first: Incoming | null = null;
+  last: Incoming | null = null;
 
   /** Forget everything and hold the lines of another stream, or of none. Published at once. */
   begin(stream: string | null): void {
     this.#empty();
     this.#startOver();
     this.#openedAt = performance.now();
-    this.#state = stream === null ? IDLE : CONNECTING;
+    this.state = stream === null ? IDLE : CONNECTING;
     this.flush();
   }
 
   setState(state: ConnectionState): void {
-    this.#state = state;
+    this.state = state;
     this.publishSoon();
   }
 
   /** A connection is open that was asked for what follows the cursor. */
-  resume(): void {
-    this.#floor = this.#position;
-    this.#held = [];
-    this.#compared = Math.max(0, this.#runLine + 1 - (this.#entries.at(0)?.line ?? 0));
+  resume(replay: (shown: LogStore) => Sift): void {
+    this.#sift = replay(this);
   }
 
   /**
@@ -123,16 +110,16 @@ export class LogStore {
     signal?: AbortSignal,
   ): Incoming[] {
     const accepted: Incoming[] = [];
-    for (const item of this.#floor === NOWHERE ? batch : this.#fresh(batch)) {
+    for (const item of this.#sift?.(batch) ?? batch) {
       if (signal?.aborted) break;
       const line = lineFor(item.event, format);
       if (signal?.aborted) break;
       const id = positionOf(item.id);
       if (item.id) {
-        this.#cursor = item.id;
-        this.#position = id ?? NOWHERE;
-        this.#first ??= item;
-        this.#last = item;
+        this.cursor = item.id;
+        this.position = id ?? NOWHERE;
+        this.first ??= item;
+        this.last = item;
       }
       accepted.push(item);
       this.#add(item.event, id, line);
@@ -146,10 +133,9 @@ export class LogStore {
   /** All that is shown of the events up to this id is here: the cursor moves on, never back. */
   advance(id: string): void {
     const position = positionOf(id);
-    if (position === null || position <= Math.max(0, this.#position)) return;
-    this.#cursor = id;
-    this.#position = this.#floor = position;
-    this.#held = null;
+    if (position === null || position <= Math.max(0, this.position)) return;
+    this.cursor = id;
+    this.position = position;
   }
 
   /** Forget the lines, keep the place in the stream. Published at once. */
@@ -175,14 +161,9 @@ export class LogStore {
   flush(): void {
     this.#cancelPublish?.();
     this.#cancelPublish = null;
-    this.#snapshot = {
-      ...this.#state,
-      // One copy per publish, however many events it holds: readers keep what they were given.
-      logs: this.#logsChanged ? this.#entries.slice() : this.#snapshot.logs,
-      counts: this.#logsChanged ? { ...this.#counts } : this.#snapshot.counts,
-      dropped: this.#dropped,
-      missed: this.#missed,
-    };
+    // One copy of the lines per publish, however many events it holds: readers keep what they were given.
+    const news = this.#logsChanged && { logs: this.#entries.slice(), counts: { ...this.#counts } };
+    this.#snapshot = { ...this.#snapshot, ...this.state, ...news, dropped: this.#dropped, missed: this.#missed };
     this.#logsChanged = false;
     const start = performance.now();
     for (const listener of this.#listeners) call(listener);
@@ -193,61 +174,22 @@ export class LogStore {
     });
   }
 
-  /** What of a resumed connection's events is new. */
-  #fresh(batch: readonly Incoming[]): Incoming[] {
-    const fresh: Incoming[] = [];
-    for (const item of batch) {
-      const position = positionOf(item.id);
-      const held = this.#held;
-      const waits = held !== null && held.length > 0;
-      const done = item.event.event === "done";
-      if (this.#floor === NOWHERE || (position === null ? !waits : position > this.#floor)) {
-        if (position !== null) this.#floor = NOWHERE;
-        fresh.push(item);
-        continue;
-      }
-      const same = position === null ? null : this.#isHere(item, position);
-      if (held === null && same === false) fresh.push(item); // one more with the cursor's id
-      else if (held !== null && (same === false || (done && same === null))) {
-        // Another log: it has another event by that id, or is over before our cursor.
-        this.#restart();
-        fresh.push(...held, item);
-      } else if (held !== null && position !== this.#floor) held.push(item);
-      else this.#held = null;
-    }
-    return fresh;
-  }
-
-  /** Whether this event came by this id before; null where that is not known any more. */
-  #isHere({ id, event }: Incoming, position: number): boolean | null {
-    const text = textOf(event);
-    let known = false;
-    for (const one of [this.#first, this.#last]) {
-      if (one?.id !== id) continue;
-      if (textOf(one.event) === text) return true;
-      known = true;
-    }
-    for (let entry = this.#entries.at(this.#compared); entry; entry = this.#entries.at((this.#compared += 1))) {
-      if ((entry.id ?? NOWHERE) > position) break;
-      if (entry.id !== position) continue;
-      if (entry.payload ? textOf(entry.payload) === text : saysAll(entry, event)) return true;
-      known = true;
-    }
-    return known ? false : null;
+  lines(): readonly LogEntry[] {
+    return this.#entries.slice();
   }
 
   /** The server's log has begun anew. What was shown stays, with a line that says so. */
-  #restart(): void {
+  restart(text: string): void {
     this.#startOver();
-    this.#push("The log was started anew; the lines above are of an earlier run.", this.#lastT, "warning", null, "restart", null);
-    this.#runLine = this.#lines;
+    const event = { event: "restart", message: text, level: "warning", t: this.#lastT };
+    this.#add(event, null, lineFor(event, defaultFormatEvent));
   }
 
   /** Ids start over. */
   #startOver(): void {
-    this.#cursor = "";
-    this.#position = this.#floor = NOWHERE;
-    this.#first = this.#last = this.#held = null;
+    this.cursor = "";
+    this.position = NOWHERE;
+    this.first = this.last = this.#sift = null;
   }
 
   #add(event: StreamEvent, id: number | null, line: Line | null): void {
@@ -255,43 +197,34 @@ export class LogStore {
     if (t !== null) this.#lastT = t;
     if (line === null) return;
     const gap = event.event === "gap";
-    const last = this.#entries.at(this.#entries.length - 1);
-    if (gap && id === null && last?.event === "gap" && last.id === null) this.#pop(last); // the same gap, told again after a reconnect
     if (gap) {
+      const last = this.#entries.at(this.#entries.length - 1);
+      if (id === null && last?.event === "gap" && last.id === null) {
+        // The same gap, told again after a reconnect.
+        this.#entries.pop();
+        this.#counts[last.level] -= 1;
+        this.#lines -= 1;
+        this.#missed -= this.#lastMissed;
+      }
       this.#lastMissed = typeof event.missed === "number" && event.missed > 0 ? event.missed : 0;
       this.#missed += this.#lastMissed;
     }
     const { text, level } = line;
-    const seconds = line.t ?? t ?? (gap ? this.#lastT : this.#elapsed());
-    // A line that says all of its event does not keep it: that would be a third of the log's memory.
-    this.#push(text, seconds, level, id, event.event, saysAll({ text, seconds, level, event: event.event }, event) ? null : event);
-  }
-
-  #elapsed(): number {
-    return Math.round(performance.now() - this.#openedAt) / 1000;
-  }
-
-  #push(text: string, seconds: number, level: LogLevel, id: number | null, event: string, payload: StreamEvent | null): void {
+    const seconds = line.t ?? t ?? (gap ? this.#lastT : Math.round(performance.now() - this.#openedAt) / 1000);
     this.#lines += 1;
     this.#counts[level] += 1;
-    const t = `${seconds.toFixed(1)}s`;
-    if (t !== this.#lastTime) this.#lastTime = t;
-    this.#entries.push({ text, t: this.#lastTime, seconds, level, id, line: this.#lines, event, payload });
+    const time = `${seconds.toFixed(1)}s`;
+    if (time !== this.#lastTime) this.#lastTime = time;
+    const entry: LogEntry = { text, t: this.#lastTime, seconds, level, id, line: this.#lines, event: event.event, payload: null };
+    // A line that says all of its event does not keep it: that would be a third of the log's memory.
+    this.#entries.push(saysAll(entry, event) ? entry : { ...entry, payload: event });
     this.#logsChanged = true;
-  }
-
-  #pop(last: LogEntry): void {
-    this.#entries.pop();
-    this.#counts[last.level] -= 1;
-    this.#lines -= 1;
-    this.#missed -= this.#lastMissed;
   }
 
   #trim(maxEntries: number): void {
     for (let excess = this.#entries.length - Math.max(1, maxEntries); excess > 0; excess -= 1) {
       this.#counts[this.#entries.shift().level] -= 1;
       this.#dropped += 1;
-      this.#compared = Math.max(0, this.#compared - 1);
       this.#logsChanged = true;
     }
   }
@@ -301,7 +234,7 @@ export class LogStore {
     this.#counts = { ...NO_COUNTS };
     this.#dropped = 0;
     this.#missed = 0;
-    this.#lines = this.#runLine = this.#compared = 0;
+    this.#lines = 0;
     this.#lastT = 0;
     this.#logsChanged = true;
   }
@@ -368,7 +301,7 @@ function lineFor(event: StreamEvent, format: FormatEvent): Line | null {
 }
 
 /** Whether the event has nothing that its line has not. */
-function saysAll({ text, seconds, level, event }: Pick<LogEntry, "text" | "seconds" | "level" | "event">, of: StreamEvent): boolean {
+export function saysAll({ text, seconds, level, event }: LogEntry, of: StreamEvent): boolean {
   return of.message === text && of.t === seconds && of.level === level && of.event === event && Object.keys(of).length === 4;
 }
 

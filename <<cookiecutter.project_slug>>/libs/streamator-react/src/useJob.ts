@@ -3,9 +3,11 @@
 import * as React from "react";
 import { followed, IDLE_JOB, JobRun, type JobOptions, type JobSnapshot, type JobStart, type RunSnapshot } from "./jobRun.js";
 import { useStreamDefaults } from "./streamDefaults.js";
-import { CONNECTING_SNAPSHOT } from "./store.js";
-import type { LogStream } from "./types.js";
+import { IDLE_SNAPSHOT } from "./store.js";
+import type { LogSnapshot, LogStream } from "./types.js";
 import { useSnapshot } from "./useSnapshot.js";
+
+const CONNECTING_SNAPSHOT: LogSnapshot = { ...IDLE_SNAPSHOT, status: "connecting", active: true };
 
 export interface Job<Result = unknown> extends JobSnapshot<Result> {
   /** Starts it. A job that runs is let go first: it goes on, unseen. */

@@ -1,6 +1,7 @@
 // @vitest-environment node
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { replay } from "../src/replay.js";
 import { LogStore, type Incoming } from "../src/store.js";
 import { log } from "./support/fakes.js";
 
@@ -32,7 +33,7 @@ function begun(): LogStore {
 
 /** One connection: what the server sends on it. */
 function connect(store: LogStore, sent: readonly Incoming[], batches: readonly number[], format?: () => null): string[] {
-  store.resume();
+  store.resume(replay);
   const taken: string[] = [];
   for (let start = 0, turn = 0; start < sent.length; turn += 1) {
     const size = batches[turn % batches.length] ?? 1;
@@ -148,7 +149,7 @@ describe("a server that ignores the cursor", () => {
     const all = numbered(30);
     const store = begun();
     for (const item of all.slice(0, 20)) store.append([item], undefined, 5);
-    store.resume();
+    store.resume(replay);
     store.append(all, undefined, 5);
     expect(texts(store)).toEqual(["a26", "a27", "a28", "a29", "a30"]);
     expect(store.getSnapshot().dropped).toBe(25);

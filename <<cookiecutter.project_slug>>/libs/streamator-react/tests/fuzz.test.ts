@@ -12,14 +12,11 @@ const SAME = { seed: 1, numRuns: 200 };
 
 const request: StreamRequest = {
   url: "http://test/log/j/stream",
+  mode: "sse",
   method: "GET",
   credentials: "same-origin",
+  options: () => ({ interval: 0 }),
   cursor: () => "",
-  cursorInUrl: () => false,
-  headers: async () => new Headers(),
-  signed: (url) => Promise.resolve(url),
-  body: () => null,
-  interval: () => 0,
 };
 
 interface Read {

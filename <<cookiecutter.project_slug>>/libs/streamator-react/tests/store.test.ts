@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { replay } from "../src/replay.js";
 import { makeFormatEvent } from "../src/formatEvent.js";
 import { LogStore, type Incoming } from "../src/store.js";
 import type { StreamEvent } from "../src/types.js";
@@ -108,7 +109,7 @@ describe("publishing", () => {
 describe("appending", () => {
   it("drops ids at or below the cursor of a resumed connection", () => {
     expect(store.append([line(1, "one"), line(2, "two")])).toHaveLength(2);
-    store.resume();
+    store.resume(replay);
     expect(store.append([line(1, "one"), line(2, "two"), line(3, "three")])).toHaveLength(1);
     store.flush();
     expect(texts()).toEqual(["one", "two", "three"]);
@@ -266,7 +267,7 @@ describe("starting over", () => {
     store.append([line(1, "one"), line(2, "two")], undefined, 1);
     store.clear();
     expect(store.getSnapshot()).toMatchObject({ logs: [], dropped: 0, counts: { info: 0 } });
-    store.resume();
+    store.resume(replay);
     store.append([line(2, "two"), line(3, "three")]);
     store.flush();
     expect(texts()).toEqual(["three"]);
@@ -274,7 +275,7 @@ describe("starting over", () => {
 
   it("a log that was started anew is shown whole, after a line that says so", () => {
     store.append([line(1, "old one"), line(2, "old two")]);
-    store.resume();
+    store.resume(replay);
     store.append([line(1, "new one")]);
     store.flush();
     expect(texts()).toEqual(["old one", "old two", expect.stringContaining("started anew"), "new one"]);

@@ -1,5 +1,7 @@
 import { BASE_EVENT_LABELS } from "../formatEvent.js";
-import { ask, decodeEvent, drop, failure, unaskable, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
+import { reason } from "../reason.js";
+import { haveRecovery } from "./registry.js";
+import { ask, decodeEvent, failure, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
 
 /** EventSource hands out named events only to who asks for the name. */
 const NAMES = ["log", "progress", "gap", "status", "done", ...Object.keys(BASE_EVENT_LABELS)];
@@ -10,18 +12,14 @@ const NAMES = ["log", "progress", "gap", "status", "done", ...Object.keys(BASE_E
  * on any answer but 200.
  */
 export const eventSource: Transport = async (request, sink, signal) => {
-  let url: string;
-  try {
-    url = withAfter(await request.signed(request.url), request.cursor());
-  } catch (error) {
-    return unsigned(error, request.url);
-  }
+  const { signed, withAfter } = await haveRecovery();
+  const url = withAfter(await signed(request), request.cursor());
   if (signal.aborted) return { kind: "end" };
   let source: EventSource;
   try {
     source = new EventSource(url, { withCredentials: request.credentials === "include" });
   } catch (error) {
-    return unaskable(request.url, error);
+    return failure("rejected", `${request.url} cannot be asked for: ${reason(error)}`);
   }
   return new Promise((resolve) => {
     let opened = false;
@@ -62,6 +60,5 @@ export const eventSource: Transport = async (request, sink, signal) => {
 async function askWhy(url: string, request: StreamRequest, signal: AbortSignal): Promise<AttemptEnd> {
   const response = await ask(url, { headers: { accept: "text/event-stream" }, signal, credentials: request.credentials }, request.url);
   if ("kind" in response) return response;
-  drop(response);
   return failure("network", `${request.url} refused EventSource`);
 }

@@ -1,10 +1,9 @@
 import { SseParser } from "../sse.js";
-import { ask, decodeEvent, drop, failure, reason, unsigned, withAfter, type AttemptEnd, type Sink, type Transport } from "./transport.js";
+import { haveRecovery } from "./registry.js";
+import { ask, decodeEvent, headersOf, refused, type AttemptEnd, type Sink, type Transport } from "./transport.js";
 
 /** A burst gives the page its turn after this many milliseconds of work. */
 const SLICE = 8;
-/** Latin-1 without control characters, and without spaces around it, which are cut off. */
-const FITS_HEADER = /^(?:[!-~\u00a1-\u00ff](?:[ -~\u00a0-\u00ff]*[!-~\u00a1-\u00ff])?)?$/;
 /** Bytes that are read at once: the network hands out chunks of megabytes, too many for one slice. */
 const PIECE = 65_536;
 
@@ -13,51 +12,36 @@ const PIECE = 65_536;
  * Takes whole chunks (no promise per event), and yields to the page in a burst.
  */
 export const fetchSse: Transport = async (request, sink, signal) => {
-  const { url, method, credentials } = request;
-  let headers: Headers;
-  try {
-    headers = await request.headers("text/event-stream");
-  } catch (error) {
-    return unsigned(error, url);
-  }
+  const { url, method, credentials, options } = request;
+  const headers = await headersOf(options(), "text/event-stream", request.refused);
   const cursor = request.cursor();
-  const inUrl = request.cursorInUrl() || !FITS_HEADER.test(cursor);
-  if (cursor !== "" && !inUrl) headers.set("last-event-id", cursor);
-  const body = method === "GET" || method === "HEAD" ? null : (request.body() ?? null);
-  const response = await ask(inUrl ? withAfter(url, cursor) : url, { method, headers, body, signal, credentials });
+  const from = cursor === "" ? url : (await haveRecovery()).resumed(url, cursor, request.cursorInUrl, headers);
+  const body = method === "GET" || method === "HEAD" ? null : options().body;
+  const response = await ask(from, { method, headers, body, signal, credentials }, url);
   if ("kind" in response) return response;
-  const type = response.headers.get("content-type") ?? "no content type";
-  if (!/^\s*text\/event-stream\s*(;|$)/i.test(type) || response.body === null) {
-    drop(response);
-    const message = `${url} answered ${type}, not text/event-stream: is it the stream's URL?`;
-    return { kind: "error", error: { kind: "protocol", status: 200, message }, fatal: true };
-  }
+  if (!/^\s*text\/event-stream\s*(;|$)/i.test(`${response.headers.get("content-type")}`) || !response.body) return refused(response, url);
   sink.open(response);
-  return read(response.body.getReader(), url, sink, signal);
+  return read(response.body.getReader(), sink, signal);
 };
 
-async function read(reader: ReadableStreamDefaultReader<Uint8Array>, url: string, sink: Sink, signal: AbortSignal): Promise<AttemptEnd> {
+async function read(reader: ReadableStreamDefaultReader<Uint8Array>, sink: Sink, signal: AbortSignal): Promise<AttemptEnd> {
   const parser = new SseParser();
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // the parser takes the one BOM that may be there
   let sliceStart = performance.now();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done || signal.aborted) return { kind: "end" };
-      sink.alive();
-      for (let start = 0; start < value.length && !signal.aborted; start += PIECE) {
-        const messages = parser.push(decoder.decode(value.subarray(start, start + PIECE), { stream: true }));
-        if (parser.retry !== null) sink.retry(parser.retry);
-        if (messages.length > 0) sink.events(messages.map(({ id, event, data }) => ({ id, event: decodeEvent(event, data) })));
-        if (parser.lastId !== null) sink.seen(parser.lastId);
-        if (performance.now() - sliceStart > SLICE) {
-          await pageTurn();
-          sliceStart = performance.now();
-        }
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done || signal.aborted) return { kind: "end" };
+    sink.alive();
+    for (let start = 0; start < value.length && !signal.aborted; start += PIECE) {
+      const messages = parser.push(decoder.decode(value.subarray(start, start + PIECE), { stream: true }));
+      if (parser.retry !== null) sink.retry(parser.retry);
+      if (messages.length > 0) sink.events(messages.map(({ id, event, data }) => ({ id, event: decodeEvent(event, data) })));
+      if (parser.lastId !== null) sink.seen(parser.lastId);
+      if (performance.now() - sliceStart > SLICE) {
+        await pageTurn();
+        sliceStart = performance.now();
       }
     }
-  } catch (error) {
-    return failure("network", `the stream from ${url} broke off: ${reason(error)}`);
   }
 }
 

@@ -4,7 +4,6 @@
  */
 
 import { pageUrl } from "./transport.js";
-import { register } from "./registry.js";
 
 const PLACES = 4;
 
@@ -147,5 +146,3 @@ const requestHere: Request = async (name, { ifAvailable, signal }, callback) => 
     for (const wake of waiting) wake();
   }
 };
-
-register("places", holdPlace);

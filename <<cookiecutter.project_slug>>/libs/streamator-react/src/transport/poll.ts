@@ -1,22 +1,19 @@
 import type { Incoming } from "../store.js";
 import { positionOf } from "../store.js";
 import type { StreamEvent } from "../types.js";
-import { ask, asEvent, failure, httpUrl, isProducerStatus, MAX_TIMER, pollUrl, reason, unsigned, withAfter, type AttemptEnd, type Transport } from "./transport.js";
+import { haveRecovery } from "./registry.js";
+import { ask, asEvent, DEFAULT_INTERVAL, failure, headersOf, isProducerStatus, MAX_TIMER, type AttemptEnd, type Transport } from "./transport.js";
 
 /**
  * Asks the snapshot route again and again: `GET {prefix}/{job_id}?after=n` -> `{"logs", "next", "closed"}`.
  * Also takes a server that sends only `{"logs": [everything]}` each time.
  */
 export const poll: Transport = async (request, sink, signal) => {
+  const { httpUrl, pollUrl, withAfter } = await haveRecovery();
   for (;;) {
     const cursor = request.cursor();
     const url = withAfter(pollUrl(httpUrl(request.url)), cursor);
-    let headers: Headers;
-    try {
-      headers = await request.headers("application/json");
-    } catch (error) {
-      return unsigned(error, url);
-    }
+    const headers = await headersOf(request.options(), "application/json", request.refused);
     const response = await ask(url, { headers, signal, credentials: request.credentials });
     if ("kind" in response) return response;
     let answer: unknown;
@@ -24,7 +21,7 @@ export const poll: Transport = async (request, sink, signal) => {
       answer = await response.json();
     } catch (error) {
       if (error instanceof SyntaxError) return notASnapshot(url);
-      return failure("network", `${url} cannot be reached: ${reason(error)}`);
+      throw error;
     }
     if (signal.aborted) return { kind: "end" };
     if (!isSnapshot(answer)) return notASnapshot(url);
@@ -35,7 +32,7 @@ export const poll: Transport = async (request, sink, signal) => {
     if (answer.next !== undefined) sink.seen(String(answer.next)); // beyond the last event, where some are not shown
     if (signal.aborted) return { kind: "end" };
     if (answer.closed === true) return { kind: "closed" };
-    const wait = Math.min(Math.max(0, request.interval()), MAX_TIMER);
+    const wait = Math.min(Math.max(0, request.options().interval ?? DEFAULT_INTERVAL), MAX_TIMER);
     sink.alive(wait);
     await sleep(wait, signal);
     if (signal.aborted) return { kind: "end" };
@@ -53,8 +50,7 @@ function isSnapshot(value: unknown): value is Snapshot {
 }
 
 function notASnapshot(url: string): AttemptEnd {
-  const message = `${url} did not answer {"logs": [...]}: is the stream's URL ".../{job_id}/stream"?`;
-  return { kind: "error", error: { kind: "protocol", status: 200, message }, fatal: true };
+  return failure("protocol", `${url} did not answer {"logs": [...]}: is the stream's URL ".../{job_id}/stream"?`, 200);
 }
 
 /**

@@ -1,23 +1,30 @@
+import type { Target } from "../connection.js";
+import { textOf } from "../formatEvent.js";
+import { reason } from "../reason.js";
 import type { Incoming } from "../store.js";
-import type { StreamError, StreamErrorKind, StreamEvent, StreamHeaders } from "../types.js";
+import type { LogStreamOptions, StreamError, StreamErrorKind, StreamEvent, StreamMode } from "../types.js";
+import { haveRecovery } from "./registry.js";
 
-/** What one attempt asks for. */
-export interface StreamRequest {
-  readonly url: string;
-  readonly method: string;
-  readonly credentials: RequestCredentials;
-  /** The last id seen, `""` for none. A function, because a poll asks again and again. */
+/** What is asked for, and what became of it so far. */
+export interface StreamRequest extends Target {
+  readonly options: () => LogStreamOptions;
+  /** The last id seen, `""` for none. */
   readonly cursor: () => string;
-  /** Whether the cursor goes as `?after=` where it could be a header: a server of another origin may not allow the header. */
-  readonly cursorInUrl: () => boolean;
-  /** Those of the next request, with what it accepts where they do not say it. */
-  readonly headers: (accept: string) => Promise<Headers>;
-  /** A URL as it is to be asked for where headers cannot be sent. */
-  readonly signed: (url: string) => Promise<string>;
-  readonly body: () => BodyInit | null | undefined;
-  /** Milliseconds between polls. */
-  readonly interval: () => number;
+  /** The credentials of the last attempt were refused (401): the next has others, or is the last. */
+  refused?: boolean;
+  /** The server has no room for another stream (429): polled from then on. */
+  crowded?: boolean;
+  /** It has no route to poll: what finds no place streams all the same. */
+  unpollable?: boolean;
+  /** Another origin may not allow the header with the cursor, which looks like no answer at all: then each way is tried in turn. */
+  cursorInUrl?: boolean;
 }
+
+/**
+ * Begins to read by `mode`, or ends what was read by another before: with a place for a stream or without one, and with
+ * null not at all for now.
+ */
+export type Use = (granted: boolean | null, mode: StreamMode) => void;
 
 /** Where a transport puts what it reads. Calls after the attempt's signal was aborted are ignored. */
 export interface Sink {
@@ -36,123 +43,51 @@ export interface Sink {
  * How an attempt ended.
  * - `end`: the stream ended by itself, without a word on the job
  * - `closed`: the server says that there is nothing more to come
- * - `error`: `fatal` where another try would get the same answer; `retryAfter` in milliseconds where the server named it
+ * - `error`: with `retryAfter` in milliseconds where the server named it
  */
-export type AttemptEnd =
-  | { readonly kind: "end" }
-  | { readonly kind: "closed" }
-  | { readonly kind: "error"; readonly error: StreamError; readonly fatal: boolean; readonly retryAfter?: number };
+export interface AttemptEnd {
+  readonly kind: "end" | "closed" | "error";
+  readonly error?: StreamError;
+  readonly retryAfter?: number;
+}
 
 /**
- * Runs one attempt to its end and resolves with how it ended; it knows nothing of retries.
- * It never rejects for what the network does, and stops reading when `signal` is aborted.
+ * Runs one attempt to its end and resolves with how it ended; it knows nothing of retries. It stops reading when `signal`
+ * is aborted, and rejects where there is no answer, the answer breaks off, or the request cannot be signed.
  */
 export type Transport = (request: StreamRequest, sink: Sink, signal: AbortSignal) => Promise<AttemptEnd>;
 
+/** Milliseconds between two polls. */
+export const DEFAULT_INTERVAL = 3_000;
 /** setTimeout takes no more (24.8 days): a longer wait would be none at all. */
 export const MAX_TIMER = 2 ** 31 - 1;
 
-/** An attempt that another try may well mend. */
-export function failure(kind: StreamErrorKind, message: string): AttemptEnd {
-  return { kind: "error", error: { kind, message }, fatal: false };
+export function failure(kind: StreamErrorKind, message: string, status?: number): AttemptEnd {
+  return { kind: "error", error: { kind, status, message } };
 }
 
-/** What a status other than 200 means. */
-export function refusal(response: Response, url: string, detail?: string): AttemptEnd {
+/** One request. Gives its answer where that is 200, else how the attempt ends. `shown` is the URL as an error names it: without a ticket. */
+export async function ask(url: string, init: RequestInit, shown = url): Promise<Response | AttemptEnd> {
+  const response = await fetch(url, { cache: "no-store", ...init });
+  return response.status === 200 ? response : refused(response, shown);
+}
+
+/** What an answer means that is not what was asked for. Its body goes with the attempt, whose signal the request has. */
+export async function refused(response: Response, url: string): Promise<AttemptEnd> {
   const { status } = response;
   if (status === 204) return { kind: "closed" };
-  const kind = kindOf(status);
-  const fatal = kind === "gone" || kind === "denied" || kind === "rejected";
-  const words = fatal ? (kind === "gone" ? "there is no such job" : "not tried again") : "trying again";
-  const retryAfter = retryAfterOf(response.headers.get("retry-after"));
-  return { kind: "error", error: { kind, status, message: `${url} answered ${status}: ${words}`, detail }, fatal, retryAfter };
-}
-
-/** What it means that a URL could not be signed, or a header not be had: the status that its signer was refused with, or no answer at all. */
-export function unsigned(error: unknown, url: string): AttemptEnd {
-  const status = (error as { status?: unknown } | null)?.status;
-  if (typeof status === "number" && status >= 400 && status < 600) return refusal(new Response(null, { status }), url);
-  return failure("network", `${url} cannot be asked for: ${reason(error)}`);
-}
-
-/** What it means that the browser does not even try. */
-export function unaskable(url: string, why: unknown): AttemptEnd {
-  const message = `${url} cannot be asked for: ${reason(why)}`;
-  return { kind: "error", error: { kind: "rejected", message }, fatal: true };
-}
-
-/** How an attempt at `url`, by a WebSocket or else by a request, ends before it has begun; null where nothing speaks against it. */
-export function checkUrl(url: string, socket: boolean): AttemptEnd | null {
   try {
-    const { protocol, username, password, host, pathname } = pageUrl(socket ? httpUrl(url) : url);
-    if (!socket && (username || password)) return unaskable(`${protocol}//${host}${pathname}`, "no request has credentials in its URL. Give them as `headers`.");
-    // A page of an app's own scheme (Electron, Capacitor) has its server there.
-    const known = /^(https?|data|blob):$/.test(protocol) || (protocol !== "file:" && protocol === globalThis.location?.protocol);
-    return known ? null : unaskable(url, `nothing is fetched by ${protocol} Give an http(s) URL.`);
-  } catch {
-    return unaskable(url, "it is no URL. Give an http(s) URL, or in a page one relative to it.");
-  }
-}
-
-/**
- * One request. Gives its answer where that is 200, else how the attempt ends, with the server's own sentence. Does not
- * reject. `shown` is the URL as an error names it: without a ticket.
- */
-export async function ask(url: string, init: RequestInit, shown = url): Promise<Response | AttemptEnd> {
-  try {
-    const response = await fetch(url, { cache: "no-store", ...init });
-    return response.status === 200 ? response : refusal(response, shown, await detailOf(response));
+    return await (await haveRecovery()).refusal(response, url);
   } catch (error) {
-    return failure("network", `${shown} cannot be reached: ${reason(error)}`);
+    return failure("network", `${url} answered ${status}: ${reason(error)}`, status);
   }
-}
-
-/** The sentence in an error's body. What is not JSON is not waited for. */
-async function detailOf(response: Response): Promise<string | undefined> {
-  if (/json/i.test(response.headers.get("content-type") ?? "")) return sentenceOf(await response.json().catch(() => undefined));
-  drop(response);
-  return undefined;
-}
-
-/** Lets go of an answer that is not read. */
-export function drop(response: Response): void {
-  void response.body?.cancel().catch(() => undefined); // already broken: nothing is left to cancel
-}
-
-/**
- * The sentence in an error's body, as servers write it: `{"error": "..."}` (streamator), `{"detail": "..."}` and
- * `{"detail": [{"loc": [...], "msg": "..."}]}` (FastAPI), `{"title": "...", "detail": "..."}` (RFC 9457, problem details).
- */
-export function sentenceOf(body: unknown): string | undefined {
-  const { error, detail, title, message } = (body ?? {}) as Readonly<Record<string, unknown>>;
-  const faults = Array.isArray(detail) ? detail.map(faultOf).filter(Boolean).join("; ") : "";
-  return [error, detail, faults, title, message].find((sentence): sentence is string => typeof sentence === "string" && sentence !== "");
-}
-
-function faultOf(fault: { readonly loc?: unknown; readonly msg?: unknown } | null): string {
-  if (typeof fault?.msg !== "string") return "";
-  return Array.isArray(fault.loc) ? `${fault.loc.join(".")}: ${fault.msg}` : fault.msg;
-}
-
-function kindOf(status: number): StreamErrorKind {
-  if (status === 404 || status === 410) return "gone";
-  if (status === 401 || status === 403) return "denied";
-  if (status === 429) return "busy";
-  if (status === 408 || status >= 500) return "server";
-  return "rejected";
-}
-
-function retryAfterOf(value: string | null): number | undefined {
-  if (value === null) return undefined;
-  const milliseconds = /^\s*\d+\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return milliseconds > 0 ? milliseconds : undefined;
 }
 
 /** The headers of one attempt, with what it asks for where they do not say it. */
-export async function resolveHeaders(headers: StreamHeaders | undefined, accept: string, refused = false): Promise<Headers> {
-  const resolved = new Headers(typeof headers === "function" ? await headers(refused) : headers);
-  if (!resolved.has("accept")) resolved.set("accept", accept);
-  return resolved;
+export async function headersOf({ headers }: LogStreamOptions, accept: string, refused = false): Promise<Headers> {
+  const all = new Headers(typeof headers === "function" ? await headers(refused) : headers);
+  if (!all.has("accept")) all.set("accept", accept);
+  return all;
 }
 
 /** The event in a block's data. Anything but a JSON object becomes the message of a `log` event. */
@@ -169,7 +104,7 @@ export function decodeEvent(name: string, data: string): StreamEvent {
 /** Any value as an event. `name` is the SSE event name, for bodies that do not carry their own. */
 export function asEvent(value: unknown, name = "log"): StreamEvent {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return { event: name, message: typeof value === "string" ? value : JSON.stringify(value) };
+    return { event: name, message: textOf(value) };
   }
   const fields = value as Record<string, unknown>;
   return typeof fields.event === "string" ? (fields as StreamEvent) : { ...fields, event: name };
@@ -185,26 +120,12 @@ export function pageUrl(url: string): URL {
   return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
 }
 
-/** `url` with `after=cursor` in its query, in place of one that may be there. */
-export function withAfter(url: string, cursor: string): string {
-  if (cursor === "") return url;
-  const [, path = "", query = "", hash = ""] = /^([^?#]*)(\?[^#]*)?(#.*)?$/.exec(url) ?? [];
-  const parameters = new URLSearchParams(query);
-  parameters.set("after", cursor);
-  return `${path}?${parameters}${hash}`;
-}
-
-/** The snapshot route that belongs to a stream's URL: the same without its last `/stream`. */
-export function pollUrl(url: string): string {
-  return url.replace(/\/stream\/?(?=$|[?#])/, "");
-}
-
-/** Where a request for a WebSocket's URL goes. */
-export function httpUrl(url: string): string {
-  return url.replace(/^\s*ws(?=s?:)/i, "http");
-}
-
-/** What went wrong, in words. */
-export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** Whether it is the page's own server, over HTTP/2 or 3: those carry any number of streams over one connection. Of others it is not known. */
+export function isMultiplexed(url: string): boolean {
+  const [page] = (performance.getEntriesByType?.("navigation") ?? []) as PerformanceNavigationTiming[];
+  try {
+    return /^h[23]/.test(`${page?.nextHopProtocol}`) && pageUrl(url).href.startsWith(`${location.origin}/`);
+  } catch {
+    return false; // no URL
+  }
 }

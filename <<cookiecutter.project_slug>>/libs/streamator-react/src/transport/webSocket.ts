@@ -1,6 +1,8 @@
 import { makeListening } from "../listening.js";
 import type { Incoming } from "../store.js";
-import { ask, asEvent, drop, failure, httpUrl, pageUrl, unaskable, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
+import { reason } from "../reason.js";
+import { haveRecovery } from "./registry.js";
+import { ask, asEvent, failure, headersOf, pageUrl, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
 
 /** The server's close codes; any other means that the connection broke. */
 const CLOSED = 1000;
@@ -16,18 +18,14 @@ const BUSY = 4429;
  * It can send no headers, and the browser says nothing of why one did not open: then the stream's own route is asked.
  */
 export const webSocket: Transport = async (request, sink, signal) => {
-  let url: string;
-  try {
-    url = await request.signed(request.url);
-  } catch (error) {
-    return unsigned(error, request.url);
-  }
+  const { signed, withAfter } = await haveRecovery();
+  const url = await signed(request);
   if (signal.aborted) return { kind: "end" };
   let socket: WebSocket;
   try {
-    socket = new WebSocket(socketUrl(url, request.cursor()));
+    socket = new WebSocket(socketUrl(withAfter(url, request.cursor())));
   } catch (error) {
-    return unaskable(request.url, error);
+    return failure("rejected", `${request.url} cannot be asked for: ${reason(error)}`);
   }
   return new Promise((resolve) => {
     let open = false;
@@ -42,8 +40,7 @@ export const webSocket: Transport = async (request, sink, signal) => {
     const receive = ({ data }: MessageEvent<unknown>): void => {
       const batch = batchOf(data);
       if (batch === null) {
-        const message = `${request.url} sent over its WebSocket what is no JSON array: is it a streamator server?`;
-        finish({ kind: "error", error: { kind: "protocol", message }, fatal: true });
+        finish(failure("protocol", `${request.url} sent over its WebSocket what is no JSON array: is it a streamator server?`));
         return;
       }
       // Not before: a socket opens also for a job that there is not, and is then closed.
@@ -70,11 +67,11 @@ function endOf(code: number, open: boolean, request: StreamRequest, signal: Abor
     case TRY_LATER:
       return failure("server", `${url}: the server cannot read its store: trying again`);
     case UNAUTHORIZED:
-      return { kind: "error", error: { kind: "denied", status: 401, message: `${url}: the permission has ended, or there was none` }, fatal: true };
+      return failure("denied", `${url}: the permission has ended, or there was none`, 401);
     case BUSY:
-      return { kind: "error", error: { kind: "busy", status: 429, message: `${url}: too many streams are open: trying again` }, fatal: false };
+      return failure("busy", `${url}: too many streams are open: trying again`, 429);
     case NOT_FOUND:
-      return { kind: "error", error: { kind: "gone", status: 404, message: `${url}: there is no such job` }, fatal: true };
+      return failure("gone", `${url}: there is no such job`, 404);
     default:
       return open ? failure("network", `the WebSocket of ${url} broke off (${code})`) : whyNot(request, signal);
   }
@@ -82,16 +79,10 @@ function endOf(code: number, open: boolean, request: StreamRequest, signal: Abor
 
 /** The status decides whether another try makes sense, and only a request shows it. */
 async function whyNot(request: StreamRequest, signal: AbortSignal): Promise<AttemptEnd> {
-  const url = httpUrl(request.url);
-  let headers: Headers;
-  try {
-    headers = await request.headers("text/event-stream");
-  } catch (error) {
-    return unsigned(error, url);
-  }
+  const url = (await haveRecovery()).httpUrl(request.url);
+  const headers = await headersOf(request.options(), "text/event-stream", request.refused);
   const response = await ask(url, { headers, signal, credentials: request.credentials });
   if ("kind" in response) return response;
-  drop(response);
   return failure("network", `${url} opens no WebSocket, but answers: does a proxy let none through?`);
 }
 
@@ -112,9 +103,8 @@ function batchOf(data: unknown): (Incoming | { id: string | null; event: null })
 }
 
 /** The socket that belongs to a stream's URL: `/ws` in place of its last `/stream`. */
-function socketUrl(url: string, cursor: string): string {
-  const path = withAfter(url.replace(/\/stream\/?(?=$|[?#])/, "/ws"), cursor);
-  const absolute = pageUrl(path);
+function socketUrl(url: string): string {
+  const absolute = pageUrl(url.replace(/\/stream\/?(?=$|[?#])/, "/ws"));
   absolute.protocol = absolute.protocol === "https:" || absolute.protocol === "wss:" ? "wss:" : "ws:";
   absolute.hash = ""; // a WebSocket takes none
   return absolute.href;

@@ -1,0 +1,4 @@
+import { recovery } from "./transport/recovery.js";
+import { register } from "./transport/registry.js";
+
+register("recovery", recovery);
