@@ -162,6 +162,8 @@ function Panel({
     follower.stick();
   }, [follower, shown, near, look, wrap]);
 
+  const tools = usePart(toolbarPart, framed || look.links !== null || named !== null);
+
   const onCopy = (event: ClipboardEvent<HTMLDivElement>): void => {
     const selection = document.getSelection();
     if (renderEntry || !selection || selection.isCollapsed || selection.rangeCount === 0) return;
@@ -211,7 +213,6 @@ function Panel({
       ) : null}
     </div>
   );
-  const tools = usePart(toolbarPart, framed || look.links !== null || named !== null);
   const rest = (
     <>
       {large ? <large.Reader panel={panel} plan={plan} near={near} setNear={setNear} /> : null}
