@@ -1,6 +1,6 @@
 import { Component, type RefObject } from "react";
-import { topOf } from "./blocks.js";
 import type { Follower } from "./followEnd.js";
+import { topOf } from "./view.js";
 
 export interface AnchorProps {
   readonly scroller: RefObject<HTMLElement | null>;

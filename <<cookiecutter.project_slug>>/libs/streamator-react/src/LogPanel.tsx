@@ -1,32 +1,20 @@
+"use client";
+
 import * as React from "react";
-import {
-  useCallback,
-  useEffect,
-  useMemo,
-  useRef,
-  useState,
-  type ClipboardEvent,
-  type CSSProperties,
-  type KeyboardEvent,
-  type ReactNode,
-} from "react";
-import { Anchor } from "./Anchor.js";
+import { useMemo, useRef, useState, type ClipboardEvent, type CSSProperties, type ReactNode } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
-import { ALL, blocksIn, isText, lineHeightOf, makeCutter, makeStacker, topOf, viewOf, windowOf } from "./blocks.js";
-import { ConnectionLine } from "./ConnectionLine.js";
-import { guard } from "./guard.js";
-import { countAfter, lineOf, placeOf, rowsOf, selectedText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
-import { LogBlock, LogRows, type RenderEntry } from "./LogBlock.js";
+import { FEW, makeCutter } from "./blocks.js";
+import { useGuard } from "./guard.js";
+import type { Near } from "./LargeLog.js";
+import { countAfter, lineOf, selectedText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
+import { LogBlock, type RenderEntry } from "./LogBlock.js";
 import { LogSummary } from "./LogSummary.js";
 import type { LogChoice } from "./LogToolbar.js";
-import { ansiPart, toolbarPart, usePart } from "./parts.js";
+import type { LinesState, PanelState, Target } from "./panel.js";
+import { ansiPart, largePart, toolbarPart, usePart } from "./parts.js";
 import type { LogEntry } from "./types.js";
 import { useFollowing } from "./useFollowing.js";
-import { useNamedLine } from "./useNamedLine.js";
-import { useSelectedBlocks } from "./useSelectedBlocks.js";
 import { useInPage } from "./useNow.js";
-import { useCentred, useTarget } from "./useTarget.js";
-import { useView } from "./useView.js";
 import { WORDS, type ConnectionView, type LogWords } from "./words.js";
 
 export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
@@ -109,7 +97,7 @@ function Panel({
   connection,
   renderer = "blocks",
   time: initialTime = "elapsed",
-  startedAt: start = null,
+  startedAt: began = null,
   wrap: initialWrap = true,
   ansi = false,
   lineLinks = false,
@@ -120,11 +108,16 @@ function Panel({
 }: LogPanelProps<PanelEntry>): React.ReactElement {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
+  useGuard(scroller);
+  useGuard(content);
 
   const words = useMemo(() => ({ ...WORDS, ...ownWords }), [ownWords]);
   const windowed = renderer === "window";
+  const framed = toolbar || connection !== undefined;
+  const prefix = lineLinks === true ? "L" : lineLinks;
+  const [addressed, setAddressed] = useState<number | null>(null);
+  const named = linkedLine === undefined ? addressed : linkedLine;
 
-  const tools = usePart(toolbarPart, toolbar);
   const makeTerminal = usePart(ansiPart, ansi);
   const terminal = useMemo(() => makeTerminal?.() ?? null, [makeTerminal]);
   const ansiView = useMemo(() => terminal?.(logs) ?? null, [terminal, logs]);
@@ -133,28 +126,26 @@ function Panel({
   const time = choice.time ?? initialTime;
   const wrap = !windowed && (choice.wrap ?? initialWrap);
   const inPage = useInPage();
-  const startedAt = start === null ? null : inPage || time !== "wall" ? Number(start) : Number.NaN;
+  const startedAt = began === null ? null : inPage || time !== "wall" ? Number(began) : Number.NaN;
   const [whole, setWhole] = useState<ReadonlySet<PanelEntry>>(NONE);
-  const showWhole = useCallback((entry: PanelEntry) => {
-    setWhole((before) => new Set(before).add(entry));
-    scroller.current?.focus({ preventScroll: true }); // the button goes
-  }, []);
+  const [showWhole] = useState(() => (entry: PanelEntry) => setWhole((before) => new Set(before).add(entry)));
   const look = useMemo<LineLook>(() => {
-    const links = typeof lineLinks === "string" || lineLinks === true ? (line: number) => `#${prefixOf(lineLinks)}${line}` : lineLinks || null;
+    const links = typeof prefix === "string" ? (line: number) => `#${prefix}${line}` : prefix || null;
     return { time, startedAt, ansi: ansiView, links, whole, showWhole, words };
-  }, [time, startedAt, ansiView, lineLinks, whole, showWhole, words]);
+  }, [time, startedAt, ansiView, prefix, whole, showWhole, words]);
 
   const { hidden } = choice;
   const shown = useMemo(() => (hidden.length === 0 ? logs : logs.filter(({ level = "info" }) => !hidden.includes(level))), [logs, hidden]);
 
+  // Until it is there, the newest lines are all that is drawn. Where it fails to load, each 1,000 lines are another try.
+  const large = usePart(largePart, 1 + Math.floor(shown.length / FEW));
+  const [near, setNear] = useState<Near | null>(() => large && large.begin());
+  const from = near === null ? Math.max(0, shown.length - FEW) : windowed ? shown.length : 0;
   const [cut] = useState(makeCutter);
-  const blocks = useMemo(() => (windowed ? [] : cut(shown)), [cut, windowed, shown]);
-  const [stacked] = useState(makeStacker);
-  const rowsOfEntry = useMemo(() => (renderEntry ? () => 1 : (entry: PanelEntry) => rowsOf(entry, { whole, ansi: ansiView })), [renderEntry, whole, ansiView]);
-  const stack = useMemo(() => (windowed ? stacked(shown, rowsOfEntry) : null), [windowed, stacked, shown, rowsOfEntry]);
-  const lastLine = lineOf(shown, shown.length - 1);
+  const blocks = useMemo(() => cut(shown, from), [cut, shown, from]);
 
-  const [target, setTarget] = useTarget(shown);
+  const lastLine = lineOf(shown, shown.length - 1);
+  const [target, setTarget] = useState<Target | null>(null);
   const [left, setLeft] = useState(0); // the last line when the reader went away
   const { following, follower } = useFollowing(scroller, content, autoScroll, (now) => {
     if (now) setTarget(null);
@@ -162,87 +153,17 @@ function Panel({
   });
   const fresh = following || !autoScroll ? 0 : countAfter(shown, left);
 
-  const [view, measure] = useView(scroller, content, follower, (panel, inner) => (stack ? windowOf(panel, inner, stack.total) : viewOf(panel, inner, blocks)));
-  const selected = useSelectedBlocks(content, blocks);
+  const draw = renderEntry as RenderEntry | undefined;
+  const lines: LinesState = { shown, blocks, windowed, look, wrap, renderEntry: draw, named, following, target };
+  const plan = large && near && large.planOf(lines, near);
+  const panel: PanelState = { ...lines, scroller, content, follower, setTarget };
 
-  // The lines that are drawn: those at the end while following, else those that were measured near the view.
-  const tail = following && view !== ALL ? shown.length - view.lines : null;
-  const rows = Math.min(view.lines, MOST_ROWS);
-  const total = stack?.total ?? 0;
-  const firstRow = Math.max(0, Math.min(tail === null ? view.first : total, total - rows));
-  const first = stack?.at(firstRow) ?? 0;
-  const drawn = stack ? shown.slice(first, stack.at(firstRow + rows - 1) + 1) : NO_LINES;
-
-  /** The element of a line; null where it has none just now. */
-  const elementOf = (index: number): Element | null => {
-    if (!content.current) return null;
-    if (windowed) return content.current.querySelector(".streamator-log-window")?.children[index - first] ?? null;
-    const place = blocks.findIndex(({ start: from, lines }) => index >= from && index < from + lines.length);
-    const block = blocksIn(content.current)[place];
-    return block && !isText(block) ? (block.children[index - (blocks[place]?.start ?? 0)] ?? block) : (block ?? null);
-  };
-  useCentred(scroller, target, follower, (index) => {
-    if (!stack) return elementOf(index)?.getBoundingClientRect() ?? null;
-    const inner = content.current as HTMLDivElement;
-    const height = lineHeightOf(inner);
-    return { top: inner.getBoundingClientRect().top + stack.top(index) * height, height: (stack.top(index + 1) - stack.top(index)) * height };
-  });
-  const isNear = (key: number, from: number, to: number): boolean =>
-    shown.length <= FEW || (selected[key] ?? ((tail === null ? key >= view.first && key <= view.last : to > tail) || (target.index >= from && target.index < to)));
-  const goTo = (index: number): void => {
-    const entry = shown[index];
-    if (entry === undefined) return;
-    follower.leave();
-    setTarget(entry);
-  };
-
-  useEffectBeforePaint(() => {
-    guard(scroller.current);
-    guard(content.current);
-  }, []);
   useEffectBeforePaint(() => {
     follower.stick();
-  }, [follower, shown, view, look, wrap]);
-  // While it follows, the view is at the end: once the panel is full there is nothing to measure.
-  const settled = following && blocks.length > 2;
-  useEffectBeforePaint(() => {
-    if (!settled) measure();
-  }, [shown, settled, look, wrap, target.call, measure]);
+  }, [follower, shown, near, look, wrap]);
 
-  // The line that the page's address names.
-  const inAddress = useNamedLine(linkedLine === undefined && (typeof lineLinks === "string" || lineLinks === true) ? prefixOf(lineLinks) : null);
-  const named = linkedLine === undefined ? inAddress : linkedLine;
-  const linked = useMemo(() => (named === null ? -1 : placeOf(shown, named)), [shown, named]);
-  const isThere = linked !== -1;
-  const goToLine = useRef<(line: number) => void>(() => undefined);
-  useEffectBeforePaint(() => {
-    goToLine.current = (line) => goTo(placeOf(shown, line));
-  });
-  useEffect(() => {
-    if (named === null || !isThere) return;
-    scroller.current?.scrollIntoView?.({ block: "nearest" });
-    goToLine.current(named); // once for each address, when its line is there
-  }, [named, isThere]);
+  const tools = usePart(toolbarPart, framed || look.links !== null || named !== null);
 
-  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => {
-    const { key, ctrlKey, metaKey, altKey } = event;
-    if (ctrlKey || metaKey || altKey) return;
-    const onLog = event.target === event.currentTarget;
-    const within = [...event.currentTarget.querySelectorAll<HTMLElement>(".streamator-log-line, .streamator-log-whole")];
-    const at = within.indexOf(event.target as HTMLElement);
-    if (onLog && key === "Enter" && within.length > 0) {
-      const row = target.index === -1 ? topOf(event.currentTarget, content.current as HTMLDivElement) : elementOf(target.index);
-      follower.leave();
-      (within.find((one) => row && row.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING) ?? within[0])?.focus();
-      event.preventDefault();
-    } else if (at !== -1 && (key === "ArrowDown" || key === "ArrowUp")) {
-      within[at + (key === "ArrowDown" ? 1 : -1)]?.focus();
-      event.preventDefault();
-    } else if (at !== -1 && key === "Escape") {
-      event.currentTarget.focus();
-      event.preventDefault();
-    }
-  };
   const onCopy = (event: ClipboardEvent<HTMLDivElement>): void => {
     const selection = document.getSelection();
     if (renderEntry || !selection || selection.isCollapsed || selection.rangeCount === 0) return;
@@ -252,13 +173,10 @@ function Panel({
     event.preventDefault();
   };
 
-  const framed = toolbar || connection !== undefined;
   const outer = { className: className ? ` ${className}` : "", style: maxHeight === undefined ? style : withMaxHeight(style, maxHeight, framed) };
   const labels = ownWords?.level && labelsOf(ownWords.level);
-  const draw = renderEntry as RenderEntry | undefined;
 
   const log = (
-    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- keys lead to what is within
     <div
       ref={scroller}
       className={`streamator-log${wrap ? "" : " streamator-log--nowrap"}${framed ? "" : outer.className}`}
@@ -269,31 +187,22 @@ function Panel({
       aria-live="off"
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
       tabIndex={0}
-      onKeyDown={onKeyDown}
       onCopy={onCopy}
     >
-      <div ref={content} className="streamator-log-content" style={windowed ? { height: `${total * 1.5}em` } : undefined}>
+      <div ref={content} className="streamator-log-content" style={plan?.style}>
         {logs.length === 0 ? <div className="streamator-log-waiting log-waiting">{waitingText ?? words.waiting}</div> : null}
-        {windowed ? (
-          <div ref={guard} className="streamator-log-window" style={{ transform: `translateY(${(stack?.top(first) ?? 0) * 1.5}em)` }}>
-            <LogRows lines={drawn} start={first} look={look} linked={linked - first} renderEntry={draw} />
-          </div>
-        ) : (
-          blocks.map(({ key, start: from, lines }) => {
-            const end = from + lines.length;
-            return (
-              <LogBlock
-                key={key}
-                lines={lines}
-                start={draw || lines[0]?.line === undefined ? from : 0}
-                near={isNear(key, from, end)}
-                look={look}
-                linked={linked >= from && linked < end ? linked - from : -1}
-                renderEntry={draw}
-              />
-            );
-          })
-        )}
+        {plan?.window ??
+          blocks.map(({ key, start, lines: some }) => (
+            <LogBlock
+              key={key}
+              lines={some}
+              start={draw || some[0]?.line === undefined ? start : 0}
+              Text={plan?.textOf(key, start, start + some.length)}
+              look={look}
+              named={named}
+              renderEntry={draw}
+            />
+          ))}
       </div>
       {fresh > 0 ? (
         <div className="streamator-log-jump">
@@ -302,59 +211,43 @@ function Panel({
           </button>
         </div>
       ) : null}
-      <Anchor scroller={scroller} content={content} follower={follower} off={following || windowed} of={[shown, view, look, wrap]} />
     </div>
   );
-  const status = summary ? <LogSummary logs={logs} active={active} words={words} /> : null;
+  const rest = (
+    <>
+      {large ? <large.Reader panel={panel} plan={plan} near={near} setNear={setNear} /> : null}
+      {tools ? <tools.NamedLine panel={panel} prefix={linkedLine === undefined && typeof prefix === "string" ? prefix : null} setAddressed={setAddressed} /> : null}
+      {summary ? <LogSummary logs={logs} active={active} words={words} /> : null}
+    </>
+  );
   if (!framed) {
     return (
       <>
         {log}
-        {status}
+        {rest}
       </>
     );
   }
+  // What is not loaded yet keeps its place.
   return (
     <div className={`streamator-log-frame${outer.className}`} style={outer.style}>
-      {toolbar && !tools ? <div className="streamator-log-toolbar" /> : null}
-      {tools ? (
-        <tools.Toolbar
-          words={words}
-          logs={logs}
-          shown={shown}
-          look={look}
-          wrap={windowed ? null : wrap}
-          choice={choice}
-          onChoice={setChoice}
-          current={target.index}
-          goTo={goTo}
-          elementOf={elementOf}
-          scroller={scroller}
-          content={content}
-          fileName={fileName}
-        />
+      {toolbar ? (
+        tools ? (
+          <tools.Toolbar panel={panel} plan={plan} words={words} logs={logs} choice={choice} onChoice={setChoice} fileName={fileName} />
+        ) : (
+          <div className="streamator-log-toolbar" />
+        )
       ) : null}
       {log}
-      {connection ? <ConnectionLine connection={connection} words={words} /> : null}
-      {status}
+      {connection ? tools ? <tools.ConnectionLine connection={connection} words={words} /> : <div className="streamator-log-connection" /> : null}
+      {rest}
     </div>
   );
 }
 
 const AS_GIVEN: LogChoice = { time: null, wrap: null, hidden: [] };
 
-/** So few lines are all rows, wherever the panel is: what looks for a row by its class finds it. */
-const FEW = 1_000;
-
-/** The most rows of a window: as many as a tall screen shows, though nothing may be laid out to count them. */
-const MOST_ROWS = 120;
-
 const NONE: ReadonlySet<PanelEntry> = new Set();
-const NO_LINES: readonly PanelEntry[] = [];
-
-function prefixOf(links: string | true): string {
-  return links === true ? "L" : links;
-}
 
 /** What a screen reader says before a line of these levels, for log.css, which has the English words. */
 function labelsOf(word: LogWords["level"]): CSSProperties {

@@ -7,7 +7,7 @@ export interface LogRowProps {
   /** What the line is called in links, where the entry has no number of its own. */
   readonly line: number;
   readonly look: LineLook;
-  /** The address of the page names this line. */
+  /** The line is to be marked. */
   readonly linked: boolean;
 }
 
@@ -42,13 +42,19 @@ export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRow
       {time === "" ? null : " "}
       <span className="streamator-log-text">{end < text.length ? <Cut entry={entry} end={end} look={look} /> : textNode(entry, text, look)}</span>
       {end < text.length ? (
-        <button type="button" className="streamator-log-whole" tabIndex={-1} onClick={() => look.showWhole(entry)}>
+        <button type="button" className="streamator-log-whole" tabIndex={-1} onClick={({ currentTarget }) => showWhole(currentTarget, entry, look)}>
           {look.words.whole(text.length)}
         </button>
       ) : null}
     </div>
   );
 });
+
+/** The button goes, and what has the focus with it. */
+function showWhole(button: Element, entry: PanelEntry, look: LineLook): void {
+  button.closest<HTMLElement>(".streamator-log")?.focus({ preventScroll: true });
+  look.showWhole(entry);
+}
 
 /** A long text: its beginning, and the rest, which is not laid out but there for a selection. */
 function Cut({ entry, end, look }: { readonly entry: PanelEntry; readonly end: number; readonly look: LineLook }): React.ReactElement {

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import { HIDDEN } from "./hidden.js";
 import { countLevels } from "./levels.js";
 import type { PanelEntry } from "./line.js";
-import type { LogWords } from "./words.js";
+import type { PanelWords } from "./words.js";
 
 /** Milliseconds between two announcements: time to hear one out. */
 const EVERY = 10_000;
@@ -11,7 +11,7 @@ const EVERY = 10_000;
 const FIRST = 1_000;
 
 /** Tells a screen reader from time to time what has come, errors first: the log itself is silent. */
-export function LogSummary({ logs, active, words }: { readonly logs: readonly PanelEntry[]; readonly active: boolean; readonly words: LogWords }): React.ReactElement {
+export function LogSummary({ logs, active, words }: { readonly logs: readonly PanelEntry[]; readonly active: boolean; readonly words: PanelWords }): React.ReactElement {
   const [text, setText] = useState("");
   const due = useRef<ReturnType<typeof setTimeout> | null>(null);
   const latest = useRef({ logs, active, words, said: false });

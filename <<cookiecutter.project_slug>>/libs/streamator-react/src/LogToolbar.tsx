@@ -1,11 +1,16 @@
 import * as React from "react";
-import { useEffect, useMemo, useRef, useState, type RefObject } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { goTo } from "./goTo.js";
 import { useMarks } from "./highlight.js";
-import { makeLevelCounter } from "./levels.js";
-import { linesText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
+import type { Plan } from "./LargeLog.js";
+import { makeLevelCounter } from "./levelCounter.js";
+import type { LogTime, PanelEntry } from "./line.js";
+import type { PanelState } from "./panel.js";
 import { Finder, step } from "./search.js";
+import { linesText } from "./text.js";
 import { TextActions } from "./TextActions.js";
-import { number, type LogWords } from "./words.js";
+import { TOOL_WORDS } from "./toolWords.js";
+import { number, type LogWords, type PanelWords } from "./words.js";
 
 const LEVELS = ["error", "warning", "success", "info"] as const;
 
@@ -18,35 +23,28 @@ export interface LogChoice {
 }
 
 export interface LogToolbarProps {
-  readonly words: LogWords;
+  readonly panel: PanelState;
+  /** What knows where the lines are; null before it is loaded. */
+  readonly plan: Plan | null;
+  readonly words: PanelWords & Partial<LogWords>;
+  /** All lines, also those that are not shown. */
   readonly logs: readonly PanelEntry[];
-  /** Those of them that are shown. */
-  readonly shown: readonly PanelEntry[];
-  readonly look: LineLook;
-  /** Null where lines cannot wrap. */
-  readonly wrap: boolean | null;
   readonly choice: LogChoice;
   readonly onChoice: (choice: LogChoice) => void;
-  /** The place in `shown` of the line that the reader was brought to last; -1 for none. */
-  readonly current: number;
-  readonly goTo: (index: number) => void;
-  /** The element of a line; null where it has none just now. */
-  readonly elementOf: (index: number) => Element | null;
-  /** What scrolls and has the focus, and what the rows stand in. */
-  readonly scroller: RefObject<HTMLElement | null>;
-  readonly content: RefObject<HTMLElement | null>;
   readonly fileName: string;
 }
 
 /** What can be done with a log: find, filter, choose what is shown, take it along. */
-export function LogToolbar(props: LogToolbarProps): React.ReactElement {
-  const { words, logs, shown, look, wrap, choice, onChoice, current, goTo, elementOf, scroller, content, fileName } = props;
+export function LogToolbar({ panel, plan, words: ownWords, logs, choice, onChoice, fileName }: LogToolbarProps): React.ReactElement {
+  const { scroller, shown, look, wrap, windowed, target } = panel;
+  const words = { ...TOOL_WORDS, ...ownWords };
+  const current = useMemo(() => (target ? shown.indexOf(target.entry) : -1), [shown, target]);
   const field = useRef<HTMLInputElement>(null);
 
   const [finder] = useState(() => new Finder());
   const [query, setQuery] = useState("");
   const matches = useMemo(() => finder.find(shown, query, look.ansi), [finder, shown, query, look.ansi]);
-  const stepBy = (by: 1 | -1): void => goTo(step(matches, current === -1 && by === -1 ? shown.length : current, by));
+  const stepBy = (by: 1 | -1): void => goTo(panel, step(matches, current === -1 && by === -1 ? shown.length : current, by));
 
   const [count] = useState(makeLevelCounter);
   const counts = useMemo(() => count(logs), [count, logs]);
@@ -71,7 +69,7 @@ export function LogToolbar(props: LogToolbarProps): React.ReactElement {
     return () => log?.removeEventListener("keydown", onKeyDown);
   });
 
-  useMarks(scroller, content, query, () => (current === -1 ? null : elementOf(current)));
+  useMarks(panel, plan, query, current);
 
   return (
     <div className="streamator-log-toolbar">
@@ -121,7 +119,7 @@ export function LogToolbar(props: LogToolbarProps): React.ReactElement {
         <button type="button" aria-label={`${words.time}: ${words[look.time]}`} title={words.time} onClick={() => onChoice({ ...choice, time: nextTime })}>
           {words[look.time]}
         </button>
-        {wrap === null ? null : (
+        {windowed ? null : (
           <button type="button" aria-pressed={wrap} onClick={() => onChoice({ ...choice, wrap: !wrap })}>
             {words.wrap}
           </button>

@@ -1,4 +1,5 @@
-import { createElement, type ReactNode } from "react";
+import { createElement, type ReactNode, type RefObject } from "react";
+import { useEffectBeforePaint } from "./beforePaint.js";
 
 /** A text of somebody's own, put beside elements, in an element of its own: React takes that away also once the text was replaced. */
 export function boxed(node: ReactNode): ReactNode {
@@ -22,4 +23,9 @@ export function guard(element: Element | null): void {
     insertBefore.call(element, child, next);
     return child;
   };
+}
+
+/** Guards the element of a `ref` that is wanted elsewhere, too. */
+export function useGuard(element: RefObject<Element | null>): void {
+  useEffectBeforePaint(() => guard(element.current), [element]);
 }

@@ -1,6 +1,7 @@
-import { useRef, useState, type RefObject } from "react";
+import { useRef, useState } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
-import { rowsNear } from "./blocks.js";
+import type { Plan } from "./LargeLog.js";
+import type { PanelState } from "./panel.js";
 import { patternOf } from "./search.js";
 
 /** The names that `::highlight()` in log.css colours. All panels of a page share them. */
@@ -16,13 +17,14 @@ interface Mark {
   readonly ranges: readonly Range[];
 }
 
-/** Marks what `query` finds in the rows near the view, while the log grows and is scrolled; `""`: nothing. */
-export function useMarks(scroller: RefObject<HTMLElement | null>, content: RefObject<HTMLElement | null>, query: string, currentRow: () => Element | null): void {
+/** Marks what `query` finds in the rows near the view, in the row of `current` in another colour, while the log grows and is scrolled; `""`: nothing. */
+export function useMarks({ scroller, content }: PanelState, plan: Plan | null, query: string, current: number): void {
   const [marks] = useState(() => new Marks());
   const show = useRef((): void => undefined);
   useEffectBeforePaint(() => {
     show.current = () => {
-      if (query !== "" && scroller.current && content.current) marks.show(rowsNear(scroller.current, content.current), query, currentRow());
+      const [log, inner] = [scroller.current, content.current];
+      if (query !== "" && plan && log && inner) marks.show(plan.rowsNear(log, inner), query, plan.elementOf(inner, current));
     };
     show.current();
   });

@@ -50,13 +50,6 @@ export function shownLength(entry: PanelEntry, whole: LineLook["whole"]): number
   return SHOWN - (/[\uD800-\uDBFF]/.test(text.charAt(SHOWN - 1)) ? 1 : 0);
 }
 
-/** How many rows of text an entry takes where nothing wraps. */
-export function rowsOf(entry: PanelEntry, look: Pick<LineLook, "whole" | "ansi">): number {
-  if (!entry.text.includes("\n")) return 1;
-  const shown = plainText(entry.text.slice(0, shownLength(entry, look.whole)), look);
-  return shown.replace(/\n$/, "").split("\n").length; // a break at the end begins no row
-}
-
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
 /** The time of a line in words; `""` for none. */
@@ -73,20 +66,6 @@ export function plainText(text: string, { ansi }: Pick<LineLook, "ansi">): strin
   return ansi ? ansi.text(text) : text;
 }
 
-/** A line as plain text: `12.3s [error] message`. */
-export function lineText(entry: PanelEntry, look: Pick<LineLook, "time" | "startedAt" | "ansi">, level = false): string {
-  const time = timeText(entry.t, look, entry.seconds);
-  const tag = level && entry.level && entry.level !== "info" ? `[${entry.level}] ` : "";
-  return `${time && `${time} `}${tag}${plainText(entry.text, look)}`;
-}
-
-/** Lines as one text, each with its line end. */
-export function linesText(logs: readonly PanelEntry[], look: Pick<LineLook, "time" | "startedAt" | "ansi">, level = false): string {
-  let text = "";
-  for (const entry of logs) text += `${lineText(entry, look, level)}\n`;
-  return text;
-}
-
 /** What a selection in the panel is as text: a row is a line, also what of it is not shown. */
 export function selectedText(range: Range): string {
   const part = range.cloneContents();
@@ -98,13 +77,6 @@ export function selectedText(range: Range): string {
 /** A line's own number, else its place from 1; 0 before the first. */
 export function lineOf(logs: readonly PanelEntry[], index: number): number {
   return logs[index]?.line ?? index + 1;
-}
-
-/** Where the line of this number is; -1 where it is not (yet, any more, or filtered out). Numbers only grow. */
-export function placeOf(logs: readonly PanelEntry[], line: number): number {
-  const near = line - lineOf(logs, 0); // its place unless lines were left out
-  if (lineOf(logs, near) === line && near >= 0 && near < logs.length) return near;
-  return logs.findIndex((_, index) => lineOf(logs, index) === line);
 }
 
 /** How many lines have a number above `line`. */

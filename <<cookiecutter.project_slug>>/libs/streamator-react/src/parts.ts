@@ -1,6 +1,9 @@
 import { useEffect } from "react";
 import type { makeTerminal } from "./ansi.js";
+import type { ConnectionLine } from "./ConnectionLine.js";
+import type { begin, planOf, Reader } from "./LargeLog.js";
 import type { LogToolbar } from "./LogToolbar.js";
+import type { NamedLine } from "./NamedLine.js";
 import { report } from "./store.js";
 import { useSnapshot, type Source } from "./useSnapshot.js";
 
@@ -44,8 +47,8 @@ export function makePart<Value>(fetch: () => Promise<unknown>): Part<Value> {
   };
 }
 
-/** A part, loaded where it is wanted; null until it is there. */
-export function usePart<Value>(part: Part<Value>, wanted: boolean): Value | null {
+/** A part, loaded where it is wanted; null until it is there. Each change of `wanted` is another try to load it. */
+export function usePart<Value>(part: Part<Value>, wanted: unknown): Value | null {
   const value = useSnapshot(part, part.atStart());
   useEffect(() => {
     if (wanted) part.load();
@@ -53,5 +56,16 @@ export function usePart<Value>(part: Part<Value>, wanted: boolean): Value | null
   return wanted ? value : null;
 }
 
-export const toolbarPart = /* @__PURE__ */ makePart<{ readonly Toolbar: typeof LogToolbar }>(() => import("./toolbar.js"));
+interface Large {
+  readonly begin: typeof begin;
+  readonly planOf: typeof planOf;
+  readonly Reader: typeof Reader;
+}
+interface Tools {
+  readonly ConnectionLine: typeof ConnectionLine;
+  readonly NamedLine: typeof NamedLine;
+  readonly Toolbar: typeof LogToolbar;
+}
+export const largePart = /* @__PURE__ */ makePart<Large>(() => import("./large.js"));
+export const toolbarPart = /* @__PURE__ */ makePart<Tools>(() => import("./toolbar.js"));
 export const ansiPart = /* @__PURE__ */ makePart<typeof makeTerminal>(() => import("./ansi.js"));

@@ -1,6 +1,7 @@
-import { useRef, useState, type RefObject } from "react";
+import { useState, type RefObject } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
 import { makeFollower, type Follower } from "./followEnd.js";
+import { useLatest } from "./useLatest.js";
 
 /** Whether the end is kept in view, and the hand on it. `onChange` is told when the reader leaves or comes back. */
 export function useFollowing(
@@ -11,17 +12,14 @@ export function useFollowing(
 ): { readonly following: boolean; readonly follower: Follower } {
   const [follower] = useState(makeFollower);
   const [following, setFollowing] = useState(true);
-  const latest = useRef(onChange);
-  useEffectBeforePaint(() => {
-    latest.current = onChange;
+  const tell = useLatest((now: boolean) => {
+    setFollowing(now);
+    onChange(now);
   });
   useEffectBeforePaint(() => {
     if (!wanted) follower.reset();
     if (!wanted || !scroller.current || !content.current) return undefined;
-    return follower.attach(scroller.current, content.current, (now) => {
-      setFollowing(now);
-      latest.current(now);
-    });
-  }, [wanted, follower, scroller, content]);
+    return follower.attach(scroller.current, content.current, tell);
+  }, [wanted, follower, scroller, content, tell]);
   return { following: following && wanted, follower };
 }

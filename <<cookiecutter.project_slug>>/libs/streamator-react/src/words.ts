@@ -4,6 +4,9 @@ import type { LogStream } from "./types.js";
 /** What the connection line is made of; `useLogStream`'s result has it all. */
 export type ConnectionView = Pick<LogStream, "status" | "error" | "outcome" | "attempt" | "dropped" | "missed" | "resumes" | "retryAt">;
 
+/** The words of a panel without its tools. */
+export type PanelWords = Pick<LogWords, "waiting" | "newLines" | "line" | "whole" | "summary">;
+
 /** Every word that the panel shows or says. Give `LogPanel` those that you translate, as `words`. */
 export interface LogWords {
   waiting: string;
@@ -45,52 +48,11 @@ export interface LogWords {
 export const number = (value: number): string => value.toLocaleString("en");
 const plural = (count: number, noun: string): string => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 
-export const WORDS: LogWords = {
+export const WORDS: PanelWords = {
   waiting: "⏳ Starting…",
   newLines: (count) => plural(count, "new line"),
-  find: "Find",
-  matches: (current, count) => (count === 0 ? "none" : `${current > 0 ? `${number(current)} of ` : ""}${number(count)}`),
-  next: "Next match",
-  previous: "Previous match",
-  levels: "Levels",
-  level: (level, count = 1) => (count !== 1 && (level === "error" || level === "warning") ? `${level}s` : level),
-  time: "Time",
-  elapsed: "elapsed",
-  wall: "clock",
-  off: "no time",
-  wrap: "Wrap",
-  copy: "Copy",
-  copied: "Copied",
-  notCopied: "Not copied",
-  download: "Download",
   line: (line) => `Link to line ${line}`,
   whole: (characters) => `Show all ${number(characters)} characters`,
   summary: ({ error = 0, warning = 0 }, lines) =>
     [error && plural(error, "error"), warning && plural(warning, "warning"), plural(lines, "line")].filter(Boolean).join(", "),
-  connecting: "Connecting…",
-  live: "Live",
-  reconnecting: (seconds) => (seconds > 0 ? `Reconnecting in ${number(seconds)} s` : "Reconnecting…"),
-  ended: (outcome) => (outcome ? `Ended: ${outcome}` : "Ended"),
-  lost: "The process that ran this job is gone",
-  failed: (message) => `Given up: ${message}`,
-  idle: "Not connected",
-  resumed: (lost) => `resumed with ${number(lost)} lost`,
-  dropped: (count) => `${number(count)} dropped by the cap`,
 };
-
-/** The connection line: what state the stream is in, what was lost on the way. `now` in milliseconds, as `Date.now()`; null where there is no clock. */
-export function connectionText({ status, error, outcome, dropped, missed, resumes, retryAt }: ConnectionView, words: LogWords, now: number | null): string {
-  const states: Record<ConnectionView["status"], () => string> = {
-    idle: () => words.idle,
-    connecting: () => words.connecting,
-    open: () => words.live,
-    reconnecting: () => words.reconnecting(retryAt === null || now === null ? 0 : Math.max(0, Math.ceil((retryAt - now) / 1000))),
-    ended: () => words.ended(outcome),
-    lost: () => words.lost,
-    failed: () => words.failed(error?.message ?? ""),
-  };
-  const parts = [states[status]()];
-  if (resumes > 0 || missed > 0) parts.push(words.resumed(missed));
-  if (dropped > 0) parts.push(words.dropped(dropped));
-  return parts.join(" · ");
-}

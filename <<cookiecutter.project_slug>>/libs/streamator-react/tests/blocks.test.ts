@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { BLOCK, blocksOf, makeCutter, makeStacker } from "../src/blocks.js";
+import { BLOCK, blocksOf, makeCutter } from "../src/blocks.js";
 import type { PanelEntry } from "../src/line.js";
+import { makeStacker } from "../src/stack.js";
 
 const numbered = (from: number, to: number): PanelEntry[] => Array.from({ length: to - from + 1 }, (_, index) => ({ text: `${from + index}`, line: from + index }));
 const held = (blocks: readonly { lines: readonly PanelEntry[] }[]): PanelEntry[] => blocks.flatMap(({ lines }) => lines);

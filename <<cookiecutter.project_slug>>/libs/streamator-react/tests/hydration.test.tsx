@@ -19,7 +19,7 @@ const SERVER: Machine = { zone: "Asia/Tokyo", language: "ar-EG", now: BEGAN + 4_
 const BROWSER: Machine = { zone: "America/New_York", language: "de-DE", now: BEGAN + 70_000 };
 
 /** The library as it is loaded on that machine, which this process is from then on. */
-async function loadOn({ zone, language, now }: Machine, toolbar: boolean): Promise<typeof Library> {
+async function loadOn({ zone, language, now }: Machine, parts: boolean): Promise<typeof Library> {
   vi.resetModules();
   vi.stubEnv("TZ", zone);
   vi.setSystemTime(now);
@@ -34,7 +34,10 @@ async function loadOn({ zone, language, now }: Machine, toolbar: boolean): Promi
     return new NumberFormat((locale as string | undefined) ?? language, options).format(Number(this));
   });
   const library = await import("../src/index.js");
-  if (toolbar) await import("../src/toolbar.js");
+  if (parts) {
+    await import("../src/large.js");
+    await import("../src/toolbar.js");
+  }
   return library;
 }
 const RealIntl = { DateTimeFormat: Intl.DateTimeFormat, NumberFormat: Intl.NumberFormat };
@@ -111,11 +114,11 @@ vi.mock("react", async (importOriginal) => {
 });
 
 /** Takes over, in the browser, what the server has rendered. What React remarks on, and what both show. */
-async function take(name: string, toolbar: boolean): Promise<{ remarks: unknown[]; before: string; after: string; done: () => void }> {
+async function take(name: string, parts: boolean): Promise<{ remarks: unknown[]; before: string; after: string; done: () => void }> {
   const page = pages[name] as (library: typeof Library) => ReactElement;
-  const html = renderToString(page(await loadOn(SERVER, toolbar)));
+  const html = renderToString(page(await loadOn(SERVER, parts)));
   vi.restoreAllMocks();
-  const library = await loadOn(BROWSER, toolbar);
+  const library = await loadOn(BROWSER, parts);
   const remarks: unknown[] = [];
   vi.spyOn(console, "error").mockImplementation((...remark) => void remarks.push(remark));
   const container = document.body.appendChild(document.createElement("div"));
@@ -134,8 +137,8 @@ describe.each([true, false])("a page that a server in another place has rendered
   });
 
   it.each(Object.keys(pages))("%s", async (name) => {
-    for (const toolbar of [false, true]) {
-      const { remarks, done } = await take(name, toolbar);
+    for (const parts of [false, true]) {
+      const { remarks, done } = await take(name, parts);
       expect(remarks).toEqual([]);
       done();
     }
@@ -153,7 +156,7 @@ it("the toolbar that the page imports is in what the server renders; one that is
 
 it("what depends on clock and place comes once the browser has taken over", async () => {
   const log = await take("a log with the time of day", false);
-  expect(log.before).toContain("--:--:--line".replace("line", "\u001b[31mline"));
+  expect(log.before).toContain("--:--:-- line".replace("line", "\u001b[31mline"));
   expect(log.after).toContain("17:30:00");
   log.done();
   const progress = await take("progress that runs", false);
@@ -164,7 +167,7 @@ it("what depends on clock and place comes once the browser has taken over", asyn
   expect(work.before).not.toContain("ago");
   expect(work.after).toContain("no sign for 1 min 10 s");
   work.done();
-  const stream = await take("a log that reconnects", false);
+  const stream = await take("a log that reconnects", true);
   expect(stream.before).toContain("Reconnecting…");
   expect(stream.after).toContain("Reconnecting in 10 s");
   stream.done();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { countLevels, makeLevelCounter } from "../src/levels.js";
+import { makeLevelCounter } from "../src/levelCounter.js";
+import { countLevels } from "../src/levels.js";
 import type { PanelEntry } from "../src/line.js";
 
 const LEVELS = ["info", "info", "error", undefined, "warning"];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { makeTerminal } from "../src/ansi.js";
-import { linesText, lineText, rowsOf, selectedText, shownLength, timeText } from "../src/line.js";
+import { selectedText, shownLength, timeText } from "../src/line.js";
+import { linesText, lineText, rowsOf } from "../src/text.js";
 
 const look = { time: "elapsed", startedAt: null, ansi: null } as const;
 

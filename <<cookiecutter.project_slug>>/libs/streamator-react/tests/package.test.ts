@@ -115,7 +115,7 @@ it("a plain Vite app builds with it, styles and all", () => {
   run(process.execPath, [vite, "build"], app);
   const assets = readdirSync(join(app, "dist/assets"));
   const chunks = assets.filter((name) => name.endsWith(".js")).map((name) => name.split("-")[0]);
-  expect(chunks).toEqual(expect.arrayContaining(["index", "poll", "recovery", "ws"])); // loaded at first use
+  expect(chunks).toEqual(expect.arrayContaining(["index", "large", "poll", "recovery", "toolbar", "ws"])); // loaded at first use
   const css = readFileSync(join(app, "dist/assets", assets.find((name) => name.endsWith(".css")) as string), "utf8");
   expect(css).toContain("@layer streamator");
   expect(css).toContain("var(--streamator-bg,#f8f8f8)");

@@ -13,7 +13,7 @@ const onError = (event: ErrorEvent): void => {
 };
 
 beforeEach(() => {
-  vi.resetModules(); // without the toolbar that tests/support/setup.ts has imported
+  vi.resetModules(); // without the parts that tests/support/setup.ts has imported
   reported = [];
   vi.stubGlobal("reportError", (error: unknown) => reported.push(error));
   window.addEventListener("error", onError);
@@ -54,6 +54,38 @@ it("is there in the first render of a page that imports it", async () => {
   await import("../src/toolbar.js");
   render(<LogPanel logs={logs} active toolbar />);
   expect(field()).not.toBeNull();
+});
+
+const connection = { status: "open", error: null, outcome: null, attempt: 0, dropped: 0, missed: 0, resumes: 0, retryAt: null } as const;
+
+it("brings the connection line, whose place is kept", async () => {
+  const LogPanel = await panel();
+  render(<LogPanel logs={logs} active connection={connection} />);
+  const line = (): Element | null | undefined => document.querySelector(".streamator-log-frame")?.querySelector(":scope > [role=log] + div");
+  expect([line()?.className, line()?.textContent]).toEqual(["streamator-log-connection", ""]);
+  await vi.waitFor(() => expect(line()?.textContent).toBe("Live"), { timeout: 10_000 });
+  expect(document.querySelectorAll(".streamator-log-connection")).toHaveLength(1);
+  expect(field()).toBeNull();
+});
+
+it("leads to the line of the page's address, whose links are there before", async () => {
+  window.location.hash = "#L3";
+  const scrolled = vi.fn<() => void>();
+  Element.prototype.scrollIntoView = scrolled;
+  const linked = (): (string | null)[] => [...document.querySelectorAll(".streamator-log-entry--linked .streamator-log-text")].map(({ textContent }) => textContent);
+  try {
+    const LogPanel = await panel();
+    const { rerender } = render(<LogPanel logs={logs} active lineLinks />);
+    expect(screen.getAllByRole("link").map(({ textContent }) => textContent)).toEqual(["1", "2", "3", "4", "5"]);
+    await vi.waitFor(() => expect(linked()).toEqual(["line 3"]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(scrolled).toHaveBeenCalledTimes(1));
+    rerender(<LogPanel logs={logs} active linkedLine={2} />);
+    expect(linked()).toEqual(["line 2"]);
+    expect(scrolled).toHaveBeenCalledTimes(2);
+  } finally {
+    window.location.hash = "";
+    Reflect.deleteProperty(Element.prototype, "scrollIntoView");
+  }
 });
 
 it("is not loaded by a bare panel", async () => {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { connectionText, WORDS, type ConnectionView } from "../src/words.js";
+import { connectionText, TOOL_WORDS } from "../src/toolWords.js";
+import { WORDS, type ConnectionView } from "../src/words.js";
 
 const calm: ConnectionView = { status: "open", error: null, outcome: null, attempt: 0, dropped: 0, missed: 0, resumes: 0, retryAt: null };
-const text = (change: Partial<ConnectionView>): string => connectionText({ ...calm, ...change }, WORDS, 10_000);
+const text = (change: Partial<ConnectionView>): string => connectionText({ ...calm, ...change }, TOOL_WORDS, 10_000);
 
 describe("the connection line", () => {
   it.each<[Partial<ConnectionView>, string]>([

@@ -1,5 +1,6 @@
 import { configure } from "@testing-library/react";
 import "../../src/ansi.js"; // there in the first render, as is
+import "../../src/large.js";
 import "../../src/toolbar.js";
 import "../../src/recovery.js"; // which is loaded otherwise when the first stream opens: not by fake timers
 

@@ -1,33 +1,13 @@
-import { useRef, useState, type RefObject } from "react";
+import type { RefObject } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
-import { UNSEEN, type View } from "./blocks.js";
 import type { Follower } from "./followEnd.js";
 import { makeListening } from "./listening.js";
 
 /** Milliseconds after the reader's last act within which a scroll is taken for theirs. */
 const ACT = 1_000;
 
-/**
- * What is near the view: measured anew when something is scrolled or resized, and by the function given back.
- * `measureNow` may be another function each time.
- */
-export function useView(
-  scroller: RefObject<HTMLElement | null>,
-  content: RefObject<HTMLElement | null>,
-  follower: Follower,
-  measureNow: (scroller: HTMLElement, content: HTMLElement) => View,
-): [View, () => void] {
-  const [view, setView] = useState<View>(UNSEEN);
-  const latest = useRef(measureNow);
-  useEffectBeforePaint(() => {
-    latest.current = measureNow;
-  });
-  const [measure] = useState(() => () => {
-    if (!scroller.current || !content.current) return;
-    const now = latest.current(scroller.current, content.current);
-    setView((before) => (before.first === now.first && before.last === now.last && before.lines === now.lines ? before : now));
-  });
-
+/** Calls `measure`, which stays the same, when something is scrolled or resized: what is in sight may have changed. */
+export function useSight(scroller: RefObject<HTMLElement | null>, follower: Follower, measure: () => void): void {
   useEffectBeforePaint(() => {
     const panel = scroller.current;
     if (!panel) return undefined;
@@ -63,5 +43,4 @@ export function useView(
       for (const observer of observers) observer?.disconnect();
     };
   }, [scroller, follower, measure]);
-  return [view, measure];
 }

@@ -1,0 +1,137 @@
+import * as React from "react";
+import { useCallback, type CSSProperties, type Dispatch, type SetStateAction } from "react";
+import { Anchor } from "./Anchor.js";
+import { useEffectBeforePaint } from "./beforePaint.js";
+import { FEW } from "./blocks.js";
+import { BlockText } from "./BlockText.js";
+import { guard } from "./guard.js";
+import { LogRows } from "./LogBlock.js";
+import type { LinesState, PanelState } from "./panel.js";
+import { makeLookStacker, windowOf, type Stack, type Stacker } from "./stack.js";
+import { useCentred } from "./useCentred.js";
+import { useKeys } from "./useKeys.js";
+import { useLatest } from "./useLatest.js";
+import { useSelectedBlocks, type SelectedBlocks } from "./useSelectedBlocks.js";
+import { useSight } from "./useSight.js";
+import { ALL, blocksIn, isText, lineHeightOf, rowsNear, UNSEEN, viewOf, type View } from "./view.js";
+
+/** The most rows of a window: as many as a tall screen shows, though nothing may be laid out to count them. */
+const MOST_ROWS = 120;
+
+/** What a panel knows of what the reader sees, and its own memory of how high its lines are. */
+export interface Near {
+  readonly view: View;
+  readonly selected: SelectedBlocks;
+  readonly stacked: Stacker;
+}
+
+/** Before anything was measured. */
+export const begin = (): Near => ({ view: UNSEEN, selected: {}, stacked: makeLookStacker() });
+
+/** How a log is drawn, so that a large one costs no more than what is seen of it. */
+export interface Plan {
+  /** What writes a block of the lines `from` to `end` as text; undefined: it has rows. */
+  readonly textOf: (key: number, from: number, end: number) => typeof BlockText | undefined;
+  /** What stands in place of the blocks; null for the blocks, and then there is no stack. */
+  readonly window: React.ReactElement | null;
+  readonly stack: Stack | null;
+  readonly style: CSSProperties | undefined;
+  /** The place of the target in the lines that are shown; -1 for none. */
+  readonly current: number;
+  /** The element of a line; null where it has none just now. */
+  readonly elementOf: (content: Element, index: number) => Element | null;
+  readonly rowsNear: typeof rowsNear;
+}
+
+export function planOf({ shown, blocks, windowed, look, named, following, target, renderEntry }: LinesState, { view, selected, stacked }: Near): Plan {
+  const current = target ? shown.indexOf(target.entry) : -1;
+  // The lines that are drawn: those at the end while following, else those that were measured near the view.
+  const tail = following && view !== ALL ? shown.length - view.lines : null;
+  if (!windowed) {
+    return {
+      textOf: (key, from, end) =>
+        shown.length <= FEW || (selected[key] ?? ((tail === null ? key >= view.first && key <= view.last : end > tail) || (current >= from && current < end)))
+          ? undefined
+          : BlockText,
+      window: null,
+      stack: null,
+      style: undefined,
+      current,
+      rowsNear,
+      elementOf(content, index) {
+        const place = blocks.findIndex(({ start, lines }) => index >= start && index < start + lines.length);
+        const block = blocksIn(content)[place];
+        return block && !isText(block) ? (block.children[index - (blocks[place]?.start ?? 0)] ?? block) : (block ?? null);
+      },
+    };
+  }
+  const stack = stacked(shown, look, renderEntry !== undefined);
+  const rows = Math.min(view.lines, MOST_ROWS);
+  const firstRow = Math.max(0, Math.min(tail === null ? view.first : stack.total, stack.total - rows));
+  const first = stack.at(firstRow);
+  const drawn = shown.slice(first, stack.at(firstRow + rows - 1) + 1);
+  return {
+    textOf: () => undefined,
+    window: (
+      <div ref={guard} className="streamator-log-window" style={{ transform: `translateY(${stack.top(first) * 1.5}em)` }}>
+        <LogRows lines={drawn} start={first} look={look} named={named} renderEntry={renderEntry} />
+      </div>
+    ),
+    stack,
+    style: { height: `${stack.total * 1.5}em` },
+    current,
+    rowsNear,
+    elementOf: (content, index) => content.querySelector(".streamator-log-window")?.children[index - first] ?? null,
+  };
+}
+
+export interface ReaderProps {
+  readonly panel: PanelState;
+  /** Null before the first measurement. */
+  readonly plan: Plan | null;
+  readonly near: Near | null;
+  readonly setNear: Dispatch<SetStateAction<Near | null>>;
+}
+
+/** Sees what the reader sees, keeps it where it is, and leads to lines. It draws nothing, and comes after the log, so that its effects do. */
+export function Reader({ panel, plan, near, setNear }: ReaderProps): React.ReactElement {
+  const { scroller, content, follower, following, shown, blocks, windowed, look, wrap, target } = panel;
+  const stack = plan?.stack ?? null;
+  const learn = useCallback(
+    (news: Partial<Near>) =>
+      setNear((before) => {
+        const next = { ...(before ?? begin()), ...news };
+        return before && sameView(before.view, next.view) && JSON.stringify(before.selected) === JSON.stringify(next.selected) ? before : next;
+      }),
+    [setNear],
+  );
+  const measure = useLatest(() => {
+    const [log, inner] = [scroller.current, content.current];
+    if (log && inner) learn({ view: stack ? windowOf(log, inner, stack.total) : viewOf(log, inner, blocks) });
+  });
+  useSight(scroller, follower, measure);
+  useSelectedBlocks(panel, (selected) => learn({ selected }));
+  const current = (): Element | null => plan && content.current && plan.elementOf(content.current, plan.current);
+  useKeys(panel, current);
+  const boxOf = (): { readonly top: number; readonly height: number } | null => {
+    const inner = content.current;
+    if (!plan || !inner || plan.current === -1) return null;
+    if (!stack) return current()?.getBoundingClientRect() ?? null;
+    const height = lineHeightOf(inner);
+    const top = stack.top(plan.current);
+    return { top: inner.getBoundingClientRect().top + top * height, height: (stack.top(plan.current + 1) - top) * height };
+  };
+  useCentred(panel, plan ? boxOf : undefined);
+  // While it follows, the view is at the end: once the panel is full there is nothing to measure.
+  const settled = following && blocks.length > 2;
+  const isWindow = stack !== null;
+  useEffectBeforePaint(() => {
+    if (!settled) measure();
+  }, [shown, settled, look, wrap, target, isWindow, measure]);
+
+  return <Anchor scroller={scroller} content={content} follower={follower} off={following || windowed} of={[shown, near?.view, look, wrap]} />;
+}
+
+function sameView(one: View, other: View): boolean {
+  return one.first === other.first && one.last === other.last && one.lines === other.lines;
+}

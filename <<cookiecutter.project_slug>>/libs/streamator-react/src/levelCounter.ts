@@ -1,0 +1,16 @@
+import { growth } from "./growth.js";
+import { countLevels, type LevelCounts } from "./levels.js";
+import type { PanelEntry } from "./line.js";
+
+/** Counts the levels of a log over and over while it grows: what was counted is not counted again. */
+export function makeLevelCounter(): (logs: readonly PanelEntry[]) => LevelCounts {
+  let before: readonly PanelEntry[] = [];
+  let counts: LevelCounts = {};
+  return (logs) => {
+    const grown = growth(before, logs);
+    const { gone, kept } = grown ?? { gone: 0, kept: 0 };
+    if (logs !== before) counts = countLevels(logs.slice(kept), grown ? { ...countLevels(before.slice(0, gone), { ...counts }, -1) } : {});
+    before = logs;
+    return counts;
+  };
+}

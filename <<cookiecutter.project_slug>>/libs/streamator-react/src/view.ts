@@ -1,0 +1,91 @@
+import type { LogBlock } from "./blocks.js";
+
+/** The first and the last block near the view, by their keys (in a window: rows); and how many lines fill the view. */
+export interface View {
+  readonly first: number;
+  readonly last: number;
+  readonly lines: number;
+}
+
+/** Every block is near the view: nothing is laid out (a test's DOM), so there is nothing to go by. */
+export const ALL: View = { first: 0, last: Number.POSITIVE_INFINITY, lines: Number.POSITIVE_INFINITY };
+
+/** Before anything was measured: the end of the log. */
+export const UNSEEN: View = { first: 0, last: -1, lines: 60 };
+
+/** What is near the view, within one view's height above and below: what the reader may see in the next moment. */
+export function viewOf(scroller: HTMLElement, content: HTMLElement, blocks: readonly LogBlock[]): View {
+  const { height } = content.getBoundingClientRect();
+  if (height === 0) return scroller.getClientRects().length > 0 ? ALL : UNSEEN; // not laid out, or not displayed
+  const { top, bottom, margin } = sightOf(scroller);
+  const [first, end] = within(blocksIn(content), top - margin, bottom + margin);
+  return { first: blocks[first]?.key ?? Number.POSITIVE_INFINITY, last: blocks[end - 1]?.key ?? -1, lines: Math.max(UNSEEN.lines, Math.ceil((2 * margin) / lineHeightOf(content))) };
+}
+
+/** The rows that the reader sees or may see in the next moment; all that are drawn where nothing is laid out. */
+export function rowsNear(scroller: HTMLElement, content: HTMLElement): Element[] {
+  const parts = partsOf(content);
+  if (scroller.getBoundingClientRect().height === 0) return parts.flatMap(({ children }) => [...children]);
+  const { top, bottom, margin } = sightOf(scroller);
+  return parts.slice(...within(parts, top - margin, bottom + margin)).flatMap(({ children }) => {
+    const rows = [...children];
+    return rows.slice(...within(rows, top - margin, bottom + margin));
+  });
+}
+
+/** What the view begins with: a row, or a block without rows. */
+export function topOf(scroller: HTMLElement, content: HTMLElement): Element | undefined {
+  const { top } = sightOf(scroller);
+  const below = (elements: ArrayLike<Element>): Element | undefined => elements[search(elements.length, (index) => edge(elements, index, "bottom") > top)];
+  const part = below(partsOf(content));
+  return part && !isText(part) ? (below(part.children) ?? part) : part;
+}
+
+/** The elements of the blocks, whatever others have put beside them. */
+export function blocksIn(content: Element): HTMLCollectionOf<Element> {
+  return content.getElementsByClassName("streamator-log-block");
+}
+
+/** Whether a block has no rows just now. */
+export function isText(block: Element): boolean {
+  return block.classList.contains("streamator-log-block--text");
+}
+
+/** What holds rows: the blocks, or the one window. */
+function partsOf(content: Element): Element[] {
+  return [...content.querySelectorAll(".streamator-log-block, .streamator-log-window")];
+}
+
+/** Where the view of the log is on the screen, and its height. */
+function sightOf(scroller: HTMLElement): { readonly top: number; readonly bottom: number; readonly margin: number } {
+  const box = scroller.getBoundingClientRect();
+  const top = Math.max(box.top, 0);
+  const bottom = Math.min(box.bottom, window.innerHeight);
+  return { top, bottom, margin: Math.max(0, bottom - top) };
+}
+
+/** Which of some elements, one below the other, are between two heights: the first, and the one after the last. */
+function within(elements: ArrayLike<Element>, top: number, bottom: number): [number, number] {
+  const first = search(elements.length, (index) => edge(elements, index, "bottom") >= top);
+  return [first, search(elements.length, (index) => edge(elements, index, "top") > bottom)];
+}
+
+function edge(elements: ArrayLike<Element>, index: number, side: "top" | "bottom"): number {
+  return (elements[index] as Element).getBoundingClientRect()[side];
+}
+
+/** The first index below `count` for which `isSo`, which stays so from there on; `count` if there is none. */
+export function search(count: number, isSo: (index: number) => boolean): number {
+  let low = 0;
+  for (let high = count; low < high; ) {
+    const middle = (low + high) >> 1;
+    if (isSo(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Pixels. */
+export function lineHeightOf(content: HTMLElement): number {
+  return Number.parseFloat(getComputedStyle(content).lineHeight) || 16;
+}
