@@ -1,6 +1,7 @@
 import { useId, useState } from "react";
 import type { ReactNode } from "react";
 import "streamator-react/ansi";
+import "streamator-react/large";
 import { LogPanel, ProgressPanel, makeFormatEvent, useLogStream } from "streamator-react";
 import { CancelButton } from "../app/CancelButton";
 import { formatDuration, formatWhen } from "../app/format";

@@ -1,5 +1,7 @@
 import { useState } from "react";
 import "streamator-react/ansi";
+import "streamator-react/large";
+import "streamator-react/toolbar";
 import { DraftPanel, LogPanel, ProgressPanel, useJob } from "streamator-react";
 import { explainHere, request } from "../app/api";
 import { formatWhen } from "../app/format";

@@ -1,5 +1,6 @@
 import { memo, useCallback, useEffect, useId, useRef, useState } from "react";
 import "streamator-react/ansi";
+import "streamator-react/large";
 import "streamator-react/toolbar";
 import { LogPanel, ProgressPanel, makeFormatEvent, useLogStream } from "streamator-react";
 import type { JobState as PanelState, StreamMode } from "streamator-react";

@@ -44,11 +44,11 @@ export async function sizeOf(names, entry = "index") {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const say = (what, bytes) => process.stdout.write(`${what}: ${(bytes / 1024).toFixed(1)} KB, ${bytes} bytes\n`);
   const pages = [["useLogStream"], ["LogPanel"], ["useLogStream", "LogPanel"], ["useJob"], ["streamEvents"], ["ProgressPanel"], ["DraftPanel"], ["ActivityPanel"]];
-  let onDemand = {};
+  let onDemand = {}; // of a page with a stream and a panel: what they share is loaded first
   for (const names of pages) {
     const { first, later } = await sizeOf(names);
     say(names.join(", "), first);
-    onDemand = { ...later, ...onDemand };
+    if (names.length === 2) onDemand = later;
   }
   say("logStream", (await sizeOf(["logStream"], "core")).first);
   for (const [name, bytes] of Object.entries(onDemand)) say(`streamator-react/${name}`, bytes);

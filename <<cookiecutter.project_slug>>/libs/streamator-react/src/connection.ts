@@ -98,7 +98,7 @@ export class Connection {
     };
     this.#stopAttempt = stop;
 
-    const use: Use = (granted, mode) => {
+    const proceed: Use = (granted, mode) => {
       run.abort();
       run = new AbortController();
       this.#placed = granted !== false;
@@ -110,7 +110,6 @@ export class Connection {
       this.#ended(how, false);
     };
     const begin = async (): Promise<void> => {
-      await null;
       if (attempt.signal.aborted) return;
       // A first connection can go without `recovery`, but has it loaded: after a break the server may not have the file any more.
       const first = request.mode === "sse" && request.cursor() === "" && !request.crowded;
@@ -119,10 +118,10 @@ export class Connection {
       });
       const recovery = first && isMultiplexed(request.url) ? null : await loading;
       if (attempt.signal.aborted) return;
-      if (recovery) end(recovery.admit(request, attempt.signal, use));
-      else use(true, request.mode);
+      if (recovery) end(recovery.admit(request, attempt.signal, proceed));
+      else proceed(true, request.mode);
     };
-    begin().catch((error: unknown) => end(failure("network", reason(error))));
+    Promise.resolve().then(begin).catch((error: unknown) => end(failure("network", reason(error))));
   }
 
   #run(mode: StreamMode, signal: AbortSignal, stop: () => void): void {

@@ -12,15 +12,15 @@ import { have } from "./registry.js";
 import { isMultiplexed, type AttemptEnd, type StreamRequest, type Transport, type Use } from "./transport.js";
 import { checkUrl, httpUrl, pollUrl, resumed, withAfter } from "./urls.js";
 
-/** Calls `use` with whether there is a place for the stream, as `holdPlace` does. Gives how the attempt ends where its URL cannot be asked for. */
-function admit(request: StreamRequest, signal: AbortSignal, use: Use): AttemptEnd | null {
+/** Calls `run` with whether there is a place for the stream, as `holdPlace` does. Gives how the attempt ends where its URL cannot be asked for. */
+function admit(request: StreamRequest, signal: AbortSignal, run: Use): AttemptEnd | null {
   const { url, mode } = request;
   const unaskable = checkUrl(url, mode === "ws");
   if (unaskable) return unaskable;
   // A stream that cannot poll, such as a POST, may neither be lost nor wait: it goes on without a place. That is what
   // the two connections are for that are left.
   const polls = canPoll(request);
-  const tell = (granted: boolean | null): void => use(granted, granted === false && polls ? "poll" : mode);
+  const tell = (granted: boolean | null): void => run(granted, granted === false && polls ? "poll" : mode);
   if (request.crowded && polls) tell(false);
   // Outside of browsers there is no limit.
   else if (mode === "ws" || mode === "poll" || !globalThis.location || isMultiplexed(url)) tell(true);

@@ -84,8 +84,8 @@ export async function refused(response: Response, url: string): Promise<AttemptE
 }
 
 /** The headers of one attempt, with what it asks for where they do not say it. */
-export async function headersOf({ headers }: LogStreamOptions, accept: string, refused = false): Promise<Headers> {
-  const all = new Headers(typeof headers === "function" ? await headers(refused) : headers);
+export async function headersOf({ headers }: LogStreamOptions, accept: string, again = false): Promise<Headers> {
+  const all = new Headers(typeof headers === "function" ? await headers(again) : headers);
   if (!all.has("accept")) all.set("accept", accept);
   return all;
 }
