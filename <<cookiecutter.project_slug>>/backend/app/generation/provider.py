@@ -18,7 +18,7 @@ Report = Callable[[str, float], None]
 
 
 class UnfitText(JobError):
-    """There will be no draft of this text, whoever is asked: it is for its sender to give another one."""
+    """The provider can make no draft of this text: its sender has to give another one."""
 
 
 @dataclass(frozen=True)

@@ -425,6 +425,24 @@ async def test_a_store_that_cannot_be_read_asks_to_come_again() -> None:
     assert viewer.code == 1013
 
 
+class Hanging(MemoryStore):
+    async def find(self, job_id: str) -> EventLog | None:
+        await streamator.shutdown.wait(asyncio.get_running_loop().create_future())
+        raise StoreError("the table was not read before the server ended")
+
+
+def test_who_waits_for_a_store_when_the_server_ends_hears_of_the_end() -> None:
+    async def test() -> None:
+        viewer = Socket(WebSocketApp("x", Hanging()))
+        await asyncio.sleep(0.01)
+        assert not viewer.task.done()
+        end_streams()
+        await asyncio.wait_for(viewer.task, 5)
+        assert viewer.code == 1012
+
+    asyncio.run(test())
+
+
 @run
 async def test_a_request_to_cancel_waits_for_a_job_that_has_not_looked() -> None:
     emitter = JobEmitter()

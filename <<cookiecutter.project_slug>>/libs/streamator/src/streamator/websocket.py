@@ -161,7 +161,7 @@ class _Socket(Viewer):
         try:
             log = await find_log(self.job_id, store)
         except StoreError as error:
-            self._send_away(error, TRY_LATER)
+            self._send_away(error, RESTART if self.ending else TRY_LATER)  # and so does the server, if it is quicker
             return None
         if log is None:
             self.code = NOT_FOUND
