@@ -98,7 +98,7 @@ it("a server component of Next.js reaches no React through it: hooks, panels and
   const isClient = (name: string): boolean => codeOf(name).startsWith('"use client";\n');
   const onServer = new Set(["index.js"]);
   for (const name of onServer) {
-    for (const [, from] of codeOf(name).matchAll(/(?:\bfrom |\bimport ?\(?)"([^"]+)"/g)) {
+    for (const [, from] of codeOf(name).matchAll(/(?:^(?:import|export) (?:[^"]* from )?|\bimport\()"([^"]+)"/gm)) {
       expect(from, `${name} runs in a server component`).toMatch(/^\./);
       const module = join(dirname(name), from as string);
       if (!isClient(module)) onServer.add(module);
