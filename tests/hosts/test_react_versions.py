@@ -25,16 +25,16 @@ VERSIONS = {
 TOOLS = {"vite": "8.3.8", "typescript": "7.0.2", "happy-dom": "21.0.4"}
 
 APP = """
-import { LogPanel, ProgressPanel, useJob, useLogStream, type LogEntry } from "streamator-react";
+import { LogPanel, ProgressPanel, useJob, useLogStream, type PanelEntry } from "streamator-react";
 import "streamator-react/log.css";
 import "streamator-react/panels.css";
 
-const text = (entry: LogEntry): string => entry.text.toUpperCase();
+const text = (entry: PanelEntry): string => entry.text.toUpperCase();
 
 export function App() {
   const { status } = useLogStream(null);
   const job = useJob(null);
-  const line = { text: "a line", t: 0, level: "info", id: 1, line: 1, event: "log" } as const;
+  const line = { text: "a line", t: 0, level: "info" } as const;
   return (
     <main>
       <p>stream {status}, job {job.state}</p>
