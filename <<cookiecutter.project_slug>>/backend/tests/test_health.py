@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamator import EventLog, MemoryStore, StoreError
@@ -39,6 +40,13 @@ class Store(MemoryStore):
         if self.problem is not None:
             raise StoreError(self.problem)
         return await super().find(job_id)
+
+
+class Written(Database):
+    """A database that has written at once, whatever else the machine does."""
+
+    async def write(self, *_: object) -> Any:
+        return None
 
 
 @pytest.fixture
@@ -76,11 +84,11 @@ async def test_a_store_that_is_not_well_by_its_own_account_is_named(database: Da
 
 @pytest.mark.anyio
 async def test_however_many_ask_there_is_one_look_at_a_time_and_none_sooner_than_it_must(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "PATIENCE_SECONDS", 0.05)
     store = Store()
-    readiness = Readiness(store, database)
+    readiness = Readiness(store, Written(tmp_path / "app.db", {}))
     store.answers.clear()
     told = await asyncio.gather(*(readiness.problems() for _ in range(50)))
     assert told == [["the store has not answered within 0.05 s"]] * 50
