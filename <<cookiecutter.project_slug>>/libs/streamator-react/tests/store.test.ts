@@ -31,6 +31,7 @@ describe("the cursor", () => {
     expect(store.cursor).toBe("9");
     for (const id of ["7", "", "x"]) store.advance(id);
     expect(store.cursor).toBe("9");
+    store.resume(replay);
     expect(store.append([line(9, "again"), line(10, "ten")])).toHaveLength(1);
     expect(store.cursor).toBe("10");
   });
