@@ -426,19 +426,45 @@ async def test_a_store_that_cannot_be_read_asks_to_come_again() -> None:
 
 
 class Hanging(MemoryStore):
+    """A store that is waited for until the server ends, or until it is told to fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failed: asyncio.Future[None] | None = None
+
     async def find(self, job_id: str) -> EventLog | None:
-        await streamator.shutdown.wait(asyncio.get_running_loop().create_future())
-        raise StoreError("the table was not read before the server ended")
+        self.failed = asyncio.get_running_loop().create_future()
+        await streamator.shutdown.wait(self.failed)
+        raise StoreError("the table cannot be read")
 
 
-def test_who_waits_for_a_store_when_the_server_ends_hears_of_the_end() -> None:
+@pytest.mark.parametrize(("end", "code"), [("server", 1012), ("permission", 4401)])
+def test_who_waits_for_a_store_when_the_end_comes_hears_of_the_end(
+    end: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streamator.shutdown, "SWEEP_SECONDS", 0.01)
+
     async def test() -> None:
-        viewer = Socket(WebSocketApp("x", Hanging()))
-        await asyncio.sleep(0.01)
+        store = Hanging()
+        ends: list[bool] = []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await WebSocketApp("x", store)({**scope, "streamator.revoked": lambda: bool(ends)}, receive, send)
+
+        viewer = Socket(app)
+        await until(lambda: store.failed)
         assert not viewer.task.done()
-        end_streams()
+        if end == "server":
+            end_streams()
+        else:
+            ends.append(True)
+            (stream,) = streamator.shutdown.open_streams()
+            assert isinstance(stream, streamator.viewer.Viewer)
+            await until(lambda: stream.expired)
+            assert store.failed is not None
+            store.failed.set_result(None)
         await asyncio.wait_for(viewer.task, 5)
-        assert viewer.code == 1012
+        assert viewer.code == code
 
     asyncio.run(test())
 

@@ -146,12 +146,18 @@ class _Socket(Viewer):
                 await self._text(wire.websocket_text(b""))
                 self.watcher = asyncio.ensure_future(self._listen(batches, log, store))
                 last = await self._serve(batches, log.start_at(after))
-                if self.code is None and self.ending:
-                    self.code = EXPIRED if self.expired else RESTART
-                elif self.code is None:
-                    self.code = NORMAL if log.closed and last >= log.last else RESTART
+                if self.code is None:
+                    self.code = self._ended or (NORMAL if log.closed and last >= log.last else RESTART)
             if not self.left:
                 await self.put({"type": "websocket.close", "code": self.code})
+
+    @property
+    def _ended(self) -> int | None:
+        """The code where this was ended from outside: by the permission, or by the server, which may close the
+        connection first, with the same code. None where it was not."""
+        if not self.ending:
+            return None
+        return EXPIRED if self.expired else RESTART
 
     def _send_away(self, error: Exception, code: int) -> None:
         logger.info("a viewer of job %s is sent away: %s", self.job_id, error, extra={"job_id": self.job_id})
@@ -161,7 +167,7 @@ class _Socket(Viewer):
         try:
             log = await find_log(self.job_id, store)
         except StoreError as error:
-            self._send_away(error, RESTART if self.ending else TRY_LATER)  # and so does the server, if it is quicker
+            self._send_away(error, self._ended or TRY_LATER)
             return None
         if log is None:
             self.code = NOT_FOUND
