@@ -66,6 +66,61 @@ def test_no_browser_is_an_error_that_says_how_to_get_one(scripts: Path) -> None:
     assert "CHROMIUM_PATH" in result.stderr
 
 
+@pytest.mark.parametrize(("engine", "package"), [("firefox", "firefox-esr"), ("webkit", "webkit2gtk-driver xvfb")])
+def test_another_engine_that_is_not_there_is_an_error_that_says_how_to_get_it(
+    scripts: Path, tmp_path: Path, engine: str, package: str
+) -> None:
+    program(tmp_path / "bin" / "chromium")
+    result = find(scripts, "--engine", engine)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"`apt install {package}`" in result.stderr
+    assert f"set {engine.upper()}_PATH" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("engine", "name", "driver"),
+    [
+        ("chromium", "chromium", "playwright"),
+        ("firefox", "firefox-esr", "bidi"),
+        ("firefox", "firefox", "bidi"),
+        ("webkit", "WebKitWebDriver", "webdriver"),
+    ],
+)
+def test_a_command_is_told_the_engine_and_how_its_browser_is_driven(
+    scripts: Path, tmp_path: Path, engine: str, name: str, driver: str
+) -> None:
+    program(tmp_path / "bin" / "Xvfb")
+    installed = program(tmp_path / "bin" / name)
+    names = [f"{engine.upper()}_PATH", "E2E_ENGINE", "E2E_DRIVER"]
+    code = f"import os; print(*map(os.environ.get, {names}))"
+    result = find(scripts, "--engine", engine, "--", sys.executable, "-c", code)
+    assert (result.returncode, result.stdout.split()) == (0, [str(installed), engine, driver])
+
+
+def test_the_engine_that_playwright_built_is_driven_by_it(scripts: Path, tmp_path: Path) -> None:
+    mine = program(tmp_path / "playwright" / "firefox")
+    core = scripts.parent / "node_modules" / "playwright-core"
+    core.mkdir(parents=True)
+    program(tmp_path / "bin" / "node").write_text(f"#!/bin/sh\nprintf %s {mine}\n")
+    program(tmp_path / "bin" / "firefox-esr")
+    code = "import os; print(os.environ['FIREFOX_PATH'], os.environ['E2E_DRIVER'])"
+    result = find(scripts, "--engine", "firefox", "--", sys.executable, "-c", code)
+    assert (result.returncode, result.stdout.split()) == (0, [str(mine), "playwright"])
+
+
+def test_webkit_has_windows_and_is_not_taken_without_a_screen_for_them(scripts: Path, tmp_path: Path) -> None:
+    program(tmp_path / "bin" / "WebKitWebDriver")
+    assert find(scripts, "--engine", "webkit").returncode == 1
+    program(tmp_path / "bin" / "Xvfb")
+    assert find(scripts, "--engine", "webkit").returncode == 0
+
+
+def test_an_engine_that_there_is_not_is_an_error_that_names_those_there_are(scripts: Path) -> None:
+    result = find(scripts, "--engine", "presto")
+    assert result.returncode == 2
+    assert all(name in result.stderr for name in ("presto", "chromium", "firefox", "webkit"))
+
+
 def test_a_command_is_not_run_without_a_browser(scripts: Path, tmp_path: Path) -> None:
     touched = tmp_path / "touched"
     code = f"open({str(touched)!r}, 'w')"
