@@ -32,8 +32,8 @@ PYTHON = sys.executable
 SOAK = str(REPOSITORY / "build" / "soak-tools" / "bin" / "python")
 
 TIERS = ("check", "test", "all")
-# Side by side: mostly Python, and mostly the page in a browser.
-LANES = ("python", "page")
+# Side by side: mostly Python, mostly the page in a browser, and what hardly needs the processor.
+LANES = ("python", "page", "soak")
 # Tests of Python that run at a time, most of which wait.
 WORKERS = 3
 
@@ -135,6 +135,8 @@ def steps(tier: str) -> list[Step]:
     make = ["make", "--no-print-directory", "--keep-going", "VENV=../../.venv"]
     project = [*make, "-C", str(PROJECT)]
     in_place = ["make", "--no-print-directory", "--keep-going", "VENV=../.venv"]
+    # Where the pages are run on all stores, their lane has them alone.
+    beside = "python" if tier == "all" else "page"
     order = [] if tier == "all" else ["-p", "no:randomly"]
     ours = [] if tier == "all" else ["-m", "not long"]
 
@@ -172,11 +174,11 @@ def steps(tier: str) -> list[Step]:
             "lint and types of TypeScript, where it stands",
             [*in_place, "lint-js", "typecheck-js", "typecheck-schema"],
             every,
-            "page",
+            beside,
             folder=SOURCE,
         ),
         Step("project", "lint of the baked project", [*project, "lint"], every),
-        Step("project", "vitest of the baked project", [*project, "test-js"], every, "page", has_tests=True),
+        Step("project", "vitest of the baked project", [*project, "test-js"], every, beside, has_tests=True),
         Step(
             "project",
             "pytest of the baked backend",
@@ -248,6 +250,7 @@ def steps(tier: str) -> list[Step]:
                 f"two minutes of load and faults, {store}",
                 [SOAK, "-m", "soak", "--store", store, "--minutes", "2", "--rest", "0", "--python", PYTHON],
                 tested[1:],
+                "soak",
                 environment={"PYTHONPATH": "tests"},
             )
             for store in ("memory", "dynamo", "redis")

@@ -14,13 +14,22 @@ from conftest import install_packages
 ENVIRONMENT = Path(sys.executable).parent.parent
 
 
-def make(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs make in the environment that these tests run in, where all is installed already."""
-    folder = os.path.relpath(ENVIRONMENT, project)
-    command = ["make", "--no-print-directory", f"VENV={folder}", "-o", f"{folder}/.installed", *arguments]
-    told = ("MAKEFLAGS", "MAKELEVEL", "PYTEST_ADDOPTS")  # what this run's own make and pytest were told
-    environment = {name: value for name, value in os.environ.items() if name not in told}
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, env=environment, timeout=900)
+def link_environment(project: Path) -> None:
+    """Gives a project the environment that these tests run in as its own, by links: all is installed already.
+
+    The project's own sources come first, by PYTHONPATH.
+    """
+    own = project / ".venv"
+    own.mkdir()
+    for entry in ENVIRONMENT.iterdir():
+        if entry.name != ".installed":
+            (own / entry.name).symlink_to(entry)
+    (own / ".installed").touch()
+
+
+def installed() -> dict[str, str]:
+    """Which sources the environment of these tests runs: those that other tests use at the same time."""
+    return {path.name: path.read_text() for path in ENVIRONMENT.glob("lib/python*/site-packages/__editable__*")}
 
 
 @pytest.mark.long
@@ -28,5 +37,19 @@ def make(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_new_project_passes_its_own_checks(template: Path, tmp_path: Path, store: str, auth: str) -> None:
     project = bake(template, tmp_path, store=store, auth=auth)
     install_packages(project)
-    done = make(project, "check")
+    link_environment(project)
+    before = installed()
+    assert before
+    told = ("MAKEFLAGS", "MAKELEVEL", "PYTEST_ADDOPTS")  # what this run's own make and pytest were told
+    environment = {name: value for name, value in os.environ.items() if name not in told}
+    environment["PYTHONPATH"] = f"{project / 'backend'}:{project / 'libs' / 'streamator' / 'src'}"
+    done = subprocess.run(
+        ["make", "--no-print-directory", "check"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=900,
+    )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert installed() == before

@@ -310,7 +310,7 @@ test("DEBUG_STREAMING shows every event in the console", async ({ page, model })
   const run = await generate(page, someText());
   (await model.next()).end(DRAFT);
   await expect(run.badge).toHaveText("Completed");
-  expect(new Set(said)).toEqual(new Set(["progress", "token", "draft", "complete", "done"]));
+  await expect.poll(() => new Set(said)).toEqual(new Set(["progress", "token", "draft", "complete", "done"])); // told apart from the page
 });
 
 for (const colorScheme of ["light", "dark"] as const) {

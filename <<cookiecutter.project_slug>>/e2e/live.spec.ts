@@ -1,7 +1,7 @@
 /** A running job, as those see it who look: live, late, again after a reload, and with many others. */
 
-import type { Locator } from "@playwright/test";
 import { Card, expect, fetchUrl, prose, test, upload } from "./fixtures";
+import { legibility } from "./legibility";
 
 const MB = 1_000_000;
 
@@ -152,31 +152,3 @@ test("38: seven jobs at once: four stream, the others poll, and the page still w
     await card.expectWhole();
   }
 });
-
-/** The colour of an element's text, and its contrast to the first ground behind it that is not see-through (WCAG 2, 1.4.3). */
-async function legibility(element: Locator): Promise<{ colour: string; contrast: number }> {
-  const { text, ground } = await element.evaluate((start) => {
-    const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-    if (context === null) throw new Error("this browser has no canvas");
-    const rgba = (colour: string): number[] => {
-      context.clearRect(0, 0, 1, 1);
-      context.fillStyle = colour;
-      context.fillRect(0, 0, 1, 1);
-      return [...context.getImageData(0, 0, 1, 1).data];
-    };
-    let behind: Element | null = start;
-    while (behind !== null && rgba(getComputedStyle(behind).backgroundColor)[3] !== 255) behind = behind.parentElement;
-    if (behind === null) throw new Error("there is nothing opaque behind the text");
-    return { text: rgba(getComputedStyle(start).color), ground: rgba(getComputedStyle(behind).backgroundColor) };
-  });
-  const [a, b] = [luminance(text), luminance(ground)];
-  return { colour: text.join(" "), contrast: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) };
-}
-
-function luminance(colour: readonly number[]): number {
-  const [r = 0, g = 0, b = 0] = colour.slice(0, 3).map((channel) => {
-    const part = channel / 255;
-    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-  });
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-}

@@ -2,6 +2,7 @@
 
 import { Card, expect, fetchUrl, prose, test, upload } from "./fixtures";
 import type { Page } from "./fixtures";
+import { legibility } from "./legibility";
 
 for (const colorScheme of ["light", "dark"] as const) {
   test(`nothing is wider than a phone of 360 px (${colorScheme})`, async ({ browser, source }) => {
@@ -42,6 +43,43 @@ for (const colorScheme of ["light", "dark"] as const) {
     await fits();
     await document.end();
     await context.close();
+  });
+}
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`the buttons that lead back to the end can be read (${colorScheme})`, async ({ page, source }) => {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width: 420, height: 500 });
+    await page.goto("/#/components");
+    const draft = page.getByRole("region", { name: "Draft", exact: true });
+    await expect.poll(() => draft.evaluate((element) => element.scrollTop)).toBeGreaterThan(20);
+    await draft.hover();
+    await page.mouse.wheel(0, -400);
+    const follow = page.getByRole("button", { name: "Follow" });
+    expect((await legibility(follow)).contrast).toBeGreaterThanOrEqual(4.5);
+    expect((await legibility(follow.locator("span"))).contrast).toBeGreaterThanOrEqual(4.5);
+
+    const document = source.serve("long.txt");
+    const id = await startJob(page, document.url);
+    await page.goto(`/#/jobs/${id}`);
+    const log = page.getByRole("log");
+    await expect(log).toContainText("size not announced");
+    for (let part = 1; part <= 8; part += 1) {
+      await document.write(prose(1_100_000));
+      await expect(log).toContainText(`Received ${part}`);
+    }
+    await log.hover();
+    await page.mouse.wheel(0, -400);
+    await document.write(prose(1_100_000));
+    const fresh = page.getByRole("button", { name: /new line/ });
+    expect((await legibility(fresh)).contrast).toBeGreaterThanOrEqual(4.5);
+    expect((await legibility(fresh.locator("span"))).contrast).toBeGreaterThanOrEqual(4.5);
+
+    // And the ring of the focus is within the frame, which would cut it.
+    await log.focus();
+    await page.keyboard.press("ArrowUp");
+    expect(await log.evaluate((element) => getComputedStyle(element).outlineOffset)).toBe("-2px");
+    await document.end();
   });
 }
 
@@ -91,4 +129,11 @@ async function jobId(page: Page): Promise<string> {
   const id = jobs[0]?.job_id;
   if (id === undefined) throw new Error("no job is listed");
   return id;
+}
+
+/** Starts a job, as another device might. */
+async function startJob(page: Page, url: string): Promise<string> {
+  const response = await page.request.post("/api/ingest", { multipart: { url } });
+  expect(response.status()).toBe(202);
+  return ((await response.json()) as { job_id: string }).job_id;
 }

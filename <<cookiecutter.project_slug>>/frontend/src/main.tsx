@@ -1,9 +1,10 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import "./app/app.css"; // before the library's: it says in which order layers count
 import "streamator-react/log.css";
 import "streamator-react/panels.css";
-import "./app/app.css";
 import { App } from "./app/App";
+import { Boundary } from "./app/Boundary";
 import { applyStoredTheme } from "./app/theme";
 
 applyStoredTheme();
@@ -12,6 +13,8 @@ const root = document.getElementById("root");
 if (root === null) throw new Error('index.html has no element with the id "root" to render into.');
 createRoot(root).render(
   <StrictMode>
-    <App />
+    <Boundary>
+      <App />
+    </Boundary>
   </StrictMode>,
 );

@@ -1,6 +1,7 @@
+import { act, cleanup, renderHook } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import { formatBytes, formatCount, formatDuration } from "../src/app/format";
-import { href, match } from "../src/app/router";
+import { href, match, usePath, useQuery } from "../src/app/router";
 
 describe("formats", () => {
   it("gives sizes as the backend's log does", () => {
@@ -24,6 +25,22 @@ describe("routes", () => {
     expect(match("/jobs/:id", "/jobs/a%2Fb")).toEqual({ id: "a/b" });
     expect(match("/", "/")).toEqual({});
     for (const path of ["/jobs", "/jobs/", "/jobs/a/b", "/documents/a", "/jobs/%"]) expect(match("/jobs/:id", path)).toBeNull();
+  });
+
+  it("have a query, which is no part of the path", () => {
+    const address = href("/jobs/:id", { id: "a b" }, { line: "12", q: "a&b" });
+    expect(address).toBe("#/jobs/a%20b?line=12&q=a%26b");
+    const { result } = renderHook(() => ({ path: usePath(), line: useQuery("line"), q: useQuery("q"), other: useQuery("other") }));
+    const goTo = (hash: string): void =>
+      act(() => {
+        location.hash = hash;
+        globalThis.dispatchEvent(new HashChangeEvent("hashchange"));
+      });
+    goTo(address);
+    expect(result.current).toEqual({ path: "/jobs/a%20b", line: "12", q: "a&b", other: null });
+    goTo("#/");
+    expect(result.current).toEqual({ path: "/", line: null, q: null, other: null });
+    cleanup();
   });
 
   it("round-trip any id", () => {

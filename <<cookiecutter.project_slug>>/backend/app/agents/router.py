@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
-from streamator import Filter
+from starlette.types import Receive, Scope, Send
+from streamator import Filter, Store
+from streamator.asgi import LogApp
 from streamator.fastapi import make_stream_response
 
 from app.agents.events import AGENTS, AgentEvent, AgentName
@@ -29,6 +31,14 @@ class Agents(BaseModel):
     now: datetime = Field(description="by the clock that the reports are stamped with")
 
 
+class AgentsPoll(BaseModel):
+    """The reports of a run as a poll of their stream gives them."""
+
+    logs: list[dict[str, Any]] = Field(description="AgentEvents, and `done` where the run is over")
+    next: int
+    closed: bool
+
+
 class AgentFindings(BaseModel):
     """What the agents know of documents, the last that they worked on first."""
 
@@ -41,12 +51,38 @@ def _findings(request: Request) -> Findings:
 
 
 Known = Annotated[Findings, Depends(_findings)]
+OfRun = Annotated[str | None, Query(max_length=128, description="a run; the present one without it")]
+OfKind = Annotated[AgentName | None, Query(description="only this agent")]
+OfSource = Annotated[str | None, Query(max_length=128, description="only this source, and heartbeats")]
 
 
-@router.get("/agents")
-async def get_agents(findings: Known, user: CurrentUser) -> Agents:
-    """Names the agents, and the run to follow."""
+class _PollResponse(Response):
+    """What a run has reported, for one viewer."""
+
+    def __init__(self, run: str, store: Store, filter: Filter) -> None:
+        super().__init__()
+        self._run = run
+        self._log = LogApp(store, filter=filter)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._log({**scope, "root_path": "", "path": f"/{self._run}"}, receive, send)
+
+
+@router.get("/agents", response_model=Agents | AgentsPoll, responses=error_responses(404, 422))
+async def get_agents(
+    services: SharedServices,
+    findings: Known,
+    user: CurrentUser,
+    run: Annotated[str | None, Query(max_length=128, description="what this run has reported")] = None,
+    kind: OfKind = None,
+    id: OfSource = None,
+) -> Response | Agents:
+    """Names the agents, and the run to follow. With `run` it polls that run's stream, for those who cannot hold one."""
     runs = await findings.runs()
+    if run is not None:
+        if run not in runs:
+            raise ApiError(404, "not found")
+        return _PollResponse(run, services.store, _shown(user, kind, id))
     return Agents(agents=list(AGENTS), run_id=runs[0] if runs else None, now=datetime.now(timezone.utc))
 
 
@@ -63,9 +99,9 @@ async def stream_agents(
     services: SharedServices,
     findings: Known,
     user: CurrentUser,
-    run: Annotated[str | None, Query(max_length=128, description="a run; the present one without it")] = None,
-    kind: Annotated[AgentName | None, Query(description="only this agent")] = None,
-    id: Annotated[str | None, Query(max_length=128, description="only this source, and heartbeats")] = None,
+    run: OfRun = None,
+    kind: OfKind = None,
+    id: OfSource = None,
 ) -> Response:
     """Streams what the agents report on the user's documents, from the start of the run and as it comes.
 

@@ -9,10 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from app.generation.events import ProviderName
 from app.generation.markdown import find_links, without_links
 from app.generation.prompt import Form, factor
-from app.generation.provider import Report, Task
+from app.generation.provider import Report, Task, UnfitText
 from app.generation.reading import BLOCK, Language, Part, is_telling, key_sentences, language_of, read
 from app.generation.validate import count_words, is_full_address
-from app.jobs import JobError
 from app.wording import count
 
 __all__ = ["ExtractiveProvider"]
@@ -38,7 +37,7 @@ class ExtractiveProvider:
         language = await asyncio.to_thread(language_of, task.text)
         parts = await asyncio.to_thread(read, task.text, language)
         if not parts:
-            raise JobError("The text has no sentences to choose from: give a longer one.")
+            raise UnfitText("The text has no sentences to choose from: give a longer one.")
         extract = _Extract(task, parts, language, report)
         sections = task.prompt.sections
         room = _room(task)

@@ -9,11 +9,16 @@ from typing import Protocol
 from app.generation.events import ProviderName
 from app.generation.prompt import Length, Prompt
 from app.generation.validate import Problem
+from app.jobs import JobError
 
-__all__ = ["Attempt", "Provider", "Report", "Task", "conversation", "fix", "said"]
+__all__ = ["Attempt", "Provider", "Report", "Task", "UnfitText", "conversation", "fix", "said"]
 
 Report = Callable[[str, float], None]
 """Says what is being done, and how much of it, from 0 to 1."""
+
+
+class UnfitText(JobError):
+    """There will be no draft of this text, whoever is asked: it is for its sender to give another one."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Provider(Protocol):
             report: called with what is being done; for a provider whose pieces alone do not say it.
 
         Raises:
-            JobError: there will be no draft.
+            JobError: there will be no draft; UnfitText where that is the text's own fault.
         """
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
+from streamator import JobEmitter
 from streamator.fastapi import StreamResponse, make_stream_response
 
 from app.errors import ApiError, error_responses, stream_error_responses
@@ -17,7 +17,7 @@ from app.feature import Services, SharedServices
 from app.generation.events import GenerationEvent, ProviderName, RunMetadata
 from app.generation.pipeline import Pipeline
 from app.generation.prompt import Length, PromptError
-from app.generation.provider import Provider
+from app.generation.provider import Provider, UnfitText
 from app.generation.runs import RunRow
 from app.jobs import Job, JobStatus, TooManyJobs
 from app.users import CurrentUser, User
@@ -156,8 +156,11 @@ async def run_stream(asked: RunRequest, services: SharedServices, user: CurrentU
 async def run(asked: RunRequest, services: SharedServices, user: CurrentUser, pipeline: Generation) -> RunResult:
     """Makes a run and gives its whole result at once. If the asker leaves, it goes on: see /api/runs."""
     ended = asyncio.Event()
-    started = await _start(asked, services, user, pipeline, ended.set)
+    unfit: list[UnfitText] = []
+    started = await _start(asked, services, user, pipeline, ended.set, unfit.append)
     await ended.wait()
+    if unfit:
+        raise ApiError(422, str(unfit[0]))
     job = await services.jobs.get(started.job_id, user=user)
     row = await pipeline.runs.get(started.job_id, user=user)
     if row is not None and row.output is not None and row.metadata is not None:
@@ -192,7 +195,12 @@ async def get_run(job_id: str, services: SharedServices, user: CurrentUser, pipe
 
 
 async def _start(
-    asked: RunRequest, services: Services, user: User, pipeline: Pipeline, on_end: Callable[[], None] | None = None
+    asked: RunRequest,
+    services: Services,
+    user: User,
+    pipeline: Pipeline,
+    on_end: Callable[[], None] | None = None,
+    on_unfit: Callable[[UnfitText], None] | None = None,
 ) -> Job:
     provider = _provider(asked.options.provider, pipeline)
     try:
@@ -202,7 +210,15 @@ async def _start(
     if prompt is None:
         names = ", ".join(each.name for each in await pipeline.prompts.all())
         raise ApiError(422, f"there is no prompt {asked.prompt!r}: choose one of {names}")
-    work = partial(pipeline.run, asked.text, prompt.name, provider, asked.options.length, user)
+
+    async def work(emitter: JobEmitter) -> dict[str, Any]:
+        try:
+            return await pipeline.run(asked.text, prompt.name, provider, asked.options.length, user, emitter)
+        except UnfitText as error:
+            if on_unfit is not None:
+                on_unfit(error)
+            raise
+
     title = f"{prompt.title} of {clip(_first_line(asked.text), 60)}"
     try:
         return await services.jobs.start(KIND, title, work, user=user, on_end=on_end)

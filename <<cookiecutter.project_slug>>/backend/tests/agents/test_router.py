@@ -97,6 +97,21 @@ def test_a_reconnect_to_a_run_goes_on_where_it_was_and_one_without_begins_anew(a
         assert until_done_with("d1", stream) == seen
 
 
+def test_a_poll_of_a_run_gives_what_its_stream_does(app: RunningApp, shelf: Shelf) -> None:
+    shelf.put("d1")
+    query = {"run": run_id(app), "kind": "tagger", "id": "d1"}
+    with events(app, **query) as stream:
+        seen = [next(stream) for _ in range(4)]  # a heartbeat, and the work on the document
+    first = app.client.get("/api/agents", params=query).json()
+    assert (first["logs"][:4], first["closed"]) == (seen, False)
+    assert first["next"] > 4  # it counts what is not shown, too
+    rest = app.client.get("/api/agents", params={**query, "after": str(first["next"])}).json()
+    assert rest["next"] >= first["next"]
+    assert not [each for each in rest["logs"] if each in seen]
+    for wrong, status in (({"run": "none"}, 404), ({**query, "kind": "spy"}, 422)):
+        assert app.client.get("/api/agents", params=wrong).status_code == status
+
+
 def test_the_stream_can_be_of_one_agent(app: RunningApp, shelf: Shelf) -> None:
     shelf.put("d1")
     run_id(app)

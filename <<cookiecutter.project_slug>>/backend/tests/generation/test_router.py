@@ -161,6 +161,15 @@ def test_a_provider_that_fails_ends_the_run_with_the_reason(modelled: RunningApp
     assert (answer.status_code, answer.json()["error"]) == (502, error["message"])
 
 
+@pytest.mark.parametrize("text", ["0)", "# \n", "---"])
+def test_a_text_without_sentences_is_the_askers_mistake_and_not_the_servers(running: RunningApp, text: str) -> None:
+    answer = running.client.post("/api/run", json={"text": text})
+    assert (answer.status_code, answer.json()["error"]) == (
+        422, "The text has no sentences to choose from: give a longer one.",
+    )  # fmt: skip
+    assert of(run_stream(running, text=text), "error")
+
+
 def test_a_model_that_writes_nothing_is_an_error(modelled: RunningApp, model: ModelServer) -> None:
     model.answers = [["\n", " "]]
     [error] = of(run_stream(modelled, text=LIGHTHOUSES), "error")

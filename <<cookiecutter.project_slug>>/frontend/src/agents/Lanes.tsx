@@ -34,6 +34,7 @@ export function Lanes({ kind, documentId, onWorked }: LanesProps) {
   );
   const run = data?.run_id ?? null;
   const stream = useLogStream(run === null ? null : agentsUrl(run, kind, documentId), {
+    interval: 2_000,
     formatEvent: () => null, // lanes, not lines
     onEvent: (event) => {
       report(event);

@@ -4,6 +4,7 @@ import { requestOpenly } from "./api";
 import { useAnnouncement } from "./announce";
 import { useBackend } from "./backend";
 import { Banner, HealthSign } from "./Banner";
+import { Boundary } from "./Boundary";
 import { ConfigContext } from "./config";
 import type { Config } from "./config";
 import { pages } from "./pages";
@@ -68,7 +69,9 @@ export function App() {
                 <a href="#/">Back to the start</a>
               </div>
             ) : (
-              <found.page.Component key={user?.id} route={found.route} params={found.params} />
+              <Boundary page={path}>
+                <found.page.Component key={user?.id} route={found.route} params={found.params} />
+              </Boundary>
             )}
           </main>
           <Announcements />

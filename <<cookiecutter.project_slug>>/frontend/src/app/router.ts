@@ -1,10 +1,15 @@
-/** Hash routes, enough for a few pages: `#/jobs/abc` is the path "/jobs/abc". */
+/** Hash routes, enough for a few pages: `#/jobs/abc?line=7` is the path "/jobs/abc" and the query `line`. */
 
 import { useSyncExternalStore } from "react";
 
 /** The current path, always with a leading slash. */
 export function usePath(): string {
   return useSyncExternalStore(subscribe, currentPath);
+}
+
+/** What the address asks for by `name`, null for nothing: "7" for `line` in `#/jobs/abc?line=7`. */
+export function useQuery(name: string): string | null {
+  return useSyncExternalStore(subscribe, () => new URLSearchParams(hash().split("?")[1]).get(name));
 }
 
 /** Goes to `path`; with `replace`, without a new entry in the browser's history. */
@@ -17,9 +22,11 @@ export function navigate(path: string, options?: { replace?: boolean }): void {
   }
 }
 
-/** A link's href for a pattern and its values: `href("/jobs/:id", { id })`. */
-export function href(pattern: string, params: Readonly<Record<string, string>> = {}): string {
-  return `#${pattern.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ""))}`;
+/** A link's href for a pattern and its values, and a query: `href("/jobs/:id", { id }, { line: "7" })`. */
+export function href(pattern: string, params: Readonly<Record<string, string>> = {}, query: Readonly<Record<string, string>> = {}): string {
+  const path = pattern.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ""));
+  const search = new URLSearchParams(query).toString();
+  return search === "" ? `#${path}` : `#${path}?${search}`;
 }
 
 /** The values of `pattern` in `path`, or null when it does not match: `match("/jobs/:id", "/jobs/7")` is `{ id: "7" }`. */
@@ -50,6 +57,10 @@ function subscribe(listener: () => void): () => void {
 }
 
 function currentPath(): string {
-  const path = location.hash.replace(/^#/, "");
+  const path = hash().split("?")[0] ?? "";
   return path.startsWith("/") ? path : "/";
+}
+
+function hash(): string {
+  return location.hash.replace(/^#/, "");
 }

@@ -400,7 +400,7 @@ export interface paths {
         };
         /**
          * Get Agents
-         * @description Names the agents, and the run to follow.
+         * @description Names the agents, and the run to follow. With `run` it polls that run's stream, for those who cannot hold one.
          */
         readonly get: operations["get_agents_api_agents_get"];
         readonly put?: never;
@@ -721,6 +721,23 @@ export interface components {
              * @description by the clock that the reports are stamped with
              */
             readonly now: string;
+        };
+        /**
+         * AgentsPoll
+         * @description The reports of a run as a poll of their stream gives them.
+         */
+        readonly AgentsPoll: {
+            /**
+             * Logs
+             * @description AgentEvents, and `done` where the run is over
+             */
+            readonly logs: readonly {
+                readonly [key: string]: unknown;
+            }[];
+            /** Next */
+            readonly next: number;
+            /** Closed */
+            readonly closed: boolean;
         };
         /**
          * Config
@@ -1484,6 +1501,7 @@ export type AgentEvent = components['schemas']['AgentEvent'];
 export type AgentFindings = components['schemas']['AgentFindings'];
 export type AgentWork = components['schemas']['AgentWork'];
 export type Agents = components['schemas']['Agents'];
+export type AgentsPoll = components['schemas']['AgentsPoll'];
 export type Config = components['schemas']['Config'];
 export type Document = components['schemas']['Document'];
 export type DocumentFindings = components['schemas']['DocumentFindings'];
@@ -2517,7 +2535,14 @@ export interface operations {
     };
     readonly get_agents_api_agents_get: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description what this run has reported */
+                readonly run?: string | null;
+                /** @description only this agent */
+                readonly kind?: ("coordinator" | "tagger" | "summariser" | "indexer") | null;
+                /** @description only this source, and heartbeats */
+                readonly id?: string | null;
+            };
             readonly header?: never;
             readonly path?: never;
             readonly cookie?: never;
@@ -2530,7 +2555,25 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": components["schemas"]["Agents"];
+                    readonly "application/json": components["schemas"]["Agents"] | components["schemas"]["AgentsPoll"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
                 };
             };
         };

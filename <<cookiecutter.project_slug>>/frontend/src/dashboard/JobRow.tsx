@@ -1,5 +1,6 @@
 import { useId, useState } from "react";
 import type { ReactNode } from "react";
+import "streamator-react/ansi";
 import { LogPanel, ProgressPanel, makeFormatEvent, useLogStream } from "streamator-react";
 import { CancelButton } from "../app/CancelButton";
 import { formatDuration, formatWhen } from "../app/format";
@@ -80,7 +81,7 @@ function Log({ job, running }: Pick<RowProps, "job" | "running">) {
   if (status === "failed") return <p className="note row__log">The log of this job is gone.</p>;
   return (
     <div className="row__log">
-      <LogPanel logs={logs} active={active} maxHeight="16rem" aria-label={`Log of ${job.source}`} />
+      <LogPanel logs={logs} active={active} ansi maxHeight="16rem" aria-label={`Log of ${job.source}`} />
     </div>
   );
 }

@@ -1,4 +1,5 @@
 import { useState } from "react";
+import "streamator-react/ansi";
 import { DraftPanel, LogPanel, ProgressPanel, useJob } from "streamator-react";
 import { explainHere, request } from "../app/api";
 import { formatWhen } from "../app/format";
@@ -34,7 +35,7 @@ export function JobExample() {
       </div>
       <ProgressPanel {...job.progress} state={job.state} startedAt={job.startedAt} endedAt={job.endedAt} />
       {job.draft !== "" && <DraftPanel text={job.draft} active={active} title="Draft" />}
-      <LogPanel logs={job.stream.logs} active={job.stream.active} connection={job.state === "idle" ? undefined : job.stream} />
+      <LogPanel logs={job.stream.logs} active={job.stream.active} ansi connection={job.state === "idle" ? undefined : job.stream} />
       {trouble !== null && <p className="note note--bad">{trouble}</p>}
     </>
   );

@@ -105,7 +105,6 @@ function RunList({ items, error, streaming, ...handlers }: RunListProps) {
     );
   }
   const shown = items.filter((item, index) => all || index < FIRST || isRunning(item));
-  const started = items.findLast((item) => item.params !== null && isRunning(item));
   return (
     <>
       <ol className="runs">
@@ -114,7 +113,6 @@ function RunList({ items, error, streaming, ...handlers }: RunListProps) {
             <RunCard
               item={item}
               streaming={streaming}
-              keepsConnection={item === started}
               open={choices[item.key] ?? false}
               onToggle={onToggle}
               {...handlers}

@@ -20,8 +20,6 @@ export interface RunCardProps {
   readonly item: RunItem;
   /** Whether a run that is not over is followed. */
   readonly streaming: boolean;
-  /** Whether the connection that a run was started with may be kept to stream it. */
-  readonly keepsConnection: boolean;
   readonly open: boolean;
   readonly onToggle: (key: string, open: boolean) => void;
   readonly onStarted: (key: string, jobId: string) => void;
@@ -34,7 +32,7 @@ export interface RunCardProps {
 
 /** One run: how far it is, its draft as it grows, and what came of it. */
 export const RunCard = memo(function RunCard(props: RunCardProps) {
-  const { item, streaming, keepsConnection, open, onToggle, onStarted, onDismiss, onChange, onReuse } = props;
+  const { item, streaming, open, onToggle, onStarted, onDismiss, onChange, onReuse } = props;
   const { key, run, params, title } = item;
   const over = run !== null && run.status !== "running";
 
@@ -48,7 +46,6 @@ export const RunCard = memo(function RunCard(props: RunCardProps) {
   const badge = runBadge(run?.status ?? null, followed);
 
   useStart(job, params !== null);
-  useOwnStream(job, keepsConnection);
 
   const { jobId: told } = job;
   useEffect(() => {
@@ -222,20 +219,6 @@ function useStart({ start }: Job, wanted: boolean): void {
   useEffect(() => {
     if (wanted) start();
   }, [start, wanted]);
-}
-
-/**
- * Over HTTP/1.1 a browser opens six connections to a server. A run that streams over the one that it was started with
- * holds it; one that goes over to its job's own stream takes a place, or polls where all places are taken.
- */
-function useOwnStream({ jobId, stream }: Job, keepsConnection: boolean): void {
-  const over = useRef(keepsConnection);
-  const { reconnect } = stream;
-  useEffect(() => {
-    if (over.current || jobId === null) return;
-    over.current = true;
-    reconnect();
-  }, [jobId, reconnect]);
 }
 
 function useAnnouncedEnd(title: string, badge: string, running: boolean): void {

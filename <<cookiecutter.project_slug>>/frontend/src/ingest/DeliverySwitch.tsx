@@ -1,5 +1,5 @@
 import { useId } from "react";
-import type { Delivery } from "./lanes";
+import type { Delivery } from "./delivery";
 
 const choices: readonly { value: Delivery; name: string; hint: string }[] = [
   { value: "stream", name: "Stream", hint: "Lines arrive as they are logged, over one open connection for each log" },

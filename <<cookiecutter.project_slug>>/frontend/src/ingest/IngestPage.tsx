@@ -7,6 +7,8 @@ import { useTitle } from "../app/title";
 import { AddDocuments } from "./AddDocuments";
 import { listJobs } from "./api";
 import type { Job, JobStatus } from "./api";
+import { MODES } from "./delivery";
+import type { Delivery } from "./delivery";
 import { JobList } from "./JobList";
 import { JobPage } from "./JobPage";
 import { Library } from "./Library";
@@ -14,7 +16,7 @@ import { Reader } from "./Reader";
 import { useStarts } from "./starts";
 import "./ingest.css";
 
-const DELIVERIES = ["stream", "socket", "poll"] as const;
+const DELIVERIES = Object.keys(MODES) as readonly Delivery[];
 const BUSY_MS = 2_000;
 const QUIET_MS = 15_000;
 

@@ -1,21 +1,23 @@
-import { memo, useEffect, useId, useRef, useState } from "react";
+import { memo, useCallback, useEffect, useId, useRef, useState } from "react";
+import "streamator-react/ansi";
+import "streamator-react/toolbar";
 import { LogPanel, ProgressPanel, makeFormatEvent, useLogStream } from "streamator-react";
-import type { JobState as PanelState } from "streamator-react";
+import type { JobState as PanelState, StreamMode } from "streamator-react";
 import { announce } from "../app/announce";
 import { ApiError, explain } from "../app/api";
 import { CancelButton } from "../app/CancelButton";
 import { useConfig } from "../app/config";
 import { formatCount, formatDuration, formatWhen } from "../app/format";
 import { Icon } from "../app/icons";
-import { href } from "../app/router";
+import { href, useQuery } from "../app/router";
 import { useBackAtOnce } from "../app/useBackAtOnce";
 import { cancelJob, streamUrl } from "./api";
 import type { Job, Source } from "./api";
 import { stageOf, stages, useProgress } from "./progress";
 import { isOnItsWay, jobState } from "./jobState";
 import type { JobState } from "./jobState";
-import { useLane } from "./lanes";
-import type { Delivery, Lane } from "./lanes";
+import { MODES } from "./delivery";
+import type { Delivery } from "./delivery";
 
 export interface JobCardProps {
   readonly job: Job;
@@ -39,10 +41,10 @@ const EARLY_MS = 1_000;
 export const JobCard = memo(function JobCard(props: JobCardProps) {
   const { job, delivery, open, onToggle, onChange, source, onAgain } = props;
   const store = useConfig()?.store ?? null;
-  const lane = useLane(open, job.status === "running", delivery);
+  const mode = useMode(open, job.status === "running", delivery);
   const [progress, onEvent] = useProgress();
-  const stream = useLogStream(lane === null ? null : streamUrl(job.job_id), { mode: lane ?? "poll", interval: 1000, formatEvent, onEvent });
-  const view = lane === null ? null : { lane, status: stream.status, outcome: stream.outcome, error: stream.error };
+  const stream = useLogStream(mode === null ? null : streamUrl(job.job_id), { mode: mode ?? "poll", interval: 1000, formatEvent, onEvent });
+  const view = mode === null ? null : { polled: stream.polled, status: stream.status, outcome: stream.outcome, error: stream.error };
   const state = jobState(job, view, store);
   const body = useId();
   const whole = onToggle === undefined;
@@ -56,7 +58,7 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
 
   // Nobody may end the log of an interrupted job, and its last lines may still be on their way from the store.
   const { close } = stream;
-  const abandoned = job.status === "interrupted" && lane === "poll" && stream.active;
+  const abandoned = job.status === "interrupted" && stream.polled && stream.active;
   useEffect(() => {
     if (!abandoned) return;
     const timer = setTimeout(close, LAST_LINES_MS);
@@ -72,6 +74,9 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
   }, [early, reconnect]);
 
   useAnnouncedOutcome(job, state);
+
+  const line = Number(useQuery("line"));
+  const lineLink = useCallback((number: number) => href("/jobs/:id", { id: job.job_id }, { line: String(number) }), [job.job_id]);
 
   // The log says it too, in its place; here it stands for a closed log, and for one that never got that far.
   const reason = !open || (ended && state.note === null && stream.counts.error === 0) ? state.reason : null;
@@ -150,9 +155,12 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
                 <LogPanel
                   logs={stream.logs}
                   active={stream.active}
-                  waitingText={waitingText(stream.status, lane)}
+                  waitingText={waitingText(stream.status, stream.polled)}
                   maxHeight="100%"
+                  ansi
                   toolbar={whole}
+                  lineLinks={whole && lineLink}
+                  linkedLine={whole && line > 0 ? line : null}
                   connection={whole ? stream : undefined}
                   startedAt={Date.parse(job.created_at)}
                   fileName={`${name}.log`}
@@ -167,6 +175,17 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
   );
 });
 
+/**
+ * How an open log is read; null while it is closed. A job that is over needs no stream, but its end does not change how
+ * its log was read.
+ */
+function useMode(open: boolean, running: boolean, delivery: Delivery): StreamMode | null {
+  const [mode, setMode] = useState<StreamMode | null>(null);
+  const wanted = !open ? null : running ? MODES[delivery] : (mode ?? "poll");
+  if (wanted !== mode) setMode(wanted);
+  return wanted;
+}
+
 // The log has a line for each step too, in words of its own.
 const formatEvent = makeFormatEvent({ progress: null, complete: null });
 
@@ -178,10 +197,10 @@ function panelState(job: Job, { running, tone }: JobState): PanelState {
   return job.status === "interrupted" ? "lost" : "failed";
 }
 
-function waitingText(status: string, lane: Lane | null): string {
+function waitingText(status: string, polled: boolean): string {
   if (status === "reconnecting") return "Reconnecting";
   if (status === "connecting") return "Connecting";
-  return lane === "poll" ? "Asking for the next lines" : "Waiting for the next line";
+  return polled ? "Asking for the next lines" : "Waiting for the next line";
 }
 
 function explainRefusal(failure: unknown): string {

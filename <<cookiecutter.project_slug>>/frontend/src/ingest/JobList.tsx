@@ -3,7 +3,7 @@ import { explainHere } from "../app/api";
 import type { Job, Source } from "./api";
 import { DeliverySwitch } from "./DeliverySwitch";
 import { JobCard } from "./JobCard";
-import type { Delivery } from "./lanes";
+import type { Delivery } from "./delivery";
 
 export interface JobListProps {
   readonly jobs: readonly Job[] | null;

@@ -7,7 +7,7 @@ import { getJob } from "./api";
 import type { Job, Source } from "./api";
 import { DeliverySwitch } from "./DeliverySwitch";
 import { JobCard, shortName } from "./JobCard";
-import type { Delivery } from "./lanes";
+import type { Delivery } from "./delivery";
 
 export interface JobPageProps {
   readonly id: string;

@@ -2,11 +2,10 @@
 
 import type { StoreName } from "../app/config";
 import type { Job } from "./api";
-import type { Lane } from "./lanes";
 
 /** What the card knows of the job's log; null while the log is closed. */
 export interface LogView {
-  readonly lane: Lane | null;
+  readonly polled: boolean;
   readonly status: "idle" | "connecting" | "open" | "reconnecting" | "ended" | "lost" | "failed";
   readonly outcome: "completed" | "failed" | "cancelled" | null;
   readonly error: { readonly kind: string; readonly status?: number; readonly message: string } | null;
@@ -56,7 +55,7 @@ export function jobState(job: Job, view: LogView | null, store: StoreName | null
   if (view === null) return { badge: "Running", tone: "busy", running: true, note: null, reason: null };
   switch (view.status) {
     case "open":
-      return view.lane === "poll"
+      return view.polled
         ? { badge: "Polling", tone: "live", running: true, note: null, reason: null }
         : { badge: "Live", tone: "live", running: true, note: null, reason: null };
     case "reconnecting":

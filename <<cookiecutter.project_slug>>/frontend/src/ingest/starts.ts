@@ -5,7 +5,7 @@ import { useConfig } from "../app/config";
 import { formatBytes } from "../app/format";
 import { ingestUrlStream, startIngest } from "./api";
 import type { IngestProgress, Job, Source } from "./api";
-import type { Delivery } from "./lanes";
+import type { Delivery } from "./delivery";
 
 /** A start under way, what the newest address is at, or what there is to say about one. */
 export interface Start {

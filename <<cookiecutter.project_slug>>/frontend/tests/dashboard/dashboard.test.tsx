@@ -77,8 +77,10 @@ it("opens a job's log by its name", async () => {
   fireEvent.click(await screen.findByRole("button", { name: "notes.md", expanded: false }));
   await waitFor(() => expect(logs).toHaveLength(1));
   logs[0]?.send({ event: "log", message: "A line", level: "info", t: 0.1 });
+  logs[0]?.send({ event: "log", message: "\r50%\r\u001b[32m100%\u001b[0m", level: "info", t: 0.2 });
   logs[0]?.send({ event: "token", token: "not a line" });
   expect(await screen.findByText("A line")).toBeTruthy();
+  expect(await screen.findByText("100%")).toBeTruthy(); // in its colour: the last state of a terminal's line
   fireEvent.click(screen.getByRole("button", { name: "notes.md", expanded: true }));
   await waitFor(() => expect(logs[0]?.closed).toBe(true));
 });

@@ -16,6 +16,7 @@ beforeEach(() => {
     if (url.startsWith("/api/jobs")) return Promise.resolve(Response.json({ jobs }));
     const events = [
       { event: "progress", t: 1, step: "write", message: "Half of it", percent: 50 },
+      { event: "log", t: 1.5, message: "\u001b[32mStored\u001b[0m 4" },
       { event: "draft", t: 2, draft: "The text" },
       { event: "complete", t: 3, success: true },
       { event: "done", t: 3, status: "completed" },
@@ -45,6 +46,7 @@ it("follows the job that is chosen, with every panel that has something to show"
   await waitFor(() => expect(example.getByRole("progressbar").getAttribute("aria-valuenow")).toBe("100"));
   expect(example.getByRole("region", { name: "Draft" }).textContent).toBe("The text");
   expect(example.getByRole("log").textContent).toContain("Half of it");
+  expect(example.getByRole("log").textContent).toContain("Stored 4"); // its colour is no part of the text
   expect(requested).toContain("/api/job/a/stream");
 });
 

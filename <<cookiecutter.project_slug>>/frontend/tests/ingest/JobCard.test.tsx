@@ -120,6 +120,22 @@ describe("an open card", () => {
     expect(server.requests).toContain("GET /api/log/a1/stream");
   });
 
+  it("on a page of its own numbers its lines, with links that lead to them and can be shared", async () => {
+    location.hash = "#/jobs/a1?line=2";
+    server.log({ event: "log", message: "First", level: "info", t: 0.1 });
+    server.log({ event: "log", message: "Second", level: "info", t: 0.2 });
+    show({ onToggle: undefined });
+    await screen.findByText("Second");
+    expect(screen.getByRole("link", { name: "Link to line 1" }).getAttribute("href")).toBe("#/jobs/a1?line=1");
+    expect(document.querySelector(".streamator-log-entry--linked")?.textContent).toContain("Second");
+    act(() => {
+      location.hash = "#/jobs/a1?line=1";
+      globalThis.dispatchEvent(new HashChangeEvent("hashchange"));
+    });
+    expect(document.querySelector(".streamator-log-entry--linked")?.textContent).toContain("First");
+    location.hash = "";
+  });
+
   it("polls when the user prefers it", async () => {
     server.log({ event: "log", message: "First", level: "info", t: 0.1 });
     show({ delivery: "poll" });
@@ -207,6 +223,15 @@ describe("an open card", () => {
     show();
     await screen.findByText("<img src=x onerror=boom()>");
     expect(document.querySelector("img")).toBeNull();
+  });
+
+  it("shows terminal output as a terminal does, on a card and on a page of its own", async () => {
+    server.log({ event: "log", message: "\r10%\r\u001b[33mWARN\u001b[0m disk", level: "info", t: 0.1 });
+    for (const onToggle of [ignore, undefined]) {
+      show({ onToggle });
+      expect((await screen.findByText("WARN")).parentElement?.textContent).toBe("WARN disk");
+      cleanup();
+    }
   });
 
   it("is being cancelled from the request on until the job has ended", async () => {

@@ -4,7 +4,7 @@ import type { ApiError } from "../../src/app/api";
 import { ingestUrlStream } from "../../src/ingest/api";
 import type { IngestComplete, IngestProgress, Job } from "../../src/ingest/api";
 import { stageOf, stages, useProgress } from "../../src/ingest/progress";
-import type { Delivery } from "../../src/ingest/lanes";
+import type { Delivery } from "../../src/ingest/delivery";
 import { useStarts } from "../../src/ingest/starts";
 import { Backend } from "../streams";
 

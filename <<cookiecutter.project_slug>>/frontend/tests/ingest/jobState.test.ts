@@ -16,14 +16,14 @@ const running: Job = {
   percent: null,
   age_seconds: null,
 };
-const streaming: LogView = { lane: "sse", status: "open", outcome: null, error: null };
-const notFound: LogView = { lane: "sse", status: "failed", outcome: null, error: { kind: "gone", status: 404, message: "not found" } };
+const streaming: LogView = { polled: false, status: "open", outcome: null, error: null };
+const notFound: LogView = { polled: false, status: "failed", outcome: null, error: { kind: "gone", status: 404, message: "not found" } };
 
 describe("the badge of a running job", () => {
   it.each([
     ["Running", null],
     ["Live", streaming],
-    ["Polling", { ...streaming, lane: "poll" } as const],
+    ["Polling", { ...streaming, polled: true } as const],
     ["Connecting", { ...streaming, status: "connecting" } as const],
     ["Reconnecting", { ...streaming, status: "reconnecting" } as const],
     ["Lost", { ...streaming, status: "lost" } as const],

@@ -1,7 +1,6 @@
 import { cleanup, render, screen } from "@testing-library/react";
 import { afterEach, describe, expect, it } from "vitest";
 import { readUrl } from "../../src/ingest/AddDocuments";
-import { claimStream } from "../../src/ingest/lanes";
 import { Marked } from "../../src/ingest/marks";
 import { refuse } from "../../src/ingest/starts";
 
@@ -54,16 +53,4 @@ describe("a file that need not be sent", () => {
     expect(refuse(file(1_000), 1_000)).toBeNull();
     expect(refuse(file(2_000), null)).toBeNull();
   });
-});
-
-it("four logs stream at a time; the fifth has to poll until one is done", async () => {
-  const claims = await Promise.all([claimStream(), claimStream(), claimStream(), claimStream()]);
-  expect(claims.every((release) => release !== null)).toBe(true);
-  expect(await claimStream()).toBeNull();
-  claims[2]?.();
-  claims[2]?.(); // twice counts once
-  const next = await claimStream();
-  expect(next).not.toBeNull();
-  expect(await claimStream()).toBeNull();
-  for (const release of [...claims, next]) release?.();
 });

@@ -1,6 +1,9 @@
+"use client";
+
 import * as React from "react";
 import { useMemo, type CSSProperties, type ReactNode } from "react";
 import type { Activity } from "./activity.js";
+import { boxed, guard } from "./guard.js";
 import { percentOf } from "./jobEvents.js";
 import { durationText, useNow } from "./useNow.js";
 
@@ -55,25 +58,26 @@ export function ActivityPanel<Item extends Activity = Activity>({
   words: ownWords,
 }: ActivityPanelProps<Item>): React.ReactElement {
   const words = useMemo(() => ({ ...WORDS, ...ownWords }), [ownWords]);
-  const now = useNow(activities.length > 0) - clockSkew;
+  const now = useNow(activities.length > 0);
   return (
-    <ul className={`streamator-panel streamator-activity${className ? ` ${className}` : ""}`} style={style} aria-label={label}>
+    <ul ref={guard} className={`streamator-panel streamator-activity${className ? ` ${className}` : ""}`} style={style} aria-label={label}>
       {activities.length === 0 ? <li className="streamator-activity-empty">{words.empty}</li> : null}
       {activities.map((activity) => {
         const { id, name, status, message, progress, updatedAt, source } = activity;
         const heard = timeOf(updatedAt);
-        const age = heard === null ? null : Math.max(0, now - heard) / 1000;
+        const age = heard === null || now === null ? null : Math.max(0, now - clockSkew - heard) / 1000;
         const stale = age !== null && age > staleSeconds && !resting.includes(status);
         const percent = percentOf(progress);
         return (
-          <li key={id} className={`streamator-lane${COLOURS.has(status) ? ` streamator-lane--${status}` : ""}${stale ? " streamator-lane--stale" : ""}`}>
-            <div className="streamator-lane-head">
+          <li key={id} ref={guard} className={`streamator-lane${COLOURS.has(status) ? ` streamator-lane--${status}` : ""}${stale ? " streamator-lane--stale" : ""}`}>
+            <div ref={guard} className="streamator-lane-head">
               <span className="streamator-lane-name">{name}</span>
               <span className="streamator-lane-status">{words.status(status)}</span>
               {source ? <span className="streamator-lane-source">{source}</span> : null}
-              {age === null || heard === null ? null : (
-                <time className="streamator-lane-age" dateTime={new Date(heard).toISOString()}>
-                  {stale ? words.stale(age) : words.age(age)}
+              {heard === null ? null : (
+                // Empty on a server: an age needs a clock, and a date without a zone is another one there.
+                <time className="streamator-lane-age" dateTime={age === null ? undefined : new Date(heard).toISOString()}>
+                  {age === null ? "" : stale ? words.stale(age) : words.age(age)}
                 </time>
               )}
             </div>
@@ -84,7 +88,7 @@ export function ActivityPanel<Item extends Activity = Activity>({
                 <div style={{ inlineSize: `${percent}%` }} />
               </div>
             )}
-            {renderDetails?.(activity)}
+            {boxed(renderDetails?.(activity))}
           </li>
         );
       })}

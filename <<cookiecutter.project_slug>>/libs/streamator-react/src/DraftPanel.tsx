@@ -1,6 +1,9 @@
+"use client";
+
 import * as React from "react";
 import { useMemo, useRef, useState, type CSSProperties, type ReactNode } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
+import { guard } from "./guard.js";
 import { TextActions } from "./TextActions.js";
 import { useFollowing } from "./useFollowing.js";
 
@@ -80,12 +83,16 @@ function Panel({
   if (active && !grew) setGrew(true);
   const { following, follower } = useFollowing(scroller, content, autoScroll && grew, nothing);
   useEffectBeforePaint(() => {
-    follower.current?.stick();
+    follower.stick();
   }, [follower, text]);
+  useEffectBeforePaint(() => {
+    guard(scroller.current);
+    guard(content.current);
+  }, []);
 
   const limit = maxHeight === undefined ? undefined : typeof maxHeight === "number" ? `${maxHeight}px` : maxHeight;
   return (
-    <div className={`streamator-panel streamator-draft${className ? ` ${className}` : ""}`} style={limit === undefined ? style : ({ ...style, "--streamator-max-height": limit } as CSSProperties)}>
+    <div ref={guard} className={`streamator-panel streamator-draft${className ? ` ${className}` : ""}`} style={limit === undefined ? style : ({ ...style, "--streamator-max-height": limit } as CSSProperties)}>
       {title !== undefined || toolbar ? (
         <div className="streamator-draft-head">
           <div className="streamator-draft-title">{title}</div>
@@ -102,7 +109,6 @@ function Panel({
         // oxlint-disable-next-line jsx-a11y/prefer-tag-over-role -- a section is for more than a box that scrolls
         role="region"
         aria-label={label}
-        aria-busy={active}
         // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
         tabIndex={0}
       >
@@ -111,8 +117,8 @@ function Panel({
         </div>
         {active && autoScroll && !following ? (
           <div className="streamator-draft-jump">
-            <button type="button" onClick={() => follower.current?.resume()}>
-              ↓ {words.follow}
+            <button type="button" onClick={() => follower.resume()}>
+              <span>{`↓ ${words.follow}`}</span>
             </button>
           </div>
         ) : null}

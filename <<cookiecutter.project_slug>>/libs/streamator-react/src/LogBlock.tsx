@@ -1,7 +1,8 @@
 import * as React from "react";
-import { Fragment, memo, useRef, type CSSProperties, type ReactNode } from "react";
+import { Fragment, memo, useRef, type CSSProperties, type ReactNode, type RefObject } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
-import { linesText, type LineLook, type PanelEntry } from "./line.js";
+import { boxed, guard } from "./guard.js";
+import { lineText, linesText, plainText, shownLength, type LineLook, type PanelEntry } from "./line.js";
 import { LogRow } from "./LogRow.js";
 
 export type RenderEntry = (entry: PanelEntry, index: number) => ReactNode;
@@ -23,25 +24,49 @@ export interface LogRowsProps {
 export const LogBlock = memo(function LogBlock({ near, ...rows }: LogRowsProps & { readonly near: boolean }): React.ReactElement {
   const element = useRef<HTMLDivElement>(null);
   const { lines, look } = rows;
-
-  // By hand, not as a child: React would keep the text a second time.
-  useEffectBeforePaint(() => {
-    if (near) return undefined;
-    const text = document.createTextNode(linesText(lines, look));
-    element.current?.append(text);
-    return () => text.remove();
-  }, [near, lines, look]);
+  useEffectBeforePaint(() => guard(element.current), []);
 
   return (
-    <div
-      ref={element}
-      className={near ? "streamator-log-block" : "streamator-log-block streamator-log-block--text"}
-      style={{ "--streamator-rows": lines.length } as CSSProperties}
-    >
-      {near ? <LogRows {...rows} /> : null}
-    </div>
+    <>
+      <div
+        ref={element}
+        className={near ? "streamator-log-block" : "streamator-log-block streamator-log-block--text"}
+        // As text it keeps its lines, also where there is no style sheet of ours.
+        style={{ "--streamator-rows": lines.length, whiteSpace: near ? undefined : "pre-wrap" } as CSSProperties}
+      >
+        {near ? <LogRows {...rows} /> : null}
+      </div>
+      {near ? null : <BlockText block={element} lines={lines} look={look} />}
+    </>
   );
 });
+
+/**
+ * Writes the text of a block by hand: React would keep it a second time. It is beside the block's element, so that React
+ * takes the text away before it puts rows there, and it takes all that is there, for a translator may have replaced it.
+ */
+function BlockText({ block, lines, look }: Pick<LogRowsProps, "lines" | "look"> & { readonly block: RefObject<HTMLElement | null> }): null {
+  useEffectBeforePaint(() => {
+    const isWhole = lines.every((entry) => shownLength(entry, look.whole) === entry.text.length);
+    block.current?.replaceChildren(...(isWhole ? [linesText(lines, look)] : lines.flatMap((entry) => textNodes(entry, look))));
+  }, [block, lines, look]);
+  useEffectBeforePaint(() => {
+    const element = block.current;
+    return () => element?.replaceChildren();
+  }, [block]);
+  return null;
+}
+
+/** A line as text, what is not shown of it without a box. */
+function textNodes(entry: PanelEntry, look: LineLook): (Node | string)[] {
+  const end = shownLength(entry, look.whole);
+  const text = lineText({ ...entry, text: entry.text.slice(0, end) }, look);
+  if (end === entry.text.length) return [`${text}\n`];
+  const rest = document.createElement("span");
+  rest.hidden = true;
+  rest.textContent = plainText(entry.text.slice(end), look);
+  return [text, rest, "\n"];
+}
 
 /**
  * The rows of some lines. A component, though it has no element of its own: React remembers what was removed from a
@@ -53,7 +78,7 @@ export function LogRows({ lines, start, look, linked, renderEntry }: LogRowsProp
       {lines.map((entry, offset) => {
         const index = start + offset;
         const key = entry.line ?? offset;
-        if (renderEntry) return <Fragment key={key}>{renderEntry(entry, index)}</Fragment>;
+        if (renderEntry) return <Fragment key={key}>{boxed(renderEntry(entry, index))}</Fragment>;
         return <LogRow key={key} entry={entry} line={entry.line ?? index + 1} look={look} linked={offset === linked} />;
       })}
     </>

@@ -1,7 +1,6 @@
 import * as React from "react";
-import { memo, type ReactNode } from "react";
-import { parseAnsi } from "./ansi.js";
-import { timeText, type LineLook, type PanelEntry } from "./line.js";
+import { memo, type CSSProperties, type ReactNode } from "react";
+import { plainText, shownLength, timeText, type LineLook, type PanelEntry } from "./line.js";
 
 export interface LogRowProps {
   readonly entry: PanelEntry;
@@ -12,36 +11,67 @@ export interface LogRowProps {
   readonly linked: boolean;
 }
 
-/** One line: its number where lines are linked, its time, its text. */
+/**
+ * One line: its number where lines are linked, its time, its text, in one line of inline boxes, as which it is copied.
+ *
+ * A text that changes or goes is the only child of its element, for a translator replaces text nodes: React sets the
+ * text of such an element anew, and throws, or changes what is no longer shown, where a text has siblings. The blank after
+ * the time has some; it goes with the row, which another `time` replaces.
+ */
 export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRowProps): React.ReactElement {
-  const { text, t, level = "info" } = entry;
-  const time = timeText(t, look);
+  const { text, t, seconds, level = "info" } = entry;
+  const time = timeText(t, look, seconds);
+  const end = shownLength(entry, look.whole);
+  const [number, links] = look.links === null ? ["", null] : [String(line), look.links];
+  // What stands before the text, as wide as in a monospaced font.
+  const lead = [number.padStart(links ? 4 : 0), time].filter(Boolean);
+  const style = lead.length > 0 ? ({ "--streamator-lead": `calc(${lead.reduce((sum, part) => sum + columns(part), 0)}ch + ${lead.length * 8}px)` } as CSSProperties) : undefined;
   return (
-    <div className={rowClass(level, linked)}>
-      {look.links === null ? null : (
-        <a className="streamator-log-line" href={`#${look.links}${line}`} aria-label={look.linkTitle(line)}>
-          {line}
+    <div key={`${look.time} ${time === ""}`} className={rowClass(level, linked)} style={style}>
+      {links === null ? null : (
+        // Not a stop for Tab: Enter leads from the log to the links, the arrows from one to the next.
+        <a className="streamator-log-line" href={links(line)} tabIndex={-1} translate="no" aria-label={look.words.line(line)}>
+          {number}
         </a>
       )}
-      {look.time === "off" ? null : <span className="streamator-log-time">{time}</span>}
-      <span className="streamator-log-text">{look.ansi && text.includes("\u001b") ? coloured(text) : text}</span>
+      {time === "" ? null : (
+        <span className="streamator-log-time log-time" translate="no">
+          {time}
+        </span>
+      )}
+      {time === "" ? null : " "}
+      <span className="streamator-log-text">{end < text.length ? <Cut entry={entry} end={end} look={look} /> : textNode(entry, text, look)}</span>
+      {end < text.length ? (
+        <button type="button" className="streamator-log-whole" tabIndex={-1} onClick={() => look.showWhole(entry)}>
+          {look.words.whole(text.length)}
+        </button>
+      ) : null}
     </div>
   );
 });
 
-function coloured(text: string): ReactNode[] {
-  return parseAnsi(text).map(({ text: piece, className, color, background }, index) =>
-    className || color || background ? (
-      <span key={index} className={className || undefined} style={color || background ? { color, background } : undefined}>
-        {piece}
-      </span>
-    ) : (
-      piece
-    ),
+/** A long text: its beginning, and the rest, which is not laid out but there for a selection. */
+function Cut({ entry, end, look }: { readonly entry: PanelEntry; readonly end: number; readonly look: LineLook }): React.ReactElement {
+  return (
+    <>
+      <span>{textNode(entry, entry.text.slice(0, end), look)}</span>
+      <span hidden>{plainText(entry.text.slice(end), look)}</span>
+    </>
   );
+}
+
+/** Never without a line of its own, be it empty. */
+function textNode(entry: PanelEntry, text: string, { ansi }: LineLook): ReactNode {
+  const shown = ansi ? ansi.show(entry, text) : text;
+  return shown.length === 0 ? <br /> : shown;
+}
+
+/** Columns of a terminal, about. */
+function columns(text: string): number {
+  return text.length + (text.match(/[\u0300-\uffff]/g)?.length ?? 0);
 }
 
 function rowClass(level: string, linked: boolean): string {
   const modifier = level === "info" ? "" : ` streamator-log-entry--${level}`;
-  return `streamator-log-entry${modifier} log-entry--${level}${linked ? " streamator-log-entry--linked" : ""}`;
+  return `streamator-log-entry${modifier} log-entry log-entry--${level}${linked ? " streamator-log-entry--linked" : ""}`;
 }

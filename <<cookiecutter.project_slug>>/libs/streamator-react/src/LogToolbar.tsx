@@ -1,98 +1,132 @@
 import * as React from "react";
-import type { Ref } from "react";
-import type { LevelCounts } from "./levels.js";
-import type { LogTime } from "./line.js";
+import { useEffect, useMemo, useRef, useState, type RefObject } from "react";
+import { useMarks } from "./highlight.js";
+import { makeLevelCounter } from "./levels.js";
+import { linesText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
+import { Finder, step } from "./search.js";
 import { TextActions } from "./TextActions.js";
-import type { LogWords } from "./words.js";
+import { number, type LogWords } from "./words.js";
 
-export const LEVELS = ["error", "warning", "success", "info"] as const;
+const LEVELS = ["error", "warning", "success", "info"] as const;
 
-const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+/** What the reader has chosen; null is what the panel's props say. */
+export interface LogChoice {
+  readonly time: LogTime | null;
+  readonly wrap: boolean | null;
+  /** Levels that are not shown. */
+  readonly hidden: readonly string[];
+}
 
 export interface LogToolbarProps {
   readonly words: LogWords;
-  readonly input: Ref<HTMLInputElement>;
-  readonly query: string;
-  readonly onQuery: (query: string) => void;
-  /** Lines that match, and which of them is shown (from 1; 0: none yet). */
-  readonly found: number;
-  readonly current: number;
-  readonly onStep: (by: 1 | -1) => void;
-  /** Back to the log, from the find field. */
-  readonly onLeave: () => void;
-  readonly counts: LevelCounts;
-  readonly hidden: readonly string[];
-  readonly onHidden: (hidden: readonly string[]) => void;
-  readonly time: LogTime;
-  readonly times: readonly LogTime[];
-  readonly onTime: (time: LogTime) => void;
+  readonly logs: readonly PanelEntry[];
+  /** Those of them that are shown. */
+  readonly shown: readonly PanelEntry[];
+  readonly look: LineLook;
   /** Null where lines cannot wrap. */
   readonly wrap: boolean | null;
-  readonly onWrap: (wrap: boolean) => void;
-  /** All lines as text. */
-  readonly text: () => string;
+  readonly choice: LogChoice;
+  readonly onChoice: (choice: LogChoice) => void;
+  /** The place in `shown` of the line that the reader was brought to last; -1 for none. */
+  readonly current: number;
+  readonly goTo: (index: number) => void;
+  /** The element of a line; null where it has none just now. */
+  readonly elementOf: (index: number) => Element | null;
+  /** What scrolls and has the focus, and what the rows stand in. */
+  readonly scroller: RefObject<HTMLElement | null>;
+  readonly content: RefObject<HTMLElement | null>;
   readonly fileName: string;
 }
 
 /** What can be done with a log: find, filter, choose what is shown, take it along. */
 export function LogToolbar(props: LogToolbarProps): React.ReactElement {
-  const { words, input, query, onQuery, found, current, onStep, onLeave, counts, hidden, onHidden, time, times, onTime, wrap, onWrap, text, fileName } = props;
+  const { words, logs, shown, look, wrap, choice, onChoice, current, goTo, elementOf, scroller, content, fileName } = props;
+  const field = useRef<HTMLInputElement>(null);
+
+  const [finder] = useState(() => new Finder());
+  const [query, setQuery] = useState("");
+  const matches = useMemo(() => finder.find(shown, query, look.ansi), [finder, shown, query, look.ansi]);
+  const stepBy = (by: 1 | -1): void => goTo(step(matches, current === -1 && by === -1 ? shown.length : current, by));
+
+  const [count] = useState(makeLevelCounter);
+  const counts = useMemo(() => count(logs), [count, logs]);
+  const { hidden } = choice;
+
+  const times: readonly LogTime[] = look.startedAt === null ? ["elapsed", "off"] : ["elapsed", "wall", "off"];
+  const nextTime = times[(times.indexOf(look.time) + 1) % times.length] as LogTime;
+
+  // Shortcuts while the log has the focus.
+  useEffect(() => {
+    const log = scroller.current;
+    const onKeyDown = (event: KeyboardEvent): void => {
+      const { key, ctrlKey, metaKey, altKey } = event;
+      if (ctrlKey || metaKey || altKey || event.target !== log) return;
+      if (key === "/") {
+        event.preventDefault(); // Firefox has a quick find of its own there
+        field.current?.focus();
+        field.current?.select();
+      } else if ((key === "n" || key === "p") && query !== "") stepBy(key === "n" ? 1 : -1);
+    };
+    log?.addEventListener("keydown", onKeyDown);
+    return () => log?.removeEventListener("keydown", onKeyDown);
+  });
+
+  useMarks(scroller, content, query, () => (current === -1 ? null : elementOf(current)));
 
   return (
     <div className="streamator-log-toolbar">
       <div className="streamator-log-find">
         <input
-          ref={input}
+          ref={field}
           type="search"
           value={query}
           placeholder={words.find}
           aria-label={words.find}
-          onChange={(event) => onQuery(event.target.value)}
+          onChange={(event) => setQuery(event.target.value)}
           onKeyDown={(event) => {
-            if (event.key === "Enter") onStep(event.shiftKey ? -1 : 1);
-            else if (event.key === "Escape") onLeave();
+            if (event.key === "Enter") stepBy(event.shiftKey ? -1 : 1);
+            else if (event.key === "Escape") scroller.current?.focus();
             else return;
             event.preventDefault();
           }}
         />
-        <output>{query === "" ? "" : words.matches(current, found)}</output>
-        <button type="button" aria-label={words.previous} title={words.previous} disabled={found === 0} onClick={() => onStep(-1)}>
+        <output translate="no">{query === "" ? "" : words.matches(matches.indexOf(current) + 1, matches.length)}</output>
+        <button type="button" aria-label={words.previous} title={words.previous} disabled={matches.length === 0} onClick={() => stepBy(-1)}>
           ↑
         </button>
-        <button type="button" aria-label={words.next} title={words.next} disabled={found === 0} onClick={() => onStep(1)}>
+        <button type="button" aria-label={words.next} title={words.next} disabled={matches.length === 0} onClick={() => stepBy(1)}>
           ↓
         </button>
       </div>
       {/* oxlint-disable-next-line jsx-a11y/prefer-tag-over-role -- a fieldset brings looks that each page sets anew */}
       <div className="streamator-log-levels" role="group" aria-label={words.levels}>
         {LEVELS.map((level) => {
-          const count = counts[level] ?? 0;
-          const shown = !hidden.includes(level);
+          const lines = counts[level] ?? 0;
+          const pressed = !hidden.includes(level);
           return (
             <button
               key={level}
               type="button"
               className={`streamator-log-level streamator-log-level--${level}`}
-              aria-pressed={shown}
-              aria-label={`${words.level(level)} ${count}`}
-              title={`${words.level(level)} ${count.toLocaleString()}`}
-              onClick={() => onHidden(shown ? [...hidden, level] : hidden.filter((other) => other !== level))}
+              translate="no"
+              aria-pressed={pressed}
+              onClick={() => onChoice({ ...choice, hidden: pressed ? [...hidden, level] : hidden.filter((other) => other !== level) })}
             >
-              {compact.format(count)}
+              {`${number(lines)} ${words.level(level, lines)}`}
             </button>
           );
         })}
       </div>
       <div className="streamator-log-actions">
-        <button type="button" aria-label={`${words.time}: ${words[time]}`} title={words.time} onClick={() => onTime(times[(times.indexOf(time) + 1) % times.length] as LogTime)}>
-          {words[time]}
+        <button type="button" aria-label={`${words.time}: ${words[look.time]}`} title={words.time} onClick={() => onChoice({ ...choice, time: nextTime })}>
+          {words[look.time]}
         </button>
         {wrap === null ? null : (
-          <button type="button" aria-pressed={wrap} onClick={() => onWrap(!wrap)}>
+          <button type="button" aria-pressed={wrap} onClick={() => onChoice({ ...choice, wrap: !wrap })}>
             {words.wrap}
           </button>
         )}
-        <TextActions text={text} fileName={fileName} words={words} />
+        <TextActions text={() => linesText(logs, look, true)} fileName={fileName} words={words} />
       </div>
     </div>
   );

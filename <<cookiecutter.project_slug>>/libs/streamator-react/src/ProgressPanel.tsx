@@ -1,5 +1,9 @@
+"use client";
+
 import * as React from "react";
 import { useMemo, type CSSProperties, type ReactNode } from "react";
+import { guard } from "./guard.js";
+import { HIDDEN } from "./hidden.js";
 import { percentOf } from "./jobEvents.js";
 import type { JobState } from "./jobRun.js";
 import { durationText, useNow } from "./useNow.js";
@@ -91,9 +95,9 @@ export function ProgressPanel({
   const at = current === -1 ? "" : `${stages[current]?.label}: `;
 
   return (
-    <div className={`streamator-panel streamator-progress streamator-progress--${state}${className ? ` ${className}` : ""}`} style={style}>
+    <div ref={guard} className={`streamator-panel streamator-progress streamator-progress--${state}${className ? ` ${className}` : ""}`} style={style}>
       {stages.length > 0 ? (
-        <ol className="streamator-progress-stages" aria-label={words.stages}>
+        <ol ref={guard} className="streamator-progress-stages" aria-label={words.stages}>
           {stages.map(({ id, label: name, icon }, index) => {
             const is = stageOf(index);
             return (
@@ -102,7 +106,7 @@ export function ProgressPanel({
                   {is === "stopped" ? "✕" : (icon ?? (is === "done" ? "✓" : index + 1))}
                 </span>
                 <span className="streamator-stage-label">{name}</span>
-                <span className="streamator-hidden"> ({words.stage(is)})</span>
+                <span style={HIDDEN}>{` (${words.stage(is)})`}</span>
               </li>
             );
           })}
@@ -120,17 +124,17 @@ export function ProgressPanel({
       >
         <div style={percent === null ? undefined : { inlineSize: `${percent}%` }} />
       </div>
-      <div className="streamator-progress-line">
-        <span className="streamator-progress-message">
+      <div ref={guard} className="streamator-progress-line">
+        <span ref={guard} className="streamator-progress-message">
           {stopped || message === undefined || message === null ? <span className="streamator-progress-state">{words.state(state)}</span> : null}
-          {stopped && message ? " · " : null}
-          {message}
+          {stopped && message ? <span> · </span> : null}
+          {message === undefined || message === null ? null : <span>{message}</span>}
         </span>
-        {percent === null ? null : <span className="streamator-progress-percent">{words.percent(percent)}</span>}
+        {percent === null ? null : <span className="streamator-progress-percent" translate="no">{words.percent(percent)}</span>}
         {startedAt === null ? null : <Elapsed startedAt={Number(startedAt)} endedAt={endedAt === null ? null : Number(endedAt)} ticking={active} words={words} />}
       </div>
       {/* oxlint-disable-next-line jsx-a11y/prefer-tag-over-role -- an output is the result of a form */}
-      <div role="status" className="streamator-hidden">
+      <div role="status" style={HIDDEN}>
         {active ? (stages[current]?.label ?? words.state(state)) : words.state(state)}
       </div>
     </div>
@@ -147,5 +151,6 @@ interface ElapsedProps {
 /** On its own, so that a second that passes draws nothing else. */
 function Elapsed({ startedAt, endedAt, ticking, words }: ElapsedProps): React.ReactElement {
   const now = useNow(ticking && endedAt === null);
-  return <span className="streamator-progress-elapsed">{words.elapsed(Math.max(0, (endedAt ?? now) - startedAt) / 1000)}</span>;
+  const until = endedAt ?? now;
+  return <span className="streamator-progress-elapsed" translate="no">{until === null ? "" : words.elapsed(Math.max(0, until - startedAt) / 1000)}</span>;
 }

@@ -1,79 +1,130 @@
-/** A piece of a line and how it looks: class names of log.css, and a colour where it is none of the sixteen. */
+import * as React from "react";
+import type { CSSProperties, ReactElement } from "react";
+import { growth } from "./growth.js";
+import type { AnsiView, PanelEntry } from "./line.js";
+import { ansiPart } from "./parts.js";
+import { colourOf, coloursOf } from "./readable.js";
+import { BOLD, CONCEALED, DIM, ITALIC, OVERLINE, PLAIN, play, samePen, STRUCK, type Pen, type Row } from "./terminal.js";
+
+/** A piece of a line and how it looks: class names of log.css, and styles made of fixed words and numbers. */
 export interface AnsiPiece {
   readonly text: string;
   readonly className: string;
-  readonly color?: string;
-  readonly background?: string;
+  readonly style?: CSSProperties;
 }
 
-// A control sequence (CSI), an operating system command (OSC: titles, links), or any other escape. Only `m` means something here.
-// oxlint-disable-next-line no-control-regex -- these are what it looks for
-const ESCAPE = /\u001b(?:\[([0-9:;<=>?]*)[ -/]*([@-~])?|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[ -/]*[0-~])?/g;
+/* oxlint-disable no-control-regex -- these are what they look for */
+/** What a browser does not show as a terminal does. */
+const CONTROL = /[\0-\x08\v-\x1f\x7f-\x9f]/;
+const SGR = /\x1b\[[\d:;]*m/g;
+const CONCEALS = /[[;]0*8[;m]/;
+/* oxlint-enable no-control-regex */
 
-const STYLES: Record<number, string> = { 1: "bold", 2: "dim", 3: "italic", 4: "underline", 9: "strike" };
+/**
+ * Follows a log whose lines are terminal output. Each call takes the log as it is now, before any filter, and gives what
+ * shows its lines; it looks at new lines only. Each log has one of its own.
+ *
+ * A colour that a line leaves on goes on in the next, whatever becomes of the lines before: what is dropped at the top
+ * keeps its effect. Concealed text ends with its line, lest one line hide all that follow.
+ */
+export function makeTerminal(): (logs: readonly PanelEntry[]) => AnsiView {
+  const pens = new WeakMap<PanelEntry, Pen>(); // what a line begins with, where that is not plain
+  const penOf = (entry: PanelEntry | undefined): Pen => (entry && pens.get(entry)) ?? PLAIN;
+  const makeView = (): AnsiView => ({
+    show: (entry, text) => show(text, penOf(entry)),
+    text: stripAnsi,
+  });
+  let logs: readonly PanelEntry[] = [];
+  let pen = PLAIN; // what the next line begins with
+  let view = makeView();
+  return (now) => {
+    if (now === logs) return view;
+    const grown = growth(logs, now);
+    if (!grown) pen = penOf(now[0]);
+    let redrawn = false; // lines that were here before, after others
+    for (let index = grown?.kept ?? 0; index < now.length; index += 1) {
+      const entry = now[index] as PanelEntry;
+      if (!grown && !samePen(pen, penOf(entry))) redrawn = true;
+      if (pen !== PLAIN) pens.set(entry, pen);
+      else if (!grown) pens.delete(entry);
+      const { text } = entry;
+      if (text.includes("\x1b") || text.includes("\x9b")) pen = play(text, pen);
+      if (pen.flags & CONCEALED) pen = { ...pen, flags: pen.flags & ~CONCEALED };
+    }
+    if (redrawn) view = makeView();
+    logs = now;
+    return view;
+  };
+}
 
-/** The text without its escape sequences. */
-export function stripAnsi(text: string): string {
-  return text.includes("\u001b") ? text.replace(ESCAPE, "") : text;
+function show(text: string, pen: Pen): string | ReactElement[] {
+  if (pen === PLAIN && !CONTROL.test(text)) return text;
+  return parseAnsi(text, pen).map(({ text: piece, className, style }, key) =>
+    React.createElement("span", { key, className: className || undefined, style }, piece),
+  );
 }
 
 /**
- * Cuts a line at its colour codes (ECMA-48 SGR). All other sequences are left out. What comes back is text and class
- * names of a fixed set, and colours made of numbers: nothing of the line reaches the page as markup or style.
+ * What a terminal shows of a message, cut where its look changes. Links and titles are left out: whoever is worked for
+ * writes into a log, and a link need not lead where it says. Nothing of a text reaches the page but text, and numbers in styles.
  */
-export function parseAnsi(text: string): AnsiPiece[] {
+export function parseAnsi(text: string, pen: Pen = PLAIN): AnsiPiece[] {
+  if (!CONTROL.test(text)) return [{ text, ...lookOf(pen) }];
   const pieces: AnsiPiece[] = [];
-  let styles = new Set<string>();
-  let color: string | undefined; // a class of the sixteen, or "rgb(...)"
-  let background: string | undefined;
-
-  const push = (piece: string): void => {
-    if (piece === "") return;
-    const named = [color, background].filter((value) => value?.startsWith("streamator-"));
-    const rgb = (value: string | undefined): string | undefined => (value?.startsWith("rgb") ? value : undefined);
-    const className = [...[...styles].map((style) => `streamator-ansi-${style}`), ...named].join(" ");
-    pieces.push({ text: piece, className, color: rgb(color), background: rgb(background) });
+  let piece = "";
+  let look = PLAIN;
+  const flush = (): void => {
+    if (piece !== "") pieces.push({ text: piece, ...lookOf(look) });
+    piece = "";
   };
-
-  let position = 0;
-  for (const match of text.matchAll(ESCAPE)) {
-    push(text.slice(position, match.index));
-    position = match.index + match[0].length;
-    if (match[2] !== "m") continue;
-    const codes = (match[1] ?? "").split(/[;:]/).map(Number);
-    for (let index = 0; index < codes.length; index += 1) {
-      const code = codes[index] as number;
-      const style = STYLES[code];
-      if (code === 0) {
-        styles = new Set();
-        color = background = undefined;
-      } else if (style) styles.add(style);
-      else if (code === 22) styles = new Set([...styles].filter((name) => name !== "bold" && name !== "dim"));
-      else if (code === 23 || code === 24 || code === 29) styles.delete(STYLES[code - 20] as string);
-      else if (code === 39) color = undefined;
-      else if (code === 49) background = undefined;
-      else if (code === 38 || code === 48) {
-        const wide = codes[index + 1] === 2;
-        const value = wide ? rgbOf(codes.slice(index + 2, index + 5)) : indexed(codes[index + 2], code === 38 ? "fg" : "bg");
-        index += wide ? 4 : 2;
-        if (code === 38) color = value;
-        else background = value;
-      } else if ((code >= 30 && code <= 37) || (code >= 90 && code <= 97)) color = indexed(code < 90 ? code - 30 : code - 82, "fg");
-      else if ((code >= 40 && code <= 47) || (code >= 100 && code <= 107)) background = indexed(code < 100 ? code - 40 : code - 92, "bg");
-    }
-  }
-  push(text.slice(position));
+  screenOf(text, pen).forEach(({ chars, pens }, index) => {
+    if (index > 0) piece += "\n";
+    chars.forEach((char, column) => {
+      const next = pens[column] as Pen;
+      if (!samePen(next, look)) {
+        flush();
+        look = next;
+      }
+      piece += char;
+    });
+  });
+  flush();
   return pieces;
 }
 
-/** One of 256 colours: the sixteen by class, a cube of six, a row of greys. */
-function indexed(code: number | undefined, ground: "fg" | "bg"): string | undefined {
-  if (code === undefined || !(code >= 0 && code <= 255)) return undefined;
-  if (code < 16) return `streamator-${ground}-${code}`;
-  if (code >= 232) return rgbOf(Array.from({ length: 3 }, () => 8 + (code - 232) * 10));
-  return rgbOf([36, 6, 1].map((weight) => [0, 95, 135, 175, 215, 255][Math.floor((code - 16) / weight) % 6] as number));
+/** The text as a terminal shows it. */
+export function stripAnsi(text: string): string {
+  if (!CONTROL.test(text)) return text;
+  const bare = text.replace(SGR, "");
+  if (!CONTROL.test(bare) && !bare.includes("\t") && !CONCEALS.test(text)) return bare; // as most lines are, and it is cheap
+  return screenOf(text, PLAIN)
+    .map(({ chars }) => chars.join(""))
+    .join("\n");
 }
 
-function rgbOf(values: number[]): string | undefined {
-  return values.length === 3 && values.every((value) => value >= 0 && value <= 255) ? `rgb(${values.join(" ")})` : undefined;
+function screenOf(text: string, pen: Pen): Row[] {
+  const rows: (Row | undefined)[] = [];
+  play(text, pen, rows);
+  return rows.filter((row) => row !== undefined);
 }
+
+const UNDERLINES = ["solid", "solid", "double", "wavy", "dotted", "dashed"];
+
+function lookOf(pen: Pen): Omit<AnsiPiece, "text"> {
+  const { flags, underline, line } = pen;
+  const { text, ground } = coloursOf(pen);
+  const names: string[] = [];
+  const style: Record<string, string> = {};
+  if (text) {
+    names.push("streamator-ansi");
+    [style["--streamator-ansi-color"], style["--streamator-ansi-color-dark"]] = text;
+    if (ground) [style["--streamator-ansi-bg"], style["--streamator-ansi-bg-dark"]] = ground;
+  } else if (flags & DIM) names.push("streamator-ansi-dim");
+  if (flags & BOLD) names.push("streamator-ansi-bold");
+  if (flags & ITALIC) names.push("streamator-ansi-italic");
+  const lines = [underline && "underline", flags & OVERLINE && "overline", flags & STRUCK && "line-through"].filter(Boolean);
+  if (lines.length > 0) style.textDecoration = [...lines, UNDERLINES[underline], line !== -1 && colourOf(line)].filter(Boolean).join(" ");
+  return { className: names.join(" "), style: Object.keys(style).length > 0 ? style : undefined };
+}
+
+ansiPart.provide(makeTerminal);

@@ -1,3 +1,4 @@
+import { growth } from "./growth.js";
 import type { PanelEntry } from "./line.js";
 
 /** Lines per block. A block out of view costs the browser neither layout nor paint, and one text node. */
@@ -11,7 +12,7 @@ export interface LogBlock {
   readonly lines: readonly PanelEntry[];
 }
 
-/** The first and the last block near the view, by their place among the blocks; and how many lines fill the view. */
+/** The first and the last block near the view, by their keys (in a window: rows); and how many lines fill the view. */
 export interface View {
   readonly first: number;
   readonly last: number;
@@ -69,19 +70,64 @@ export function makeCutter(): (logs: readonly PanelEntry[]) => readonly LogBlock
 }
 
 /** What is near the view, within one view's height above and below: what the reader may see in the next moment. */
-export function viewOf(scroller: HTMLElement, content: HTMLElement): View {
+export function viewOf(scroller: HTMLElement, content: HTMLElement, blocks: readonly LogBlock[]): View {
   const { height } = content.getBoundingClientRect();
   if (height === 0) return scroller.getClientRects().length > 0 ? ALL : UNSEEN; // not laid out, or not displayed
+  const { top, bottom, margin } = sightOf(scroller);
+  const [first, end] = within(blocksIn(content), top - margin, bottom + margin);
+  return { first: blocks[first]?.key ?? Number.POSITIVE_INFINITY, last: blocks[end - 1]?.key ?? -1, lines: Math.max(UNSEEN.lines, Math.ceil((2 * margin) / lineHeightOf(content))) };
+}
+
+/** The rows that the reader sees or may see in the next moment; all that are drawn where nothing is laid out. */
+export function rowsNear(scroller: HTMLElement, content: HTMLElement): Element[] {
+  const parts = partsOf(content);
+  if (scroller.getBoundingClientRect().height === 0) return parts.flatMap(({ children }) => [...children]);
+  const { top, bottom, margin } = sightOf(scroller);
+  return parts.slice(...within(parts, top - margin, bottom + margin)).flatMap(({ children }) => {
+    const rows = [...children];
+    return rows.slice(...within(rows, top - margin, bottom + margin));
+  });
+}
+
+/** What the view begins with: a row, or a block without rows. */
+export function topOf(scroller: HTMLElement, content: HTMLElement): Element | undefined {
+  const { top } = sightOf(scroller);
+  const below = (elements: ArrayLike<Element>): Element | undefined => elements[search(elements.length, (index) => edge(elements, index, "bottom") > top)];
+  const part = below(partsOf(content));
+  return part && !isText(part) ? (below(part.children) ?? part) : part;
+}
+
+/** The elements of the blocks, whatever others have put beside them. */
+export function blocksIn(content: Element): HTMLCollectionOf<Element> {
+  return content.getElementsByClassName("streamator-log-block");
+}
+
+/** Whether a block has no rows just now. */
+export function isText(block: Element): boolean {
+  return block.classList.contains("streamator-log-block--text");
+}
+
+/** What holds rows: the blocks, or the one window. */
+function partsOf(content: Element): Element[] {
+  return [...content.querySelectorAll(".streamator-log-block, .streamator-log-window")];
+}
+
+/** Where the view of the log is on the screen, and its height. */
+function sightOf(scroller: HTMLElement): { readonly top: number; readonly bottom: number; readonly margin: number } {
   const box = scroller.getBoundingClientRect();
   const top = Math.max(box.top, 0);
   const bottom = Math.min(box.bottom, window.innerHeight);
-  const margin = Math.max(0, bottom - top);
-  const { children } = content;
-  const edge = (index: number, side: "top" | "bottom"): number => (children[index] as Element).getBoundingClientRect()[side];
-  const first = search(children.length, (index) => edge(index, "bottom") >= top - margin);
-  const last = search(children.length, (index) => edge(index, "top") > bottom + margin) - 1;
-  const lineHeight = lineHeightOf(content);
-  return { first, last, lines: Math.max(UNSEEN.lines, Math.ceil((2 * margin) / lineHeight)) };
+  return { top, bottom, margin: Math.max(0, bottom - top) };
+}
+
+/** Which of some elements, one below the other, are between two heights: the first, and the one after the last. */
+function within(elements: ArrayLike<Element>, top: number, bottom: number): [number, number] {
+  const first = search(elements.length, (index) => edge(elements, index, "bottom") >= top);
+  return [first, search(elements.length, (index) => edge(elements, index, "top") > bottom)];
+}
+
+function edge(elements: ArrayLike<Element>, index: number, side: "top" | "bottom"): number {
+  return (elements[index] as Element).getBoundingClientRect()[side];
 }
 
 /** The first index below `count` for which `isSo`, which stays so from there on; `count` if there is none. */
@@ -95,7 +141,33 @@ function search(count: number, isSo: (index: number) => boolean): number {
   return low;
 }
 
-/** Which lines of `count` a window of rows of one height shows, a few more on each side. */
+/** Where the lines of a log stand in a window, counted in rows of one height: a line may have several. */
+export interface Stack {
+  readonly total: number;
+  /** The first row of a line. */
+  readonly top: (line: number) => number;
+  /** The line that has a row. */
+  readonly at: (row: number) => number;
+}
+
+/** The stacks of a log that grows: what was counted is not counted again, as long as `rowsOf` is the same. */
+export function makeStacker(): (logs: readonly PanelEntry[], rowsOf: (entry: PanelEntry) => number) => Stack {
+  let before: readonly PanelEntry[] = [];
+  let counted: unknown = null;
+  let ends: number[] = []; // the rows up to the end of each line, and before the first what has gone
+  return (logs, rowsOf) => {
+    const grown = counted === rowsOf ? growth(before, logs) : null;
+    ends = grown ? ends.slice(grown.gone, grown.gone + grown.kept + 1) : [0];
+    for (let index = ends.length - 1; index < logs.length; index += 1) ends.push((ends[index] as number) + rowsOf(logs[index] as PanelEntry));
+    before = logs;
+    counted = rowsOf;
+    const own = ends;
+    const top = (line: number): number => (own[line] as number) - (own[0] as number);
+    return { total: top(logs.length), top, at: (row) => search(logs.length, (line) => top(line + 1) > row) };
+  };
+}
+
+/** Which rows of `count` a window shows, a few more on each side. */
 export function windowOf(scroller: HTMLElement, content: HTMLElement, count: number): View {
   const lineHeight = lineHeightOf(content);
   const lines = Math.ceil(scroller.clientHeight / lineHeight) + 2 * SPARE;

@@ -44,15 +44,29 @@ export const defaultFormatEvent: FormatEvent = (event) => messageOf(event) ?? ba
 
 const baseFormat = makeFormatEvent();
 
-/** A level as the panel knows it; anything else is `info`. */
+/** The words that people, syslog and loggers have for a level, in small letters. Any other is `info`. */
+const LEVELS: readonly (readonly [LogLevel, RegExp])[] = [
+  ["success", /^(success|succeeded|ok)$/],
+  ["warning", /^warn(ing)?$/],
+  ["error", /^(err(or)?|crit(ical)?|fatal|severe|alert|emerg(ency)?|panic)$/],
+];
+
+/** A level as the panel knows it, by its word or by its number in Python's logging (10 to 50). Anything else is `info`. */
 export function levelOf(level: unknown): LogLevel {
-  return level === "success" || level === "warning" || level === "error" ? level : "info";
+  if (level === "info" || level === undefined) return "info"; // most of them
+  if (typeof level === "number") return level >= 40 ? "error" : level >= 30 ? "warning" : "info";
+  const word = typeof level === "string" ? level.trim().toLowerCase() : "";
+  return LEVELS.find(([, words]) => words.test(word))?.[0] ?? "info";
 }
 
-/** Any value as text. Never throws: the value comes from the wire. */
+/** Any value as text. Never throws: the value may come from the wire. */
 export function textOf(value: unknown): string {
   if (typeof value === "string") return value;
-  return JSON.stringify(value) ?? String(value);
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return Object.prototype.toString.call(value); // nested so deeply that it can be read but not written
+  }
 }
 
 function messageOf(event: StreamEvent): string | null {

@@ -1,48 +1,106 @@
+import { useRef, useState, type RefObject } from "react";
+import { useEffectBeforePaint } from "./beforePaint.js";
+import { rowsNear } from "./blocks.js";
 import { patternOf } from "./search.js";
 
 /** The names that `::highlight()` in log.css colours. All panels of a page share them. */
 const ALL = "streamator-find";
 const CURRENT = "streamator-find-current";
 
+/** Matches marked in one row: "e" in a line of ten thousand characters would be a thousand. */
+const MOST = 200;
+
+interface Mark {
+  readonly name: string;
+  readonly text: string;
+  readonly ranges: readonly Range[];
+}
+
+/** Marks what `query` finds in the rows near the view, while the log grows and is scrolled; `""`: nothing. */
+export function useMarks(scroller: RefObject<HTMLElement | null>, content: RefObject<HTMLElement | null>, query: string, currentRow: () => Element | null): void {
+  const [marks] = useState(() => new Marks());
+  const show = useRef((): void => undefined);
+  useEffectBeforePaint(() => {
+    show.current = () => {
+      if (query !== "" && scroller.current && content.current) marks.show(rowsNear(scroller.current, content.current), query, currentRow());
+    };
+    show.current();
+  });
+  const finding = query !== "";
+  useEffectBeforePaint(() => {
+    if (!finding) return undefined;
+    const onMove = (): void => show.current();
+    document.addEventListener("scroll", onMove, true); // of all that is around the log, too
+    window.addEventListener("resize", onMove);
+    return () => {
+      document.removeEventListener("scroll", onMove, true);
+      window.removeEventListener("resize", onMove);
+      marks.show([], "", null);
+    };
+  }, [finding, marks]);
+}
+
 /**
- * Marks what matches in the rows below `content` by the CSS Custom Highlight API: no element is touched, so that
- * React, selections and screen readers notice nothing. Gives the function that takes the marks away.
- * Where the browser has no such API, nothing is marked.
+ * Marks what was found by the CSS Custom Highlight API: no element is touched, so that React, selections and screen readers
+ * notice nothing. A row that is marked already is left alone. Where the browser has no such API, nothing is marked.
  */
-export function highlight(content: Element, query: string, current: Element | null): () => void {
-  const pattern = patternOf(query);
-  if (!pattern || typeof Highlight !== "function" || !CSS.highlights) return () => undefined;
-  const marks: [string, Range][] = [];
-  for (const text of content.querySelectorAll(".streamator-log-text")) {
-    const name = current?.contains(text) ? CURRENT : ALL;
-    for (const range of rangesIn(text, pattern)) marks.push([name, range]);
+export class Marks {
+  #marked = new Map<Element, Mark>();
+  #query = "";
+
+  /** Marks what matches in these rows, `current` in another colour, and nothing else any more. */
+  show(rows: readonly Element[], query: string, current: Element | null): void {
+    const pattern = typeof Highlight === "function" && CSS.highlights ? patternOf(query) : null;
+    const marked = new Map<Element, Mark>();
+    for (const row of pattern ? rows : []) {
+      const name = row === current ? CURRENT : ALL;
+      const nodes = textNodes(row.querySelector(".streamator-log-text") ?? row);
+      const text = nodes.reduce((all, { data }) => all + data, "");
+      const before = this.#marked.get(row);
+      const same = before?.name === name && before.text === text && this.#query === query;
+      marked.set(row, same ? before : { name, text, ranges: mark(name, nodes, text, pattern as RegExp) });
+    }
+    for (const [row, { name, ranges }] of this.#marked) {
+      if (marked.get(row)?.ranges !== ranges) for (const range of ranges) CSS.highlights.get(name)?.delete(range);
+    }
+    this.#marked = marked;
+    this.#query = query;
   }
-  for (const [name, range] of marks) {
-    const shared = CSS.highlights.get(name) ?? new Highlight();
-    CSS.highlights.set(name, shared.add(range));
+}
+
+/** The texts that are shown of an element. */
+function textNodes(element: Element): Text[] {
+  const nodes: Text[] = [];
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode() as Text | null; node; node = walker.nextNode() as Text | null) {
+    if (!node.parentElement?.hidden) nodes.push(node);
   }
-  return () => {
-    for (const [name, range] of marks) CSS.highlights.get(name)?.delete(range);
-  };
+  return nodes;
 }
 
 /** A match may run over several text nodes, where colours change in it. */
-function* rangesIn(element: Element, pattern: RegExp): Generator<Range> {
-  const nodes: { node: Text; start: number }[] = [];
-  let text = "";
-  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
-  for (let node = walker.nextNode() as Text | null; node; node = walker.nextNode() as Text | null) {
-    nodes.push({ node, start: text.length });
-    text += node.data;
-  }
+function mark(name: string, nodes: readonly Text[], text: string, pattern: RegExp): Range[] {
+  const ranges: Range[] = [];
+  const highlight = CSS.highlights.get(name) ?? new Highlight();
+  let node = 0;
+  let start = 0; // of that node, in the text
   const at = (offset: number, isEnd: boolean): [Text, number] => {
-    const { node, start } = nodes.findLast((each) => (isEnd ? each.start < offset : each.start <= offset)) as (typeof nodes)[number];
-    return [node, offset - start];
+    let end = start + (nodes[node] as Text).length;
+    while (isEnd ? offset > end : offset >= end) {
+      start = end;
+      node += 1;
+      end += (nodes[node] as Text).length;
+    }
+    return [nodes[node] as Text, offset - start];
   };
-  for (const match of text.matchAll(pattern)) {
+  for (const { index, 0: match } of text.matchAll(pattern)) {
+    if (ranges.length === MOST) break;
     const range = document.createRange();
-    range.setStart(...at(match.index, false));
-    range.setEnd(...at(match.index + match[0].length, true));
-    yield range;
+    range.setStart(...at(index, false));
+    range.setEnd(...at(index + match.length, true));
+    ranges.push(range);
+    highlight.add(range);
   }
+  CSS.highlights.set(name, highlight);
+  return ranges;
 }

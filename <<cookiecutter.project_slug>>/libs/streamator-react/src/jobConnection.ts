@@ -1,6 +1,6 @@
 import { Connection, type Target } from "./connection.js";
-import { LogStore, type ConnectionState } from "./store.js";
-import type { LogStreamOptions, StreamEvent } from "./types.js";
+import { LogStore, report, type ConnectionState } from "./store.js";
+import type { LogStreamOptions, StreamEvent, StreamStatus } from "./types.js";
 
 /** How the answer to a request that starts a job says which job it is. */
 const JOB_HEADER = "x-job-id";
@@ -85,16 +85,27 @@ export class JobConnection {
     if (this.#jobId !== null || this.#target.method === "GET" || typeof jobId !== "string" || jobId === "") return;
     this.#jobId = jobId;
     this.#watch.onJobId?.(jobId);
+    // One connection too many is open: the job's own stream can wait for its place, and poll meanwhile.
+    queueMicrotask(() => {
+      if (this.#connection.unplaced) this.#goOn(this.store.state, this.store.state.status);
+    });
   }
 
   /** Whether the job's own stream is there to go on with. */
-  #goOn({ attempt, error }: ConnectionState): boolean {
+  #goOn({ attempt, error }: ConnectionState, status: StreamStatus = "reconnecting"): boolean {
     if (this.#target.method === "GET" || this.#jobId === null || !this.#watch.streamUrl) return false;
+    let url: string;
+    try {
+      url = this.#watch.streamUrl(this.#jobId);
+    } catch (fault) {
+      report(fault);
+      return false;
+    }
     this.#connection.dispose();
-    this.#target = { ...this.#target, url: this.#watch.streamUrl(this.#jobId), method: "GET" };
+    this.#target = { ...this.#target, url, method: "GET" };
     this.#connection = this.#make();
     this.#connection.start();
-    this.store.setState({ ...this.store.state, status: "reconnecting", attempt, error });
+    this.store.setState({ ...this.store.state, status, attempt, error });
     return true;
   }
 }

@@ -1,8 +1,9 @@
-import type { Target } from "./connection.js";
+import { DEFAULT_INTERVAL, type Target } from "./connection.js";
 import { JobConnection } from "./jobConnection.js";
 import { draftAfter, progressAfter, type JobProgress } from "./jobEvents.js";
-import { textOf } from "./formatEvent.js";
-import { DEFAULT_MAX_ENTRIES, IDLE_SNAPSHOT, type ConnectionState } from "./store.js";
+import { levelOf, textOf } from "./formatEvent.js";
+import { Newest } from "./newest.js";
+import { call, DEFAULT_MAX_ENTRIES, IDLE_SNAPSHOT, type ConnectionState } from "./store.js";
 import { reason, resolveHeaders, sentenceOf } from "./transport/transport.js";
 import type { JobOutcome, LogSnapshot, LogStreamOptions, StreamEvent } from "./types.js";
 
@@ -73,9 +74,12 @@ export interface JobSnapshot<Result = unknown> {
   readonly error: JobError | null;
   /** Whether it was asked to stop and has not ended yet. */
   readonly cancelling: boolean;
-  /** When it began, in milliseconds by this browser's clock. */
+  /**
+   * When it began, in milliseconds by this browser's clock. Of a job that is followed by its id: null until events have come
+   * as they were made; those that were there before do not tell how long ago that was.
+   */
   readonly startedAt: number | null;
-  /** When it ended, by the same clock. */
+  /** When it ended, by the same clock; null where that is not known, as of a job that had ended before it was followed. */
   readonly endedAt: number | null;
 }
 
@@ -105,6 +109,19 @@ export function followed(jobId: string): RunSnapshot {
   return { ...IDLE_JOB, state: "running", jobId, asked: jobId };
 }
 
+/** An event by two clocks, in milliseconds: when it came, and how long after the job's start it was made. */
+interface Moment {
+  readonly at: number;
+  readonly t: number;
+}
+
+/** Milliseconds for which events have to come as they are made, until they count as live. */
+const LIVE = 1_000;
+/** Milliseconds by which the ways of two events may differ, */
+const SLACK = 500;
+/** and so many intervals between polls. */
+const LATE = 2;
+
 const CANCELLED = "cancelled";
 const UNKNOWN = "The server has not said which job this is: its answer has no x-job-id, and no event a job_id.";
 const OVER: ReadonlySet<JobState> = new Set<JobState>(["idle", "completed", "failed", "cancelled"]);
@@ -120,10 +137,13 @@ export class JobRun {
   #options: JobOptions;
   #now = IDLE_JOB;
   #snapshot = IDLE_JOB;
-  #events: StreamEvent[] = [];
+  #events = new Newest<StreamEvent>();
   #eventsChanged = false;
   #lastError: string | null = null;
   #completed: StreamEvent | null = null;
+  #open = false;
+  #heard: Moment | null = null; // when the stream opened, or the last event came
+  #pace: Moment | null = null; // since when events have come as fast as they were made
   #asked: string | null = null; // what `follow` was asked for last
   #connection: JobConnection | null = null;
   #unsubscribe: (() => void) | null = null;
@@ -164,7 +184,11 @@ export class JobRun {
     this.#asked = jobId;
     if (jobId !== null && (jobId !== this.#now.jobId || !this.#connection)) {
       this.#begin(followed(jobId));
-      this.#connect(this.#own(jobId));
+      try {
+        this.#connect(this.#own(jobId));
+      } catch (error) {
+        this.#over("lost", { error: { kind: "stream", message: reason(error) } }); // streamUrl has thrown
+      }
     } else this.#set({ asked: jobId });
   }
 
@@ -208,10 +232,10 @@ export class JobRun {
     this.detach();
     this.#unsubscribe?.();
     this.#unsubscribe = this.#connection = null;
-    this.#events = [];
+    this.#events = new Newest();
     this.#eventsChanged = true;
     this.#lastError = null;
-    this.#completed = null;
+    this.#completed = this.#heard = this.#pace = null;
     this.#now = { ...IDLE_JOB, asked: this.#now.asked };
     this.#set(change);
   }
@@ -229,7 +253,7 @@ export class JobRun {
       log: this.#connection?.store.getSnapshot() ?? IDLE_SNAPSHOT,
     };
     this.#eventsChanged = false;
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) call(listener);
   };
 
   async #startBy(start: Exclude<JobStart, JobRequest>): Promise<void> {
@@ -240,7 +264,7 @@ export class JobRun {
     try {
       const { job_id: jobId } = await start(work.signal);
       if (work.signal.aborted) {
-        if (work.signal.reason === CANCELLED) await this.#ask(this.#url("cancel", jobId), { method: "POST" }); // too late to be stopped
+        if (work.signal.reason === CANCELLED) await this.#ask("cancel", jobId, { method: "POST" }); // too late to be stopped
         return;
       }
       this.#work = null;
@@ -293,20 +317,42 @@ export class JobRun {
   /** Takes an event in; it is published with the stream's lines. */
   #receive(event: StreamEvent): void {
     this.#events.push(event);
-    const excess = this.#events.length - Math.max(1, this.#options.maxEntries ?? DEFAULT_MAX_ENTRIES);
-    if (excess > 0) this.#events.splice(0, excess);
+    const most = Math.max(1, this.#options.maxEntries ?? DEFAULT_MAX_ENTRIES);
+    while (this.#events.length > most) this.#events.shift();
     this.#eventsChanged = true;
     if (event.event === "complete") this.#completed = event;
-    if (event.event === "error" || event.level === "error") this.#lastError = textOf(event.message ?? event.error ?? event);
+    if (event.event === "error" || levelOf(event.level) === "error") this.#lastError = textOf(event.message ?? event.error ?? event);
     const { progress, draft } = this.#now;
-    const startedAt = earlier(this.#now.startedAt, event.t);
+    const startedAt = this.#startedAt(event.t);
     const endedAt = event.event === "done" ? endOf(startedAt, event.t) : null;
     this.#now = { ...this.#now, progress: progressAfter(progress, event), draft: draftAfter(draft, event), startedAt, endedAt };
     this.#connection?.store.publishSoon(); // also where a new state has just taken its line along
   }
 
+  /** When the job began, with what an event that came now tells of it. */
+  #startedAt(t: unknown): number | null {
+    const { startedAt } = this.#now;
+    if (typeof t !== "number" || !Number.isFinite(t)) return startedAt;
+    const now = { at: Date.now(), t: t * 1000 };
+    const before = this.#heard;
+    this.#heard = now;
+    const guess = now.at - now.t;
+    const pace = this.#pace;
+    // An event cannot come before it was made, so of all guesses the earliest is the best. One that is much earlier shows
+    // that the others were of events that were not live.
+    const late = pace !== null && pace.at - pace.t - guess > LATE * (this.#options.interval ?? DEFAULT_INTERVAL);
+    if (startedAt !== null && !late) return Math.min(startedAt, guess);
+    // The stream was silent, and this event was made meanwhile: there was nothing left to send.
+    const silent = before !== null && now.at - before.at >= LIVE && now.t - before.t >= now.at - before.at - SLACK;
+    if (pace === null || Math.abs(guess - (pace.at - pace.t)) > SLACK) this.#pace = now;
+    const kept = this.#pace === pace && pace !== null && now.at - pace.at >= LIVE;
+    return silent || kept ? guess : null;
+  }
+
   #connected({ status, outcome, error }: ConnectionState): void {
     const { state } = this.#now;
+    if (status === "open" && !this.#open) this.#heard = { at: Date.now(), t: this.#heard?.t ?? 0 };
+    this.#open = status === "open";
     if (status === "open" && (state === "starting" || state === "lost")) this.#set({ state: "running", error: null });
     else if (status === "ended") void this.#ended(outcome);
     else if (status === "lost") this.#set({ state: "lost", error: { kind: "stream", message: "The process that ran the job has died." } });
@@ -325,7 +371,7 @@ export class JobRun {
     if (jobId === null || this.#options.resultUrl === null) return this.#over("completed", { error: null });
     const work = new AbortController();
     this.#work = work;
-    const asked = await this.#ask(this.#url("result", jobId), { signal: work.signal });
+    const asked = await this.#ask("result", jobId, { signal: work.signal });
     if (work.signal.aborted) return undefined;
     this.#work = null;
     if (asked.ok) return this.#over("completed", { error: null, result: asked.body });
@@ -339,7 +385,7 @@ export class JobRun {
   }
 
   async #cancel(jobId: string): Promise<void> {
-    const asked = await this.#ask(this.#url("cancel", jobId), { method: "POST" });
+    const asked = await this.#ask("cancel", jobId, { method: "POST" });
     if (!asked.ok && this.#now.jobId === jobId && !OVER.has(this.#now.state)) this.#cancelFailed(asked.message, asked.status);
   }
 
@@ -348,13 +394,14 @@ export class JobRun {
   }
 
   /** One request to the job's routes. Does not reject. */
-  async #ask(url: string, init: RequestInit, refused = false): Promise<Answer> {
+  async #ask(what: "result" | "cancel", jobId: string, init: RequestInit, refused = false): Promise<Answer> {
     const { headers: given, credentials = "same-origin" } = this.#options;
+    let url = `The job's ${what}`; // until its function has said it
     try {
-      const headers = await resolveHeaders(given, refused);
-      if (!headers.has("accept")) headers.set("accept", "application/json");
+      url = this.#url(what, jobId);
+      const headers = await resolveHeaders(given, "application/json", refused);
       const response = await fetch(url, { ...init, headers, credentials, cache: "no-store" });
-      if (response.status === 401 && typeof given === "function" && !refused) return await this.#ask(url, init, true);
+      if (response.status === 401 && typeof given === "function" && !refused) return await this.#ask(what, jobId, init, true);
       const body: unknown = await response.json().catch(() => null);
       if (response.ok) return { ok: true, body };
       return { ok: false, status: response.status, message: sentenceOf(body) ?? `${url} answered ${response.status}.` };
@@ -371,13 +418,7 @@ function statusOf(error: unknown): { status?: number } {
   return typeof status === "number" && status > 0 ? { status } : {};
 }
 
-/** An event cannot come before it was made, so of all that came the earliest guess is the best. */
-function earlier(startedAt: number | null, t: unknown): number | null {
-  if (typeof t !== "number" || !Number.isFinite(t)) return startedAt;
-  const guess = Date.now() - t * 1000;
-  return startedAt === null ? guess : Math.min(startedAt, guess);
-}
-
-function endOf(startedAt: number | null, t: unknown): number {
-  return startedAt !== null && typeof t === "number" ? startedAt + t * 1000 : Date.now();
+function endOf(startedAt: number | null, t: unknown): number | null {
+  if (startedAt === null) return null;
+  return typeof t === "number" ? startedAt + t * 1000 : Date.now();
 }

@@ -1,6 +1,5 @@
-import { stripAnsi } from "./ansi.js";
 import { growth } from "./growth.js";
-import type { PanelEntry } from "./line.js";
+import type { AnsiView, PanelEntry } from "./line.js";
 
 /** Matches a text wherever it stands, whatever its case; null for an empty one. */
 export function patternOf(query: string): RegExp | null {
@@ -14,24 +13,29 @@ export function patternOf(query: string): RegExp | null {
 export class Finder {
   #logs: readonly PanelEntry[] = [];
   #query = "";
+  #ansi: AnsiView | null = null;
   #matches: readonly number[] = [];
 
-  /** The places in `logs` of the lines that hold `query`, in order. The same array while nothing changed. */
-  find(logs: readonly PanelEntry[], query: string): readonly number[] {
+  /** The places in `logs` of the lines that show `query`, in order. The same array while nothing changed. */
+  find(logs: readonly PanelEntry[], query: string, ansi: AnsiView | null = null): readonly number[] {
     const before = this.#logs;
-    if (query === this.#query && logs === before) return this.#matches;
+    const same = query === this.#query && ansi === this.#ansi;
+    if (same && logs === before) return this.#matches;
     const pattern = patternOf(query);
-    const grown = query === this.#query ? growth(before, logs) : null;
+    const grown = same ? growth(before, logs) : null;
     const { gone, kept } = grown ?? { gone: 0, kept: 0 };
-    const matches = grown ? this.#matches.filter((index) => index >= gone).map((index) => index - gone) : [];
+    const still = grown ? this.#matches : [];
+    const matches = gone === 0 ? still.slice() : still.filter((index) => index >= gone).map((index) => index - gone);
     if (pattern) {
       for (let index = kept; index < logs.length; index += 1) {
+        const entry = logs[index] as PanelEntry;
         pattern.lastIndex = 0;
-        if (pattern.test(stripAnsi((logs[index] as PanelEntry).text))) matches.push(index);
+        if (pattern.test(ansi ? ansi.text(entry.text) : entry.text)) matches.push(index);
       }
     }
     this.#logs = logs;
     this.#query = query;
+    this.#ansi = ansi;
     this.#matches = matches;
     return matches;
   }

@@ -7,14 +7,11 @@ export interface SseMessage {
   readonly data: string;
 }
 
-const CR = 13;
-const LF = 10;
-
 /**
  * A parser of `text/event-stream` (HTML Standard, 9.2.6 "Interpreting an event stream").
  *
  * `push` takes decoded text in chunks of any size and gives the events that the chunk completed, in order.
- * The time is linear in the input: an unfinished line is kept in pieces and never searched a second time.
+ * The time is linear in the input: an unfinished line is never searched a second time.
  */
 export class SseParser {
   /** The server's `retry:` in milliseconds, null until it sends one. */
@@ -29,7 +26,7 @@ export class SseParser {
   #started = false;
   // The last chunk ended in CR: an LF at the start of the next is the other half of that line end.
   #skipLf = false;
-  #pieces: string[] = [];
+  #rest = "";
 
   #data: string[] = [];
   #event = "";
@@ -37,42 +34,20 @@ export class SseParser {
 
   push(chunk: string): SseMessage[] {
     const messages: SseMessage[] = [];
-    let position = 0;
     if (chunk === "") return messages;
+    let text = chunk;
+    if (this.#skipLf ? text[0] === "\n" : !this.#started && text[0] === "\ufeff") text = text.slice(1);
+    this.#started = true;
+    this.#skipLf = text.endsWith("\r");
 
-    if (!this.#started) {
-      this.#started = true;
-      if (chunk.charCodeAt(0) === 0xfeff) position = 1;
+    const lines = text.split(text.includes("\r") ? /\r\n?|\n/ : "\n");
+    const rest = lines.pop() as string;
+    for (const line of lines) {
+      this.#line(this.#rest + line, messages);
+      this.#rest = "";
     }
-    if (this.#skipLf && position < chunk.length) {
-      this.#skipLf = false;
-      if (chunk.charCodeAt(position) === LF) position += 1;
-    }
-
-    // Both searches move forward only, and a CR that is nowhere in the chunk is looked for once.
-    let lf = chunk.indexOf("\n", position);
-    let cr = chunk.indexOf("\r", position);
-    while (lf !== -1 || cr !== -1) {
-      const end = cr === -1 || (lf !== -1 && lf < cr) ? lf : cr;
-      this.#line(this.#finish(chunk.slice(position, end)), messages);
-      position = end + 1;
-      if (chunk.charCodeAt(end) === CR) {
-        if (position === chunk.length) this.#skipLf = true;
-        else if (chunk.charCodeAt(position) === LF) position += 1;
-      }
-      if (lf !== -1 && lf < position) lf = chunk.indexOf("\n", position);
-      if (cr !== -1 && cr < position) cr = chunk.indexOf("\r", position);
-    }
-    if (position < chunk.length) this.#pieces.push(chunk.slice(position));
+    this.#rest += rest; // a rope: joined when its line is complete, and not before
     return messages;
-  }
-
-  #finish(rest: string): string {
-    if (this.#pieces.length === 0) return rest;
-    this.#pieces.push(rest);
-    const line = this.#pieces.join("");
-    this.#pieces = [];
-    return line;
   }
 
   #line(line: string, messages: SseMessage[]): void {
@@ -86,21 +61,10 @@ export class SseParser {
     let value = colon === -1 ? "" : line.slice(colon + 1);
     if (value.charCodeAt(0) === 32) value = value.slice(1); // one space only
 
-    switch (field) {
-      case "data":
-        this.#data.push(value);
-        break;
-      case "event":
-        this.#event = value;
-        break;
-      case "id":
-        if (!value.includes("\0")) this.#id = value;
-        break;
-      case "retry":
-        if (/^[0-9]+$/.test(value)) this.retry = Number(value);
-        break;
-      default: // unknown fields are ignored
-    }
+    if (field === "data") this.#data.push(value);
+    else if (field === "event") this.#event = value;
+    else if (field === "id" && !value.includes("\0")) this.#id = value;
+    else if (field === "retry" && /^[0-9]+$/.test(value)) this.retry = Number(value);
   }
 
   #dispatch(messages: SseMessage[]): void {

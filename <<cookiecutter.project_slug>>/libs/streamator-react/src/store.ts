@@ -1,5 +1,6 @@
 import { defaultFormatEvent, levelOf, textOf } from "./formatEvent.js";
-import type { FormatEvent, Formatted, JobOutcome, LogEntry, LogLevel, LogSnapshot, StreamError, StreamEvent, StreamStatus } from "./types.js";
+import { Newest } from "./newest.js";
+import type { FormatEvent, JobOutcome, LogEntry, LogLevel, LogSnapshot, StreamError, StreamEvent, StreamStatus } from "./types.js";
 
 /** An event with its id as it came in: `""` or null where the server did not number it. */
 export interface Incoming {
@@ -11,16 +12,12 @@ export interface Incoming {
 export interface ConnectionState {
   readonly status: StreamStatus;
   readonly active: boolean;
+  readonly polled: boolean;
   readonly attempt: number;
   readonly retryAt: number | null;
   readonly resumes: number;
   readonly error: StreamError | null;
   readonly outcome: JobOutcome | null;
-}
-
-/** A snapshot with the stream that it belongs to. */
-export interface StoreSnapshot extends LogSnapshot {
-  readonly key: string | null;
 }
 
 export const DEFAULT_MAX_ENTRIES = 200_000;
@@ -32,37 +29,53 @@ const PAUSE = 2;
 /** and of so many milliseconds at most. */
 const LONGEST_PAUSE = 50;
 
-const NO_LOGS: readonly LogEntry[] = Object.freeze([]);
-const NO_COUNTS = Object.freeze({ info: 0, success: 0, warning: 0, error: 0 });
-const IDLE: ConnectionState = { status: "idle", active: false, attempt: 0, retryAt: null, resumes: 0, error: null, outcome: null };
+/** Before every position. */
+const NOWHERE = -1;
+
+const NO_LOGS: readonly LogEntry[] = [];
+const NO_COUNTS = { info: 0, success: 0, warning: 0, error: 0 };
+const IDLE: ConnectionState = { status: "idle", active: false, polled: false, attempt: 0, retryAt: null, resumes: 0, error: null, outcome: null };
 const CONNECTING: ConnectionState = { ...IDLE, status: "connecting", active: true };
 
 /** What a stream shows before anything is known of it. */
-export const IDLE_SNAPSHOT: LogSnapshot = Object.freeze({ ...IDLE, logs: NO_LOGS, dropped: 0, missed: 0, counts: NO_COUNTS });
-export const CONNECTING_SNAPSHOT: LogSnapshot = Object.freeze({ ...IDLE_SNAPSHOT, ...CONNECTING });
+export const IDLE_SNAPSHOT: LogSnapshot = { ...IDLE, logs: NO_LOGS, dropped: 0, missed: 0, counts: NO_COUNTS };
+export const CONNECTING_SNAPSHOT: LogSnapshot = { ...IDLE_SNAPSHOT, ...CONNECTING };
 
 /**
  * The lines of one stream, without React.
  *
  * Appending is cheap and silent; what was appended is published at most once per animation frame, as a new
- * immutable snapshot. Order is the order of arrival. An id at or below the cursor is dropped, so that nothing is
- * shown twice however often the stream is resumed.
+ * immutable snapshot. Order is the order of arrival.
+ *
+ * The cursor is the id that came last. On one connection nothing comes twice, so all of it is taken, whatever its ids:
+ * they may repeat, go back, or begin at 0. Only a connection that was resumed can bring what is here already. Until its
+ * first id above the cursor, what has an id at or below it is
+ * - dropped where it is what came by that id before: the server replays, since it ignores the cursor;
+ * - a log that was started anew where it is not: its ids start over, and all of it is taken.
+ * What is the same so far is held back until it is known which of the two it is. Ids are compared as numbers; where the
+ * cursor is none (another server's ids), all is taken.
  */
 export class LogStore {
-  #entries: LogEntry[] = [];
+  #entries = new Newest<LogEntry>();
   #counts: Record<LogLevel, number> = { ...NO_COUNTS };
   #dropped = 0;
   #missed = 0;
   #lastMissed = 0;
   #lines = 0;
   #cursor = "";
-  #position = 0;
+  #position = NOWHERE;
+  #first: Incoming | null = null; // of those with an id, in this run of the log
+  #last: Incoming | null = null;
+  #floor = NOWHERE; // the cursor that the connection was resumed from, until something above it came
+  #held: Incoming[] | null = null; // what may be a replay or a new log; null: it is a replay
+  #compared = 0; // the place of the line up to which a replay was compared
+  #runLine = 0; // the line that tells of the last restart
   #lastT = 0;
+  #lastTime = ""; // as text: lines of one moment share it
   #openedAt = 0;
-  #key: string | null = null;
   #state: ConnectionState = IDLE;
   #logsChanged = false;
-  #snapshot: StoreSnapshot = { ...IDLE_SNAPSHOT, key: null };
+  #snapshot = IDLE_SNAPSHOT;
   #listeners = new Set<() => void>();
   #cancelPublish: (() => void) | null = null;
   #pauseUntil = 0;
@@ -72,23 +85,16 @@ export class LogStore {
     return this.#cursor;
   }
 
-  /** The stream that the lines belong to. */
-  get key(): string | null {
-    return this.#key;
-  }
-
   get state(): ConnectionState {
     return this.#state;
   }
 
-  /** Forget everything and hold the lines of another stream. Published at once. */
-  begin(key: string | null): void {
+  /** Forget everything and hold the lines of another stream, or of none. Published at once. */
+  begin(stream: string | null): void {
     this.#empty();
-    this.#cursor = "";
-    this.#position = 0;
+    this.#startOver();
     this.#openedAt = performance.now();
-    this.#key = key;
-    this.#state = key === null ? IDLE : CONNECTING;
+    this.#state = stream === null ? IDLE : CONNECTING;
     this.flush();
   }
 
@@ -97,23 +103,42 @@ export class LogStore {
     this.publishSoon();
   }
 
+  /** A connection is open that was asked for what follows the cursor. */
+  resume(): void {
+    this.#floor = this.#position;
+    this.#held = [];
+    this.#compared = Math.max(0, this.#runLine + 1 - (this.#entries.at(0)?.line ?? 0));
+  }
+
   /**
-   * Adds the events that are new and gives them back, in order.
+   * Adds the events that are new and gives them back, in order. `told` is called with each once it is here. Once `signal`
+   * is aborted, by `told` or by `format`, nothing more is added: the cursor stands before what is left.
    * `format` that throws does not stop the stream: the line falls back to the event's message, the error is reported.
    */
-  append(batch: readonly Incoming[], format: FormatEvent = defaultFormatEvent, maxEntries = DEFAULT_MAX_ENTRIES): Incoming[] {
+  append(
+    batch: readonly Incoming[],
+    format: FormatEvent = defaultFormatEvent,
+    maxEntries = DEFAULT_MAX_ENTRIES,
+    told?: (item: Incoming) => void,
+    signal?: AbortSignal,
+  ): Incoming[] {
     const accepted: Incoming[] = [];
-    for (const item of batch) {
+    for (const item of this.#floor === NOWHERE ? batch : this.#fresh(batch)) {
+      if (signal?.aborted) break;
+      const line = lineFor(item.event, format);
+      if (signal?.aborted) break;
       const id = positionOf(item.id);
-      if (id !== null) {
-        if (id <= this.#position) continue;
-        this.#position = id;
+      if (item.id) {
+        this.#cursor = item.id;
+        this.#position = id ?? NOWHERE;
+        this.#first ??= item;
+        this.#last = item;
       }
-      if (item.id) this.#cursor = item.id;
       accepted.push(item);
-      this.#add(item.event, id, format);
+      this.#add(item.event, id, line);
+      this.#trim(maxEntries);
+      told?.(item);
     }
-    this.#trim(maxEntries);
     if (accepted.length > 0) this.publishSoon();
     return accepted;
   }
@@ -121,17 +146,10 @@ export class LogStore {
   /** All that is shown of the events up to this id is here: the cursor moves on, never back. */
   advance(id: string): void {
     const position = positionOf(id);
-    if (position === null || position <= this.#position) return;
-    this.#position = position;
+    if (position === null || position <= Math.max(0, this.#position)) return;
     this.#cursor = id;
-  }
-
-  /** The server's log has begun anew: ids start over. What was shown stays, with a line that says so. */
-  restart(): void {
-    this.#cursor = "";
-    this.#position = 0;
-    this.#push("The log was started anew; the lines above are of an earlier run.", this.#lastT, "warning", null, "restart");
-    this.publishSoon();
+    this.#position = this.#floor = position;
+    this.#held = null;
   }
 
   /** Forget the lines, keep the place in the stream. Published at once. */
@@ -146,7 +164,7 @@ export class LogStore {
     return () => void this.#listeners.delete(listener);
   };
 
-  getSnapshot = (): StoreSnapshot => this.#snapshot;
+  getSnapshot = (): LogSnapshot => this.#snapshot;
 
   /** Publish what has come in with the next frame. */
   publishSoon(): void {
@@ -158,7 +176,6 @@ export class LogStore {
     this.#cancelPublish?.();
     this.#cancelPublish = null;
     this.#snapshot = {
-      key: this.#key,
       ...this.#state,
       // One copy per publish, however many events it holds: readers keep what they were given.
       logs: this.#logsChanged ? this.#entries.slice() : this.#snapshot.logs,
@@ -168,7 +185,7 @@ export class LogStore {
     };
     this.#logsChanged = false;
     const start = performance.now();
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) call(listener);
     // React renders at the end of the task, in a microtask that it has queued by now.
     queueMicrotask(() => {
       const end = performance.now();
@@ -176,40 +193,90 @@ export class LogStore {
     });
   }
 
-  #add(event: StreamEvent, id: number | null, format: FormatEvent): void {
-    const gap = event.event === "gap";
-    let formatted: Formatted;
-    try {
-      formatted = format(event);
-    } catch (error) {
-      report(error);
-      formatted = defaultFormatEvent(event);
+  /** What of a resumed connection's events is new. */
+  #fresh(batch: readonly Incoming[]): Incoming[] {
+    const fresh: Incoming[] = [];
+    for (const item of batch) {
+      const position = positionOf(item.id);
+      const held = this.#held;
+      const waits = held !== null && held.length > 0;
+      const done = item.event.event === "done";
+      if (this.#floor === NOWHERE || (position === null ? !waits : position > this.#floor)) {
+        if (position !== null) this.#floor = NOWHERE;
+        fresh.push(item);
+        continue;
+      }
+      const same = position === null ? null : this.#isHere(item, position);
+      if (held === null && same === false) fresh.push(item); // one more with the cursor's id
+      else if (held !== null && (same === false || (done && same === null))) {
+        // Another log: it has another event by that id, or is over before our cursor.
+        this.#restart();
+        fresh.push(...held, item);
+      } else if (held !== null && position !== this.#floor) held.push(item);
+      else this.#held = null;
     }
-    if (typeof event.t === "number" && Number.isFinite(event.t)) this.#lastT = event.t;
-    // A loss is shown whatever the formatter says.
-    if (gap && (formatted === null || formatted === undefined)) formatted = { text: missed(event.missed), level: "warning" };
-    if (formatted === null || formatted === undefined) return;
+    return fresh;
+  }
 
-    const line: { text: unknown; level?: LogLevel } = typeof formatted === "object" ? formatted : { text: formatted };
-    const text = textOf(line.text);
-    const level = levelOf(line.level ?? event.level ?? (gap ? "warning" : "info"));
-    const last = this.#entries[this.#entries.length - 1];
+  /** Whether this event came by this id before; null where that is not known any more. */
+  #isHere({ id, event }: Incoming, position: number): boolean | null {
+    const text = textOf(event);
+    let known = false;
+    for (const one of [this.#first, this.#last]) {
+      if (one?.id !== id) continue;
+      if (textOf(one.event) === text) return true;
+      known = true;
+    }
+    for (let entry = this.#entries.at(this.#compared); entry; entry = this.#entries.at((this.#compared += 1))) {
+      if ((entry.id ?? NOWHERE) > position) break;
+      if (entry.id !== position) continue;
+      if (entry.payload ? textOf(entry.payload) === text : saysAll(entry, event)) return true;
+      known = true;
+    }
+    return known ? false : null;
+  }
+
+  /** The server's log has begun anew. What was shown stays, with a line that says so. */
+  #restart(): void {
+    this.#startOver();
+    this.#push("The log was started anew; the lines above are of an earlier run.", this.#lastT, "warning", null, "restart", null);
+    this.#runLine = this.#lines;
+  }
+
+  /** Ids start over. */
+  #startOver(): void {
+    this.#cursor = "";
+    this.#position = this.#floor = NOWHERE;
+    this.#first = this.#last = this.#held = null;
+  }
+
+  #add(event: StreamEvent, id: number | null, line: Line | null): void {
+    const t = finite(event.t);
+    if (t !== null) this.#lastT = t;
+    if (line === null) return;
+    const gap = event.event === "gap";
+    const last = this.#entries.at(this.#entries.length - 1);
     if (gap && id === null && last?.event === "gap" && last.id === null) this.#pop(last); // the same gap, told again after a reconnect
     if (gap) {
       this.#lastMissed = typeof event.missed === "number" && event.missed > 0 ? event.missed : 0;
       this.#missed += this.#lastMissed;
     }
-    this.#push(text, timeOf(event) ?? (gap ? this.#lastT : this.#elapsed()), level, id, event.event);
+    const { text, level } = line;
+    const seconds = line.t ?? t ?? (gap ? this.#lastT : this.#elapsed());
+    // A line that says all of its event does not keep it: that would be a third of the log's memory.
+    this.#push(text, seconds, level, id, event.event, saysAll({ text, seconds, level, event: event.event }, event) ? null : event);
   }
 
   #elapsed(): number {
     return Math.round(performance.now() - this.#openedAt) / 1000;
   }
 
-  #push(text: string, t: number, level: LogLevel, id: number | null, event: string): void {
+  #push(text: string, seconds: number, level: LogLevel, id: number | null, event: string, payload: StreamEvent | null): void {
     this.#lines += 1;
     this.#counts[level] += 1;
-    this.#entries.push({ text, t, level, id, line: this.#lines, event });
+    const t = `${seconds.toFixed(1)}s`;
+    if (t !== this.#lastTime) this.#lastTime = t;
+    this.#entries.push({ text, t: this.#lastTime, seconds, level, id, line: this.#lines, event, payload });
     this.#logsChanged = true;
   }
 
@@ -221,25 +288,26 @@ export class LogStore {
   }
 
   #trim(maxEntries: number): void {
-    const excess = this.#entries.length - Math.max(1, maxEntries);
-    if (excess <= 0) return;
-    for (const entry of this.#entries.splice(0, excess)) this.#counts[entry.level] -= 1;
-    this.#dropped += excess;
-    this.#logsChanged = true;
+    for (let excess = this.#entries.length - Math.max(1, maxEntries); excess > 0; excess -= 1) {
+      this.#counts[this.#entries.shift().level] -= 1;
+      this.#dropped += 1;
+      this.#compared = Math.max(0, this.#compared - 1);
+      this.#logsChanged = true;
+    }
   }
 
   #empty(): void {
-    this.#entries = [];
+    this.#entries = new Newest();
     this.#counts = { ...NO_COUNTS };
     this.#dropped = 0;
     this.#missed = 0;
-    this.#lines = 0;
+    this.#lines = this.#runLine = this.#compared = 0;
     this.#lastT = 0;
     this.#logsChanged = true;
   }
 }
 
-/** The 1-based position that an id names; null for ids that are not numbers (another server's). */
+/** The position that an id names; null for ids that are not numbers (another server's). */
 export function positionOf(id: string | null): number | null {
   return id !== null && /^[0-9]{1,15}$/.test(id) ? Number(id) : null;
 }
@@ -251,6 +319,15 @@ export function report(error: unknown): void {
     setTimeout(() => {
       throw error;
     });
+  }
+}
+
+/** Calls a function of the caller's. One that throws does not stop the stream: the error is reported. */
+export function call<Given extends unknown[]>(called: ((...given: Given) => void) | undefined, ...given: Given): void {
+  try {
+    called?.(...given);
+  } catch (error) {
+    report(error);
   }
 }
 
@@ -269,8 +346,34 @@ function nextPublish(publish: () => void, notBefore: number): () => void {
   };
 }
 
-function timeOf(event: StreamEvent): number | null {
-  return typeof event.t === "number" && Number.isFinite(event.t) ? event.t : null;
+interface Line {
+  readonly text: string;
+  readonly level: LogLevel;
+  readonly t: number | null;
+}
+
+/** What is to be shown of an event; null: no line. */
+function lineFor(event: StreamEvent, format: FormatEvent): Line | null {
+  const gap = event.event === "gap";
+  try {
+    // A loss is shown whatever the formatter says.
+    const formatted = format(event) ?? (gap ? { text: missed(event.missed), level: "warning" } : null);
+    if (formatted === null) return null;
+    const { text, level, t } = typeof formatted === "object" ? formatted : { text: formatted };
+    return { text: textOf(text), level: levelOf(level ?? event.level ?? (gap ? "warning" : "info")), t: finite(t) };
+  } catch (error) {
+    report(error);
+    return format === defaultFormatEvent ? null : lineFor(event, defaultFormatEvent);
+  }
+}
+
+/** Whether the event has nothing that its line has not. */
+function saysAll({ text, seconds, level, event }: Pick<LogEntry, "text" | "seconds" | "level" | "event">, of: StreamEvent): boolean {
+  return of.message === text && of.t === seconds && of.level === level && of.event === event && Object.keys(of).length === 4;
+}
+
+function finite(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
 }
 
 function missed(count: unknown): string {

@@ -1,4 +1,5 @@
 import { JobConnection } from "./jobConnection.js";
+import { call } from "./store.js";
 import type { JobOutcome, LogStreamOptions, StreamError, StreamEvent } from "./types.js";
 
 export interface StreamEventsOptions extends Pick<LogStreamOptions, "method" | "body" | "headers" | "credentials" | "timeout" | "retry" | "onOpen"> {
@@ -29,7 +30,8 @@ export interface EventsHandle {
  * Reads the events of a stream, without React: that of a job (GET), or the one that a POST answers with.
  *
  * Exactly one of `onEnd` and `onError` is called, after the last event and never after `close()`. A GET that breaks is
- * asked again from its last event; no event is lost or doubled.
+ * asked again from its last event; no event is lost or doubled. What one of the functions throws is reported as an
+ * uncaught error is, and changes nothing.
  */
 export function streamEvents(url: string, options: StreamEventsOptions = {}): EventsHandle {
   const { method = "GET", body, headers, credentials = "same-origin", timeout, retry, signal, streamUrl, onOpen, onJobId, onEvent, onEnd, onError } = options;
@@ -42,6 +44,9 @@ export function streamEvents(url: string, options: StreamEventsOptions = {}): Ev
     finish();
     connection.dispose();
   };
+  const tell = <Given extends unknown[]>(told: ((...given: Given) => void) | undefined, ...given: Given): void => {
+    if (!over) call(told, ...given);
+  };
 
   const connection = new JobConnection(
     { url, mode: "sse", method: method.toUpperCase(), credentials },
@@ -52,19 +57,17 @@ export function streamEvents(url: string, options: StreamEventsOptions = {}): Ev
       retry,
       formatEvent: () => null, // events are handed on, not kept
       maxEntries: 1,
-      onOpen,
-      onEvent: (event, id) => {
-        if (!over) onEvent?.(event, id);
-      },
+      onOpen: (response) => tell(onOpen, response),
+      onEvent: (event, id) => tell(onEvent, event, id),
     }),
     {
       streamUrl,
-      onJobId,
+      onJobId: (jobId) => tell(onJobId, jobId),
       onState: ({ status, active, outcome, error }) => {
         if (over || active || status === "idle") return;
         finish();
-        if (status === "ended") onEnd?.(outcome);
-        else onError?.(error ?? { kind: "interrupted", message: `The process that ran the job of ${url} has died.` });
+        if (status === "ended") call(onEnd, outcome);
+        else call(onError, error ?? { kind: "interrupted", message: `The process that ran the job of ${url} has died.` });
       },
     },
   );

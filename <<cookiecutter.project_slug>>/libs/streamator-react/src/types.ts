@@ -1,4 +1,4 @@
-/** How a line is coloured. An event with any other level is shown as `info`. */
+/** How a line is coloured. Other words for them are taken too: `critical`, `WARN`, `ok`, the numbers of Python's logging, ... */
 export type LogLevel = "info" | "success" | "warning" | "error";
 
 /** One event as the server sent it. `log` events carry `message` and `level`, others what the job put in. */
@@ -14,19 +14,26 @@ export interface StreamEvent {
 /** One line, ready to be shown. Entries are never changed after they were published. */
 export interface LogEntry {
   readonly text: string;
-  /** Seconds: the server's, or since the stream was opened where an event has none. */
-  readonly t: number;
+  /** `seconds` as text: `"1.2s"`. */
+  readonly t: string;
+  /** Seconds since the job began, by the server's clock; since the stream was opened where an event has no `t`. */
+  readonly seconds: number;
   readonly level: LogLevel;
-  /** 1-based position in the job's log; null for what the server does not number (a gap). */
+  /** Position in the job's log as the server numbers it, from 1 as a rule; null for what it does not number (a gap). */
   readonly id: number | null;
   /** 1-based number of the line in this view. It stays with the line when older ones are dropped. */
   readonly line: number;
   /** The type of the event that the line was made from: `log`, `gap`, ... */
   readonly event: string;
+  /**
+   * The event itself, with the fields that the line has not, and its level as it was written. Null where there is no more
+   * to it than `event`, `text`, `level` and `seconds` say (a plain `log`), and for a line of the library's own.
+   */
+  readonly payload: StreamEvent | null;
 }
 
-/** What a formatter may answer: a text, a text with a level, or null for "no line for this event". */
-export type Formatted = string | { readonly text: string; readonly level?: LogLevel } | null | undefined;
+/** What a formatter may answer: a text, a text with a level or a time (`t`, in seconds), or null for "no line for this event". */
+export type Formatted = string | { readonly text: string; readonly level?: string; readonly t?: number } | null | undefined;
 
 /** Turns an event into a line, or into none. A gap is shown even where the answer is null. */
 export type FormatEvent = (event: StreamEvent) => Formatted;
@@ -48,7 +55,7 @@ export type JobOutcome = "completed" | "failed" | "cancelled";
 /**
  * - `gone` 404 or 410: there is no such job (any more)
  * - `denied` 401 or 403
- * - `rejected` any other 4xx that a second try would not change
+ * - `rejected` any other 4xx that a second try would not change; a URL that cannot be asked for at all
  * - `busy` 429; a stream is polled instead, anything else tried again
  * - `server` 5xx or 408; tried again
  * - `network` no answer, or the connection broke; tried again
@@ -72,11 +79,14 @@ export interface StreamError {
   readonly kind: StreamErrorKind;
   readonly status?: number;
   readonly message: string;
-  /** The server's own sentence, where its answer was `{"error": "..."}`. Fetch only. */
+  /** The server's own sentence, where its answer has one: `{"error": "..."}`, FastAPI's `{"detail": ...}`, problem details. */
   readonly detail?: string;
 }
 
-/** How the events come in. `sse` is fetch, and EventSource where fetch cannot stream; `ws` is a WebSocket. */
+/**
+ * How the events come in. `sse` is fetch, and EventSource where fetch cannot stream; `ws` is a WebSocket. What reads the
+ * others is loaded at first use; `import "streamator-react/ws"` (`/poll`, `/eventsource`) puts it into the page's bundle.
+ */
 export type StreamMode = "sse" | "eventsource" | "poll" | "ws";
 
 /**
@@ -125,6 +135,8 @@ export interface LogSnapshot {
   /** Whether more may come: connecting, open, reconnecting, or lost with the connection still up. */
   readonly active: boolean;
   readonly status: StreamStatus;
+  /** Whether the lines are asked for again and again: by `mode: "poll"`, or where there is no room for another stream. */
+  readonly polled: boolean;
   /** Why there is no connection now; null while all is well. */
   readonly error: StreamError | null;
   /** Failed attempts since the last good connection. */

@@ -1,9 +1,10 @@
+"use client";
+
 import * as React from "react";
 import { followed, IDLE_JOB, JobRun, type JobOptions, type JobSnapshot, type JobStart, type RunSnapshot } from "./jobRun.js";
 import { useStreamDefaults } from "./streamDefaults.js";
 import { CONNECTING_SNAPSHOT } from "./store.js";
 import type { LogStream } from "./types.js";
-import { pick } from "./useLogStream.js";
 import { useSnapshot } from "./useSnapshot.js";
 
 export interface Job<Result = unknown> extends JobSnapshot<Result> {
@@ -54,5 +55,5 @@ function jobOf({ log, asked, ...job }: RunSnapshot): JobSnapshot {
 function streamOf({ state, log }: RunSnapshot, run: JobRun): LogStream {
   // Something is to come, though there is no stream to connect to yet.
   const shown = log.status === "idle" && (state === "starting" || state === "running") ? CONNECTING_SNAPSHOT : log;
-  return { ...pick(shown), close: run.close, reconnect: run.reconnect, clear: run.clear };
+  return { ...shown, close: run.close, reconnect: run.reconnect, clear: run.clear };
 }

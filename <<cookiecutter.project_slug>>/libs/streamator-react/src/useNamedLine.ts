@@ -1,18 +1,16 @@
-import { useEffect, useState } from "react";
+import { useSnapshot, type Source } from "./useSnapshot.js";
 
-/** The number of the line that the page's address names, as in `#L123` where `links` is "L"; null for none. */
-export function useNamedLine(links: string | null): number | null {
-  const [named, setNamed] = useState<number | null>(null);
-  useEffect(() => {
-    if (links === null) return undefined;
-    const read = (): void => {
-      const { hash } = window.location;
-      const number = hash.startsWith(`#${links}`) ? hash.slice(links.length + 1) : "";
-      setNamed(/^[0-9]{1,9}$/.test(number) ? Number(number) : null);
-    };
-    read();
-    window.addEventListener("hashchange", read);
-    return () => window.removeEventListener("hashchange", read);
-  }, [links]);
-  return links === null ? null : named;
+const HASH: Source<string> = {
+  getSnapshot: () => window.location.hash,
+  subscribe(listener) {
+    window.addEventListener("hashchange", listener);
+    return () => window.removeEventListener("hashchange", listener);
+  },
+};
+
+/** The number of the line that the page's address names, as in `#L123` where `prefix` is "L"; null for none. */
+export function useNamedLine(prefix: string | null): number | null {
+  const hash = useSnapshot(HASH, "");
+  const number = prefix !== null && hash.startsWith(`#${prefix}`) ? hash.slice(prefix.length + 1) : "";
+  return /^[0-9]{1,9}$/.test(number) ? Number(number) : null;
 }

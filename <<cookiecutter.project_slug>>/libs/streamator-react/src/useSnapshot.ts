@@ -1,4 +1,5 @@
 import * as React from "react";
+import { useEffectBeforePaint } from "./beforePaint.js";
 
 /** Something outside of React that publishes immutable snapshots. */
 export interface Source<Snapshot> {
@@ -11,14 +12,18 @@ type SyncExternalStore = <Snapshot>(subscribe: Source<Snapshot>["subscribe"], ge
 // Looked up by name at run time: React 17 has none, and bundlers refuse a named import that may be missing.
 const useSyncExternalStore = Reflect.get(React, "useSyncExternalStore") as SyncExternalStore | undefined;
 
-/** The last snapshot published. `server` stands for it where the page is made on a server. */
-export const useSnapshot: <Snapshot>(source: Source<Snapshot>, server: Snapshot) => Snapshot = useSyncExternalStore
-  ? (source, server) => useSyncExternalStore(source.subscribe, source.getSnapshot, () => server)
-  : (source) => {
-      const [snapshot, setSnapshot] = React.useState(source.getSnapshot);
-      React.useEffect(() => {
-        setSnapshot(() => source.getSnapshot()); // what came between the render and this effect
-        return source.subscribe(() => setSnapshot(() => source.getSnapshot()));
-      }, [source]);
-      return snapshot;
-    };
+function useStore<Snapshot>(source: Source<Snapshot>, server: Snapshot): Snapshot {
+  return (useSyncExternalStore as SyncExternalStore)(source.subscribe, source.getSnapshot, () => server);
+}
+
+function useStoreOfReact17<Snapshot>(source: Source<Snapshot>, server: Snapshot): Snapshot {
+  const [reads, read] = React.useReducer((before: number) => before + 1, 0);
+  useEffectBeforePaint(() => {
+    read(); // what came between the render and this effect
+    return source.subscribe(read);
+  }, [source]);
+  return reads === 0 ? server : source.getSnapshot();
+}
+
+/** The last snapshot published. `server` stands for it where the page is made on a server, and in the render that takes such a page over. */
+export const useSnapshot = useSyncExternalStore ? useStore : useStoreOfReact17;

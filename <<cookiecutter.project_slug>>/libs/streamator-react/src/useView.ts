@@ -2,6 +2,7 @@ import { useRef, useState, type RefObject } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
 import { UNSEEN, type View } from "./blocks.js";
 import type { Follower } from "./followEnd.js";
+import { makeListening } from "./listening.js";
 
 /** Milliseconds after the reader's last act within which a scroll is taken for theirs. */
 const ACT = 1_000;
@@ -13,7 +14,7 @@ const ACT = 1_000;
 export function useView(
   scroller: RefObject<HTMLElement | null>,
   content: RefObject<HTMLElement | null>,
-  follower: RefObject<Follower | null>,
+  follower: Follower,
   measureNow: (scroller: HTMLElement, content: HTMLElement) => View,
 ): [View, () => void] {
   const [view, setView] = useState<View>(UNSEEN);
@@ -30,11 +31,12 @@ export function useView(
   useEffectBeforePaint(() => {
     const panel = scroller.current;
     if (!panel) return undefined;
-    const stop = new AbortController();
-    const options = { capture: true, passive: true, signal: stop.signal };
+    const listening = makeListening();
+    const options = { capture: true, passive: true };
     let acted = Number.NEGATIVE_INFINITY;
     for (const act of ["wheel", "keydown", "touchmove", "mousedown"]) {
-      panel.addEventListener(
+      listening.on(
+        panel,
         act,
         () => {
           acted = performance.now();
@@ -45,10 +47,10 @@ export function useView(
     // The scrolling of all that is around it, too. Where nobody has acted and the page has no focus, it is the
     // browser's find bar that scrolls: it would lose the place that it has marked if rows took its text away.
     const onScroll = (): void => {
-      if (!follower.current?.following && (document.hasFocus() || performance.now() - acted < ACT)) measure();
+      if (!follower.following && (document.hasFocus() || performance.now() - acted < ACT)) measure();
     };
-    document.addEventListener("scroll", onScroll, options);
-    window.addEventListener("focus", measure, { signal: stop.signal });
+    listening.on(document, "scroll", onScroll, options);
+    listening.on(window, "focus", measure);
     // The panel changes its size, or comes into the page's view because something above it does.
     const observers = [
       typeof ResizeObserver === "function" ? new ResizeObserver(measure) : null,
@@ -57,7 +59,7 @@ export function useView(
     for (const observer of observers) observer?.observe(panel);
     measure();
     return () => {
-      stop.abort();
+      listening.stop();
       for (const observer of observers) observer?.disconnect();
     };
   }, [scroller, follower, measure]);

@@ -14,7 +14,8 @@ export interface LogWords {
   next: string;
   previous: string;
   levels: string;
-  level: (level: string) => string;
+  /** One line of that level, or `count` of them; the number stands before it. */
+  level: (level: string, count?: number) => string;
   time: string;
   elapsed: string;
   wall: string;
@@ -25,6 +26,8 @@ export interface LogWords {
   notCopied: string;
   download: string;
   line: (line: number) => string;
+  /** Shows the rest of a line that is too long to be shown whole at first. */
+  whole: (characters: number) => string;
   /** What a screen reader is told from time to time, errors first. */
   summary: (counts: LevelCounts, lines: number) => string;
   connecting: string;
@@ -39,7 +42,7 @@ export interface LogWords {
   dropped: (count: number) => string;
 }
 
-const number = (value: number): string => value.toLocaleString("en");
+export const number = (value: number): string => value.toLocaleString("en");
 const plural = (count: number, noun: string): string => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 
 export const WORDS: LogWords = {
@@ -50,7 +53,7 @@ export const WORDS: LogWords = {
   next: "Next match",
   previous: "Previous match",
   levels: "Levels",
-  level: (level) => level,
+  level: (level, count = 1) => (count !== 1 && (level === "error" || level === "warning") ? `${level}s` : level),
   time: "Time",
   elapsed: "elapsed",
   wall: "clock",
@@ -61,6 +64,7 @@ export const WORDS: LogWords = {
   notCopied: "Not copied",
   download: "Download",
   line: (line) => `Link to line ${line}`,
+  whole: (characters) => `Show all ${number(characters)} characters`,
   summary: ({ error = 0, warning = 0 }, lines) =>
     [error && plural(error, "error"), warning && plural(warning, "warning"), plural(lines, "line")].filter(Boolean).join(", "),
   connecting: "Connecting…",
@@ -74,13 +78,13 @@ export const WORDS: LogWords = {
   dropped: (count) => `${number(count)} dropped by the cap`,
 };
 
-/** The connection line: what state the stream is in, what was lost on the way. `now` in milliseconds, as `Date.now()`. */
-export function connectionText({ status, error, outcome, dropped, missed, resumes, retryAt }: ConnectionView, words: LogWords, now: number): string {
+/** The connection line: what state the stream is in, what was lost on the way. `now` in milliseconds, as `Date.now()`; null where there is no clock. */
+export function connectionText({ status, error, outcome, dropped, missed, resumes, retryAt }: ConnectionView, words: LogWords, now: number | null): string {
   const states: Record<ConnectionView["status"], () => string> = {
     idle: () => words.idle,
     connecting: () => words.connecting,
     open: () => words.live,
-    reconnecting: () => words.reconnecting(retryAt === null ? 0 : Math.max(0, Math.ceil((retryAt - now) / 1000))),
+    reconnecting: () => words.reconnecting(retryAt === null || now === null ? 0 : Math.max(0, Math.ceil((retryAt - now) / 1000))),
     ended: () => words.ended(outcome),
     lost: () => words.lost,
     failed: () => words.failed(error?.message ?? ""),

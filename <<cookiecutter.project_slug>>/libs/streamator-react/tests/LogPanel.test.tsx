@@ -1,4 +1,6 @@
-import { cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { ReactNode } from "react";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { LogPanel, type LogEntry, type LogLevel } from "../src/index.js";
@@ -6,7 +8,7 @@ import { LogPanel, type LogEntry, type LogLevel } from "../src/index.js";
 afterEach(cleanup);
 
 function entry(line: number, text = `line ${line}`, level: LogLevel = "info"): LogEntry {
-  return { text, t: line / 10, level, id: line, line, event: "log" };
+  return { text, t: `${(line / 10).toFixed(1)}s`, seconds: line / 10, level, id: line, line, event: "log", payload: null };
 }
 
 function entries(count: number): LogEntry[] {
@@ -33,13 +35,13 @@ describe("LogPanel", () => {
   it("shows time and text, and names the level in the classes", () => {
     render(<LogPanel logs={[entry(123, "plain"), entry(124, "good", "success"), entry(125, "hm", "warning"), entry(126, "bad", "error")]} active={false} />);
     expect(rows().map(({ className }) => className)).toEqual([
-      "streamator-log-entry log-entry--info",
-      "streamator-log-entry streamator-log-entry--success log-entry--success",
-      "streamator-log-entry streamator-log-entry--warning log-entry--warning",
-      "streamator-log-entry streamator-log-entry--error log-entry--error",
+      "streamator-log-entry log-entry log-entry--info",
+      "streamator-log-entry streamator-log-entry--success log-entry log-entry--success",
+      "streamator-log-entry streamator-log-entry--warning log-entry log-entry--warning",
+      "streamator-log-entry streamator-log-entry--error log-entry log-entry--error",
     ]);
     expect(rows()[0]?.querySelector(".streamator-log-time")?.textContent).toBe("12.3s");
-    expect(rows()[0]?.textContent).toBe("12.3splain");
+    expect(rows()[0]?.textContent).toBe("12.3s plain");
   });
 
   it("takes className, style and maxHeight", () => {
@@ -56,6 +58,7 @@ describe("LogPanel", () => {
     render(<LogPanel logs={entries(1)} active aria-label="Ingest of a.pdf" />);
     const panel = screen.getByRole("log", { name: "Ingest of a.pdf" });
     expect(panel.getAttribute("aria-live")).toBe("off");
+    expect(panel.hasAttribute("aria-busy")).toBe(false); // JAWS hides what is busy
     expect(panel.tabIndex).toBe(0);
     cleanup();
     render(<LogPanel logs={entries(1)} active />);
@@ -77,7 +80,7 @@ describe("LogPanel", () => {
 
   it("takes entries of your own, without times or levels", () => {
     render(<LogPanel logs={[{ text: "mine" }, { text: "yours", t: "12:03" }]} active={false} />);
-    expect(rows().map(({ textContent }) => textContent)).toEqual(["mine", "12:03yours"]);
+    expect(rows().map(({ textContent }) => textContent)).toEqual(["mine", "12:03 yours"]);
   });
 
   it("renders each row once while the log grows line by line", () => {
@@ -95,14 +98,39 @@ describe("LogPanel", () => {
     const before = rows().find(({ textContent }) => textContent?.endsWith("line 700"));
     rerender(<LogPanel logs={all.slice(250, 1000)} active />);
     expect(rows()).toHaveLength(750);
-    expect(rows()[0]?.textContent).toBe("25.1sline 251");
+    expect(rows()[0]?.textContent).toBe("25.1s line 251");
     expect(rows().find(({ textContent }) => textContent?.endsWith("line 700"))).toBe(before);
   });
 
   it("shows a log that was replaced by another", () => {
     const { rerender } = render(<LogPanel logs={entries(300)} active />);
     rerender(<LogPanel logs={[entry(1, "other"), entry(2, "log")]} active />);
-    expect(rows().map(({ textContent }) => textContent)).toEqual(["0.1sother", "0.2slog"]);
+    expect(rows().map(({ textContent }) => textContent)).toEqual(["0.1s other", "0.2s log"]);
+  });
+
+  it("a line without a text and without a time is a line all the same", () => {
+    render(<LogPanel logs={[entry(1, ""), entry(2, "\u001b[0m")]} active ansi time="off" />);
+    for (const row of rows()) expect(row.querySelector(".streamator-log-text > br")).not.toBeNull();
+  });
+
+  it("rows are not items of a flex box, which are copied as a line each, and a blank is between time and text", () => {
+    const css = readFileSync(join(import.meta.dirname, "../src/log.css"), "utf8");
+    expect(css).toMatch(/\.streamator-log-entry \{\s+display: block;/);
+    expect(css).toMatch(/\.streamator-log-text \{\s+display: inline-block;/);
+    render(<LogPanel logs={entries(1)} active />);
+    expect(rows()[0]?.textContent).toBe("0.1s line 1");
+  });
+
+  it("goes on listening when tools are put around it", () => {
+    const { rerender } = render(<LogPanel logs={entries(10)} active />);
+    rerender(<LogPanel logs={entries(10)} active toolbar />);
+    const panel = screen.getByRole("log");
+    Object.defineProperties(panel, { clientHeight: { value: 100 }, scrollHeight: { get: () => rows().length * 20 } });
+    rerender(<LogPanel logs={entries(20)} active toolbar />);
+    expect(panel.scrollTop).toBe(400);
+    fireEvent.wheel(panel, { deltaY: -30 });
+    rerender(<LogPanel logs={entries(30)} active toolbar />);
+    expect(panel.scrollTop).toBe(400);
   });
 
   it("takes 10,000 lines", () => {
@@ -121,7 +149,7 @@ describe("following the end", () => {
       clientWidth: { get: () => 300 },
       scrollHeight: { get: () => rows().length * 20 },
       scrollTop: {
-        get: () => scrollTop,
+        get: () => Math.max(0, Math.min(scrollTop, rows().length * 20 - 100)),
         set(value: number) {
           scrollTop = Math.max(0, Math.min(value, rows().length * 20 - 100));
         },
@@ -194,13 +222,142 @@ describe("following the end", () => {
     expect(panel.scrollTop).toBe(50);
   });
 
-  it("does not let go for a scroll that no one made, nor for the wheel downwards", () => {
-    const { panel, grow, scrollTo } = follow();
+  it("does not let go for what layout does to the position, nor for the wheel downwards", () => {
+    const { panel, grow } = follow();
     grow(20);
-    scrollTo(200); // layout
+    grow(14);
+    fireEvent.scroll(panel); // the end has moved up, and the position with it
+    expect(panel.scrollTop).toBe(180);
     fireEvent.wheel(panel, { deltaY: 30 });
     grow(30);
     expect(panel.scrollTop).toBe(500);
+  });
+
+  it.each([
+    ["a screen reader's cursor, or find, which no event tells of", (panel: HTMLElement) => panel],
+    ["the wheel that zooms", (panel: HTMLElement) => fireEvent.wheel(panel, { deltaY: -30, ctrlKey: true })],
+    ["a scroll bar at the left, or one without a width", (panel: HTMLElement) => fireEvent.mouseDown(panel)],
+  ])("the reader has it where it was moved by %s, also before the scroll event has come", (_, begin) => {
+    const { panel, grow, scrollTo } = follow();
+    grow(20);
+    begin(panel);
+    panel.scrollTop = 120;
+    grow(30);
+    expect(panel.scrollTop).toBe(120);
+    fireEvent.scroll(panel);
+    fireEvent.mouseUp(window);
+    grow(40);
+    expect(panel.scrollTop).toBe(120);
+    scrollTo(700);
+    grow(50);
+    expect(panel.scrollTop).toBe(900);
+  });
+
+  it("small steps of the reader's add up", () => {
+    const { panel, grow, scrollTo } = follow();
+    grow(20);
+    for (const top of [299.2, 298.5, 297.7]) scrollTo(top);
+    grow(30);
+    expect(panel.scrollTop).toBe(297.7);
+  });
+
+  it("a zoomed page rounds positions, and that is nobody's move", () => {
+    const { panel, grow, scrollTo } = follow();
+    grow(20);
+    scrollTo(299.1);
+    grow(30);
+    expect(panel.scrollTop).toBe(500);
+  });
+
+  it("a key that scrolls nothing, in a field of a row, is no move", () => {
+    const { panel, grow } = follow();
+    grow(20);
+    const field = panel.appendChild(document.createElement("input"));
+    fireEvent.keyDown(field, { key: "ArrowUp" });
+    field.remove();
+    grow(30);
+    expect(panel.scrollTop).toBe(500);
+  });
+
+  it("PageUp in a link of a row counts as one in the log", () => {
+    const { panel, grow } = follow();
+    grow(20);
+    const link = panel.appendChild(document.createElement("a"));
+    fireEvent.keyDown(link, { key: "PageUp" });
+    link.remove();
+    grow(30);
+    expect(panel.scrollTop).toBe(300);
+  });
+
+  describe("and a selection", () => {
+    const select = (range: [Node, Node] | null): void => {
+      act(() => {
+        if (range) document.getSelection()?.setBaseAndExtent(range[0], 0, range[1], 1);
+        else document.getSelection()?.removeAllRanges();
+        document.dispatchEvent(new Event("selectionchange"));
+      });
+    };
+    afterEach(() => document.getSelection()?.removeAllRanges());
+
+    it("stays under it until it is gone, and then follows", () => {
+      const { panel, grow } = follow();
+      grow(20);
+      select([rows()[17] as Node, rows()[18] as Node]);
+      grow(30);
+      expect(panel.scrollTop).toBe(300);
+      expect(screen.getByRole("button", { name: /10 new lines/ })).toBeTruthy();
+      select(null);
+      expect(panel.scrollTop).toBe(500);
+    });
+
+    it("stays where the reader has scrolled to while they selected upwards", () => {
+      const { panel, grow, scrollTo } = follow();
+      grow(20);
+      fireEvent.mouseDown(rows()[18] as Element);
+      select([rows()[18] as Node, rows()[17] as Node]);
+      scrollTo(220);
+      grow(30);
+      fireEvent.mouseUp(window);
+      select(null);
+      grow(40);
+      expect(panel.scrollTop).toBe(220);
+    });
+
+    it("follows though it is there once the reader goes to the end", () => {
+      const { panel, grow } = follow();
+      grow(20);
+      select([rows()[17] as Node, rows()[18] as Node]);
+      fireEvent.keyDown(panel, { key: "End" });
+      grow(30);
+      expect(panel.scrollTop).toBe(500);
+    });
+
+    it("nothing slides away below a button or a finger that is down, nor while the next selection replaces one", () => {
+      const { panel, grow } = follow();
+      grow(20);
+      select([rows()[17] as Node, rows()[18] as Node]);
+      for (const [down, up] of [["mouseDown", "mouseUp"], ["touchStart", "touchEnd"]] as const) {
+        const before = panel.scrollTop;
+        fireEvent[down](rows()[18] as Element);
+        select(null);
+        grow(30);
+        expect(panel.scrollTop).toBe(before);
+        fireEvent[up](window);
+        expect(panel.scrollTop).toBe(500);
+        grow(20);
+      }
+    });
+
+    it("elsewhere on the page is no reason to stay", () => {
+      const { panel, grow } = follow();
+      grow(20);
+      const outside = document.body.appendChild(document.createElement("p"));
+      outside.textContent = "outside";
+      select([outside, outside]);
+      grow(30);
+      expect(panel.scrollTop).toBe(500);
+      outside.remove();
+    });
   });
 
   it("stays where it is without autoScroll", () => {

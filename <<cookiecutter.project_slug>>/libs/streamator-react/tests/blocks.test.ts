@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BLOCK, blocksOf, makeCutter } from "../src/blocks.js";
+import { BLOCK, blocksOf, makeCutter, makeStacker } from "../src/blocks.js";
 import type { PanelEntry } from "../src/line.js";
 
 const numbered = (from: number, to: number): PanelEntry[] => Array.from({ length: to - from + 1 }, (_, index) => ({ text: `${from + index}`, line: from + index }));
@@ -66,5 +66,41 @@ describe("blocks", () => {
   it("hold lines without numbers too", () => {
     const logs = Array.from({ length: 450 }, (_, index) => ({ text: `${index}` }));
     expect(held(blocksOf(logs))).toEqual(logs);
+  });
+});
+
+describe("lines of several rows in a window", () => {
+  const log = (...rows: number[]): PanelEntry[] => rows.map((count, index) => ({ text: String(count), line: index + 1 }));
+  const rowsOf = ({ text }: PanelEntry): number => Number(text);
+
+  it("stand one below the other", () => {
+    const stack = makeStacker()(log(1, 3, 1), rowsOf);
+    expect(stack.total).toBe(5);
+    expect([0, 1, 2].map(stack.top)).toEqual([0, 1, 4]);
+    expect([0, 1, 2, 3, 4, 5].map(stack.at)).toEqual([0, 1, 1, 1, 2, 3]);
+  });
+
+  it("are counted once while the log grows and its oldest lines go", () => {
+    const counted: string[] = [];
+    const count = (entry: PanelEntry): number => {
+      counted.push(entry.text);
+      return Number(entry.text);
+    };
+    const stacked = makeStacker();
+    const logs = log(1, 3, 1, 2, 5);
+    stacked(logs.slice(0, 3), count);
+    counted.length = 0;
+    const stack = stacked(logs.slice(1), count);
+    expect(counted).toEqual(["2", "5"]);
+    expect(stack.total).toBe(11);
+    expect([0, 1, 2, 3].map(stack.top)).toEqual([0, 3, 4, 6]);
+  });
+
+  it("are counted anew for another log, and where they are cut elsewhere", () => {
+    const stacked = makeStacker();
+    expect(stacked(log(1, 3), rowsOf).total).toBe(4);
+    expect(stacked(log(2, 2, 2), rowsOf).total).toBe(6);
+    expect(stacked(log(2, 2, 2), () => 1).total).toBe(3);
+    expect(stacked([], () => 1).total).toBe(0);
   });
 });

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection, type Target } from "../src/connection.js";
+import "../src/eventsource.js";
+import "../src/poll.js";
+import "../src/ws.js";
 import { LogStore } from "../src/store.js";
 import type { LogStreamOptions, StreamMode } from "../src/types.js";
 import { fakeFetch, FakeEventSource, frame, log, type FakeFetch } from "./support/fakes.js";
@@ -42,6 +45,11 @@ async function settle(): Promise<void> {
     setImmediate(resolve);
   });
   store.flush();
+}
+
+/** What a browser's EventSource and WebSocket do with what is no URL. */
+function refuse(url: string): void {
+  throw new SyntaxError(`no URL: ${url}`);
 }
 
 async function pass(milliseconds: number): Promise<void> {
@@ -195,12 +203,75 @@ describe("refusals", () => {
     expect(net.requests).toHaveLength(2);
   });
 
+  it.each([
+    ["FastAPI's own", { detail: "No such job: j" }, "No such job: j"],
+    ["FastAPI's validation", { detail: [{ loc: ["query", "after"], msg: "Input should be a number", type: "int" }, { loc: ["body"], msg: "Field required" }] }, "query.after: Input should be a number; body: Field required"],
+    ["problem details", { type: "about:blank", title: "Gone", status: 410, detail: "Job j was deleted." }, "Job j was deleted."],
+    ["problem details that are only a title", { title: "Gone", status: 410 }, "Gone"],
+    ["one without a sentence", { detail: [null, 7, {}], error: { code: 7 } }, undefined],
+    ["no object", null, undefined],
+  ])("are told in the server's own words, of a stream, a poll and an EventSource: %s", async (_, body, detail) => {
+    for (const mode of ["sse", "poll", "eventsource"] as const) {
+      await connect({ mode });
+      if (mode === "eventsource") FakeEventSource.made.at(-1)?.fail(2);
+      await settle();
+      net.last().json(body, 410);
+      await settle();
+      expect(store.getSnapshot().error).toEqual({ kind: "gone", status: 410, message: expect.stringContaining("410"), detail });
+    }
+  });
+
   it("an answer that is no event stream fails and says what it was", async () => {
     await connect();
     net.last().html();
     await settle();
     expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "protocol" } });
     expect(store.getSnapshot().error?.message).toContain("text/html");
+  });
+});
+
+describe("a URL that cannot be asked for", () => {
+  const broken = ["http://[", "foo://server/log/j/stream", "mailto:me", "javascript:alert(1)", "http://a b/stream", "file:///log/j/stream"];
+
+  it.each(broken.flatMap((url) => (["sse", "eventsource", "poll", "ws"] as const).map((mode) => [url, mode] as const)))("%s fails at once, by %s", async (url, mode) => {
+    const connection = await connect({ url, mode });
+    expect(store.getSnapshot()).toMatchObject({ status: "failed", active: false, error: { kind: "rejected", message: expect.stringContaining(url) } });
+    connection.reconnect();
+    await pass(60_000);
+    expect(store.getSnapshot().status).toBe("failed");
+    expect(net.requests).toHaveLength(0);
+    expect(() => connection.dispose()).not.toThrow();
+  });
+
+  it("has credentials in it, which an error does not show", async () => {
+    for (const mode of ["sse", "eventsource", "poll"] as const) {
+      await connect({ url: "http://user:secret@other.example/log/j/stream", mode });
+      expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "rejected", message: expect.stringContaining("http://other.example/log/j/stream cannot") } });
+    }
+  });
+
+  it.each(["eventsource", "ws"] as const)("fails at once where it is signUrl's, by %s", async (mode) => {
+    vi.stubGlobal("EventSource", refuse);
+    vi.stubGlobal("WebSocket", refuse);
+    options.signUrl = () => "http://[";
+    await connect({ mode });
+    expect(store.getSnapshot()).toMatchObject({ status: "failed", active: false, error: { kind: "rejected" } });
+  });
+
+  it.each(["sse", "poll"] as const)("is none in a srcdoc frame, where a relative one begins at the base of the page around it, by %s", async (mode) => {
+    const page = { href: "about:srcdoc", origin: "null", protocol: "about:" };
+    vi.stubGlobal("location", page);
+    vi.spyOn(document, "baseURI", "get").mockReturnValue("https://around.example/app/");
+    await connect({ mode, url: "log/j/stream" });
+    expect(net.requests).toHaveLength(1);
+    expect(store.getSnapshot().status).toBe("connecting");
+  });
+
+  it("is none where the page is an app's own, as of Electron or Capacitor", async () => {
+    vi.stubGlobal("location", { href: "app://main/index.html", origin: "app://main", protocol: "app:" });
+    vi.spyOn(document, "baseURI", "get").mockReturnValue("app://main/index.html");
+    await connect();
+    expect(net.requests).toHaveLength(1);
   });
 });
 
@@ -309,6 +380,34 @@ describe("credentials that are refused", () => {
     net.last().json({ logs: [log("two")], next: 2, closed: false });
     await settle();
     expect(texts()).toEqual(["one", "two"]);
+  });
+
+  it("of a poll in place of a stream are tried once more too: it goes on polling", async () => {
+    options.headers = (refused) => ({ authorization: refused ? "new" : "old" });
+    await connect();
+    net.last().status(429);
+    await settle();
+    net.last().status(401);
+    await settle();
+    expect(net.requests.map(({ url, headers }) => [url, headers.get("authorization")])).toEqual([
+      ["/log/j/stream", "old"],
+      ["/log/j", "old"],
+      ["/log/j", "new"],
+    ]);
+    net.last().json({ logs: [log("one")], next: 1, closed: false });
+    await pass(3000);
+    expect(net.last().url).toBe("/log/j?after=1");
+    expect(texts()).toEqual(["one"]);
+  });
+
+  it("of a poll in place of a stream, for good, fail it: a stream would be refused too", async () => {
+    await connect();
+    net.last().status(429);
+    await settle();
+    net.last().status(403);
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "denied", status: 403 } });
+    expect(net.requests).toHaveLength(2);
   });
 
   it("that are the same each time are not tried again", async () => {
@@ -476,6 +575,89 @@ describe("a log that was started anew", () => {
     net.last().drop();
     await pass(500);
     expect(net.last().headers.get("last-event-id")).toBe("2");
+  });
+});
+
+describe("a server that replays the log from its first event", () => {
+  it("doubles nothing, and its job is over at the end of the replay too", async () => {
+    const connection = await connect();
+    const first = frame(1, log("one")) + frame(2, log("two", 0.1));
+    net.last().open();
+    net.last().send(first);
+    await settle();
+    net.last().drop();
+    await pass(500);
+    net.last().open();
+    net.last().send(first);
+    await settle();
+    net.last().send(frame(3, { event: "done", t: 1, status: "completed" }));
+    await settle();
+    expect(texts()).toEqual(["one", "two"]);
+    expect(store.getSnapshot()).toMatchObject({ status: "ended", outcome: "completed" });
+    connection.reconnect();
+    await settle();
+    net.last().open();
+    net.last().send(first + frame(3, { event: "done", t: 1, status: "completed" }));
+    await settle();
+    expect(texts()).toEqual(["one", "two"]);
+    expect(store.getSnapshot()).toMatchObject({ status: "ended", outcome: "completed" });
+  });
+
+  it("from 0: the first event is there, once", async () => {
+    await connect();
+    net.last().open();
+    net.last().send(frame(0, log("zero")) + frame(1, log("one")) + frame(1, log("one more")));
+    await settle();
+    net.last().drop();
+    await pass(500);
+    expect(net.last().headers.get("last-event-id")).toBe("1");
+    net.last().open();
+    net.last().send(frame(2, log("two")));
+    await settle();
+    expect(texts()).toEqual(["zero", "one", "one more", "two"]);
+  });
+});
+
+describe("where the cursor goes", () => {
+  const asked = (): unknown[] => net.requests.map(({ url, headers }) => [url, headers.get("last-event-id")]);
+
+  async function resume(url: string, id: string, answers: readonly ("drop" | "open")[]): Promise<void> {
+    await connect({ url });
+    net.last().open();
+    net.last().send(`id: ${id}\ndata: {}\n\n`);
+    await settle();
+    net.last().drop();
+    await pass(500);
+    for (const answer of answers) {
+      net.last()[answer]();
+      if (answer === "open") net.last().end();
+      await pass(30_000);
+    }
+  }
+
+  it.each([
+    ["7-0", "/s", "7-0"],
+    ["é 1", "/s", "é 1"],
+    ["目1", "/s?after=%E7%9B%AE1", null],
+    ["a\u0001b", "/s?after=a%01b", null],
+    [" a", "/s?after=+a", null],
+    ["a ", "/s?after=a+", null],
+    ["😀", "/s?after=%F0%9F%98%80", null],
+  ])("%j is sent in a header if one can hold it", async (id, url, header) => {
+    await resume("/s", id, []);
+    expect(asked().at(-1)).toEqual([url, header]);
+    expect(store.getSnapshot().error).toMatchObject({ kind: "network" }); // of the break: this request has no answer yet
+  });
+
+  it("another origin that may not allow the header is asked by each way in turn, until one is answered", async () => {
+    await resume("https://other.example/s", "1", ["drop", "drop", "drop", "open"]);
+    const [header, url] = [["https://other.example/s", "1"], ["https://other.example/s?after=1", null]];
+    expect(asked()).toEqual([["https://other.example/s", null], header, url, header, url, url]);
+  });
+
+  it("the page's own origin is asked by the header, always", async () => {
+    await resume("/s", "1", ["drop", "drop"]);
+    expect(asked()).toEqual([["/s", null], ["/s", "1"], ["/s", "1"], ["/s", "1"]]);
   });
 });
 
@@ -650,6 +832,67 @@ describe("more streams than the browser has connections", () => {
     await settle();
     expect(net.last().url).toBe("/log/j5/stream");
     expect(net.last().headers.get("last-event-id")).toBe("2");
+  });
+
+  it("says whether lines are polled", async () => {
+    const { stores, connections } = await openMany(5);
+    const polled = (): boolean[] => stores.map((each) => (each.flush(), each.getSnapshot().polled));
+    expect(polled()).toEqual([false, false, false, false, true]);
+    connections[2]?.close();
+    await settle();
+    expect(polled()[4]).toBe(false);
+    await connect({ mode: "poll" });
+    expect(store.getSnapshot().polled).toBe(true);
+  });
+
+  it("a poll in place of a stream whose permission has ended asks for another, and goes on polling", async () => {
+    const refusals: boolean[] = [];
+    options = {
+      headers: (refused) => {
+        refusals.push(refused);
+        return {};
+      },
+    };
+    await openMany(5);
+    net.last().status(401);
+    await settle();
+    expect(refusals.at(-1)).toBe(true);
+    expect(net.last().url).toBe("/log/j5");
+    net.last().json({ logs: [log("one")], next: 1, closed: false });
+    await settle();
+    expect(store.getSnapshot()).toMatchObject({ status: "open", polled: true, error: null });
+  });
+
+  it("over HTTP/2 all of them stream: one connection carries them", async () => {
+    vi.spyOn(performance, "getEntriesByType").mockReturnValue([{ nextHopProtocol: "h2" } as PerformanceNavigationTiming]);
+    const { stores } = await openMany(6);
+    expect(net.requests.map(({ url }) => url)).toEqual(stores.map((_, index) => `/log/j${index + 1}/stream`));
+  });
+
+  it("a page that is left holds no connection in the back/forward cache, and goes on from where it was", async () => {
+    await connect();
+    net.last().open();
+    net.last().send(frame(1, log("one")));
+    await settle();
+    globalThis.dispatchEvent(new Event("pagehide"));
+    expect(net.last().signal.aborted).toBe(true);
+    await pass(60_000);
+    expect(net.requests).toHaveLength(1);
+    globalThis.dispatchEvent(new Event("pageshow"));
+    await settle();
+    expect(net.requests).toHaveLength(2);
+    expect(net.last().headers.get("last-event-id")).toBe("1");
+  });
+
+  it("a POST goes on without a place, but while it has one it counts", async () => {
+    const posts = [];
+    for (let index = 0; index < 5; index += 1) posts.push(await connect({ method: "POST" }));
+    expect(net.requests.map(({ method }) => method)).toEqual(["POST", "POST", "POST", "POST", "POST"]);
+    await connect({ url: "/log/late/stream" });
+    expect(net.last().url).toBe("/log/late");
+    posts[0]?.close();
+    await settle();
+    expect(net.last().url).toBe("/log/late/stream");
   });
 
   it("the fifth streams all the same where there is nothing to poll", async () => {

@@ -2,8 +2,8 @@
 import type { ServerResponse } from "node:http";
 import { afterEach, expect, it, vi } from "vitest";
 import { Connection } from "../src/connection.js";
-import { LogStore, type StoreSnapshot } from "../src/store.js";
-import type { LogStreamOptions } from "../src/types.js";
+import { LogStore } from "../src/store.js";
+import type { LogSnapshot, LogStreamOptions } from "../src/types.js";
 import { frame, log } from "./support/fakes.js";
 import { serve } from "./support/server.js";
 
@@ -23,7 +23,7 @@ function follow(url: string, options: LogStreamOptions = {}): LogStore {
   return store;
 }
 
-async function until(store: LogStore, condition: (snapshot: StoreSnapshot) => boolean): Promise<StoreSnapshot> {
+async function until(store: LogStore, condition: (snapshot: LogSnapshot) => boolean): Promise<LogSnapshot> {
   await vi.waitUntil(
     () => {
       store.flush();
@@ -117,6 +117,29 @@ it("a message cannot forge an event", async () => {
   cleanups.push(server.close);
   const { logs } = await until(follow(server.url), ({ status }) => status === "ended");
   expect(logs.map(({ text }) => text)).toEqual([hostile]);
+});
+
+it("lines that take long to show arrive in one stream where there is no MessageChannel, as in jsdom", async () => {
+  vi.stubGlobal("MessageChannel", undefined);
+  cleanups.push(() => vi.unstubAllGlobals());
+  let shown = (): void => undefined;
+  const isShown = new Promise<void>((resolve) => {
+    shown = resolve;
+  });
+  const server = await serve(async (_, response) => {
+    stream(response).write(frame(1, log("one")));
+    await isShown;
+    response.end(frame(2, { event: "done", status: "completed" }));
+  });
+  cleanups.push(server.close);
+  const formatEvent = ({ message }: { message?: string }): string | null => {
+    const start = performance.now();
+    while (performance.now() - start < 20) continue;
+    shown();
+    return message ?? null;
+  };
+  const { logs, resumes } = await until(follow(server.url, { formatEvent }), ({ status }) => status === "ended");
+  expect({ texts: logs.map(({ text }) => text), resumes }).toEqual({ texts: ["one"], resumes: 0 });
 });
 
 it("a burst of 20,000 lines arrives whole, in few publishes", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { levelOf } from "../src/formatEvent.js";
 import { BASE_EVENT_LABELS, makeFormatEvent, type StreamEvent } from "../src/index.js";
 
 describe("makeFormatEvent", () => {
@@ -58,5 +59,16 @@ describe("makeFormatEvent", () => {
 
   it("shows a message that is no text as JSON", () => {
     expect(makeFormatEvent()({ event: "log", message: { a: 1 } } as unknown as StreamEvent)).toBe('{"a":1}');
+  });
+});
+
+describe("levels as they are written elsewhere", () => {
+  it.each([
+    ["error", ["error", "ERROR", "Error", "err", "critical", "CRITICAL", "crit", "fatal", "FATAL", "severe", "alert", "emerg", "emergency", "panic", " error ", 40, 50]],
+    ["warning", ["warning", "WARNING", "warn", "Warn", 30]],
+    ["success", ["success", "SUCCESS", "ok", "OK"]],
+    ["info", ["info", "INFO", "notice", "debug", "DEBUG", "trace", "constructor", "__proto__", "", 0, 10, 20, null, undefined, {}, ["error"], true]],
+  ])("%s", (level, written) => {
+    for (const word of written) expect([word, levelOf(word)]).toEqual([word, level]);
   });
 });

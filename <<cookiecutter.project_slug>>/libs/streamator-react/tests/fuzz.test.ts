@@ -15,7 +15,8 @@ const request: StreamRequest = {
   method: "GET",
   credentials: "same-origin",
   cursor: () => "",
-  headers: () => undefined,
+  cursorInUrl: () => false,
+  headers: async () => new Headers(),
   signed: (url) => Promise.resolve(url),
   body: () => null,
   interval: () => 0,
@@ -119,7 +120,7 @@ it("no answer to a poll breaks it, and the store shows a line of text for whatev
       store.append(events);
       store.flush();
       const { logs } = store.getSnapshot();
-      expect(logs.every((entry) => typeof entry.text === "string" && Number.isFinite(entry.t))).toBe(true);
+      expect(logs.every((entry) => typeof entry.text === "string" && typeof entry.t === "string" && Number.isFinite(entry.seconds))).toBe(true);
     }),
     SAME,
   );

@@ -1,22 +1,12 @@
 import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { LogPanel, type LogEntry } from "../src/index.js";
+import { blocks, drawn, HEIGHT, layOut, measured, ROW } from "./support/layout.js";
 
-const ROW = 20;
-const HEIGHT = 100;
-const all: LogEntry[] = Array.from({ length: 10_000 }, (_, index) => ({ text: `line ${index + 1}.`, t: index, level: "info", id: index + 1, line: index + 1, event: "log" }));
+const all: LogEntry[] = Array.from({ length: 10_000 }, (_, index) => ({ text: `line ${index + 1}.`, t: `${index}.0s`, seconds: index, level: "info", id: index + 1, line: index + 1, event: "log", payload: null }));
 
-// happy-dom lays nothing out. Here each line is 20 px high, and the panel shows 100 px of them.
 beforeEach(() => {
-  vi.spyOn(Element.prototype, "getBoundingClientRect").mockImplementation(function rect(this: Element) {
-    const panel = this.closest<HTMLElement>("[role=log]");
-    if (!panel || this === panel) return new DOMRect(0, 0, 300, HEIGHT);
-    if (this.className === "streamator-log-content") return new DOMRect(0, -panel.scrollTop, 300, heightOf([...this.children]));
-    const block = this.closest(".streamator-log-block") as Element;
-    const blocks = [...(block.parentElement as Element).children];
-    const top = heightOf(blocks.slice(0, blocks.indexOf(block))) - panel.scrollTop;
-    return this === block ? new DOMRect(0, top, 300, heightOf([block])) : new DOMRect(0, top + [...block.children].indexOf(this) * ROW, 300, ROW);
-  });
+  layOut();
   vi.spyOn(document, "hasFocus").mockReturnValue(true);
 });
 
@@ -25,19 +15,10 @@ afterEach(() => {
   cleanup();
 });
 
-function heightOf(blocks: readonly Element[]): number {
-  return blocks.reduce((sum, block) => sum + Number((block as HTMLElement).style.getPropertyValue("--streamator-rows")) * ROW, 0);
-}
-
 function show(logs: readonly LogEntry[] = all) {
   const view = render(<LogPanel logs={logs} active toolbar />);
-  const panel = screen.getByRole("log");
-  Object.defineProperties(panel, { clientHeight: { value: HEIGHT }, scrollHeight: { get: () => heightOf(blocks()) } });
-  return { ...view, panel };
+  return { ...view, panel: measured(screen.getByRole("log")) };
 }
-
-const blocks = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".streamator-log-block")];
-const drawn = (): number[] => blocks().flatMap((block, place) => (block.childElementCount > 0 ? [place] : []));
 
 function scrollTo(panel: HTMLElement, line: number): void {
   panel.scrollTop = (line - 1) * ROW;
@@ -131,4 +112,27 @@ it("what the browser's find bar has scrolled to stays text until the reader is b
   expect(drawn()).toEqual([49]);
   fireEvent.focus(window);
   expect(drawn()).toEqual([20]);
+});
+
+it("what the reader reads stays where it is when a block above it gets rows that are higher or lower", () => {
+  layOut({ textRow: 35 }); // as text, its lines wrap elsewhere
+  const { panel } = show();
+  fireEvent.wheel(panel, { deltaY: -100 });
+  panel.scrollTop = 20 * 200 * 35 + 150; // block 20, which is text until it is measured
+  fireEvent.scroll(panel);
+  expect(drawn()).toEqual([20]);
+  const top = (): number | undefined => blocks()[20]?.children[5]?.getBoundingClientRect().top;
+  panel.scrollTop += (top() as number) - 30;
+  expect(top()).toBe(30);
+  fireEvent.scroll(panel); // block 19 is near now
+  expect(drawn()).toEqual([19, 20]);
+  expect(top()).toBe(30);
+});
+
+it("what the reader reads stays where it is when old lines go", () => {
+  const { panel, rerender } = show(all.slice(0, 9_000));
+  fireEvent.wheel(panel, { deltaY: -100 });
+  scrollTo(panel, 4_100);
+  rerender(<LogPanel logs={all.slice(300, 9_100)} active toolbar />);
+  expect(panel.scrollTop).toBe((4_100 - 1 - 300) * ROW);
 });

@@ -1,6 +1,6 @@
 // @vitest-environment node
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -46,7 +46,10 @@ import { LogPanel, ProgressPanel, useJob, useLogStream, makeFormatEvent, type Lo
 import "streamator-react/log.css";
 import "streamator-react/panels.css";
 import "streamator-react/log-compat.css";
+import { logStream, type LogSource } from "streamator-react/core";
+import "streamator-react/eventsource";
 
+export const source: LogSource = logStream("/log/1/stream");
 const formatEvent = makeFormatEvent({ step: (event) => String(event.step) });
 const text = (entry: LogEntry): string => entry.text.toUpperCase();
 
@@ -89,16 +92,81 @@ it("needs nothing but React at run time, by the one name that every React has", 
   expect(manifest.peerDependencies).toEqual({ react: ">=17" });
 });
 
+it("a server component of Next.js reaches no React through it: hooks, panels and the context are client modules", () => {
+  const dist = join(app, "node_modules/streamator-react/dist");
+  const codeOf = (name: string): string => readFileSync(join(dist, name), "utf8");
+  const isClient = (name: string): boolean => codeOf(name).startsWith('"use client";\n');
+  const onServer = new Set(["index.js"]);
+  for (const name of onServer) {
+    for (const [, from] of codeOf(name).matchAll(/(?:\bfrom |\bimport ?\(?)"([^"]+)"/g)) {
+      expect(from, `${name} runs in a server component`).toMatch(/^\./);
+      const module = join(dirname(name), from as string);
+      if (!isClient(module)) onServer.add(module);
+    }
+  }
+  // Of a client module a server component can render what is a component, and call nothing.
+  const names = [...codeOf("index.js").matchAll(/^export \{ (.+) \} from "(.+)";$/gm)];
+  const ofServer = names.filter(([, , from]) => !isClient(from as string)).flatMap(([, list]) => (list as string).split(", "));
+  expect(ofServer.toSorted()).toEqual(["BASE_EVENT_LABELS", "activitiesAfter", "draftAfter", "makeFormatEvent", "progressAfter", "streamEvents"]);
+});
+
 it("a plain Vite app builds with it, styles and all", () => {
   const vite = join(dirname(createRequire(join(app, "main.tsx")).resolve("vite/package.json")), "bin/vite.js");
   run(process.execPath, [vite, "build"], app);
   const assets = readdirSync(join(app, "dist/assets"));
+  const chunks = assets.filter((name) => name.endsWith(".js")).map((name) => name.split("-")[0]);
+  expect(chunks).toEqual(expect.arrayContaining(["index", "places", "poll", "ws"])); // loaded at first use
   const css = readFileSync(join(app, "dist/assets", assets.find((name) => name.endsWith(".css")) as string), "utf8");
   expect(css).toContain("@layer streamator");
   expect(css).toContain("var(--streamator-bg,#f8f8f8)");
   // Rewritten for older targets, light-dark() would leave a page without a color-scheme without any colour.
   expect(css).toContain("light-dark(#f8f8f8,#1b1b1d)");
-  expect(css).toContain("light-dark(#1a5fb4,#8ab4f8)");
+  expect(css).toContain("light-dark(#c62828,#ff8a80)");
+}, 30_000);
+
+it("an entry that a page imports is in the page's own bundle", () => {
+  const page = readFileSync(join(app, "main.tsx"), "utf8");
+  try {
+    writeFileSync(join(app, "main.tsx"), `import "streamator-react/poll";\nimport "streamator-react/ws";\n${page}`);
+    const vite = join(dirname(createRequire(join(app, "main.tsx")).resolve("vite/package.json")), "bin/vite.js");
+    run(process.execPath, [vite, "build", "--outDir", "bundled"], app);
+    const assets = readdirSync(join(app, "bundled/assets")).filter((name) => name.endsWith(".js"));
+    expect(assets.map((name) => name.split("-")[0])).toEqual(expect.not.arrayContaining(["poll"]));
+    expect(assets.map((name) => name.split("-")[0])).toEqual(expect.not.arrayContaining(["ws"]));
+    const main = readFileSync(join(app, "bundled/assets", assets.find((name) => name.startsWith("index-")) as string), "utf8");
+    expect(main).toContain("sent over its WebSocket"); // nor was it left out, as a module without use
+  } finally {
+    writeFileSync(join(app, "main.tsx"), page);
+  }
+}, 30_000);
+
+it("its core runs under Node's own modules where there is no React, and loads there what it needs", () => {
+  const bare = realpathSync(mkdtempSync(join(tmpdir(), "streamator-node-")));
+  try {
+    cpSync(join(app, "node_modules/streamator-react"), join(bare, "node_modules/streamator-react"), { recursive: true });
+    writeFileSync(
+      join(bare, "core.mjs"),
+      `import { createServer } from "node:http";
+import { logStream } from "streamator-react/core";
+
+const server = createServer((request, response) => {
+  if (!request.url.endsWith("/stream")) response.end(JSON.stringify({ logs: [{ event: "log", message: "polled" }], next: 1, closed: true }));
+  else response.writeHead(200, { "content-type": "text/event-stream" }).end('id: 1\\ndata: {"event":"log","message":"streamed"}\\n\\nid: 2\\ndata: {"event":"done"}\\n\\n');
+});
+await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+for (const mode of ["sse", "poll"]) {
+  const stream = logStream(\`http://127.0.0.1:\${server.address().port}/log/j/stream\`, { mode });
+  await new Promise((resolve) => stream.subscribe(() => stream.getSnapshot().active || resolve()));
+  console.log(stream.getSnapshot().logs.map(({ text }) => text).join());
+}
+server.close();
+console.log(await import("streamator-react").then(() => "React", ({ code }) => code));
+`,
+    );
+    expect(run(process.execPath, ["core.mjs"], bare)).toBe("streamed\npolled\nERR_MODULE_NOT_FOUND\n");
+  } finally {
+    rmSync(bare, { recursive: true, force: true });
+  }
 }, 30_000);
 
 it("a plain TypeScript app type-checks against it", () => {

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { act, cleanup, fireEvent, render, screen, within } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LogPanel, type LogEntry, type LogLevel, type LogPanelProps } from "../src/index.js";
@@ -13,7 +15,7 @@ afterEach(() => {
 });
 
 function entry(line: number, text = `line ${line}`, level: LogLevel = "info"): LogEntry {
-  return { text, t: line / 10, level, id: line, line, event: "log" };
+  return { text, t: `${(line / 10).toFixed(1)}s`, seconds: line / 10, level, id: line, line, event: "log", payload: null };
 }
 
 const logs = [entry(1, "Fetching a.txt"), entry(2, "Rate limited", "warning"), entry(3, "Fetching b.txt"), entry(4, "No such file: b.txt", "error"), entry(5, "Stored", "success")];
@@ -121,21 +123,86 @@ describe("finding", () => {
   });
 });
 
+describe("marking what was found", () => {
+  let registry: Map<string, Set<Range>>;
+  let made: ReturnType<typeof vi.spyOn>;
+
+  beforeEach(() => {
+    registry = new Map();
+    vi.stubGlobal("Highlight", Set);
+    vi.stubGlobal("CSS", { highlights: registry });
+    made = vi.spyOn(document, "createRange");
+  });
+
+  const marked = (): string[] => [...(registry.get("streamator-find") ?? [])].map(String);
+  const many = Array.from({ length: 990 }, (_, index) => entry(index + 1, `element ${index}`));
+
+  it("a new line costs its own marks, however many rows there are", () => {
+    const { rerender } = show({ logs: many });
+    find("e");
+    expect(marked()).toHaveLength(990 * 3);
+    made.mockClear();
+    rerender(<LogPanel logs={[...many, entry(991, "eleven")]} active toolbar />);
+    expect(made).toHaveBeenCalledTimes(3);
+    expect(marked()).toHaveLength(991 * 3);
+  });
+
+  it("marks go with their rows, and a row whose text has changed is marked anew", () => {
+    const { rerender } = show();
+    find("b.txt");
+    expect(marked()).toEqual(["b.txt", "b.txt"]);
+    rerender(<LogPanel logs={[...logs.slice(0, 3), entry(4, "A b.txt, and another b.txt")]} active toolbar />);
+    expect(marked()).toEqual(["b.txt", "b.txt", "b.txt"]);
+    fireEvent.click(button("3 info"));
+    expect(marked()).toEqual([]);
+  });
+
+  it("a line of very many matches has some of them marked, and none in what is not shown", () => {
+    show({ logs: [entry(1, "e".repeat(50_000)), entry(2, `${"x".repeat(20_000)}e`)] });
+    find("e");
+    expect(found()).toBe("2");
+    expect(marked().length).toBeLessThanOrEqual(200);
+  });
+
+  it("rows of one's own are marked too", () => {
+    show({ renderEntry: ({ text, level }) => <p>{`${level}: ${text}`}</p> });
+    find("txt");
+    expect(marked()).toEqual(["txt", "txt", "txt"]);
+  });
+});
+
 describe("levels", () => {
   it("are counted, and hidden and shown by their buttons", () => {
     show();
-    expect(button("info 2").getAttribute("aria-pressed")).toBe("true");
-    fireEvent.click(button("info 2"));
-    fireEvent.click(button("success 1"));
+    expect(button("2 info").getAttribute("aria-pressed")).toBe("true");
+    fireEvent.click(button("2 info"));
+    fireEvent.click(button("1 success"));
     expect(texts()).toEqual(["Rate limited", "No such file: b.txt"]);
-    expect(button("info 2").getAttribute("aria-pressed")).toBe("false");
-    fireEvent.click(button("info 2"));
+    expect(button("2 info").getAttribute("aria-pressed")).toBe("false");
+    fireEvent.click(button("2 info"));
     expect(texts()).toHaveLength(4);
+  });
+
+  it("say their words and their whole number, and nothing else to those who listen", () => {
+    const many = Array.from({ length: 4821 }, (_, index) => entry(index + 1, "x", index < 2 ? "warning" : "info"));
+    show({ logs: many, renderer: "window" });
+    const levels = within(screen.getByRole("group", { name: "Levels" })).getAllByRole("button");
+    expect(levels.map(({ textContent }) => textContent)).toEqual(["0 errors", "2 warnings", "0 success", "4,819 info"]);
+    expect(levels.map((level) => level.getAttribute("aria-label") ?? level.title)).toEqual(["", "", "", ""]);
+  });
+
+  it("are said by the words given before each line of the log, too", () => {
+    show({ words: { level: (level) => ({ error: 'Fehler "!"', warning: "Warnung" })[level] ?? level } });
+    expect(log().style.getPropertyValue("--streamator-error-label")).toBe('"Fehler \\"!\\": "');
+    expect(log().style.getPropertyValue("--streamator-warning-label")).toBe('"Warnung: "');
+    cleanup();
+    show();
+    expect(log().style.getPropertyValue("--streamator-error-label")).toBe(""); // the style sheet has the English words
   });
 
   it("that are hidden are not found", () => {
     show();
-    fireEvent.click(button("info 2"));
+    fireEvent.click(button("2 info"));
     find("b.txt");
     expect(found()).toBe("1");
   });
@@ -176,7 +243,7 @@ describe("taking the log along", () => {
     const writeText = vi.fn<(text: string) => Promise<void>>(() => Promise.resolve());
     vi.stubGlobal("navigator", { clipboard: { writeText } });
     show();
-    fireEvent.click(button("info 2"));
+    fireEvent.click(button("2 info"));
     fireEvent.click(button("Copy"));
     expect(await screen.findByRole("button", { name: "Copied" })).toBeTruthy();
     expect(writeText).toHaveBeenCalledWith(all);
@@ -220,6 +287,46 @@ describe("line links", () => {
     expect(link.textContent).toBe("4");
   });
 
+  it("have the addresses that a function gives, and the line that the page names is marked", () => {
+    window.location.hash = "#L2";
+    const lineLinks = (line: number): string => `#/jobs/7?line=${line}`;
+    const linked = (): (string | null)[] => [...document.querySelectorAll(".streamator-log-entry--linked .streamator-log-text")].map(({ textContent }) => textContent);
+    const { rerender } = show({ lineLinks });
+    expect(screen.getByRole("link", { name: "Link to line 4" }).getAttribute("href")).toBe("#/jobs/7?line=4");
+    expect(linked()).toEqual([]);
+    rerender(<LogPanel logs={logs} active toolbar lineLinks={lineLinks} linkedLine={5} />);
+    expect(linked()).toEqual(["Stored"]);
+    rerender(<LogPanel logs={logs} active toolbar lineLinks={lineLinks} linkedLine={null} />);
+    expect(linked()).toEqual([]);
+  });
+
+  it("are no stops for Tab: Enter leads from the log to them, the arrows from one to the next, Escape back", () => {
+    show({ lineLinks: true });
+    const stops = [...document.querySelectorAll<HTMLElement>("a, [tabindex]")].filter(({ tabIndex }) => tabIndex >= 0);
+    expect(stops).toEqual([log()]);
+    log().focus();
+    const press = (key: string): void => void fireEvent.keyDown(document.activeElement as Element, { key });
+    const at = (): string | null | undefined => document.activeElement?.textContent;
+    press("Enter");
+    expect(at()).toBe("1");
+    press("ArrowDown");
+    press("ArrowDown");
+    expect(at()).toBe("3");
+    press("ArrowUp");
+    expect(at()).toBe("2");
+    expect(fireEvent.keyDown(document.activeElement as Element, { key: "Enter" })).toBe(true); // the browser follows it
+    press("Escape");
+    expect(document.activeElement).toBe(log());
+  });
+
+  it("Enter leads to the link of the line that was gone to", () => {
+    show({ lineLinks: true });
+    find("such file");
+    fireEvent.click(button("Next match"));
+    fireEvent.keyDown(log(), { key: "Enter" });
+    expect(document.activeElement?.textContent).toBe("4");
+  });
+
   it("lead to their line, also one that comes later, and one that is told by a prefix", () => {
     window.location.hash = "#job-6";
     const { rerender } = show({ lineLinks: "job-" });
@@ -245,8 +352,42 @@ describe("ANSI colours", () => {
   it("are classes on spans, and never markup", () => {
     show({ ansi: true, logs: [entry(1, "\u001b[31m<img src=x onerror=alert(1)>\u001b[0m ok")] });
     expect(texts()).toEqual(["<img src=x onerror=alert(1)> ok"]);
-    expect(document.querySelector(".streamator-fg-1")?.textContent).toBe("<img src=x onerror=alert(1)>");
+    expect(document.querySelector(".streamator-ansi")?.textContent).toBe("<img src=x onerror=alert(1)>");
     expect(document.querySelector("img")).toBeNull();
+  });
+});
+
+describe("a line of a million characters", () => {
+  const long = `${"x".repeat(1_000_000)} the end`;
+  const row = (): HTMLElement => rows()[0] as HTMLElement;
+  const shown = (): string => [...row().querySelectorAll(".streamator-log-text > :not([hidden])")].map(({ textContent }) => textContent).join("");
+
+  it("shows its beginning, and all of it when asked", () => {
+    show({ logs: [entry(1, long), entry(2)] });
+    expect(shown()).toBe("x".repeat(10_000));
+    fireEvent.click(button("Show all 1,000,008 characters"));
+    expect(texts()[0]).toBe(long);
+    expect(row().querySelector("button, [hidden]")).toBeNull();
+    expect(document.activeElement).toBe(log());
+  });
+
+  it("is found, selected and downloaded whole", () => {
+    show({ logs: [entry(1, long), entry(2)] });
+    find("the end");
+    expect(found()).toBe("1");
+    document.getSelection()?.selectAllChildren(log());
+    const copied = new Map<string, string>();
+    fireEvent.copy(log(), { clipboardData: { setData: (type: string, text: string) => copied.set(type, text) } });
+    expect(copied.get("text/plain")).toBe(`0.1s ${long}\n0.2s line 2`);
+  });
+});
+
+describe("a log without wrap", () => {
+  it("is as wide as its longest line, since its blocks clip what runs out of them", () => {
+    const css = readFileSync(join(import.meta.dirname, "../src/log.css"), "utf8");
+    expect(css).toMatch(/--nowrap > \.streamator-log-content \{\s+width: max-content;\s+min-width: 100%;/);
+    show({ wrap: false });
+    expect(document.querySelector(".streamator-log--nowrap > .streamator-log-content > .streamator-log-block")).not.toBeNull();
   });
 });
 
@@ -264,6 +405,19 @@ describe("the window", () => {
     show({ renderer: "window", logs: many });
     find("line 777");
     expect(found()).toBe("11");
+  });
+
+  it("shows every line of a text that has several", () => {
+    const traceback = "Traceback:\n  File a\n  File b\nValueError";
+    show({ renderer: "window", logs: [entry(1), entry(2, traceback), entry(3)] });
+    expect(texts()).toEqual(["line 1", traceback, "line 3"]);
+    expect(document.querySelector<HTMLElement>(".streamator-log-content")?.style.height).toBe("9em");
+  });
+
+  it("stands where its first line does, also below lines of several rows", () => {
+    show({ renderer: "window", logs: Array.from({ length: 1_000 }, (_, index) => entry(index + 1, "one\ntwo")) });
+    expect(document.querySelector<HTMLElement>(".streamator-log-content")?.style.height).toBe("3000em");
+    expect(document.querySelector<HTMLElement>(".streamator-log-window")?.style.transform).toBe(`translateY(${(2_000 - rows().length * 2) * 1.5}em)`);
   });
 
   it("draws rows by renderEntry", () => {
@@ -349,7 +503,7 @@ describe("words", () => {
     show({ words: { find: "Suchen", wrap: "Umbruch", level: (level) => ({ error: "Fehler" })[level] ?? level } });
     expect(screen.getByRole("searchbox", { name: "Suchen" })).toBeTruthy();
     const levels = within(screen.getByRole("group", { name: "Levels" }));
-    expect(levels.getByRole("button", { name: "Fehler 1" })).toBeTruthy();
+    expect(levels.getByRole("button", { name: "1 Fehler" })).toBeTruthy();
     expect(button("Umbruch")).toBeTruthy();
     expect(button("Download")).toBeTruthy();
   });

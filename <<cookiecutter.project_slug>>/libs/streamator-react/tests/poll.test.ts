@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection } from "../src/connection.js";
+import "../src/poll.js";
 import { LogStore } from "../src/store.js";
 import type { LogStreamOptions } from "../src/types.js";
 import { fakeFetch, log, type FakeFetch } from "./support/fakes.js";

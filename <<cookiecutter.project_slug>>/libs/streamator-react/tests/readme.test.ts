@@ -36,8 +36,10 @@ it("the theming table says what the style sheet does", () => {
 
 it("the sizes are what the library comes to", () => {
   const measured = execFileSync(process.execPath, [join(library, "scripts/size.mjs")], { encoding: "utf8", cwd: library });
-  const lines = [...measured.matchAll(/^(.+): ([0-9.]+) KB$/gm)];
-  expect(lines).toHaveLength(8);
+  const lines = [...measured.matchAll(/^(.+): ([0-9.]+) KB, (\d+) bytes$/gm)];
+  expect(lines).toHaveLength(13);
+  const bytes = Object.fromEntries(lines.map(([, names, , exactly]) => [names, Number(exactly)]));
+  expect(bytes.useLogStream).toBeLessThanOrEqual(5.6 * 1024);
   for (const [, names, size] of lines) {
     const row = (names as string).split(", ").map((name) => `\`${name}\``).join(", ");
     const stated = readme.split("\n").find((line) => line.startsWith(`| ${row} | `) && line.endsWith(" KB |"));

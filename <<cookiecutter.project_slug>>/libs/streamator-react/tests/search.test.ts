@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { makeTerminal } from "../src/ansi.js";
 import type { PanelEntry } from "../src/line.js";
 import { Finder, step } from "../src/search.js";
 
@@ -13,7 +14,8 @@ describe("finding", () => {
   });
 
   it("sees text that colour codes run through", () => {
-    expect(new Finder().find(log("all \u001b[31mred\u001b[0m now"), "all red now")).toEqual([0]);
+    const logs = log("all \u001b[31mred\u001b[0m now");
+    expect(new Finder().find(logs, "all red now", makeTerminal()(logs))).toEqual([0]);
   });
 
   it("looks at the new lines only while the log grows", () => {

@@ -106,8 +106,9 @@ describe("publishing", () => {
 });
 
 describe("appending", () => {
-  it("drops ids at or below the cursor", () => {
+  it("drops ids at or below the cursor of a resumed connection", () => {
     expect(store.append([line(1, "one"), line(2, "two")])).toHaveLength(2);
+    store.resume();
     expect(store.append([line(1, "one"), line(2, "two"), line(3, "three")])).toHaveLength(1);
     store.flush();
     expect(texts()).toEqual(["one", "two", "three"]);
@@ -124,20 +125,46 @@ describe("appending", () => {
   it("gives lines their text, time, level, id and number", () => {
     store.append([line(5, "careful", { level: "warning", t: 1.25 })]);
     store.flush();
-    expect(store.getSnapshot().logs).toEqual([{ text: "careful", t: 1.25, level: "warning", id: 5, line: 1, event: "log" }]);
+    expect(store.getSnapshot().logs).toEqual([{ text: "careful", t: "1.3s", seconds: 1.25, level: "warning", id: 5, line: 1, event: "log", payload: null }]);
   });
 
   it("shows unknown levels as info", () => {
-    store.append([line(1, "a", { level: "fatal" })]);
+    store.append([line(1, "a", { level: "loud" })]);
     store.flush();
     expect(store.getSnapshot().logs[0]?.level).toBe("info");
+  });
+
+  it("gives lines the event that they were made from, where that says more than they do", () => {
+    const events: StreamEvent[] = [
+      log("plain", 1),
+      { ...log("more", 2), user: "ada" },
+      { ...log("worse", 3), level: "CRITICAL" },
+      { event: "cache_hit", t: 4 },
+      { event: "log", message: "timeless" },
+    ];
+    const hidden = log("formatted", 5);
+    store.append(events.map((event, index) => ({ id: String(index + 1), event })));
+    store.append([{ id: "6", event: hidden }], () => "other words");
+    store.flush();
+    const payloads = store.getSnapshot().logs.map(({ payload }) => payload);
+    expect(payloads[0]).toBeNull();
+    const kept = [...events.slice(1), hidden];
+    expect(payloads).toHaveLength(kept.length + 1);
+    for (const [index, event] of kept.entries()) expect(payloads[index + 1]).toBe(event);
+  });
+
+  it("takes a formatter's time", () => {
+    store.append([line(1, "one", { t: 7 })], () => ({ text: "x", t: 61.5 }));
+    store.append([line(2, "two", { t: 8 })], () => ({ text: "x", t: Number.NaN }));
+    store.flush();
+    expect(store.getSnapshot().logs).toMatchObject([{ t: "61.5s", seconds: 61.5 }, { t: "8.0s", seconds: 8 }]);
   });
 
   it("takes the time since the stream was begun where the event has none", () => {
     vi.advanceTimersByTime(2500);
     store.append([{ id: "1", event: { event: "log", message: "m" } }]);
     store.flush();
-    expect(store.getSnapshot().logs[0]?.t).toBe(2.5);
+    expect(store.getSnapshot().logs[0]).toMatchObject({ t: "2.5s", seconds: 2.5 });
   });
 
   it("counts the lines by level", () => {
@@ -176,8 +203,8 @@ describe("gaps", () => {
     store.append([line(3, "x", { t: 7 }), { id: null, event: { event: "gap", missed: 12 } }, { id: "16", event: { event: "gap", missed: 1, t: 9 } }]);
     store.flush();
     expect(store.getSnapshot().logs.slice(1)).toMatchObject([
-      { text: "12 lines missed", level: "warning", t: 7, event: "gap" },
-      { text: "1 line missed", level: "warning", t: 9 },
+      { text: "12 lines missed", level: "warning", seconds: 7, event: "gap" },
+      { text: "1 line missed", level: "warning", seconds: 9 },
     ]);
   });
 
@@ -209,6 +236,29 @@ describe("the ring", () => {
     expect(dropped).toBe(15);
     expect(counts).toEqual({ info: 10, success: 0, warning: 0, error: 0 });
   });
+
+  it("takes an event past the maximum as fast as one before it", () => {
+    // Moving 200,000 lines for each of these would take minutes.
+    store.append(Array.from({ length: 200_000 }, (_, index) => line(index + 1, "x")));
+    for (let id = 200_001; id <= 300_000; id += 1) store.append([line(id, "x")]);
+    store.flush();
+    const { logs, dropped } = store.getSnapshot();
+    expect({ first: logs[0]?.id, last: logs.at(-1)?.id, dropped }).toEqual({ first: 100_001, last: 300_000, dropped: 100_000 });
+  });
+
+  it("never shows more than the maximum, whatever it is changed to", () => {
+    let id = 0;
+    for (const most of [10, 100, 3, 1, 50, 7]) {
+      for (let count = 0; count < 60; count += 1) store.append([line((id += 1), "x", { level: id % 3 ? "info" : "error" })], undefined, most);
+      store.flush();
+      const { logs, counts, dropped } = store.getSnapshot();
+      const kept = Array.from({ length: logs.length }, (_, index) => id - logs.length + index + 1);
+      expect(logs.length).toBe(Math.min(most, 60 + (most === 50 ? 1 : most === 100 ? 10 : 0)));
+      expect(logs.map((entry) => entry.id)).toEqual(kept);
+      expect(dropped).toBe(id - logs.length);
+      expect(counts).toMatchObject({ info: kept.filter((one) => one % 3).length, error: kept.filter((one) => one % 3 === 0).length });
+    }
+  });
 });
 
 describe("starting over", () => {
@@ -216,6 +266,7 @@ describe("starting over", () => {
     store.append([line(1, "one"), line(2, "two")], undefined, 1);
     store.clear();
     expect(store.getSnapshot()).toMatchObject({ logs: [], dropped: 0, counts: { info: 0 } });
+    store.resume();
     store.append([line(2, "two"), line(3, "three")]);
     store.flush();
     expect(texts()).toEqual(["three"]);
@@ -223,7 +274,7 @@ describe("starting over", () => {
 
   it("a log that was started anew is shown whole, after a line that says so", () => {
     store.append([line(1, "old one"), line(2, "old two")]);
-    store.restart();
+    store.resume();
     store.append([line(1, "new one")]);
     store.flush();
     expect(texts()).toEqual(["old one", "old two", expect.stringContaining("started anew"), "new one"]);
@@ -233,9 +284,9 @@ describe("starting over", () => {
   it("begin forgets everything", () => {
     store.append([line(9, "nine")]);
     store.begin("b");
-    expect(store.getSnapshot()).toMatchObject({ key: "b", logs: [], status: "connecting", active: true });
+    expect(store.getSnapshot()).toMatchObject({ logs: [], status: "connecting", active: true });
     expect(store.cursor).toBe("");
     store.begin(null);
-    expect(store.getSnapshot()).toMatchObject({ key: null, status: "idle", active: false });
+    expect(store.getSnapshot()).toMatchObject({ status: "idle", active: false });
   });
 });

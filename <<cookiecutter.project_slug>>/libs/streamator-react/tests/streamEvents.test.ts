@@ -138,6 +138,13 @@ describe("streamEvents", () => {
     expect(heard.ends).toEqual(["completed"]);
   });
 
+  it("a relative URL is an error where there is no page", async () => {
+    const error = await new Promise<StreamError>((resolve) => {
+      streamEvents("/run/stream", { onError: resolve });
+    });
+    expect(error).toMatchObject({ kind: "rejected", message: expect.stringContaining("/run/stream cannot be asked for") });
+  });
+
   it("a job that is gone is an error, once", async () => {
     const heard = await listen((_, response) => response.writeHead(404).end());
     await over(heard);

@@ -4,6 +4,7 @@ import { Activity, StrictMode, useEffect, type ReactNode } from "react";
 import { renderToString } from "react-dom/server";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { StreamDefaults, useJob, type Job, type JobOptions, type JobStart } from "../src/index.js";
+import { holdPlace } from "../src/transport/places.js";
 import { fakeFetch, frame, log, type FakeFetch, type FakeRequest } from "./support/fakes.js";
 
 let net: FakeFetch;
@@ -176,6 +177,41 @@ describe("a job that a function starts", () => {
     expect(Number(job().endedAt) - Number(job().startedAt)).toBe(3_600_000); // an hour before this page was there
   });
 
+  it("an address that its function cannot give is told, and the page stays whole", async () => {
+    const fail = (): never => {
+      throw new Error("no such address");
+    };
+    const followed = render(null, { jobId: "x", streamUrl: fail });
+    expect(followed.job()).toMatchObject({ state: "lost", error: { kind: "stream", message: "no such address" } });
+    const started = render(byId, { streamUrl: fail });
+    act(() => started.job().start());
+    await waitFor(() => expect(started.job()).toMatchObject({ state: "failed", error: { kind: "start", message: "no such address" } }));
+    const { job, stream } = await running({ resultUrl: fail, cancelUrl: fail });
+    stream.open();
+    await act(() => job().cancel());
+    expect(job()).toMatchObject({ cancelling: false, error: { kind: "cancel", message: expect.stringContaining("no such address") } });
+    stream.send(done(1));
+    await waitFor(() => expect(job()).toMatchObject({ state: "completed", error: { kind: "result", message: expect.stringContaining("no such address") } }));
+  });
+
+  it("a POST whose stream has no address that it could go on at is interrupted; why is reported", async () => {
+    const reported = vi.fn<(error: unknown) => void>();
+    vi.stubGlobal("reportError", reported);
+    const fault = new Error("no such address");
+    const { job, stream } = await running({ streamUrl: () => { throw fault; } }, request);
+    stream.open({ "x-job-id": "b" });
+    await waitFor(() => expect(job().jobId).toBe("b"));
+    stream.drop();
+    await waitFor(() => expect(job()).toMatchObject({ state: "lost", error: { kind: "stream" } }));
+    expect(reported.mock.calls).toEqual([[fault]]);
+  });
+
+  it("is told why in FastAPI's own words too", async () => {
+    const { job, stream } = await running({}, request);
+    stream.json({ detail: [{ loc: ["body", "text"], msg: "Field required" }] }, 422);
+    await waitFor(() => expect(job()).toMatchObject({ state: "failed", error: { kind: "start", status: 422, message: "body.text: Field required" } }));
+  });
+
   it("started again it starts afresh", async () => {
     const { job, stream } = await running();
     stream.open();
@@ -265,6 +301,26 @@ describe("a job that a request starts and streams", () => {
     const { job, stream } = await running({}, request);
     stream.json({ error: "The text is empty." }, 422);
     await waitFor(() => expect(job()).toMatchObject({ state: "failed", error: { kind: "start", status: 422, message: "The text is empty." } }));
+  });
+
+  it("gives its connection up where there is no place for it, and goes on as the job's own stream, which can poll", async () => {
+    const others = new AbortController();
+    for (let index = 0; index < 4; index += 1) holdPlace("/others/stream", true, others.signal, () => undefined);
+    const { job, stream } = await running({}, request);
+    stream.open({ "x-job-id": "b" });
+    const poll = await asked("/job/b");
+    expect(stream.signal.aborted).toBe(true);
+    poll.json({ logs: [log("one")], next: 1, closed: false });
+    await waitFor(() => expect(job().stream.logs).toHaveLength(1));
+    expect(job()).toMatchObject({ state: "running", jobId: "b", stream: { status: "open", polled: true, resumes: 0 } });
+    others.abort();
+    const own = await asked("/job/b/stream");
+    expect(own.headers.get("last-event-id")).toBe("1");
+    own.open();
+    own.send(done(2));
+    (await asked("/job/b/result")).status(404);
+    await waitFor(() => expect(job()).toMatchObject({ state: "completed", error: null }));
+    expect(net.requests.filter(({ method }) => method === "POST")).toHaveLength(1);
   });
 
   it("is lost where it breaks off and the server never said which job it is", async () => {
@@ -430,6 +486,72 @@ describe("a job that is followed by its id", () => {
     expect(net.last()).toMatchObject({ url: "/job/a/stream" });
     expect(net.last().headers.get("last-event-id")).toBe("1");
     expect(seen.at(-1)).toMatchObject({ jobId: "a", state: "running" });
+  });
+
+  describe("when it began and ended", () => {
+    const line = (id: number, t: number): string => frame(id, log(`${id}`, t));
+
+    async function followed() {
+      vi.useFakeTimers({ toFake: ["Date"], now: 1_000_000_000 });
+      const view = render(null, { jobId: "x", resultUrl: null });
+      const stream = await asked("/job/x/stream");
+      stream.open();
+      await waitFor(() => expect(view.job().stream.status).toBe("open"));
+      let count = 0;
+      const send = async (text: string): Promise<void> => {
+        count += text.split("\n\n").length - 1;
+        stream.send(text);
+        await waitFor(() => expect(view.job().events).toHaveLength(count));
+      };
+      return { ...view, send, pass: (milliseconds: number) => vi.setSystemTime(Date.now() + milliseconds) };
+    }
+
+    afterEach(() => {
+      vi.useRealTimers();
+    });
+
+    it("is not known of one that had ended before", async () => {
+      const { job, send, pass } = await followed();
+      pass(1_500); // the server had to fetch it first
+      await send(line(1, 0.1) + line(2, 60));
+      pass(100);
+      await send(line(3, 3_599) + done(4, "completed", 3_600));
+      await waitFor(() => expect(job()).toMatchObject({ state: "completed", startedAt: null, endedAt: null }));
+    });
+
+    it("is known once an event has come after a silence", async () => {
+      const { job, send, pass } = await followed();
+      await send(line(1, 0.1) + line(2, 60));
+      expect(job().startedAt).toBeNull();
+      pass(20_000); // the last had come 10 s before the page was there
+      await send(line(3, 90));
+      expect(job().startedAt).toBe(1_000_000_000 + 20_000 - 90_000);
+      pass(5_000);
+      await send(done(4, "completed", 95));
+      await waitFor(() => expect(job()).toMatchObject({ state: "completed", startedAt: 1_000_000_000 - 70_000, endedAt: 1_000_000_000 + 25_000 }));
+    });
+
+    it("is known once events have come for a second as fast as they were made", async () => {
+      const { job, send, pass } = await followed();
+      await send(line(1, 0.1) + line(2, 60));
+      const known: unknown[] = [];
+      for (let id = 3; id < 14; id += 1) {
+        pass(100);
+        await send(line(id, 60 + (id - 2) / 10));
+        known.push(job().startedAt);
+      }
+      expect(new Set(known.slice(0, 7))).toEqual(new Set([null]));
+      expect(known.at(-1)).toBe(1_000_000_000 - 60_000);
+    });
+
+    it("is forgotten where later events show that the first were none of now", async () => {
+      const { job, send, pass } = await followed();
+      await send(line(1, 0.1));
+      pass(2_000); // the network was silent, not the job
+      await send(line(2, 30));
+      await send(line(3, 60) + done(4, "completed", 3_600));
+      await waitFor(() => expect(job()).toMatchObject({ state: "completed", startedAt: null, endedAt: null }));
+    });
   });
 
   it("is lost where there is no such job", async () => {

@@ -46,10 +46,19 @@ describe("useLogStream", () => {
     await waitFor(() => expect(result.current.status).toBe("open"));
     net.last().send(frame(1, log("one", 0.5)) + frame(2, log("two", 1.25, "error")));
     await waitFor(() => expect(result.current.logs).toHaveLength(2));
-    expect(result.current.logs[1]).toMatchObject({ text: "two", t: 1.25, level: "error" });
+    expect(result.current.logs[1]).toMatchObject({ text: "two", t: "1.3s", seconds: 1.25, level: "error" });
     expect(result.current.counts).toEqual({ info: 1, success: 0, warning: 0, error: 1 });
     net.last().send(frame(3, { event: "done", t: 2, status: "completed" }));
     await waitFor(() => expect(result.current).toMatchObject({ active: false, status: "ended", outcome: "completed" }));
+  });
+
+  it("leaves the page whole with a URL that cannot be asked for", async () => {
+    for (const mode of ["sse", "eventsource", "poll", "ws"] as const) {
+      const { result, unmount } = render({ url: "http://[", options: { mode } });
+      await waitFor(() => expect(result.current).toMatchObject({ status: "failed", active: false, error: { kind: "rejected" } }));
+      expect(unmount).not.toThrow();
+    }
+    expect(net.requests).toHaveLength(0);
   });
 
   it("takes what it is not told from StreamDefaults", async () => {

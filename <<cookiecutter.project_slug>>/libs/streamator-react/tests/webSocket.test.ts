@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection } from "../src/connection.js";
+import "../src/poll.js";
+import "../src/ws.js";
 import { LogStore } from "../src/store.js";
 import type { LogStreamOptions } from "../src/types.js";
 import { fakeFetch, log, type FakeFetch } from "./support/fakes.js";
@@ -244,6 +246,28 @@ describe("ws", () => {
     await pass(0);
     expect(texts()).toEqual(["one"]);
     expect(FakeSocket.opened).toHaveLength(1);
+  });
+
+  it("tells why it did not open in the server's own words", async () => {
+    await start();
+    await close(1006);
+    net.last().json({ detail: "Not yours" }, 403);
+    await pass(0);
+    expect(store.getSnapshot().error).toMatchObject({ kind: "denied", status: 403, detail: "Not yours" });
+  });
+
+  it("asks over HTTP why a URL of its own scheme did not open", async () => {
+    await start("wss://other.example/log/j/stream");
+    expect(last().url).toBe("wss://other.example/log/j/ws");
+    await close(1006);
+    expect(net.last().url).toBe("https://other.example/log/j/stream");
+  });
+
+  it("begins at the base of the page around a srcdoc frame", async () => {
+    vi.stubGlobal("location", { href: "about:srcdoc", origin: "null", protocol: "about:" });
+    vi.spyOn(document, "baseURI", "get").mockReturnValue("https://around.example/app/");
+    await start("log/j/stream");
+    expect(last().url).toBe("wss://around.example/app/log/j/ws");
   });
 
   it("shows the headers where it asks why it did not open", async () => {

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import threading
 import time
-import tracemalloc
 from typing import Any
 
 import pytest
+from own_process import figures_of
 
 import streamator.log
 from streamator import EventLog
@@ -251,31 +250,32 @@ def test_events_lost_elsewhere_are_a_gap_and_ids_go_on_after_them() -> None:
     assert read_all(empty) == [(4, {"event": "gap", "missed": 4})]
 
 
+@pytest.mark.server
 def test_a_log_that_is_full_does_not_grow() -> None:
-    def held(lines: int) -> int:
-        gc.collect()
-        tracemalloc.start()
-        log = EventLog(maxlen=2_000)
-        for n in range(lines):
-            log.append_log(f"a line of some length, number {n}", "info")
-            if n % 500 == 0:
-                log.read(n)
-        size = tracemalloc.get_traced_memory()[0]
-        tracemalloc.stop()
-        assert log.last == lines
-        return size
-
-    assert held(30_000) < 1.5 * held(5_000)
-
-
-def test_long_messages_do_not_pile_up_in_one_block() -> None:
-    log = EventLog(maxlen=1)
+    few, many = figures_of("""
+for lines in (5_000, 30_000):
+    tracemalloc.clear_traces()
+    log = EventLog(maxlen=2_000)
+    for n in range(lines):
+        log.append_log(f"a line of some length, number {n}", "info")
+        if n % 500 == 0:
+            log.read(n)
+    assert log.last == lines
+    print(allocated())
+    del log
     gc.collect()
-    tracemalloc.start()
-    for n in range(300):
-        log.append_log(str(n).ljust(60_000), "info")
-    size = tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
+""")
+    assert many < 1.5 * few
+
+
+@pytest.mark.server
+def test_long_messages_do_not_pile_up_in_one_block() -> None:
+    [size] = figures_of("""
+log = EventLog(maxlen=1)
+for n in range(300):
+    log.append_log(str(n).ljust(60_000), "info")
+print(allocated())
+""")
     assert size < 1_000_000
 
 

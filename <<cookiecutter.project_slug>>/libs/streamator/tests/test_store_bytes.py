@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-import tracemalloc
 from itertools import cycle
 from typing import Any
 
 import pytest
+from own_process import figures_of
 
-from streamator import EventLog, JobLogger, MemoryStore, follow
+from streamator import EventLog, JobLogger, MemoryStore
 from streamator.testing import collect
 
 KB = 1_000
@@ -30,30 +30,28 @@ def finished(store: MemoryStore, kilobytes: int) -> str:
         return str(job.job_id)
 
 
+@pytest.mark.server
 def test_what_is_counted_is_about_the_memory_it_takes() -> None:
-    store = MemoryStore()
-    tracemalloc.start()
-    try:
-        job = JobLogger(store)
-        for n in range(20_000):
-            job.log(f"{n:0120}")
-        taken = tracemalloc.get_traced_memory()[0]
-        assert 0.8 * taken < store.size < 1.3 * taken
-        asyncio.run(read_all(store, job.job_id))
-        job.log("counts what reading has changed")
-        job.close()
-        assert 0.8 * tracemalloc.get_traced_memory()[0] < store.size < 1.3 * tracemalloc.get_traced_memory()[0]
-    finally:
-        tracemalloc.stop()
-
-
-async def read_all(store: MemoryStore, job_id: str) -> None:
-    log = await store.find(job_id)
-    assert log is not None
+    written, read = figures_of("""
+async def read_all():
+    log = await store.find(job.job_id)
     last = log.last
     async for batch in follow(log):
         if batch.last >= last:
             return
+
+store = MemoryStore()
+job = JobLogger(store)
+for n in range(20_000):
+    job.log(f"{n:0120}")
+print(store.size / allocated())
+asyncio.run(read_all())
+job.log("counts what reading has changed")
+job.close()
+print(store.size / allocated())
+""")
+    assert 0.8 < written < 1.3
+    assert 0.8 < read < 1.3
 
 
 def test_the_job_that_was_closed_first_goes_first() -> None:
@@ -201,17 +199,18 @@ def test_threads_that_log_and_close_at_once_leave_no_bytes_behind() -> None:
     assert store.size == 0
 
 
+@pytest.mark.server
 def test_the_memory_of_a_busy_server_is_bounded() -> None:
-    tracemalloc.start()
-    try:
-        store = MemoryStore(max_bytes=2_000 * KB)
-        finished(store, 1_000)
-        before = tracemalloc.get_traced_memory()[0]
-        for _ in range(40):
-            finished(store, 1_000)
-        assert tracemalloc.get_traced_memory()[0] - before < 2_000 * KB
-    finally:
-        tracemalloc.stop()
+    before, after = figures_of("""
+store = MemoryStore(max_bytes=2_000_000)
+for n in range(41):
+    with JobLogger(store) as job:
+        for _ in range(2_000):
+            job.log("x" * 500)
+    if n in (0, 40):
+        print(allocated())
+""")
+    assert after - before < 2_000 * KB
 
 
 def test_max_bytes_must_be_a_size() -> None:

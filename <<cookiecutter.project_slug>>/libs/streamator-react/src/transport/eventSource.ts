@@ -1,5 +1,5 @@
 import { BASE_EVENT_LABELS } from "../formatEvent.js";
-import { decodeEvent, failure, reason, refusal, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
+import { ask, decodeEvent, drop, failure, unaskable, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
 
 /** EventSource hands out named events only to who asks for the name. */
 const NAMES = ["log", "progress", "gap", "status", "done", ...Object.keys(BASE_EVENT_LABELS)];
@@ -17,8 +17,13 @@ export const eventSource: Transport = async (request, sink, signal) => {
     return unsigned(error, request.url);
   }
   if (signal.aborted) return { kind: "end" };
+  let source: EventSource;
+  try {
+    source = new EventSource(url, { withCredentials: request.credentials === "include" });
+  } catch (error) {
+    return unaskable(request.url, error);
+  }
   return new Promise((resolve) => {
-    const source = new EventSource(url, { withCredentials: request.credentials === "include" });
     let opened = false;
     const finish = (end: AttemptEnd | Promise<AttemptEnd>): void => {
       source.close();
@@ -55,21 +60,8 @@ export const eventSource: Transport = async (request, sink, signal) => {
 
 /** EventSource says only that it failed. The status decides whether another try makes sense, so ask for it. */
 async function askWhy(url: string, request: StreamRequest, signal: AbortSignal): Promise<AttemptEnd> {
-  const probe = new AbortController();
-  const abort = (): void => probe.abort();
-  signal.addEventListener("abort", abort);
-  try {
-    const response = await fetch(url, {
-      headers: { accept: "text/event-stream" },
-      credentials: request.credentials,
-      cache: "no-store",
-      signal: probe.signal,
-    });
-    return response.status === 200 ? failure("network", `${request.url} refused EventSource`) : refusal(response, request.url);
-  } catch (error) {
-    return failure("network", `${request.url} cannot be reached: ${reason(error)}`);
-  } finally {
-    signal.removeEventListener("abort", abort);
-    probe.abort();
-  }
+  const response = await ask(url, { headers: { accept: "text/event-stream" }, signal, credentials: request.credentials }, request.url);
+  if ("kind" in response) return response;
+  drop(response);
+  return failure("network", `${request.url} refused EventSource`);
 }

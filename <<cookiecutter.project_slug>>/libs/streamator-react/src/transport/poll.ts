@@ -1,7 +1,7 @@
 import type { Incoming } from "../store.js";
 import { positionOf } from "../store.js";
 import type { StreamEvent } from "../types.js";
-import { asEvent, failure, isProducerStatus, MAX_TIMER, pollUrl, reason, refusal, resolveHeaders, withAfter, type Transport } from "./transport.js";
+import { ask, asEvent, failure, httpUrl, isProducerStatus, MAX_TIMER, pollUrl, reason, unsigned, withAfter, type AttemptEnd, type Transport } from "./transport.js";
 
 /**
  * Asks the snapshot route again and again: `GET {prefix}/{job_id}?after=n` -> `{"logs", "next", "closed"}`.
@@ -10,13 +10,17 @@ import { asEvent, failure, isProducerStatus, MAX_TIMER, pollUrl, reason, refusal
 export const poll: Transport = async (request, sink, signal) => {
   for (;;) {
     const cursor = request.cursor();
-    const url = withAfter(pollUrl(request.url), cursor);
+    const url = withAfter(pollUrl(httpUrl(request.url)), cursor);
+    let headers: Headers;
+    try {
+      headers = await request.headers("application/json");
+    } catch (error) {
+      return unsigned(error, url);
+    }
+    const response = await ask(url, { headers, signal, credentials: request.credentials });
+    if ("kind" in response) return response;
     let answer: unknown;
     try {
-      const headers = await resolveHeaders(request.headers());
-      if (!headers.has("accept")) headers.set("accept", "application/json");
-      const response = await fetch(url, { headers, signal, credentials: request.credentials, cache: "no-store" });
-      if (response.status !== 200) return refusal(response, url);
       answer = await response.json();
     } catch (error) {
       if (error instanceof SyntaxError) return notASnapshot(url);
@@ -48,7 +52,7 @@ function isSnapshot(value: unknown): value is Snapshot {
   return typeof value === "object" && value !== null && Array.isArray((value as { logs?: unknown }).logs);
 }
 
-function notASnapshot(url: string): ReturnType<typeof refusal> {
+function notASnapshot(url: string): AttemptEnd {
   const message = `${url} did not answer {"logs": [...]}: is the stream's URL ".../{job_id}/stream"?`;
   return { kind: "error", error: { kind: "protocol", status: 200, message }, fatal: true };
 }

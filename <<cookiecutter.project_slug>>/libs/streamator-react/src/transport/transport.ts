@@ -8,7 +8,10 @@ export interface StreamRequest {
   readonly credentials: RequestCredentials;
   /** The last id seen, `""` for none. A function, because a poll asks again and again. */
   readonly cursor: () => string;
-  readonly headers: () => StreamHeaders | undefined;
+  /** Whether the cursor goes as `?after=` where it could be a header: a server of another origin may not allow the header. */
+  readonly cursorInUrl: () => boolean;
+  /** Those of the next request, with what it accepts where they do not say it. */
+  readonly headers: (accept: string) => Promise<Headers>;
   /** A URL as it is to be asked for where headers cannot be sent. */
   readonly signed: (url: string) => Promise<string>;
   readonly body: () => BodyInit | null | undefined;
@@ -65,17 +68,70 @@ export function refusal(response: Response, url: string, detail?: string): Attem
   return { kind: "error", error: { kind, status, message: `${url} answered ${status}: ${words}`, detail }, fatal, retryAfter };
 }
 
-/** What it means that a URL could not be signed: the status that its signer was refused with, or no answer at all. */
+/** What it means that a URL could not be signed, or a header not be had: the status that its signer was refused with, or no answer at all. */
 export function unsigned(error: unknown, url: string): AttemptEnd {
   const status = (error as { status?: unknown } | null)?.status;
   if (typeof status === "number" && status >= 400 && status < 600) return refusal(new Response(null, { status }), url);
   return failure("network", `${url} cannot be asked for: ${reason(error)}`);
 }
 
-/** The sentence in an error's body, as streamator's servers write it. */
+/** What it means that the browser does not even try. */
+export function unaskable(url: string, why: unknown): AttemptEnd {
+  const message = `${url} cannot be asked for: ${reason(why)}`;
+  return { kind: "error", error: { kind: "rejected", message }, fatal: true };
+}
+
+/** How an attempt at `url`, by a WebSocket or else by a request, ends before it has begun; null where nothing speaks against it. */
+export function checkUrl(url: string, socket: boolean): AttemptEnd | null {
+  try {
+    const { protocol, username, password, host, pathname } = pageUrl(socket ? httpUrl(url) : url);
+    if (!socket && (username || password)) return unaskable(`${protocol}//${host}${pathname}`, "no request has credentials in its URL. Give them as `headers`.");
+    // A page of an app's own scheme (Electron, Capacitor) has its server there.
+    const known = /^(https?|data|blob):$/.test(protocol) || (protocol !== "file:" && protocol === globalThis.location?.protocol);
+    return known ? null : unaskable(url, `nothing is fetched by ${protocol} Give an http(s) URL.`);
+  } catch {
+    return unaskable(url, "it is no URL. Give an http(s) URL, or in a page one relative to it.");
+  }
+}
+
+/**
+ * One request. Gives its answer where that is 200, else how the attempt ends, with the server's own sentence. Does not
+ * reject. `shown` is the URL as an error names it: without a ticket.
+ */
+export async function ask(url: string, init: RequestInit, shown = url): Promise<Response | AttemptEnd> {
+  try {
+    const response = await fetch(url, { cache: "no-store", ...init });
+    return response.status === 200 ? response : refusal(response, shown, await detailOf(response));
+  } catch (error) {
+    return failure("network", `${shown} cannot be reached: ${reason(error)}`);
+  }
+}
+
+/** The sentence in an error's body. What is not JSON is not waited for. */
+async function detailOf(response: Response): Promise<string | undefined> {
+  if (/json/i.test(response.headers.get("content-type") ?? "")) return sentenceOf(await response.json().catch(() => undefined));
+  drop(response);
+  return undefined;
+}
+
+/** Lets go of an answer that is not read. */
+export function drop(response: Response): void {
+  void response.body?.cancel().catch(() => undefined); // already broken: nothing is left to cancel
+}
+
+/**
+ * The sentence in an error's body, as servers write it: `{"error": "..."}` (streamator), `{"detail": "..."}` and
+ * `{"detail": [{"loc": [...], "msg": "..."}]}` (FastAPI), `{"title": "...", "detail": "..."}` (RFC 9457, problem details).
+ */
 export function sentenceOf(body: unknown): string | undefined {
-  const sentence = (body as { error?: unknown } | null | undefined)?.error;
-  return typeof sentence === "string" ? sentence : undefined;
+  const { error, detail, title, message } = (body ?? {}) as Readonly<Record<string, unknown>>;
+  const faults = Array.isArray(detail) ? detail.map(faultOf).filter(Boolean).join("; ") : "";
+  return [error, detail, faults, title, message].find((sentence): sentence is string => typeof sentence === "string" && sentence !== "");
+}
+
+function faultOf(fault: { readonly loc?: unknown; readonly msg?: unknown } | null): string {
+  if (typeof fault?.msg !== "string") return "";
+  return Array.isArray(fault.loc) ? `${fault.loc.join(".")}: ${fault.msg}` : fault.msg;
 }
 
 function kindOf(status: number): StreamErrorKind {
@@ -92,9 +148,11 @@ function retryAfterOf(value: string | null): number | undefined {
   return milliseconds > 0 ? milliseconds : undefined;
 }
 
-/** The headers of one attempt. */
-export async function resolveHeaders(headers: StreamHeaders | undefined, refused = false): Promise<Headers> {
-  return new Headers(typeof headers === "function" ? await headers(refused) : headers);
+/** The headers of one attempt, with what it asks for where they do not say it. */
+export async function resolveHeaders(headers: StreamHeaders | undefined, accept: string, refused = false): Promise<Headers> {
+  const resolved = new Headers(typeof headers === "function" ? await headers(refused) : headers);
+  if (!resolved.has("accept")) resolved.set("accept", accept);
+  return resolved;
 }
 
 /** The event in a block's data. Anything but a JSON object becomes the message of a `log` event. */
@@ -124,7 +182,7 @@ export function isProducerStatus(event: StreamEvent): boolean {
 
 /** `url` as `fetch` takes it: in a page a relative one begins at its `<base>`, if there is one. */
 export function pageUrl(url: string): URL {
-  return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href ?? "http://localhost");
+  return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
 }
 
 /** `url` with `after=cursor` in its query, in place of one that may be there. */
@@ -139,6 +197,11 @@ export function withAfter(url: string, cursor: string): string {
 /** The snapshot route that belongs to a stream's URL: the same without its last `/stream`. */
 export function pollUrl(url: string): string {
   return url.replace(/\/stream\/?(?=$|[?#])/, "");
+}
+
+/** Where a request for a WebSocket's URL goes. */
+export function httpUrl(url: string): string {
+  return url.replace(/^\s*ws(?=s?:)/i, "http");
 }
 
 /** What went wrong, in words. */

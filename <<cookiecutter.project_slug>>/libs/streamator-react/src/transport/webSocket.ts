@@ -1,5 +1,6 @@
+import { makeListening } from "../listening.js";
 import type { Incoming } from "../store.js";
-import { asEvent, failure, pageUrl, reason, refusal, resolveHeaders, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
+import { ask, asEvent, drop, failure, httpUrl, pageUrl, unaskable, unsigned, withAfter, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
 
 /** The server's close codes; any other means that the connection broke. */
 const CLOSED = 1000;
@@ -17,22 +18,26 @@ const BUSY = 4429;
 export const webSocket: Transport = async (request, sink, signal) => {
   let url: string;
   try {
-    url = socketUrl(await request.signed(request.url), request.cursor());
+    url = await request.signed(request.url);
   } catch (error) {
     return unsigned(error, request.url);
   }
   if (signal.aborted) return { kind: "end" };
+  let socket: WebSocket;
+  try {
+    socket = new WebSocket(socketUrl(url, request.cursor()));
+  } catch (error) {
+    return unaskable(request.url, error);
+  }
   return new Promise((resolve) => {
-    const socket = new WebSocket(url);
     let open = false;
-    const over = new AbortController();
+    const { on, stop } = makeListening();
     const finish = (end: AttemptEnd | Promise<AttemptEnd>): void => {
-      over.abort();
+      stop();
       socket.close();
       resolve(end);
     };
-    const on = { signal: over.signal };
-    signal.addEventListener("abort", () => finish({ kind: "end" }), on);
+    on(signal, "abort", () => finish({ kind: "end" }));
 
     const receive = ({ data }: MessageEvent<unknown>): void => {
       const batch = batchOf(data);
@@ -49,8 +54,8 @@ export const webSocket: Transport = async (request, sink, signal) => {
       if (events.length > 0) sink.events(events);
       for (const { id, event } of batch) if (event === null && id !== null) sink.seen(id);
     };
-    socket.addEventListener("message", receive, on);
-    socket.addEventListener("close", ({ code }) => finish(endOf(code, open, request, signal)), on);
+    on(socket, "message", receive);
+    on(socket, "close", ({ code }: CloseEvent) => finish(endOf(code, open, request, signal)));
   });
 };
 
@@ -77,16 +82,17 @@ function endOf(code: number, open: boolean, request: StreamRequest, signal: Abor
 
 /** The status decides whether another try makes sense, and only a request shows it. */
 async function whyNot(request: StreamRequest, signal: AbortSignal): Promise<AttemptEnd> {
-  const { url, credentials } = request;
+  const url = httpUrl(request.url);
+  let headers: Headers;
   try {
-    const headers = await resolveHeaders(request.headers());
-    headers.set("accept", "text/event-stream");
-    const response = await fetch(url, { headers, credentials, cache: "no-store", signal });
-    void response.body?.cancel().catch(() => undefined); // already broken: nothing is left to cancel
-    return response.status === 200 ? failure("network", `${url} opens no WebSocket, but answers: does a proxy let none through?`) : refusal(response, url);
+    headers = await request.headers("text/event-stream");
   } catch (error) {
-    return failure("network", `${url} cannot be reached: ${reason(error)}`);
+    return unsigned(error, url);
   }
+  const response = await ask(url, { headers, signal, credentials: request.credentials });
+  if ("kind" in response) return response;
+  drop(response);
+  return failure("network", `${url} opens no WebSocket, but answers: does a proxy let none through?`);
 }
 
 /** The events in a message; null where it is not one of the server's. */
@@ -99,7 +105,7 @@ function batchOf(data: unknown): (Incoming | { id: string | null; event: null })
   }
   if (!Array.isArray(items)) return null;
   return (items as ({ id?: unknown; event?: unknown } | null)[]).map((item) => ({
-    id: typeof item?.id === "number" ? String(item.id) : null,
+    id: typeof item?.id === "number" || typeof item?.id === "string" ? String(item.id) : null,
     // A heartbeat may name the last of the events that are not shown to us: there is nothing to show.
     event: item?.event ? asEvent(item.event) : null,
   }));

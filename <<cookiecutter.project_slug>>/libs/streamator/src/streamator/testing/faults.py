@@ -18,6 +18,7 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
+from ..dropped import end_dropped
 from ..emitter import JobEmitter
 from ..errors import InvalidJobId
 from ..events import LEVELS, MAX_TEXT, STATUSES, Event
@@ -335,6 +336,10 @@ class FaultContract(Contract):
                 assert [(event["event"], event["status"]) for event in events] == [("done", "cancelled")]
 
     def test_55_a_loop_that_closes_in_mid_job_leaves_no_traceback(self, store: Store, capfd: Any, caplog: Any) -> None:
+        gc.collect()
+        end_dropped()  # loggers that a test before this one has left open are warned of now, and not below
+        capfd.readouterr()
+        caplog.clear()
         job, tracked, unknown = JobLogger(store), JobEmitter(store), new_id()
 
         async def watch(view: Store, seen: asyncio.Event) -> None:
@@ -397,7 +402,7 @@ class FaultContract(Contract):
         assert store.degraded is None
 
     def test_58_a_flood_of_unknown_ids_is_answered_and_leaves_nothing_behind(self, store: Store) -> None:
-        count = 400
+        count = 200
 
         async def flood(view: Store) -> int:
             answers = await asyncio.gather(*(view.find(uuid.uuid4().hex) for _ in range(count)))
@@ -408,9 +413,10 @@ class FaultContract(Contract):
 
         with self._views(store) as views:
             for view in views:
-                before, after = (run(asyncio.wait_for(flood(view), self.timeout)) for _ in range(2))
-                # The threads of a store have some objects more at one time than at another.
-                assert after - before < count / 2, "each search leaves something behind"
+                objects = [run(asyncio.wait_for(flood(view), self.timeout)) for _ in range(4)]
+                # Other threads of the process have more objects at one time than at another; a leak grows each time.
+                grown = [after - before for before, after in itertools.pairwise(objects)]
+                assert min(grown) < count / 2, f"each search leaves something behind: {grown}"
         JobLogger(store, job_id=(job_id := new_id())).close()
         assert all(self._read(store, job_id))
 

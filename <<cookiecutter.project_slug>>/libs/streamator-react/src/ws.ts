@@ -1,0 +1,4 @@
+import { webSocket } from "./transport/webSocket.js";
+import { register } from "./transport/registry.js";
+
+register("ws", webSocket);

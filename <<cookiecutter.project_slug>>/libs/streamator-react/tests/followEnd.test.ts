@@ -1,0 +1,150 @@
+import { array, assert, boolean, constant, integer, oneof, property, record, type Arbitrary } from "fast-check";
+import { describe, expect, it } from "vitest";
+import { follow, START, type Act, type Following } from "../src/followEnd.js";
+
+/** An element that is laid out as browsers do it: its position stays where it is, or goes along with the end of the content. */
+class Box {
+  top = 0;
+  height = 100;
+  view = 100;
+
+  get end(): number {
+    return Math.max(0, this.height - this.view);
+  }
+
+  scrollTo(top: number): void {
+    this.top = Math.max(0, Math.min(top, this.end));
+  }
+
+  layout(height: number, view: number): void {
+    this.height = height;
+    this.view = view;
+    this.scrollTo(this.top);
+  }
+}
+
+/** What a panel does about such a box. */
+class Panel {
+  readonly box = new Box();
+  state: Following = START;
+
+  act(act: Act): void {
+    const { top, height, view } = this.box;
+    this.state = follow(this.state, act, { top, height, view });
+  }
+
+  stick(): void {
+    this.act("look");
+    if (this.state.following) this.box.scrollTo(this.box.height);
+    this.act("put");
+  }
+}
+
+type Step =
+  | { readonly kind: "layout"; readonly height: number; readonly view: number }
+  | { readonly kind: "scroll event" }
+  | { readonly kind: "stick" }
+  | { readonly kind: "reader up"; readonly by: number }
+  | { readonly kind: "reader to the end" }
+  | { readonly kind: "press" | "release" };
+
+const nobody: Arbitrary<Step>[] = [
+  record({ kind: constant("layout" as const), height: integer({ min: 0, max: 3000 }), view: integer({ min: 0, max: 500 }) }),
+  constant({ kind: "scroll event" }),
+  constant({ kind: "stick" }),
+];
+const reader: Arbitrary<Step>[] = [
+  record({ kind: constant("reader up" as const), by: integer({ min: 2, max: 800 }) }),
+  constant({ kind: "reader to the end" }),
+  constant({ kind: "press" }),
+  constant({ kind: "release" }),
+];
+
+/** A frame's layout is followed by the stick of its ResizeObserver; the scroll event that it causes comes in the next one, or never. */
+function run(panel: Panel, step: Step): void {
+  const { box } = panel;
+  if (step.kind === "layout") {
+    box.layout(step.height, step.view);
+    panel.stick();
+  } else if (step.kind === "scroll event") panel.act("look");
+  else if (step.kind === "stick") panel.stick();
+  else if (step.kind === "reader up") box.scrollTo(box.top - step.by);
+  else if (step.kind === "reader to the end") {
+    box.scrollTo(box.height);
+    panel.act("look");
+  } else panel.act(step.kind === "press" ? "pause" : "unpause");
+}
+
+describe("following", () => {
+  it("whatever layout does, the end stays in view as long as no reader moves it", () => {
+    assert(
+      property(array(oneof(...nobody), { maxLength: 60 }), (steps) => {
+        const panel = new Panel();
+        for (const step of steps) {
+          run(panel, step);
+          expect(panel.state.following).toBe(true);
+          expect(panel.box.top).toBe(panel.box.end);
+        }
+      }),
+    );
+  });
+
+  it("from the moment that a reader has moved it up, nothing of ours moves it until they are at the end again", () => {
+    assert(
+      property(array(oneof(...nobody, ...reader), { maxLength: 80 }), (steps) => {
+        const panel = new Panel();
+        let away = false; // by what the reader did, not by what the panel believes
+        const taken: Step[] = [];
+        for (const step of steps) {
+          const { top } = panel.box;
+          run(panel, step);
+          if (step.kind === "reader up") away ||= panel.box.top <= top - 2;
+          else if (step.kind === "reader to the end") away &&= panel.box.end - top <= 1;
+          else if (away && panel.box.top !== Math.min(top, panel.box.end)) taken.push(step);
+          away &&= panel.box.end > 0; // all is in view, and there is nothing to be away from
+        }
+        expect(taken).toEqual([]);
+      }),
+    );
+  });
+
+  it("a reader who goes to the end has it in view from then on", () => {
+    assert(
+      property(array(oneof(...nobody, ...reader.slice(0, 2)), { maxLength: 40 }), integer({ min: 600, max: 3000 }), (steps, height) => {
+        const panel = new Panel();
+        for (const step of steps) run(panel, step);
+        panel.box.layout(height, 100);
+        panel.stick();
+        run(panel, { kind: "reader up", by: 300 });
+        panel.act("look");
+        expect(panel.state.following).toBe(false);
+        run(panel, { kind: "reader to the end" });
+        expect(panel.state.following).toBe(true);
+        run(panel, { kind: "layout", height: height + 500, view: 100 });
+        expect(panel.box.top).toBe(panel.box.end);
+      }),
+    );
+  });
+
+  it("a press or a selection only pauses it, unless the reader scrolls up meanwhile", () => {
+    assert(
+      property(array(oneof(...nobody), { maxLength: 20 }), boolean(), (steps, scrolls) => {
+        const panel = new Panel();
+        run(panel, { kind: "layout", height: 1000, view: 100 });
+        run(panel, { kind: "press" });
+        for (const step of steps) run(panel, step);
+        run(panel, { kind: "layout", height: 2000, view: 100 });
+        const moved = scrolls && panel.box.top >= 2;
+        if (moved) run(panel, { kind: "reader up", by: 200 });
+        panel.stick();
+        run(panel, { kind: "release" });
+        expect(panel.state.following).toBe(!moved);
+      }),
+    );
+  });
+
+  it("a wheel up where everything is in view is no move", () => {
+    expect(follow(START, "leave", { top: 0, height: 100, view: 100 }).following).toBe(true);
+    expect(follow(START, "leave", { top: 0, height: 200, view: 100 }).following).toBe(false);
+  });
+});

@@ -1,0 +1,32 @@
+import { vi } from "vitest";
+
+/** Pixels: a row, and what a panel shows of them. */
+export const ROW = 20;
+export const HEIGHT = 100;
+
+/** happy-dom lays nothing out. From here on each line is a row high, one in a block without rows `textRow`. */
+export function layOut({ textRow = ROW }: { readonly textRow?: number } = {}): void {
+  const rowOf = (block: Element): number => (block.classList.contains("streamator-log-block--text") ? textRow : ROW);
+  const heightOf = (some: readonly Element[]): number =>
+    some.reduce((sum, block) => sum + Number((block as HTMLElement).style.getPropertyValue("--streamator-rows")) * rowOf(block), 0);
+  vi.spyOn(Element.prototype, "getBoundingClientRect").mockImplementation(function rect(this: Element) {
+    const panel = this.closest<HTMLElement>("[role=log]");
+    if (!panel || this === panel) return new DOMRect(0, 0, 300, HEIGHT);
+    if (this.className === "streamator-log-content") return new DOMRect(0, -panel.scrollTop, 300, heightOf(blocks()));
+    const block = this.closest(".streamator-log-block");
+    if (!block) return new DOMRect();
+    const top = heightOf(blocks().slice(0, blocks().indexOf(block as HTMLElement))) - panel.scrollTop;
+    return this === block ? new DOMRect(0, top, 300, heightOf([block])) : new DOMRect(0, top + [...block.children].indexOf(this) * ROW, 300, ROW);
+  });
+}
+
+/** The panel with the heights that `layOut` gives it. */
+export function measured(panel: HTMLElement): HTMLElement {
+  Object.defineProperties(panel, { clientHeight: { value: HEIGHT }, scrollHeight: { get: () => panel.querySelector(".streamator-log-content")?.getBoundingClientRect().height } });
+  return panel;
+}
+
+export const blocks = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".streamator-log-block")];
+
+/** The places of the blocks that have rows. */
+export const drawn = (): number[] => blocks().flatMap((block, place) => (block.childElementCount > 0 ? [place] : []));

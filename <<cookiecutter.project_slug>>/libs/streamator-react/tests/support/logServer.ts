@@ -1,0 +1,84 @@
+import { vi } from "vitest";
+import type { StreamEvent } from "../../src/types.js";
+import { frame } from "./fakes.js";
+
+export interface LogServer {
+  /** The streams, sockets and polls that were opened. */
+  opened(): number;
+}
+
+const parts = (count: number, sizes: readonly number[]): [number, number][] => {
+  const cut: [number, number][] = [];
+  for (let start = 0, turn = 0; start < count; turn += 1) {
+    const size = sizes[turn % sizes.length] ?? count;
+    cut.push([start, Math.min(count, start + size)]);
+    start += size;
+  }
+  return cut;
+};
+
+const turn = (): Promise<void> => new Promise((resolve) => {
+  setTimeout(resolve);
+});
+
+/**
+ * A server of closed logs, the same for every address, by fetch, polls and WebSockets: it sends what follows the cursor in
+ * batches of these sizes, and honours the cursor as streamator's do.
+ */
+export function serveLog(events: readonly StreamEvent[], sizes: readonly number[]): LogServer {
+  let opened = 0;
+
+  vi.stubGlobal("fetch", (input: string, { headers, signal }: { headers: Headers; signal: AbortSignal }): Promise<Response> => {
+    if (signal.aborted) return Promise.reject(new DOMException("aborted", "AbortError"));
+    opened += 1;
+    const after = Number(headers.get("last-event-id") ?? /[?&]after=(\d+)/.exec(input)?.[1] ?? 0);
+    const rest = events.slice(after);
+    const cut = parts(rest.length, sizes);
+    if (headers.get("accept") === "application/json") {
+      const end = after + (cut[0]?.[1] ?? 0);
+      return Promise.resolve(Response.json({ logs: events.slice(after, end), next: end, closed: end === events.length }));
+    }
+    if (rest.length === 0) return Promise.resolve(new Response(null, { status: 204 }));
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => signal.addEventListener("abort", () => controller.error(new DOMException("aborted", "AbortError"))),
+      pull: async (controller) => {
+        await turn();
+        const part = cut.shift();
+        if (part === undefined || signal.aborted) return;
+        const text = rest.slice(...part).map((event, index) => frame(after + part[0] + index + 1, event)).join("");
+        controller.enqueue(new TextEncoder().encode(text));
+      },
+    });
+    return Promise.resolve(new Response(body, { headers: { "content-type": "text/event-stream" } }));
+  });
+
+  class Socket extends EventTarget {
+    #closed = false;
+
+    constructor(url: string) {
+      super();
+      opened += 1;
+      void this.#send(Number(/[?&]after=(\d+)/.exec(url)?.[1] ?? 0));
+    }
+
+    close(): void {
+      this.#closed = true;
+    }
+
+    async #send(after: number): Promise<void> {
+      const rest = events.slice(after).map((event, index) => ({ id: after + index + 1, event }));
+      const messages = [[], ...parts(rest.length, sizes).map((part) => rest.slice(...part))];
+      for (const message of messages) {
+        await turn();
+        if (!this.#closed) this.dispatchEvent(Object.assign(new Event("message"), { data: JSON.stringify(message) }));
+      }
+      await turn();
+      if (!this.#closed) this.dispatchEvent(Object.assign(new Event("close"), { code: 1000 }));
+    }
+  }
+  vi.stubGlobal("WebSocket", Socket);
+
+  return { opened: () => opened };
+}
+
+export { turn };

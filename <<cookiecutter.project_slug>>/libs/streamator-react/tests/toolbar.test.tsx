@@ -1,0 +1,90 @@
+import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { StrictMode } from "react";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type * as Library from "../src/index.js";
+import type { LogEntry } from "../src/index.js";
+
+const logs: LogEntry[] = Array.from({ length: 5 }, (_, index) => ({ text: `line ${index + 1}`, t: `${index}.0s`, seconds: index, level: "info", id: index + 1, line: index + 1, event: "log", payload: null }));
+
+let reported: unknown[];
+const onError = (event: ErrorEvent): void => {
+  event.preventDefault();
+  reported.push(event.error);
+};
+
+beforeEach(() => {
+  vi.resetModules(); // without the toolbar that tests/support/setup.ts has imported
+  reported = [];
+  vi.stubGlobal("reportError", (error: unknown) => reported.push(error));
+  window.addEventListener("error", onError);
+});
+
+afterEach(() => {
+  window.removeEventListener("error", onError);
+  cleanup();
+  vi.doUnmock("../src/toolbar.js");
+  vi.unstubAllGlobals();
+});
+
+const panel = async (): Promise<(typeof Library)["LogPanel"]> => (await import("../src/index.js")).LogPanel;
+const field = (): HTMLElement | null => screen.queryByRole("searchbox");
+
+it("is loaded by the first panel that shows it; until then an empty one keeps its place", async () => {
+  const LogPanel = await panel();
+  render(<LogPanel logs={logs} active toolbar />);
+  const [first] = document.querySelector(".streamator-log-frame")?.children ?? [];
+  expect([first?.className, first?.childElementCount]).toEqual(["streamator-log-toolbar", 0]);
+  expect(await screen.findByRole("searchbox")).toBeTruthy();
+  expect(document.querySelectorAll(".streamator-log-toolbar")).toHaveLength(1);
+  fireEvent.change(screen.getByRole("searchbox"), { target: { value: "line" } });
+  expect(document.querySelector("output")?.textContent).toBe("5");
+});
+
+it("is there at once for the panels after it", async () => {
+  const LogPanel = await panel();
+  render(<LogPanel logs={logs} active toolbar />);
+  await screen.findByRole("searchbox");
+  cleanup();
+  render(<LogPanel logs={logs} active toolbar />);
+  expect(field()).not.toBeNull();
+});
+
+it("is there in the first render of a page that imports it", async () => {
+  const LogPanel = await panel();
+  await import("../src/toolbar.js");
+  render(<LogPanel logs={logs} active toolbar />);
+  expect(field()).not.toBeNull();
+});
+
+it("is not loaded by a bare panel", async () => {
+  const load = vi.fn<() => object>(() => ({}));
+  vi.doMock("../src/toolbar.js", load);
+  const LogPanel = await panel();
+  render(<LogPanel logs={logs} active />);
+  await act(() => vi.importActual("../src/toolbar.js")); // time enough to load it
+  expect(load).not.toHaveBeenCalled();
+});
+
+it("that fails to load is reported once, and the log goes on; the next panel tries again", async () => {
+  vi.doMock("../src/toolbar.js", () => {
+    throw new Error("the chunk is gone");
+  });
+  const LogPanel = await panel();
+  const two = (
+    <StrictMode>
+      <LogPanel logs={logs} active toolbar />
+      <LogPanel logs={logs} active toolbar />
+    </StrictMode>
+  );
+  const { rerender } = render(two);
+  await vi.waitFor(() => expect(reported).toHaveLength(1));
+  rerender(<LogPanel logs={[...logs, { ...(logs[0] as LogEntry), text: "line 6", line: 6 }]} active toolbar />);
+  expect(screen.getByRole("log").textContent).toContain("line 6");
+  expect(field()).toBeNull();
+  cleanup();
+
+  vi.doUnmock("../src/toolbar.js");
+  render(<LogPanel logs={logs} active toolbar />);
+  expect(await screen.findByRole("searchbox")).toBeTruthy();
+  expect(reported).toHaveLength(1);
+});
