@@ -4,11 +4,8 @@ import type { LaunchOptions } from "@playwright/test";
 
 const root = process.getuid?.() === 0;
 
-/** Which engine `make e2e-engines` is about; undefined in all other runs, which are in Chromium. */
-export const engine = (["chromium", "firefox", "webkit"] as const).find((name) => name === process.env.E2E_ENGINE);
-
-/** The WebKit that Playwright did not build, and cannot drive: the path of its WebDriver. */
-export const webDriver = process.env.E2E_DRIVER === "webdriver" ? (process.env.WEBKIT_PATH ?? "") : null;
+/** Which engine `make e2e-engines` is about. All other runs are in Chromium. */
+export const engine = (["firefox", "webkit"] as const).find((name) => name === process.env.E2E_ENGINE) ?? "chromium";
 
 export const launchOptions: LaunchOptions = {
   executablePath: process.env.CHROMIUM_PATH || undefined,
@@ -20,10 +17,6 @@ export const launchOptions: LaunchOptions = {
     "--no-first-run",
   ],
 };
-
-/** How another engine is started, where Playwright drives it; `moz-firefox` is a Firefox as it is shipped. */
-export const otherOptions: LaunchOptions =
-  process.env.E2E_DRIVER === "bidi" ? { executablePath: process.env.FIREFOX_PATH, channel: "moz-firefox" } : {};
 
 /** Where the page is: `make e2e` says it, and `make dev` has it here unless told otherwise. */
 export const baseURL = process.env.E2E_BASE_URL || "http://127.0.0.1:5173";

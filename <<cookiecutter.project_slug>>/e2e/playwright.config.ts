@@ -1,16 +1,16 @@
 import { defineConfig } from "@playwright/test";
-import { baseURL, engine, launchOptions, otherOptions } from "./browser";
+import { baseURL, launchOptions } from "./browser";
 import { signsIn } from "./people";
 
 /** The stack is started by scripts/dev.py around this run: see `make e2e`. */
 export default defineConfig({
   testDir: ".",
-  testMatch: engine === undefined ? "*.spec.ts" : "engines.spec.ts",
+  testMatch: process.env.E2E_ENGINE ? "engines.spec.ts" : "*.spec.ts",
   // Servers behind nginx, and the library alone, are the same whoever has signed in.
   // What a browser lets the page do is the same whatever the store.
   testIgnore: [
     "demo.spec.ts",
-    ...(engine === undefined ? ["engines.spec.ts"] : []),
+    ...(process.env.E2E_ENGINE ? [] : ["engines.spec.ts"]),
     ...(signsIn ? ["nginx.spec.ts", "servers.spec.ts", "filters.spec.ts"] : ["auth.spec.ts"]),
     ...(["dynamo", "redis"].includes(process.env.E2E_STORE ?? "") ? ["security.spec.ts"] : []),
   ],
@@ -24,8 +24,8 @@ export default defineConfig({
   reporter: process.env.CI ? [["list"], ["html", { open: "never" }]] : [["list"]],
   use: {
     baseURL,
-    browserName: engine ?? "chromium",
-    launchOptions: engine === undefined || engine === "chromium" ? launchOptions : otherOptions,
+    browserName: "chromium",
+    launchOptions,
     viewport: { width: 1280, height: 900 },
     locale: "en-GB",
     screenshot: "only-on-failure",

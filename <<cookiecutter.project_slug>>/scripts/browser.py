@@ -7,10 +7,7 @@
 In this order: CHROMIUM_PATH (an error if nothing is there), the browser that Playwright downloaded earlier, a
 Chromium or Chrome of the system, `playwright install chromium`, and, for root on a system with apt-get,
 Debian's or Ubuntu's own package with an emoji font. When all fail it is an error with exit code 1: nothing is
-skipped. Another engine is installed with apt-get before it is downloaded.
-
-With --engine, COMMAND also gets E2E_ENGINE, its name, and E2E_DRIVER, how it is driven: `playwright`, or, for one that
-Playwright did not build, `bidi` (a Firefox as it is shipped) or `webdriver` (WebKitGTK, by its WebKitWebDriver).
+skipped. Of the other engines it is the one that is shipped, and not Playwright's own build.
 
 With --video, COMMAND also gets E2E_VIDEO: "1" where a video can be recorded, else "0". Playwright records
 with a program of its own, which comes with its own browser; where only the system's ffmpeg is there, a folder
@@ -28,38 +25,34 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 LINKS = ROOT / "e2e" / ".browsers"  # holds the link to the system's ffmpeg; ignored by git
 DOWNLOAD_TIMEOUT_S = 300
 FONT = "fonts-noto-color-emoji"
 OPTIONS = ("-y", "-qq", "--no-install-recommends")
+# The first is what Playwright downloads by itself: a Chromium without windows, for a quarter less of the processor.
+HEADLESS = "chromium-headless-shell"
 
 
-@dataclass(frozen=True)
-class Engine:
+class Engine(NamedTuple):
     """What is looked for.
 
     Arguments:
-        title: how people call it.
         programs: its names on the PATH, the best first.
-        packages: those of Debian and Ubuntu that have one of the programs, the best first.
-        driver: how one is driven that Playwright did not build.
+        beside: another program that has to be there.
         apps: its programs on macOS.
-        beside: what else has to be on the PATH, by its package.
-        packaged: its packages go before a download, which comes without the libraries that it needs.
+        packages: those of Debian and Ubuntu that have it.
     """
 
     name: str
     title: str
     programs: tuple[str, ...]
+    beside: str | None
+    apps: tuple[str, ...]
     packages: tuple[str, ...]
-    driver: str
-    apps: tuple[str, ...] = ()
-    beside: tuple[tuple[str, str], ...] = ()
-    packaged: bool = True
 
     @property
     def variable(self) -> str:
@@ -72,37 +65,21 @@ ENGINES = {
         Engine(
             "chromium",
             "Chromium or Chrome",
-            # The first is what Playwright downloads by itself: without windows, for a quarter less of the processor.
-            (
-                "chromium-headless-shell",
-                "chromium",
-                "chromium-browser",
-                "google-chrome-stable",
-                "google-chrome",
-                "chrome",
-            ),
-            ("chromium-headless-shell", "chromium"),
-            "playwright",
+            (HEADLESS, "chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"),
+            None,
             ("Google Chrome.app/Contents/MacOS/Google Chrome", "Chromium.app/Contents/MacOS/Chromium"),
-            packaged=False,
+            ("chromium",),
         ),
         Engine(
             "firefox",
             "Firefox",
             ("firefox-esr", "firefox"),
-            ("firefox-esr",),
-            "bidi",
+            None,
             ("Firefox.app/Contents/MacOS/firefox",),
+            ("firefox-esr",),
         ),
-        # It shows its windows, so it is given a screen.
-        Engine(
-            "webkit",
-            "WebKitGTK (its WebKitWebDriver, and Xvfb)",
-            ("WebKitWebDriver",),
-            ("webkit2gtk-driver",),
-            "webdriver",
-            beside=(("Xvfb", "xvfb"),),
-        ),
+        # It has windows, so it needs a screen.
+        Engine("webkit", "WebKitWebDriver with Xvfb", ("WebKitWebDriver",), "Xvfb", (), ("webkit2gtk-driver", "xvfb")),
     )
 }
 
@@ -141,8 +118,8 @@ def from_playwright(engine: Engine) -> Path | None:
 
 
 def from_system(engine: Engine) -> Path | None:
-    """Gives one that is installed on this machine, with all that it needs, if any."""
-    if any(shutil.which(program) is None for program, _ in engine.beside):
+    """Gives one that is installed on this machine, if any."""
+    if engine.beside is not None and shutil.which(engine.beside) is None:
         return None
     for name in engine.programs:
         found = shutil.which(name)
@@ -183,38 +160,33 @@ def by_apt(engine: Engine) -> Path | None:
         return None
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     say(f"installing {engine.title} and an emoji font with apt-get")
-
-    def run(*arguments: str) -> None:
+    packages = (HEADLESS, *engine.packages) if engine.name == "chromium" else engine.packages
+    for arguments in (["update", "-qq"], *(["install", *OPTIONS, name] for name in (*packages, FONT))):
+        if arguments[-1] in engine.packages and from_system(engine) is not None:
+            continue  # Ubuntu has no package of the first one
         done = subprocess.run([apt, *arguments], env=environment, stdout=sys.stderr, check=False)
         if done.returncode != 0:
             say(f"apt-get {' '.join(arguments)} ended with {done.returncode}")
-
-    run("update", "-qq")
-    for name in (FONT, *(package for _, package in engine.beside)):
-        run("install", *OPTIONS, name)
-    for name in engine.packages:
-        if from_system(engine) is None:  # Ubuntu has not all of them
-            run("install", *OPTIONS, name)
     return from_system(engine)
 
 
-def find(engine: Engine) -> tuple[Path, str]:
-    """Gives the browser to use and how it is driven, and says on stderr which and why. Raises NoBrowser."""
-    installs = [("just downloaded by Playwright", by_download), ("just installed with apt-get", by_apt)]
+def find(engine: Engine) -> Path:
+    """Gives the browser to use, and says on stderr which and why. Raises NoBrowser."""
     for reason, search in (
         (f"{engine.variable} names it", from_environment),
         ("Playwright's own, already on disk", from_playwright),
         ("installed on this system", from_system),
-        *(reversed(installs) if engine.packaged else installs),
+        ("just downloaded by Playwright", by_download),
+        ("just installed with apt-get", by_apt),
     ):
-        path = search(engine)
+        ours = engine.name == "chromium" or search not in (from_playwright, by_download)
+        path = search(engine) if ours else None
         if path is not None:
             say(f"using {path} ({reason})")
-            return path, "playwright" if search in (from_playwright, by_download) else engine.driver
-    packages = " ".join([engine.packages[-1], *(package for _, package in engine.beside)])
+            return path
     raise NoBrowser(
         f"no {engine.title} on this machine, and none could be installed. Install one (Debian, Ubuntu: "
-        f"`apt install {packages}`), or set {engine.variable} to the program."
+        f"`apt install {' '.join(engine.packages)}`), or set {engine.variable} to the program."
     )
 
 
@@ -247,12 +219,12 @@ def main(arguments: Sequence[str]) -> int:
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     command = arguments[cut + 1 :]
     parser = argparse.ArgumentParser(usage="browser.py [--engine NAME] [--video] [-- COMMAND ...]")
-    parser.add_argument("--engine", choices=ENGINES)
+    parser.add_argument("--engine", choices=ENGINES, default="chromium")
     parser.add_argument("--video", action="store_true")
     options = parser.parse_args(arguments[:cut])
-    engine = ENGINES[options.engine or "chromium"]
+    engine = ENGINES[options.engine]
     try:
-        path, driver = find(engine)
+        path = find(engine)
     except NoBrowser as error:
         say(str(error))
         return 1
@@ -262,8 +234,6 @@ def main(arguments: Sequence[str]) -> int:
     # The tests start a server of their own with the Python that has the libraries.
     environment = {**os.environ, engine.variable: str(path), "E2E_PYTHON": sys.executable}
     environment.update(recorder() if options.video else {"E2E_VIDEO": "0"})
-    if options.engine is not None:
-        environment.update(E2E_ENGINE=engine.name, E2E_DRIVER=driver)
     sys.stdout.flush()
     os.execvpe(command[0], command, environment)
 
