@@ -127,6 +127,7 @@ END_TO_END = {
     "test": ("memory-none", "dynamo-none", "redis-none", "redis-jwt"),
     "all": tuple(f"{store}-{auth}" for store in ("memory", "dynamo", "redis") for auth in ("none", "jwt")),
 }
+ENGINES = ("chromium", "firefox", "webkit")
 
 
 def steps(tier: str) -> list[Step]:
@@ -220,6 +221,17 @@ def steps(tier: str) -> list[Step]:
                 environment={"PLAYWRIGHT_JUNIT_OUTPUT_FILE": str(RESULTS / f"page-{run}.xml")},
             )
             for run in END_TO_END.get(tier, ())
+        ),
+        *(
+            Step(
+                "e2e",
+                f"the page in {engine}",
+                [*project, "e2e-engines", f"ENGINE={engine}"],
+                tested[1:],
+                "page",
+                has_tests=True,
+            )
+            for engine in ENGINES
         ),
         Step(
             "faults", "install dynalite", ["npm", "ci", "--silent", "--prefix", "tests/faults/dynalite"], tested, "page"

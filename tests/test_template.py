@@ -262,7 +262,7 @@ def test_make_alone_lists_every_command(default_project: Path) -> None:
     assert listing.returncode == 0, listing.stderr
     commands = {line.split()[0] for line in listing.stdout.splitlines() if line.startswith("  ")}
     everyday = {"help", "setup", "dev", "check", "test", "test-all", "e2e", "demo", "build", "clean", "update"}
-    assert commands == everyday | {"user", "format", "lint", "typecheck", "schema", "settings", "audit"}
+    assert commands == everyday | {"user", "format", "lint", "typecheck", "schema", "settings", "audit", "e2e-engines"}
 
 
 @pytest.mark.parametrize(
