@@ -143,7 +143,7 @@ export class WebDriverTab extends Tab {
   }
 
   async evaluate<Given, Result>(run: (given: Given) => Result, given: Given): Promise<Awaited<Result>> {
-    return (await this.#session.ask("ExecuteScript", { script: `return (${String(run)})(arguments[0])`, args: [given] })) as Awaited<Result>;
+    return (await this.#session.ask("ExecuteScript", { script: `return (${String(run)})(arguments[0])`, args: [given], sandbox: null })) as Awaited<Result>;
   }
 
   async clickAt({ x, y }: Point): Promise<void> {
@@ -165,7 +165,8 @@ export class WebDriverTab extends Tab {
   }
 
   async #act(type: string, ...actions: object[]): Promise<void> {
-    await this.#session.ask("PerformActions", { actions: [{ type, id: type, actions }] });
+    // Each time by a new device: WebKit's driver turns a wheel by the difference to what that did last.
+    await this.#session.ask("PerformActions", { actions: [{ type, id: crypto.randomUUID(), actions }] });
   }
 }
 
@@ -201,13 +202,12 @@ async function firefox(program: string): Promise<Session> {
   const browser = spawn(program, ["--headless", "--marionette", "--width", "1280", "--height", "1000", "--profile", profile], { stdio: "ignore" });
   let port = 0;
   await expect.poll(async () => (port = Number(await readFile(join(profile, "MarionetteActivePort"), "utf8").catch(() => 0)))).toBeGreaterThan(0);
-  const socket = connect(port, "127.0.0.1");
-  const received = messages(socket);
-  await received.next(); // its greeting
+  const socket = connect(port, "127.0.0.1").setEncoding("utf8");
+  await message(socket); // its greeting
   const ask = async (command: string, parameters: object): Promise<unknown> => {
     const asked = JSON.stringify([0, 0, `WebDriver:${command}`, parameters]);
     socket.write(`${Buffer.byteLength(asked)}:${asked}`);
-    const [, , error, result] = (await received.next()).value as [1, 0, object | null, { value: unknown }];
+    const [, , error, result] = (await message(socket)) as [1, 0, object | null, { value: unknown }];
     if (error !== null) throw new Error(`${command}: ${JSON.stringify(error)}`);
     return result.value;
   };
@@ -222,17 +222,17 @@ async function firefox(program: string): Promise<Session> {
   };
 }
 
-/** Each message comes as JSON behind its length in bytes and a colon. */
-async function* messages(socket: Socket): AsyncGenerator<unknown> {
-  let buffer = Buffer.alloc(0);
-  for await (const chunk of socket) {
-    buffer = Buffer.concat([buffer, chunk as Buffer]);
-    for (;;) {
-      const colon = buffer.indexOf(":");
-      const end = colon + 1 + Number(buffer.subarray(0, colon));
-      if (colon < 0 || buffer.length < end) break;
-      yield JSON.parse(String(buffer.subarray(colon + 1, end)));
-      buffer = buffer.subarray(end);
-    }
-  }
+/** The next message, which comes as JSON behind its length in bytes and a colon. */
+function message(socket: Socket): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const take = (part: string): void => {
+      text += part;
+      const [length = ""] = text.split(":", 1);
+      if (Buffer.byteLength(text) <= length.length + Number(length)) return;
+      socket.off("data", take).off("close", reject);
+      resolve(JSON.parse(text.slice(length.length + 1)));
+    };
+    socket.on("data", take).on("close", reject);
+  });
 }

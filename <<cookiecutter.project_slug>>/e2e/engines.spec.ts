@@ -215,16 +215,16 @@ const UNSAID = { finished_at: null, document_id: null, error: null, step: null, 
 async function openLong(tab: Tab, messages: readonly string[]): Promise<void> {
   await signIn(tab);
   await tab.evaluate((job) => {
-    const { fetch } = globalThis;
+    const { fetch } = window;
     const encoder = new TextEncoder();
     let id = 0;
     const stream = new ReadableStream({
       start: (controller) => {
         const line = (message: string): string => `id: ${(id += 1)}\ndata: ${JSON.stringify({ event: "log", message, level: "info", t: id })}\n\n`;
-        Object.assign(globalThis, { log: (all: string[]) => controller.enqueue(encoder.encode(all.map(line).join(""))) });
+        Object.assign(window, { log: (all: string[]) => controller.enqueue(encoder.encode(all.map(line).join(""))) });
       },
     });
-    globalThis.fetch = async (asked, init) => {
+    window.fetch = async (asked, init) => {
       const { pathname } = new URL(String(asked), document.baseURI);
       if (pathname === `/api/jobs/${job.job_id}`) return Response.json(job);
       if (pathname === `/api/log/${job.job_id}/stream`) return new Response(stream, { headers: { "content-type": "text/event-stream" } });
@@ -237,7 +237,7 @@ async function openLong(tab: Tab, messages: readonly string[]): Promise<void> {
 }
 
 function log(tab: Tab, messages: readonly string[]): Promise<void> {
-  return tab.evaluate((all) => (globalThis as unknown as { log: (all: readonly string[]) => void }).log(all), messages);
+  return tab.evaluate((all) => (window as unknown as { log: (all: readonly string[]) => void }).log(all), messages);
 }
 
 /** Lines that are numbered and wrap, into one to five rows; some with a text of their own at their end. */
@@ -266,16 +266,17 @@ function isInView(tab: Tab, text: string): Promise<boolean> {
     const range = document.createRange();
     range.selectNodeContents(row);
     const end = [...range.getClientRects()].at(-1) ?? panel;
-    return end.right > panel.left && end.right <= panel.right && end.bottom > panel.top && end.bottom <= panel.bottom;
+    return end.right > panel.left && end.right <= panel.right + 1 && end.bottom > panel.top && end.bottom <= panel.bottom;
   }, text);
 }
 
-/** A row at the upper edge of the panel, and how many pixels it is below that. */
+/** The row at the upper edge of the panel, and how many pixels it is below that. */
 function firstRowInView(tab: Tab): Promise<{ text: string; top: number }> {
   return tab.evaluate(() => {
-    const { top = 0 } = document.querySelector(".streamator-log")?.getBoundingClientRect() ?? {};
-    const rows = [...document.querySelectorAll(".streamator-log-text")].map((row) => ({ text: row.textContent ?? "", top: row.getBoundingClientRect().top - top }));
-    return rows.find((row) => row.top >= 0) ?? { text: "", top: 0 };
+    const { x, top, width } = (document.querySelector(".streamator-log") as Element).getBoundingClientRect();
+    const row = document.elementFromPoint(x + width / 2, top + 10)?.closest(".streamator-log-entry")?.querySelector(".streamator-log-text");
+    if (!row) throw new Error("there is no row at the upper edge");
+    return { text: row.textContent, top: row.getBoundingClientRect().top - top };
   }, null);
 }
 
