@@ -1,4 +1,4 @@
-/** What a test can have any browser do, however it is driven: the least that Playwright and plain WebDriver have in common. */
+/** A tab of any browser, however it is driven: by Playwright, or, since its Firefox and WebKit are builds of its own, by WebDriver. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -18,19 +18,27 @@ export interface Point {
   readonly y: number;
 }
 
-/** A tab of a browser. What is looked for in it is named by a selector, and by some of its text. */
-export abstract class Tab {
-  abstract goto(url: string): Promise<void>;
-  abstract reload(): Promise<void>;
+interface Driver {
+  goto(url: string): Promise<unknown>;
+  reload(): Promise<unknown>;
   /** Runs a function in the page, where it knows of nothing but what it is given. Both ways as JSON. */
-  abstract evaluate<Given, Result>(run: (given: Given) => Result, given: Given): Promise<Awaited<Result>>;
-  abstract clickAt(at: Point): Promise<void>;
+  evaluate(run: (given: never) => unknown, given: unknown): Promise<unknown>;
+  clickAt(at: Point): Promise<unknown>;
   /** Types to what has the focus; a line end is the Enter key. */
-  abstract keys(text: string): Promise<void>;
+  keys(text: string): Promise<unknown>;
   /** Turns the wheel, by pixels to the right and downwards. */
-  abstract wheel(at: Point, right: number, down: number): Promise<void>;
+  wheel(at: Point, right: number, down: number): Promise<unknown>;
   /** Gives a file on the disk to a field. */
-  abstract choose(selector: string, path: string): Promise<void>;
+  choose(selector: string, path: string): Promise<unknown>;
+}
+
+/** What is looked for in it is named by a selector, and by some of its text. */
+export class Tab {
+  constructor(readonly driver: Driver) {}
+
+  evaluate<Given, Result>(run: (given: Given) => Result, given: Given): Promise<Awaited<Result>> {
+    return this.driver.evaluate(run, given) as Promise<Awaited<Result>>;
+  }
 
   texts(selector: string): Promise<string[]> {
     return this.evaluate((wanted) => [...document.querySelectorAll(wanted)].map(({ textContent }) => textContent ?? ""), selector);
@@ -38,8 +46,7 @@ export abstract class Tab {
 
   /** Waits until it is there. */
   async sees(selector: string, text = ""): Promise<void> {
-    const found = async (): Promise<boolean> => (await this.texts(selector)).some((each) => each.includes(text));
-    await expect.poll(found, `${selector} with “${text}”`).toBe(true);
+    await expect.poll(async () => (await this.texts(selector)).some((each) => each.includes(text)), `${selector} with “${text}”`).toBe(true);
   }
 
   /** Clicks it once it can be clicked. */
@@ -53,51 +60,28 @@ export abstract class Tab {
     };
     let at: Point | null = null;
     await expect.poll(async () => (at = await this.evaluate(find, { selector, text })), `${selector} with “${text}”, covered by nothing`).not.toBeNull();
-    await this.clickAt(at ?? { x: 0, y: 0 });
+    await this.driver.clickAt(at ?? { x: 0, y: 0 });
   }
 
   async type(selector: string, text: string): Promise<void> {
     await this.click(selector);
-    await this.keys(text);
+    await this.driver.keys(text);
   }
 }
 
-export class PlaywrightTab extends Tab {
-  readonly #page: Page;
-
-  constructor(page: Page) {
-    super();
-    this.#page = page;
-  }
-
-  async goto(url: string): Promise<void> {
-    await this.#page.goto(url);
-  }
-
-  async reload(): Promise<void> {
-    await this.#page.reload();
-  }
-
-  async evaluate<Given, Result>(run: (given: Given) => Result, given: Given): Promise<Awaited<Result>> {
-    return (await this.#page.evaluate(run as (given: unknown) => unknown, given as unknown)) as Awaited<Result>;
-  }
-
-  clickAt({ x, y }: Point): Promise<void> {
-    return this.#page.mouse.click(x, y);
-  }
-
-  keys(text: string): Promise<void> {
-    return this.#page.keyboard.type(text);
-  }
-
-  async wheel({ x, y }: Point, right: number, down: number): Promise<void> {
-    await this.#page.mouse.move(x, y);
-    await this.#page.mouse.wheel(right, down);
-  }
-
-  choose(selector: string, path: string): Promise<void> {
-    return this.#page.locator(selector).setInputFiles(path);
-  }
+export function playwright(page: Page): Driver {
+  return {
+    goto: (url) => page.goto(url),
+    reload: () => page.reload(),
+    evaluate: (run, given) => page.evaluate(run as (given: unknown) => unknown, given),
+    clickAt: ({ x, y }) => page.mouse.click(x, y),
+    keys: (text) => page.keyboard.type(text),
+    wheel: async ({ x, y }, right, down) => {
+      await page.mouse.move(x, y);
+      await page.mouse.wheel(right, down);
+    },
+    choose: (selector, path) => page.locator(selector).setInputFiles(path),
+  };
 }
 
 /** The commands of WebDriver (https://www.w3.org/TR/webdriver2/) that are needed, by their names for Firefox; here their paths. */
@@ -110,73 +94,38 @@ const PATHS = {
   ElementSendKeys: "/element/{id}/value",
 };
 
+/** A browser with a fresh profile. */
 interface Session {
   ask(command: keyof typeof PATHS, parameters: Readonly<Record<string, unknown>>): Promise<unknown>;
   stop(): Promise<void>;
 }
 
-/** An engine that Playwright does not drive as it is shipped: Playwright's Firefox and WebKit are builds of its own. */
-export class WebDriverTab extends Tab {
-  readonly #session: Session;
-
-  /** Starts a browser with a fresh profile. */
-  static async start(engine: string): Promise<WebDriverTab> {
-    const { FIREFOX_PATH = "firefox", WEBKIT_PATH = "WebKitWebDriver" } = process.env;
-    return new WebDriverTab(await (engine === "firefox" ? firefox(FIREFOX_PATH) : webkit(WEBKIT_PATH)));
-  }
-
-  private constructor(session: Session) {
-    super();
-    this.#session = session;
-  }
-
-  stop(): Promise<void> {
-    return this.#session.stop();
-  }
-
-  async goto(url: string): Promise<void> {
-    await this.#session.ask("Navigate", { url });
-  }
-
-  async reload(): Promise<void> {
-    await this.#session.ask("Refresh", {});
-  }
-
-  async evaluate<Given, Result>(run: (given: Given) => Result, given: Given): Promise<Awaited<Result>> {
-    return (await this.#session.ask("ExecuteScript", { script: `return (${String(run)})(arguments[0])`, args: [given], sandbox: null })) as Awaited<Result>;
-  }
-
-  async clickAt({ x, y }: Point): Promise<void> {
-    await this.#act("pointer", { type: "pointerMove", x, y }, { type: "pointerDown", button: 0 }, { type: "pointerUp", button: 0 });
-  }
-
-  async keys(text: string): Promise<void> {
-    const keys = Array.from(text, (key) => (key === "\n" ? "\uE007" : key));
-    await this.#act("key", ...keys.flatMap((value) => ["keyDown", "keyUp"].map((type) => ({ type, value }))));
-  }
-
-  async wheel({ x, y }: Point, right: number, down: number): Promise<void> {
-    await this.#act("wheel", { type: "scroll", x, y, deltaX: right, deltaY: down });
-  }
-
-  async choose(selector: string, path: string): Promise<void> {
-    const element = (await this.#session.ask("FindElement", { using: "css selector", value: selector })) as Record<string, string>;
-    await this.#session.ask("ElementSendKeys", { id: Object.values(element)[0], text: path });
-  }
-
-  async #act(type: string, ...actions: object[]): Promise<void> {
-    // Each time by a new device: WebKit's driver turns a wheel by the difference to what that did last.
-    await this.#session.ask("PerformActions", { actions: [{ type, id: crypto.randomUUID(), actions }] });
-  }
+export function webDriver({ ask }: Session): Driver {
+  // Each time by a new device: WebKit's driver turns a wheel by the difference to what that did last.
+  const act = (type: string, ...actions: object[]) => ask("PerformActions", { actions: [{ type, id: crypto.randomUUID(), actions }] });
+  return {
+    goto: (url) => ask("Navigate", { url }),
+    reload: () => ask("Refresh", {}),
+    // Without a sandbox, what it sets in Firefox is the page's own.
+    evaluate: (run, given) => ask("ExecuteScript", { script: `return (${String(run)})(arguments[0])`, args: [given], sandbox: null }),
+    clickAt: ({ x, y }) => act("pointer", { type: "pointerMove", x, y }, { type: "pointerDown", button: 0 }, { type: "pointerUp", button: 0 }),
+    keys: (text) => act("key", ...Array.from(text.replaceAll("\n", "\uE007"), (value) => [{ type: "keyDown", value }, { type: "keyUp", value }]).flat()),
+    wheel: ({ x, y }, right, down) => act("wheel", { type: "scroll", x, y, deltaX: right, deltaY: down }),
+    choose: async (selector, path) => {
+      const element = (await ask("FindElement", { using: "css selector", value: selector })) as Record<string, string>;
+      return ask("ElementSendKeys", { id: Object.values(element)[0], text: path });
+    },
+  };
 }
 
 /** WebKitGTK by its WebKitWebDriver, on a screen that nobody sees. */
-async function webkit(program: string): Promise<Session> {
+export async function webkit(): Promise<Session> {
   const screen = spawn("Xvfb", ["-displayfd", "3", "-screen", "0", "1280x1000x24", "-nolisten", "tcp"], { stdio: ["ignore", "ignore", "ignore", "pipe"] });
   const [display] = (await once(screen.stdio[3] as Readable, "data")) as [Buffer];
   const environment = { DISPLAY: `:${String(display).trim()}`, GDK_BACKEND: "x11", NO_AT_BRIDGE: "1", WEBKIT_DISABLE_COMPOSITING_MODE: "1" };
   const origin = `http://127.0.0.1:${await freePort()}`;
-  const server = spawn(program, [`--port=${new URL(origin).port}`], { env: { ...process.env, ...environment }, stdio: "ignore" });
+  const { WEBKIT_PATH = "WebKitWebDriver" } = process.env;
+  const server = spawn(WEBKIT_PATH, [`--port=${new URL(origin).port}`], { env: { ...process.env, ...environment }, stdio: "ignore" });
   await answers(`${origin}/status`, server);
   const ask = async (method: string, path: string, parameters?: object): Promise<unknown> => {
     const response = await fetch(origin + path, { method, body: JSON.stringify(parameters) });
@@ -196,10 +145,11 @@ async function webkit(program: string): Promise<Session> {
 }
 
 /** Firefox by Marionette, its own way of WebDriver: https://firefox-source-docs.mozilla.org/testing/marionette/Protocol.html */
-async function firefox(program: string): Promise<Session> {
+export async function firefox(): Promise<Session> {
   const profile = await mkdtemp(join(tmpdir(), "firefox-"));
   await writeFile(join(profile, "user.js"), 'user_pref("marionette.port", 0);');
-  const browser = spawn(program, ["--headless", "--marionette", "--width", "1280", "--height", "1000", "--profile", profile], { stdio: "ignore" });
+  const { FIREFOX_PATH = "firefox" } = process.env;
+  const browser = spawn(FIREFOX_PATH, ["--headless", "--marionette", "--width", "1280", "--height", "1000", "--profile", profile], { stdio: "ignore" });
   let port = 0;
   await expect.poll(async () => (port = Number(await readFile(join(profile, "MarionetteActivePort"), "utf8").catch(() => 0)))).toBeGreaterThan(0);
   const socket = connect(port, "127.0.0.1").setEncoding("utf8");

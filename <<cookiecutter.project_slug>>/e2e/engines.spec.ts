@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { APIRequestContext } from "@playwright/test";
 import { baseURL, engine } from "./browser";
-import { PlaywrightTab, WebDriverTab } from "./driver";
-import type { Point, Tab } from "./driver";
+import { firefox, playwright, Tab, webDriver, webkit } from "./driver";
+import type { Point } from "./driver";
 import { expect, prose, restartBackend, storedLog, testOpenly, untilAppended } from "./fixtures";
 import { authorise, password, tokenOf } from "./people";
 
@@ -15,12 +15,12 @@ const MB = 1_000_000;
 const test = testOpenly.extend<{ tab: Tab }>({
   tab:
     engine === "chromium"
-      ? async ({ page }, provide) => provide(new PlaywrightTab(page))
+      ? async ({ page }, provide) => provide(new Tab(playwright(page)))
       : // oxlint-disable-next-line no-empty-pattern -- Playwright reads a fixture's needs from this very pattern
         async ({}, provide) => {
-          const tab = await WebDriverTab.start(engine);
-          await provide(tab);
-          await tab.stop();
+          const session = await (engine === "firefox" ? firefox() : webkit());
+          await provide(new Tab(webDriver(session)));
+          await session.stop();
         },
   request: async ({ request }, provide) => {
     authorise(request, "ada", await tokenOf("ada"));
@@ -32,11 +32,11 @@ test.describe.configure({ timeout: 90_000 });
 
 test("people sign in, stay so over a reload, and sign out", async ({ tab }) => {
   await signIn(tab);
-  await tab.reload();
+  await tab.driver.reload();
   await tab.sees(".user-menu__name", "ada");
   await tab.click('[aria-label="Sign out"]');
   await tab.sees("form.sign-in");
-  await tab.reload();
+  await tab.driver.reload();
   await tab.sees("form.sign-in");
 });
 
@@ -52,7 +52,7 @@ for (const [delivery, badge] of [["Stream", "Live"], ["Socket", "Live"], ["Poll"
     await tab.sees(".streamator-log-text", "Received 1");
     expect((await storedLog(request, id)).closed).toBe(false);
 
-    await tab.reload();
+    await tab.driver.reload();
     await tab.sees(".switch label:has(:checked)", delivery);
     await tab.sees(".badge", badge);
     await expectWhole(tab, request, id);
@@ -82,7 +82,7 @@ test("a job in view when the backend is killed and comes back, and a file that i
   await tab.sees(".badge", "Interrupted");
   await expect.poll(async () => (await tab.texts('[role="alert"]')).join("")).toBe("");
   await expect.poll(kept).toEqual(before);
-  await tab.reload();
+  await tab.driver.reload();
   await expect.poll(kept).toEqual(before);
 
   await tab.click(".job-page__back");
@@ -90,7 +90,7 @@ test("a job in view when the backend is killed and comes back, and a file that i
   const name = `${crypto.randomUUID()}.txt`;
   await writeFile(join(folder, name), prose(900));
   await tab.sees(".drop");
-  await tab.choose('[type="file"]', join(folder, name));
+  await tab.driver.choose('[type="file"]', join(folder, name));
   const file = await open(tab, name);
   await tab.sees(".badge", "Completed");
   await expectWhole(tab, request, file);
@@ -102,7 +102,7 @@ test("what is found is marked, and gone to, in a log of over a thousand lines th
   await tab.type(".streamator-log-find input", "needle");
   await tab.sees(".streamator-log-find output", "2");
   for (const found of ["a needle", "another needle"]) {
-    await tab.keys("\n");
+    await tab.driver.keys("\n");
     await expect.poll(() => isInView(tab, found)).toBe(true);
     const marked = await tab.evaluate(() => [...CSS.highlights.values()].flatMap((each) => [...each].map(String)), null);
     expect(new Set(marked)).toEqual(new Set(["needle"]));
@@ -114,7 +114,7 @@ test("the wheel lets go of the end, and takes it up again there", async ({ tab }
   await expect.poll(() => isInView(tab, "line 1200:")).toBe(true);
 
   const panel = await middleOfPanel(tab);
-  await tab.wheel(panel, 0, -300);
+  await tab.driver.wheel(panel, 0, -300);
   await expect.poll(() => isInView(tab, "line 1200:")).toBe(false);
   const row = await firstRowInView(tab);
   const there = await atRest(tab, row.text);
@@ -124,7 +124,7 @@ test("the wheel lets go of the end, and takes it up again there", async ({ tab }
 
   await expect
     .poll(async () => {
-      await tab.wheel(panel, 0, 300);
+      await tab.driver.wheel(panel, 0, 300);
       return isInView(tab, "a new line");
     })
     .toBe(true);
@@ -141,7 +141,7 @@ test("what is read upwards moves by what the wheel is turned, and by nothing els
   for (let line = 1_500; line > 1_150; ) {
     const { text, top } = await firstRowInView(tab);
     line = Number.parseInt(text.slice("line ".length), 10);
-    await tab.wheel(panel, 0, -300);
+    await tab.driver.wheel(panel, 0, -300);
     moves.push({ line, by: (await atRest(tab, text, top)) - top });
   }
   const usual = moves.map(({ by }) => by).toSorted((a, b) => a - b)[Math.floor(moves.length / 2)] ?? 0;
@@ -155,12 +155,12 @@ test("without wrapping, the end of the longest line can be scrolled to", async (
   await tab.click(".streamator-log-actions button", "Wrap");
   await tab.sees(".streamator-log--nowrap");
   await tab.type(".streamator-log-find input", end);
-  await tab.keys("\n");
+  await tab.driver.keys("\n");
   await tab.sees(".streamator-log-entry", end);
   const panel = await middleOfPanel(tab);
   await expect
     .poll(async () => {
-      await tab.wheel(panel, 2_000, 0);
+      await tab.driver.wheel(panel, 2_000, 0);
       return isInView(tab, end);
     })
     .toBe(true);
@@ -179,7 +179,7 @@ test("a page does not move sideways when it gets long, and the numbers of lines 
 });
 
 async function signIn(tab: Tab): Promise<void> {
-  await tab.goto(baseURL);
+  await tab.driver.goto(baseURL);
   await tab.type('[name="username"]', "ada");
   await tab.type('[name="password"]', `${password}\n`);
   await tab.sees(".user-menu__name", "ada");

@@ -38,50 +38,35 @@ HEADLESS = "chromium-headless-shell"
 
 
 class Engine(NamedTuple):
-    """What is looked for.
-
-    Arguments:
-        programs: its names on the PATH, the best first.
-        beside: another program that has to be there.
-        apps: its programs on macOS.
-        packages: those of Debian and Ubuntu that have it.
-    """
+    """What is looked for: the names of its program, the best first, and the packages of Debian and Ubuntu that have it."""
 
     name: str
     title: str
     programs: tuple[str, ...]
-    beside: str | None
-    apps: tuple[str, ...]
     packages: tuple[str, ...]
+    apps: tuple[str, ...] = ()  # on macOS
+    beside: str | None = None  # a program without which it is of no use
 
     @property
     def variable(self) -> str:
         return f"{self.name.upper()}_PATH"
 
 
-ENGINES = {
-    engine.name: engine
-    for engine in (
-        Engine(
-            "chromium",
-            "Chromium or Chrome",
-            (HEADLESS, "chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"),
-            None,
-            ("Google Chrome.app/Contents/MacOS/Google Chrome", "Chromium.app/Contents/MacOS/Chromium"),
-            ("chromium",),
-        ),
-        Engine(
-            "firefox",
-            "Firefox",
-            ("firefox-esr", "firefox"),
-            None,
-            ("Firefox.app/Contents/MacOS/firefox",),
-            ("firefox-esr",),
-        ),
-        # It has windows, so it needs a screen.
-        Engine("webkit", "WebKitWebDriver with Xvfb", ("WebKitWebDriver",), "Xvfb", (), ("webkit2gtk-driver", "xvfb")),
-    )
-}
+CHROMIUM = Engine(
+    "chromium",
+    "Chromium or Chrome",
+    (HEADLESS, "chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"),
+    ("chromium",),
+    ("Google Chrome.app/Contents/MacOS/Google Chrome", "Chromium.app/Contents/MacOS/Chromium"),
+)
+FIREFOX = Engine(
+    "firefox", "Firefox", ("firefox-esr", "firefox"), ("firefox-esr",), ("Firefox.app/Contents/MacOS/firefox",)
+)
+# It has windows, so it needs a screen.
+WEBKIT = Engine(
+    "webkit", "WebKitWebDriver with Xvfb", ("WebKitWebDriver",), ("webkit2gtk-driver", "xvfb"), beside="Xvfb"
+)
+ENGINES = {engine.name: engine for engine in (CHROMIUM, FIREFOX, WEBKIT)}
 
 
 class NoBrowser(Exception):
@@ -160,7 +145,7 @@ def by_apt(engine: Engine) -> Path | None:
         return None
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     say(f"installing {engine.title} and an emoji font with apt-get")
-    packages = (HEADLESS, *engine.packages) if engine.name == "chromium" else engine.packages
+    packages = (HEADLESS, *engine.packages) if engine is CHROMIUM else engine.packages
     for arguments in (["update", "-qq"], *(["install", *OPTIONS, name] for name in (*packages, FONT))):
         if arguments[-1] in engine.packages and from_system(engine) is not None:
             continue  # Ubuntu has no package of the first one
@@ -179,8 +164,9 @@ def find(engine: Engine) -> Path:
         ("just downloaded by Playwright", by_download),
         ("just installed with apt-get", by_apt),
     ):
-        ours = engine.name == "chromium" or search not in (from_playwright, by_download)
-        path = search(engine) if ours else None
+        if engine is not CHROMIUM and search in (from_playwright, by_download):
+            continue  # a build of Playwright's own
+        path = search(engine)
         if path is not None:
             say(f"using {path} ({reason})")
             return path
