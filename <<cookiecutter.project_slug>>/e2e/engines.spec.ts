@@ -166,16 +166,17 @@ test("without wrapping, the end of the longest line can be scrolled to", async (
     .toBe(true);
 });
 
-test("a page does not move sideways when it gets long, and the numbers of lines are not selected", async ({ tab }) => {
+test("a page does not move sideways when it gets long; numbers of lines are not selected; a box to choose from is drawn by the page", async ({ tab }) => {
   await openLong(tab, ["a line"]);
   const seen = await tab.evaluate(() => {
     const left = (): number | undefined => document.querySelector("article")?.getBoundingClientRect().left;
     const short = left();
     document.body.append(Object.assign(document.createElement("div"), { style: "height: 10000px" }));
-    const number = document.querySelector(".streamator-log-line");
-    return { short, long: left(), select: number && getComputedStyle(number).webkitUserSelect };
+    const { webkitUserSelect } = getComputedStyle(document.querySelector(".streamator-log-line") as Element);
+    const { appearance } = getComputedStyle(document.body.appendChild(document.createElement("select")));
+    return { short, long: left(), webkitUserSelect, appearance };
   }, null);
-  expect(seen).toEqual({ short: seen.long, long: expect.any(Number), select: "none" });
+  expect(seen).toEqual({ short: seen.long, long: expect.any(Number), webkitUserSelect: "none", appearance: "none" });
 });
 
 async function signIn(tab: Tab): Promise<void> {
