@@ -107,7 +107,7 @@ export function Reader({ panel, plan, near, setNear }: ReaderProps): React.React
       }),
     [setNear],
   );
-  // A browser lays out a block once it is in view, and WebKit lets what is below move then: what is near is laid out before.
+  // A browser lays out a block once it is in view, and Firefox and WebKit let what is below move then: what is near is laid out before.
   const laidOut = useRef<readonly HTMLElement[]>([]);
   const layOut = (wanted: readonly HTMLElement[]): void => {
     const [come, gone] = [wanted.filter((block) => !laidOut.current.includes(block)), laidOut.current.filter((block) => !wanted.includes(block))];
