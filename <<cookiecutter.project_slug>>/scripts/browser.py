@@ -38,7 +38,7 @@ HEADLESS = "chromium-headless-shell"
 
 
 class Engine(NamedTuple):
-    """What is looked for: the names of its program, the best first, and the packages of Debian and Ubuntu that have it."""
+    """What is looked for: its program's names, the best first, and the packages of Debian and Ubuntu that have it."""
 
     name: str
     title: str
@@ -203,7 +203,7 @@ def recorder() -> dict[str, str]:
 def main(arguments: Sequence[str]) -> int:
     """Prints the path, or becomes COMMAND. Exit code 1 when there is no browser, 2 for wrong arguments."""
     cut = arguments.index("--") if "--" in arguments else len(arguments)
-    command = arguments[cut + 1 :]
+    command = list(arguments[cut + 1 :])
     parser = argparse.ArgumentParser(usage="browser.py [--engine NAME] [--video] [-- COMMAND ...]")
     parser.add_argument("--engine", choices=ENGINES, default="chromium")
     parser.add_argument("--video", action="store_true")
