@@ -20,7 +20,10 @@ import httpx
 HERE = Path(__file__).parent
 PATIENCE_S = 30.0
 
-PORT = {"uvicorn": "--port={}", "granian": "--port={}", "daphne": "--port={}", "django-admin": "{}"}
+PORT = {
+    **dict.fromkeys(("uvicorn", "granian", "daphne", "next"), "--port={}"),
+    "django-admin": "{}",
+}
 """How a program is given its port, where it is not ``--bind``."""
 
 
@@ -34,13 +37,16 @@ def eventually(condition: Callable[[], Any], what: str, seconds: float = PATIENC
 
 
 class Host:
-    """A server in a process of its own: its command, and by their names variables of its environment."""
+    """A server in a process of its own: its command, and by their names variables of its environment.
+
+    A program without a path is one of Python's environment.
+    """
 
     def __init__(self, command: str, output: Path, **environment: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         program, *arguments = shlex.split(command)
-        arguments.append(PORT.get(program, "--bind=127.0.0.1:{}").format(port))
+        arguments.append(PORT.get(Path(program).name, "--bind=127.0.0.1:{}").format(port))
         self.output = output
         with output.open("w") as out:
             self.process = subprocess.Popen(

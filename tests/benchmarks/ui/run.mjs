@@ -1,5 +1,6 @@
 // The panel under load, beside what one would use instead: `make bench-ui`, or
 //   node run.mjs [--peers streamator,window,plain,logviewer] [--burst 10000,100000] [--steady 20] [--rounds 3]
+// `before` and `before-tools` are the library of another tree, to see what a change costs: BEFORE=<its folder> node run.mjs --peers streamator,before
 // Each measure is a fresh page of a production build in real Chromium; the table gives medians of the rounds (a steady
 // stream has one), and the ratio to ours. `tools` is the panel with its toolbar, line links and ANSI colours on.
 import { execFileSync, fork } from "node:child_process";

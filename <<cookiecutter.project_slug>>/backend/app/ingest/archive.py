@@ -52,15 +52,18 @@ class Archive:
             raise ValueError(f"{sha256[:80]!r} is no SHA-256: 64 hex digits are needed")
         return self._root / sha256[:2] / sha256
 
+    def flush(self, arrived: Path) -> None:
+        """Has the disk write a file that has arrived; blocks: for seconds where it is busy."""
+        with arrived.open("rb") as file:
+            os.fsync(file.fileno())
+
     def keep(self, arrived: Path, sha256: str) -> Path:
-        """Moves a file that has arrived to its place; blocks while the disk works.
+        """Moves a file that was flushed to its place; blocks while the disk works.
 
         Guarantee: the place holds the whole file or nothing, also when the machine loses power.
         """
         target = self.path(sha256)
         target.parent.mkdir(exist_ok=True)
-        with arrived.open("rb") as file:
-            os.fsync(file.fileno())
         arrived.replace(target)
         directory = os.open(target.parent, os.O_RDONLY)
         try:

@@ -205,6 +205,8 @@ class Library:
             known = await self.known(new.sha256, user=user)
             if known is not None:
                 return known, False
+            # Before the transaction: a busy disk would make all who write wait for each document in turn.
+            await asyncio.to_thread(self._archive.flush, original)
             identifier, created_at = secrets.token_hex(8), datetime.now(timezone.utc)
             values = (
                 identifier, user.id, new.sha256, new.title, new.source, new.file_name, new.kind, new.words, new.bytes,

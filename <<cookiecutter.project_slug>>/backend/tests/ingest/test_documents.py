@@ -56,6 +56,28 @@ async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
     await made.database.close()
 
 
+async def test_an_original_that_the_disk_is_slow_to_write_holds_up_nobody_who_writes(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, goes_on, flush = threading.Event(), threading.Event(), shelf.archive.flush
+
+    def slow(path: Path) -> None:
+        begun.set()
+        goes_on.wait()
+        flush(path)
+
+    monkeypatch.setattr(shelf.archive, "flush", slow)
+    adding = asyncio.create_task(shelf.library.add(NEW, shelf.arrival(), user=ANN))
+    try:
+        assert await asyncio.to_thread(begun.wait, 10)
+        await asyncio.wait_for(shelf.database.write(lambda connection: connection.execute("SELECT 1")), 10)
+        assert not shelf.kept
+    finally:
+        goes_on.set()
+    await adding
+    assert shelf.kept
+
+
 async def test_row_and_original_are_there_together(shelf: Shelf) -> None:
     arrival = shelf.arrival()
     document, added = await shelf.library.add(NEW, arrival, user=ANN)

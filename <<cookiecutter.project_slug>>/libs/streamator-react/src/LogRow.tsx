@@ -1,5 +1,5 @@
 import * as React from "react";
-import { memo, type CSSProperties, type ReactNode } from "react";
+import { memo, type ReactNode } from "react";
 import { plainText, shownLength, timeText, type LineLook, type PanelEntry } from "./line.js";
 
 export interface LogRowProps {
@@ -22,16 +22,13 @@ export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRow
   const { text, t, seconds, level = "info" } = entry;
   const time = timeText(t, look, seconds);
   const end = shownLength(entry, look.whole);
-  const [number, links] = look.links === null ? ["", null] : [String(line), look.links];
-  // What stands before the text, as wide as in a monospaced font.
-  const lead = [number.padStart(links ? 4 : 0), time].filter(Boolean);
-  const style = lead.length > 0 ? ({ "--streamator-lead": `calc(${lead.reduce((sum, part) => sum + columns(part), 0)}ch + ${lead.length * 8}px)` } as CSSProperties) : undefined;
+  const { links } = look;
   return (
-    <div key={`${look.time} ${time === ""}`} className={rowClass(level, linked)} style={style}>
+    <div key={`${look.time} ${time === ""}`} className={rowClass(level, linked)}>
       {links === null ? null : (
         // Not a stop for Tab: Enter leads from the log to the links, the arrows from one to the next.
         <a className="streamator-log-line" href={links(line)} tabIndex={-1} translate="no" aria-label={look.words.line(line)}>
-          {number}
+          {line}
         </a>
       )}
       {time === "" ? null : (
@@ -70,11 +67,6 @@ function Cut({ entry, end, look }: { readonly entry: PanelEntry; readonly end: n
 function textNode(entry: PanelEntry, text: string, { ansi }: LineLook): ReactNode {
   const shown = ansi ? ansi.show(entry, text) : text;
   return shown.length === 0 ? <br /> : shown;
-}
-
-/** Columns of a terminal, about. */
-function columns(text: string): number {
-  return text.length + (text.match(/[\u0300-\uffff]/g)?.length ?? 0);
 }
 
 function rowClass(level: string, linked: boolean): string {

@@ -44,6 +44,6 @@ export class Finder {
 /** The match after (1) or before (-1) a place, round the end; -1 where nothing matches. */
 export function step(matches: readonly number[], from: number, by: 1 | -1): number {
   if (matches.length === 0) return -1;
-  const next = by === 1 ? matches.find((index) => index > from) : matches.findLast((index) => index < from);
+  const next = by === 1 ? matches.find((index) => index > from) : matches.filter((index) => index < from).at(-1);
   return next ?? (matches.at(by === 1 ? 0 : -1) as number);
 }

@@ -1,10 +1,15 @@
 // Each peer is a component that follows `url` and calls `rendered(lines, newest text)` in a layout effect.
 import { LazyLog } from "@melloware/react-logviewer";
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
-import { LogPanel, useLogStream } from "streamator-react";
+import * as before from "streamator-before";
+import * as now from "streamator-react";
+// As the app has them: in its own bundle.
+import "streamator-react/ansi";
+import "streamator-react/large";
 import "streamator-react/log.css";
+import "streamator-react/toolbar";
 
-function ours(props) {
+function ours(props, { LogPanel, useLogStream } = now) {
   return function Ours({ url, rendered }) {
     const stream = useLogStream(url);
     const { logs, active } = stream;
@@ -79,10 +84,14 @@ function LogViewer({ url, rendered }) {
   );
 }
 
+const TOOLS = { toolbar: true, lineLinks: true, ansi: true };
+
 export const peers = {
   streamator: ours({}),
-  tools: ours({ toolbar: true, lineLinks: true, ansi: true }),
+  tools: ours(TOOLS),
   window: ours({ renderer: "window" }),
   plain: Plain,
   logviewer: LogViewer,
+  before: ours({}, before),
+  "before-tools": ours(TOOLS, before),
 };

@@ -3,12 +3,13 @@
  * load, so at most four are held at a time. Each is a Web Lock, which the browser takes back when its tab dies.
  */
 
+import { makeListening } from "../listening.js";
 import { pageUrl } from "./transport.js";
 
 const PLACES = 4;
 
 /** What a place depends on of a page. */
-export type Page = Partial<Pick<Window, "document" | "navigator" | "addEventListener">>;
+export type Page = Partial<Pick<Window, "document" | "navigator" | "addEventListener" | "removeEventListener">>;
 
 /** Gives a lock back; resolves when it is free. */
 type Release = () => Promise<unknown>;
@@ -77,10 +78,14 @@ export function holdPlace(url: string, waits: boolean, signal: AbortSignal, tell
     request(`${prefix}ask`, { signal: now }, () => request(`${prefix}lent`, { steal: true }, () => undefined)).catch(() => undefined);
   };
 
-  signal.addEventListener("abort", () => void look());
-  if (waits) {
-    page.document?.addEventListener("visibilitychange", look, { signal });
-    for (const event of ["pagehide", "pageshow"]) page.addEventListener?.(event, look, { signal });
+  const { on, stop } = makeListening();
+  signal.addEventListener("abort", () => {
+    stop();
+    void look();
+  });
+  if (waits && page.document) {
+    on(page.document, "visibilitychange", look);
+    for (const event of ["pagehide", "pageshow"]) on(page as Window, event, look);
   }
   void look();
 }

@@ -102,6 +102,7 @@ export class FakeTab extends EventTarget {
       document: this.document,
       navigator: { locks: locks.of(this) },
       addEventListener: this.addEventListener.bind(this),
+      removeEventListener: this.removeEventListener.bind(this),
     } as unknown as Page;
   }
 

@@ -6,3 +6,10 @@ import "../../src/recovery.js"; // which is loaded otherwise when the first stre
 
 // What a test waits for comes at once on a machine that has nothing else to do: this is for one that has.
 configure({ asyncUtilTimeout: 10_000 });
+
+// Where AbortController is Node's, as in a test that streams in Jest, jsdom's targets refuse its signals: no test may need that they take one.
+const { addEventListener } = EventTarget.prototype;
+EventTarget.prototype.addEventListener = function (type, listener, options) {
+  if (typeof options === "object" && options.signal) throw new TypeError(`parameter 3 dictionary has member 'signal' that is not of type 'AbortSignal'`);
+  addEventListener.call(this, type, listener, options);
+};

@@ -1,5 +1,6 @@
-// What React Compiler and React's own lint say of the sources in src: node react_compiler.mjs
+// Prints what React Compiler and React's own lint say of a folder of sources: node compiler.mjs FOLDER
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import babel from "@babel/core";
 import parser from "@babel/eslint-parser";
 import { Linter } from "eslint";
@@ -10,10 +11,11 @@ const parserOptions = { requireConfigFile: false, babelOptions: { parserOpts } }
 const { plugins, rules } = hooks.configs.flat["recommended-latest"];
 const config = { files: ["**"], plugins, rules, languageOptions: { parser, parserOptions } };
 
+const folder = process.argv[2];
 const compiled = [];
 const said = [];
-for (const name of readdirSync("src", { recursive: true }).filter((each) => /\.tsx?$/.test(each))) {
-  const code = readFileSync(`src/${name}`, "utf8");
+for (const name of readdirSync(folder, { recursive: true }).filter((each) => /\.tsx?$/.test(each))) {
+  const code = readFileSync(join(folder, name), "utf8");
   const logEvent = (_file, { kind, fnName, fnLoc, detail, reason }) => {
     if (kind === "CompileSuccess") compiled.push(fnName);
     else said.push(`${name}:${fnLoc?.start.line}: ${kind} ${detail ?? reason}`);
