@@ -71,6 +71,7 @@ class Step:
     seconds: float = 0.0
     processor: float = 0.0  # seconds of all cores, with those of its own processes
     remarks: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # what it says of it; no failure
 
     def run(self) -> None:
         """Runs the command, shows what it printed, and counts its tests."""
@@ -92,6 +93,8 @@ class Step:
         printed = log.read_text(errors="replace")
         for line in printed.splitlines():
             self._count(ANSI.sub("", line.rstrip()))
+            if line.startswith("not tested"):
+                self.left_out.append(line)
         if self.has_tests and not self.passed and not self.failed:
             self.remarks.append("ran no tests")
         if self.code and not self.failed:
@@ -221,6 +224,7 @@ def steps(tier: str) -> list[Step]:
             )
             for run in END_TO_END.get(tier, ())
         ),
+        Step("e2e", "the page in three browsers", [*project, "e2e-engines"], tested[1:], "page", has_tests=True),
         Step(
             "faults", "install dynalite", ["npm", "ci", "--silent", "--prefix", "tests/faults/dynalite"], tested, "page"
         ),
@@ -293,7 +297,7 @@ def main() -> int:
         counts = f"{step.passed} passed, {step.failed} failed" if step.has_tests else ""
         took = f"{step.seconds:6.0f} s {step.processor:6.0f} s of processor"
         verdict = "ok" if step.well else "FAILED"
-        print(f"{verdict:<7}{took}  {step.title:<48}{counts}  {'; '.join(step.remarks)}".rstrip())
+        print(f"{verdict:<7}{took}  {step.title:<48}{counts}  {'; '.join(step.remarks + step.left_out)}".rstrip())
     well = all(step.well for step in chosen)
     print("all is well" if well else "something failed: see the steps marked FAILED")
     print(f"{sum(step.passed for step in chosen)} passed, {sum(step.failed for step in chosen)} failed")

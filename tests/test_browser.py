@@ -66,6 +66,52 @@ def test_no_browser_is_an_error_that_says_how_to_get_one(scripts: Path) -> None:
     assert "CHROMIUM_PATH" in result.stderr
 
 
+@pytest.mark.parametrize(("engine", "package"), [("firefox", "firefox-esr"), ("webkit", "webkit2gtk-driver xvfb")])
+def test_another_engine_that_is_not_there_is_an_error_that_says_how_to_get_it(
+    scripts: Path, tmp_path: Path, engine: str, package: str
+) -> None:
+    program(tmp_path / "bin" / "chromium")
+    result = find(scripts, "--engine", engine)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"`apt install {package}`" in result.stderr
+    assert f"set {engine.upper()}_PATH" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("engine", "name"),
+    [("chromium", "chromium"), ("firefox", "firefox-esr"), ("firefox", "firefox"), ("webkit", "WebKitWebDriver")],
+)
+def test_a_command_is_told_where_the_browser_of_an_engine_is(
+    scripts: Path, tmp_path: Path, engine: str, name: str
+) -> None:
+    program(tmp_path / "bin" / "Xvfb")
+    installed = program(tmp_path / "bin" / name)
+    code = f"import os; print(os.environ['{engine.upper()}_PATH'])"
+    result = find(scripts, "--engine", engine, "--", sys.executable, "-c", code)
+    assert (result.returncode, result.stdout.strip()) == (0, str(installed))
+
+
+def test_a_firefox_is_the_one_that_is_shipped_and_not_playwright_s_build(scripts: Path, tmp_path: Path) -> None:
+    (scripts.parent / "node_modules" / "playwright-core").mkdir(parents=True)
+    program(tmp_path / "bin" / "node").write_text(f"#!/bin/sh\nprintf %s {program(tmp_path / 'playwright')}\n")
+    installed = program(tmp_path / "bin" / "firefox")
+    assert find(scripts, "--engine", "firefox").stdout.strip() == str(installed)
+    assert find(scripts).stdout.strip() == str(tmp_path / "playwright")
+
+
+def test_webkit_has_windows_and_is_not_taken_without_a_screen_for_them(scripts: Path, tmp_path: Path) -> None:
+    program(tmp_path / "bin" / "WebKitWebDriver")
+    assert find(scripts, "--engine", "webkit").returncode == 1
+    program(tmp_path / "bin" / "Xvfb")
+    assert find(scripts, "--engine", "webkit").returncode == 0
+
+
+def test_an_engine_that_there_is_not_is_an_error_that_names_those_there_are(scripts: Path) -> None:
+    result = find(scripts, "--engine", "presto")
+    assert result.returncode == 2
+    assert all(name in result.stderr for name in ("presto", "chromium", "firefox", "webkit"))
+
+
 def test_a_command_is_not_run_without_a_browser(scripts: Path, tmp_path: Path) -> None:
     touched = tmp_path / "touched"
     code = f"open({str(touched)!r}, 'w')"

@@ -73,6 +73,8 @@ def test_a_job_installs_the_servers_that_its_tests_start(name: str) -> None:
                 assert before.count("sudo apt-get") == 2
                 assert "redis-server" in before
                 assert "nginx" in before
+                if command == "make test-all":
+                    assert "webkit2gtk-driver xvfb" in before
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -262,7 +262,33 @@ def test_make_alone_lists_every_command(default_project: Path) -> None:
     assert listing.returncode == 0, listing.stderr
     commands = {line.split()[0] for line in listing.stdout.splitlines() if line.startswith("  ")}
     everyday = {"help", "setup", "dev", "check", "test", "test-all", "e2e", "demo", "build", "clean", "update"}
-    assert commands == everyday | {"user", "format", "lint", "typecheck", "schema", "settings", "audit"}
+    assert commands == everyday | {"user", "format", "lint", "typecheck", "schema", "settings", "audit", "e2e-engines"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "tested"),
+    [
+        ({}, ["chromium", "webkit"]),
+        ({"CI": "true"}, ["chromium", "firefox", "webkit"]),
+        ({"FIREFOX_PATH": "/nowhere"}, ["chromium", "firefox", "webkit"]),
+    ],
+)
+def test_a_browser_that_cannot_be_had_is_left_out_of_the_three_and_said_so_but_never_on_ci(
+    default_project: Path, tmp_path: Path, variables: dict[str, str], tested: list[str]
+) -> None:
+    finder = tmp_path / "finds-no-firefox"
+    finder.write_text('#!/bin/sh\ncase "$*" in *firefox*) exit 1;; esac\n')
+    finder.chmod(0o755)
+    command = ["make", "e2e-engines", f"PY={finder}", "MAKE=echo", "PY_MARK=", "JS_MARK="]
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("CI", "FIREFOX_PATH", "WEBKIT_PATH")
+    }
+    result = subprocess.run(
+        command, cwd=default_project, capture_output=True, text=True, env=environment | variables, timeout=30
+    )
+    assert result.returncode == 0, result.stderr
+    assert re.findall(r"ENGINE=(\w+)", result.stdout) == tested
+    assert ("not tested, for want of the browser: firefox" in result.stdout) == ("firefox" not in tested)
 
 
 @pytest.mark.parametrize(

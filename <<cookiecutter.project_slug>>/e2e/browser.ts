@@ -4,6 +4,9 @@ import type { LaunchOptions } from "@playwright/test";
 
 const root = process.getuid?.() === 0;
 
+/** Which engine `make e2e-engines` is about. All other runs are in Chromium. */
+export const engine = (["firefox", "webkit"] as const).find((name) => name === process.env.E2E_ENGINE) ?? "chromium";
+
 export const launchOptions: LaunchOptions = {
   executablePath: process.env.CHROMIUM_PATH || undefined,
   args: [

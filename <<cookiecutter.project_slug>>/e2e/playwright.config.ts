@@ -5,11 +5,12 @@ import { signsIn } from "./people";
 /** The stack is started by scripts/dev.py around this run: see `make e2e`. */
 export default defineConfig({
   testDir: ".",
-  testMatch: "*.spec.ts",
+  testMatch: process.env.E2E_ENGINE ? "engines.spec.ts" : "*.spec.ts",
   // Servers behind nginx, and the library alone, are the same whoever has signed in.
   // What a browser lets the page do is the same whatever the store.
   testIgnore: [
     "demo.spec.ts",
+    ...(process.env.E2E_ENGINE ? [] : ["engines.spec.ts"]),
     ...(signsIn ? ["nginx.spec.ts", "servers.spec.ts", "filters.spec.ts", "tabs.spec.ts"] : ["auth.spec.ts"]),
     ...(["dynamo", "redis"].includes(process.env.E2E_STORE ?? "") ? ["security.spec.ts", "tabs.spec.ts"] : []),
   ],

@@ -110,7 +110,7 @@ function start(log: string, command: readonly string[], environment: Record<stri
   return spawn(python, command, { cwd: root, env: { ...process.env, ...environment }, stdio: ["ignore", output, output] });
 }
 
-async function answers(url: string, process: ChildProcess): Promise<void> {
+export async function answers(url: string, process: ChildProcess): Promise<void> {
   const deadline = performance.now() + 30_000;
   for (;;) {
     if (process.exitCode !== null) throw new Error(`${process.spawnargs.join(" ")} ended with ${process.exitCode}: see its log`);
@@ -124,7 +124,7 @@ async function answers(url: string, process: ChildProcess): Promise<void> {
   }
 }
 
-async function ended(process: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+export async function ended(process: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (process.exitCode !== null || process.signalCode !== null) return;
   const exit = once(process, "exit");
   process.kill(signal);
@@ -132,7 +132,7 @@ async function ended(process: ChildProcess, signal: NodeJS.Signals): Promise<voi
 }
 
 /** Below the range that systems give to outgoing connections: one of those could take it while its server is away. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     const probe = createServer();

@@ -1,6 +1,6 @@
 import * as React from "react";
-import { useCallback, type CSSProperties, type Dispatch, type SetStateAction } from "react";
-import { Anchor } from "./Anchor.js";
+import { useCallback, useRef, type CSSProperties, type Dispatch, type SetStateAction } from "react";
+import { Anchor, placeIn, putBack } from "./Anchor.js";
 import { useEffectBeforePaint } from "./beforePaint.js";
 import { FEW } from "./blocks.js";
 import { BlockText } from "./BlockText.js";
@@ -21,12 +21,14 @@ const MOST_ROWS = 120;
 /** What a panel knows of what the reader sees, and its own memory of how high its lines are. */
 export interface Near {
   readonly view: View;
+  /** The end is what is in view, however many lines come. Kept with the view: one without the other has no rows where the reader is. */
+  readonly atEnd: boolean;
   readonly selected: SelectedBlocks;
   readonly stacked: Stacker;
 }
 
 /** Before anything was measured. */
-export const begin = (): Near => ({ view: UNSEEN, selected: {}, stacked: makeLookStacker() });
+export const begin = (): Near => ({ view: UNSEEN, atEnd: true, selected: {}, stacked: makeLookStacker() });
 
 /** How a log is drawn, so that a large one costs no more than what is seen of it. */
 export interface Plan {
@@ -43,14 +45,14 @@ export interface Plan {
   readonly rowsNear: typeof rowsNear;
 }
 
-export function planOf({ shown, blocks, windowed, look, named, following, target, renderEntry }: LinesState, { view, selected, stacked }: Near): Plan {
+export function planOf({ shown, blocks, windowed, look, named, target, renderEntry }: LinesState, { view, atEnd, selected, stacked }: Near): Plan {
   const current = target ? shown.indexOf(target.entry) : -1;
-  // The lines that are drawn: those at the end while following, else those that were measured near the view.
-  const tail = following && view !== ALL ? shown.length - view.lines : null;
+  // The lines that are drawn: those at the end, else those that were measured near the view.
+  const tail = atEnd && view !== ALL ? shown.length - view.lines : null;
   if (!windowed) {
     return {
       textOf: (key, from, end) =>
-        shown.length <= FEW || (selected[key] ?? ((tail === null ? key >= view.first && key <= view.last : end > tail) || (current >= from && current < end)))
+        shown.length <= FEW || (selected[key] ?? ((tail === null ? isNear(key, view) : end > tail) || (current >= from && current < end)))
           ? undefined
           : BlockText,
       window: null,
@@ -101,13 +103,27 @@ export function Reader({ panel, plan, near, setNear }: ReaderProps): React.React
     (news: Partial<Near>) =>
       setNear((before) => {
         const next = { ...(before ?? begin()), ...news };
-        return before && sameView(before.view, next.view) && JSON.stringify(before.selected) === JSON.stringify(next.selected) ? before : next;
+        return before && sameView(before.view, next.view) && before.atEnd === next.atEnd && JSON.stringify(before.selected) === JSON.stringify(next.selected) ? before : next;
       }),
     [setNear],
   );
+  // A browser lays out a block once it is in view, and Firefox and WebKit let what is below move then: what is near is laid out before.
+  const laidOut = useRef<readonly HTMLElement[]>([]);
+  const layOut = (wanted: readonly HTMLElement[]): void => {
+    const [come, gone] = [wanted.filter((block) => !laidOut.current.includes(block)), laidOut.current.filter((block) => !wanted.includes(block))];
+    if (come.length + gone.length === 0) return;
+    const place = following ? null : placeIn(panel);
+    for (const block of come) block.style.contentVisibility = "visible";
+    for (const block of gone) block.style.contentVisibility = "";
+    laidOut.current = wanted;
+    putBack(place, panel);
+  };
   const measure = useLatest(() => {
     const [log, inner] = [scroller.current, content.current];
-    if (log && inner) learn({ view: stack ? windowOf(log, inner, stack.total) : viewOf(log, inner, blocks) });
+    if (!log || !inner) return;
+    const view = stack ? windowOf(log, inner, stack.total) : viewOf(log, inner, blocks);
+    if (!stack) layOut([...blocksIn(inner)].filter((_, place) => isNear(blocks[place]?.key ?? -1, view)));
+    learn({ view, atEnd: following });
   });
   useSight(scroller, follower, measure);
   useSelectedBlocks(panel, (selected) => learn({ selected }));
@@ -125,11 +141,18 @@ export function Reader({ panel, plan, near, setNear }: ReaderProps): React.React
   // While it follows, the view is at the end: once the panel is full there is nothing to measure.
   const settled = following && blocks.length > 2;
   const isWindow = stack !== null;
+  const isAway = near?.atEnd === false;
   useEffectBeforePaint(() => {
     if (!settled) measure();
-  }, [shown, settled, look, wrap, target, isWindow, measure]);
+    else if (isAway) learn({ atEnd: true });
+  }, [shown, settled, isAway, look, wrap, target, isWindow, measure, learn]);
 
   return <Anchor scroller={scroller} content={content} follower={follower} off={following || windowed} of={[shown, near?.view, look, wrap]} />;
+}
+
+/** Whether a block is near the view, by its key. */
+function isNear(key: number, { first, last }: View): boolean {
+  return key >= first && key <= last;
 }
 
 function sameView(one: View, other: View): boolean {

@@ -42,8 +42,8 @@ export function topOf(scroller: HTMLElement, content: HTMLElement): Element | un
 }
 
 /** The elements of the blocks, whatever others have put beside them. */
-export function blocksIn(content: Element): HTMLCollectionOf<Element> {
-  return content.getElementsByClassName("streamator-log-block");
+export function blocksIn(content: Element): HTMLCollectionOf<HTMLElement> {
+  return content.getElementsByClassName("streamator-log-block") as HTMLCollectionOf<HTMLElement>;
 }
 
 /** Whether a block has no rows just now. */

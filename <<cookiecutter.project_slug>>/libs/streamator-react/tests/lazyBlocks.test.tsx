@@ -129,6 +129,31 @@ it("what the reader reads stays where it is when a block above it gets rows that
   expect(top()).toBe(30);
 });
 
+it("what the reader reads stays where it is when the block above it, of a height that was guessed, is laid out", () => {
+  layOut({ guessedRow: 12 });
+  const { panel } = show();
+  fireEvent.wheel(panel, { deltaY: -100 });
+  panel.scrollTop = 200 * (ROW + 19 * 12) + 150; // block 20, below one that was near before, and others
+  fireEvent.scroll(panel);
+  const top = (): number | undefined => blocks()[20]?.children[5]?.getBoundingClientRect().top;
+  panel.scrollTop += (top() as number) - 30;
+  expect(top()).toBe(30);
+  fireEvent.scroll(panel); // block 19 is near now
+  expect(blocks()[19]?.getBoundingClientRect().height).toBe(200 * ROW);
+  expect(top()).toBe(30);
+  scrollTo(panel, 6_100);
+  expect(blocks()[19]?.getBoundingClientRect().height).toBe(200 * 12);
+});
+
+it("what the reader sees at the end is not drawn anew when they leave it", () => {
+  const { panel, rerender } = show(all.slice(0, 9_000));
+  rerender(<LogPanel logs={all} active toolbar />);
+  const row = blocks()[49]?.lastElementChild;
+  fireEvent.wheel(panel, { deltaY: -100 });
+  expect(row?.textContent).toContain("line 10000.");
+  expect(blocks()[49]?.lastElementChild).toBe(row);
+});
+
 it("what the reader reads stays where it is when old lines go", () => {
   const { panel, rerender } = show(all.slice(0, 9_000));
   fireEvent.wheel(panel, { deltaY: -100 });

@@ -4,18 +4,22 @@ import { vi } from "vitest";
 export const ROW = 20;
 export const HEIGHT = 100;
 
-/** happy-dom lays nothing out. From here on each line is a row high, one in a block without rows `textRow`. */
-export function layOut({ textRow = ROW }: { readonly textRow?: number } = {}): void {
-  const rowOf = (block: Element): number => (block.classList.contains("streamator-log-block--text") ? textRow : ROW);
-  const heightOf = (some: readonly Element[]): number =>
-    some.reduce((sum, block) => sum + Number((block as HTMLElement).style.getPropertyValue("--streamator-rows")) * rowOf(block), 0);
+/**
+ * happy-dom lays nothing out. From here on each line is a row high, one in a block without rows `textRow`, and one in a block that
+ * a browser need not lay out `guessedRow`.
+ */
+export function layOut({ textRow = ROW, guessedRow }: { readonly textRow?: number; readonly guessedRow?: number } = {}): void {
+  const rowOf = (block: HTMLElement): number =>
+    guessedRow !== undefined && block.style.contentVisibility !== "visible" ? guessedRow : block.classList.contains("streamator-log-block--text") ? textRow : ROW;
+  const heightOf = (some: readonly HTMLElement[]): number =>
+    some.reduce((sum, block) => sum + Number(block.style.getPropertyValue("--streamator-rows")) * rowOf(block), 0);
   vi.spyOn(Element.prototype, "getBoundingClientRect").mockImplementation(function rect(this: Element) {
     const panel = this.closest<HTMLElement>("[role=log]");
     if (!panel || this === panel) return new DOMRect(0, 0, 300, HEIGHT);
     if (this.className === "streamator-log-content") return new DOMRect(0, -panel.scrollTop, 300, heightOf(blocks()));
-    const block = this.closest(".streamator-log-block");
+    const block = this.closest<HTMLElement>(".streamator-log-block");
     if (!block) return new DOMRect();
-    const top = heightOf(blocks().slice(0, blocks().indexOf(block as HTMLElement))) - panel.scrollTop;
+    const top = heightOf(blocks().slice(0, blocks().indexOf(block))) - panel.scrollTop;
     return this === block ? new DOMRect(0, top, 300, heightOf([block])) : new DOMRect(0, top + [...block.children].indexOf(this) * ROW, 300, ROW);
   });
 }
