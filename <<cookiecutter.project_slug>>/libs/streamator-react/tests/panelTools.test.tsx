@@ -135,16 +135,16 @@ describe("marking what was found", () => {
   });
 
   const marked = (): string[] => [...(registry.get("streamator-find") ?? [])].map(String);
-  const many = Array.from({ length: 990 }, (_, index) => entry(index + 1, `element ${index}`));
+  const many = Array.from({ length: 200 }, (_, index) => entry(index + 1, `element ${index}`));
 
   it("a new line costs its own marks, however many rows there are", () => {
     const { rerender } = show({ logs: many });
     find("e");
-    expect(marked()).toHaveLength(990 * 3);
+    expect(registry.get("streamator-find")?.size).toBe(200 * 3);
     made.mockClear();
-    rerender(<LogPanel logs={[...many, entry(991, "eleven")]} active toolbar />);
+    rerender(<LogPanel logs={[...many, entry(201, "eleven")]} active toolbar />);
     expect(made).toHaveBeenCalledTimes(3);
-    expect(marked()).toHaveLength(991 * 3);
+    expect(registry.get("streamator-find")?.size).toBe(201 * 3);
   });
 
   it("marks go with their rows, and a row whose text has changed is marked anew", () => {
