@@ -10,8 +10,8 @@ export default defineConfig({
   // What a browser lets the page do is the same whatever the store.
   testIgnore: [
     "demo.spec.ts",
-    ...(signsIn ? ["nginx.spec.ts", "servers.spec.ts", "filters.spec.ts", "tabs.spec.ts"] : ["auth.spec.ts"]),
-    ...(["dynamo", "redis"].includes(process.env.E2E_STORE ?? "") ? ["security.spec.ts", "tabs.spec.ts"] : []),
+    ...(signsIn ? ["nginx.spec.ts", "servers.spec.ts", "filters.spec.ts", "tabs.spec.ts", "reading.spec.ts"] : ["auth.spec.ts"]),
+    ...(["dynamo", "redis"].includes(process.env.E2E_STORE ?? "") ? ["security.spec.ts", "tabs.spec.ts", "reading.spec.ts"] : []),
   ],
   outputDir: `test-results/${process.env.E2E_RUN || "by-hand"}`, // several runs may go on at the same time
   workers: 1, // the tests share one backend, and some of them restart it
