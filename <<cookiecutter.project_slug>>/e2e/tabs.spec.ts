@@ -72,9 +72,12 @@ test("38: twelve tabs of every page are live, load and get answers; a free place
   await Promise.all(tabs.map((tab) => tab.goto("/#/sign-in")));
   await expect.poll(() => places(first)).toBe(0);
 
-  const streams = (tab: Page | undefined): Promise<void> => expect(Card.only(tab as Page).badge).toHaveText("Live");
-  const polls = (tab: Page | undefined): Promise<void> => expect(Card.only(tab as Page).badge).toHaveText("Polling");
-  await document.write(prose(1000));
+  const shows = async (tab: Page | undefined, badge: string): Promise<void> => {
+    await document.write(prose(1000));
+    await expect(Card.only(tab as Page).badge).toHaveText(badge);
+  };
+  const streams = (tab: Page | undefined): Promise<void> => shows(tab, "Live");
+  const polls = (tab: Page | undefined): Promise<void> => shows(tab, "Polling");
   for (const [index, tab] of tabs.entries()) {
     await tab.goto(`/#/jobs/${id}`);
     await (index < 4 ? streams(tab) : polls(tab));
