@@ -11,8 +11,8 @@ export default defineConfig({
   testIgnore: [
     "demo.spec.ts",
     ...(process.env.E2E_ENGINE ? [] : ["engines.spec.ts"]),
-    ...(signsIn ? ["nginx.spec.ts", "servers.spec.ts", "filters.spec.ts", "tabs.spec.ts"] : ["auth.spec.ts"]),
-    ...(["dynamo", "redis"].includes(process.env.E2E_STORE ?? "") ? ["security.spec.ts", "tabs.spec.ts"] : []),
+    ...(signsIn ? ["nginx.spec.ts", "servers.spec.ts", "filters.spec.ts", "tabs.spec.ts", "reading.spec.ts"] : ["auth.spec.ts"]),
+    ...(["dynamo", "redis"].includes(process.env.E2E_STORE ?? "") ? ["security.spec.ts", "tabs.spec.ts", "reading.spec.ts"] : []),
   ],
   outputDir: `test-results/${process.env.E2E_RUN || "by-hand"}`, // several runs may go on at the same time
   workers: 1, // the tests share one backend, and some of them restart it

@@ -1,7 +1,9 @@
 /** Many tabs of one browser. Over HTTP/1.1 it opens six connections to a server, for all of them together. */
 
+import type { Locator } from "@playwright/test";
 import { Card, expect, fetchUrl, prose, test } from "./fixtures";
 import type { Page } from "./fixtures";
+import { Model } from "./model";
 
 /** The streams that are held now, over all tabs. */
 async function places(page: Page): Promise<number> {
@@ -19,36 +21,78 @@ async function show(page: Page, state: "visible" | "hidden"): Promise<void> {
   }, state);
 }
 
-test("a place that is free is taken by a tab that waits, and one in view takes that of a hidden one", async ({ page, context, source }) => {
-  test.setTimeout(60_000);
-  const document = source.serve("places.txt");
+test("38: twelve tabs of every page are live, load and get answers; a free place goes to one that waits, and that of a hidden one to one in view", async ({ page, context, source }) => {
+  test.setTimeout(120_000);
+  const model = await Model.start();
+  const document = source.serve("twelve-tabs.txt");
   await page.goto("/");
   await fetchUrl(page, document.url);
   await expect(Card.named(page, document.name).badge).toHaveText("Live");
-  const own = `/#/jobs/${await Card.named(page, document.name).id()}`;
+  const id = await Card.named(page, document.name).id();
+  const text = `Harbour ${crypto.randomUUID()}`;
+  const run = (tab: Page): Locator => tab.getByRole("article", { name: text }).locator(".badge");
+  await page.goto("/#/generate");
+  await page.getByLabel("Text").fill(`${text} is deep. ${"Ships come in with the tide and leave with it. ".repeat(20)}`);
+  await page.getByLabel("Written by").selectOption("openai");
+  await page.getByRole("button", { name: "Generate", exact: true }).click();
+  const writing = await model.next();
+  await expect(run(page)).toHaveText("Live");
   await page.goto("about:blank"); // gives its places back
 
-  const tabs: Page[] = [];
-  const streams = (index: number): Promise<void> => expect(Card.only(tabs[index] as Page).badge).toHaveText("Live");
-  const polls = (index: number): Promise<void> => expect(Card.only(tabs[index] as Page).badge).toHaveText("Polling");
-  for (let index = 0; index < 6; index += 1) {
-    const tab = await context.newPage();
-    await tab.goto(own);
-    tabs.push(tab);
-    await (index < 4 ? streams(index) : polls(index));
+  const tabs = await Promise.all(Array.from({ length: 12 }, () => context.newPage()));
+  const [first, second, third, ...others] = tabs as [Page, Page, Page, ...Page[]];
+  const last = others.at(-1) as Page;
+  const job = (tab: Page): Locator => tab.getByRole("region", { name: "useJob" });
+  const pages: Record<string, (tab: Page) => Locator> = {
+    "/#/generate": run,
+    "/": (tab) => Card.named(tab, document.name).badge,
+    "/#/agents": (tab) => tab.getByRole("region", { name: "At work" }).locator(".badge"),
+    "/#/dashboard": (tab) => tab.locator(".dashboard-head .badge"),
+    "/#/components": (tab) => job(tab).locator(".streamator-log-connection"),
+  };
+  for (const [path, badge] of Object.entries(pages)) {
+    await test.step(path, async () => {
+      await document.write(prose(1000)); // one that goes silent fails
+      const isLive = async (tab: Page): Promise<void> => {
+        if (path.endsWith("components")) await job(tab).getByLabel("Job", { exact: true }).selectOption(id);
+        await expect(badge(tab)).toHaveText(/^(Live|Polling)$/);
+        expect(await tab.evaluate(async () => (await fetch("api/config", { cache: "no-store" })).status)).toBe(200);
+      };
+      await Promise.all(tabs.map(async (tab) => isLive((await tab.goto(path), tab))));
+      await last.reload();
+      await isLive(last);
+      expect(await places(first)).toBe(4);
+      if (badge !== run) return;
+      writing.end("## Key points\n\n- A harbour is deep.\n- Ships come in with the tide.\n\n## In short\n\nShips come in with the tide and leave with it, since a harbour is deep.\n");
+      for (const tab of tabs) await expect(run(tab)).toHaveText("Completed");
+    });
   }
 
-  await tabs[0]?.close();
-  await streams(4);
-  await polls(5);
-  await show(tabs[1] as Page, "hidden");
-  await streams(5);
-  await polls(1);
-  await show(tabs[1] as Page, "visible");
-  await show(tabs[2] as Page, "hidden");
-  await streams(1);
-  await polls(2);
-  expect(await places(tabs[3] as Page)).toBe(4);
+  // Left, they give them back.
+  await Promise.all(tabs.map((tab) => tab.goto("/#/sign-in")));
+  await expect.poll(() => places(first)).toBe(0);
+
+  const shows = async (tab: Page | undefined, badge: string): Promise<void> => {
+    await document.write(prose(1000));
+    await expect(Card.only(tab as Page).badge).toHaveText(badge);
+  };
+  const streams = (tab: Page | undefined): Promise<void> => shows(tab, "Live");
+  const polls = (tab: Page | undefined): Promise<void> => shows(tab, "Polling");
+  for (const [index, tab] of tabs.entries()) {
+    await tab.goto(`/#/jobs/${id}`);
+    await (index < 4 ? streams(tab) : polls(tab));
+  }
+  await first.close();
+  await streams(others[1]);
+  await polls(others[2]);
+  await show(second, "hidden");
+  await streams(others[2]);
+  await polls(second);
+  await show(second, "visible");
+  await show(third, "hidden");
+  await streams(others[3]);
+  await polls(third);
+  expect(await places(second)).toBe(4);
 
   await document.write(prose(1_100_000));
   await document.end(prose(1000));
@@ -56,5 +100,6 @@ test("a place that is free is taken by a tab that waits, and one in view takes t
     await Card.only(tab).ended("Completed");
     await Card.only(tab).expectWhole();
   }
-  for (const tab of tabs.slice(1)) await tab.close();
+  for (const tab of tabs) await tab.close();
+  await model.stop();
 });

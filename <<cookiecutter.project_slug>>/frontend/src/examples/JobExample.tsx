@@ -10,10 +10,13 @@ import type { components } from "../app/schema";
 
 type Jobs = components["schemas"]["Jobs"];
 
+/** The log's route, which can be polled too: that of `api/job` cannot, and seven tabs would take all connections. */
+const streamUrl = (jobId: string): string => `api/log/${jobId}/stream`;
+
 export function JobExample() {
   const { data, error } = useResource("the example's jobs", (signal) => request<Jobs>("api/jobs?limit=20", { signal }), () => 5_000);
   const [jobId, setJobId] = useState<string | null>(null);
-  const job = useJob(null, { jobId, prefix: "api/job" });
+  const job = useJob(null, { jobId, prefix: "api/job", streamUrl });
   const active = job.state === "running";
   const trouble = job.error?.message ?? explainHere(error);
 

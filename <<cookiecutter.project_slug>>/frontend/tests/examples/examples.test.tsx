@@ -47,7 +47,7 @@ it("follows the job that is chosen, with every panel that has something to show"
   expect(example.getByRole("region", { name: "Draft" }).textContent).toBe("The text");
   expect(example.getByRole("log").textContent).toContain("Half of it");
   expect(example.getByRole("log").textContent).toContain("Stored 4"); // its colour is no part of the text
-  expect(requested).toContain("/api/job/a/stream");
+  expect(requested).toContain("/api/log/a/stream");
 });
 
 it("says so where no job has run yet", async () => {

@@ -113,7 +113,7 @@ function Panel({
         tabIndex={0}
       >
         <div ref={content} className={renderText ? undefined : "streamator-draft-plain"}>
-          {text === "" ? <span className="streamator-draft-waiting">{waitingText ?? words.waiting}</span> : renderText ? renderText(text) : text}
+          {text === "" ? <span className="streamator-draft-waiting">{waitingText ?? words.waiting}</span> : renderText ? renderText(text) : <GrowingText text={text} />}
         </div>
         {active && autoScroll && !following ? (
           <div className="streamator-draft-jump">
@@ -125,6 +125,19 @@ function Panel({
       </div>
     </div>
   );
+}
+
+/** Appends what is new: in a text that is set anew, as React would, a selection is lost. A translator's words are set anew. */
+function GrowingText({ text }: { readonly text: string }): React.ReactElement {
+  const element = useRef<HTMLSpanElement>(null);
+  const [first] = useState(text);
+  useEffectBeforePaint(() => {
+    const parent = element.current as HTMLSpanElement;
+    const { data = null } = parent.firstChild as Partial<Text>;
+    if (parent.childNodes.length === 1 && data !== null && text.startsWith(data)) (parent.firstChild as Text).appendData(text.slice(data.length));
+    else parent.textContent = text;
+  }, [text]);
+  return <span ref={element}>{first}</span>;
 }
 
 function nothing(): void {

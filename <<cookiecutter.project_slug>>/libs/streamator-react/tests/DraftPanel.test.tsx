@@ -29,6 +29,27 @@ describe("DraftPanel", () => {
     expect(screen.getByText("The report")).toBeTruthy();
   });
 
+  it("keeps what is selected in it while it grows, and is the text that is given whatever it becomes", () => {
+    const { rerender } = render(<DraftPanel text="one two" active autoScroll={false} />);
+    const node = document.createTreeWalker(panel(), NodeFilter.SHOW_TEXT).nextNode() as Text;
+    const selection = document.getSelection() as Selection;
+    selection.setBaseAndExtent(node, 4, node, 7);
+    // As in browsers: what is selected in a text that is set anew is gone.
+    vi.spyOn(CharacterData.prototype, "nodeValue", "set").mockImplementation(function set(this: CharacterData, value) {
+      this.data = value ?? "";
+      selection.collapse(this, 0);
+    });
+    for (const text of ["one two three", "one two three four"]) {
+      rerender(<DraftPanel text={text} active autoScroll={false} />);
+      expect(panel().textContent).toBe(text);
+      expect(String(selection)).toBe("two");
+    }
+    for (const text of ["another", "", "another", "an", "and more"]) {
+      rerender(<DraftPanel text={text} active={false} waitingText="" />);
+      expect(screen.queryByRole("region")?.textContent ?? "").toBe(text);
+    }
+  });
+
   it("draws the text by renderText", () => {
     render(<DraftPanel text="# Title" active renderText={(text) => <h2>{text.slice(2)}</h2>} />);
     expect(screen.getByRole("heading", { name: "Title" })).toBeTruthy();
