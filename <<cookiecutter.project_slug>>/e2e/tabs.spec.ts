@@ -25,6 +25,7 @@ test("38: twelve tabs of every page are live, load and get answers; a free place
   test.setTimeout(120_000);
   const model = await Model.start();
   const document = source.serve("twelve-tabs.txt");
+  const dripping = setInterval(() => void document.write(prose(100)), 1_000); // one that goes silent fails
   await page.goto("/");
   await fetchUrl(page, document.url);
   await expect(Card.named(page, document.name).badge).toHaveText("Live");
@@ -52,7 +53,6 @@ test("38: twelve tabs of every page are live, load and get answers; a free place
   };
   for (const [path, badge] of Object.entries(pages)) {
     await test.step(path, async () => {
-      await document.write(prose(1000)); // one that goes silent fails
       const isLive = async (tab: Page): Promise<void> => {
         if (path.endsWith("components")) await job(tab).getByLabel("Job", { exact: true }).selectOption(id);
         await expect(badge(tab)).toHaveText(/^(Live|Polling)$/);
@@ -94,6 +94,7 @@ test("38: twelve tabs of every page are live, load and get answers; a free place
   await polls(third);
   expect(await places(second)).toBe(4);
 
+  clearInterval(dripping);
   await document.write(prose(1_100_000));
   await document.end(prose(1000));
   for (const tab of tabs.slice(1)) {
