@@ -21,7 +21,7 @@ async function show(page: Page, state: "visible" | "hidden"): Promise<void> {
   }, state);
 }
 
-test("38: twelve tabs of every page are live, load and get answers; a free place goes to one that waits, and that of a hidden one to one in view", async ({ page, context, source }) => {
+test("38: twelve tabs of every page are live, load and get answers; a free place goes to one that waits, and that of a hidden one to one in view", { tag: "@long" }, async ({ page, context, source }) => {
   test.setTimeout(120_000);
   const model = await Model.start();
   const document = source.serve("twelve-tabs.txt");
