@@ -100,7 +100,7 @@ def test_a_reconnect_to_a_run_goes_on_where_it_was_and_one_without_begins_anew(a
 def test_a_poll_of_a_run_gives_what_its_stream_does(app: RunningApp, shelf: Shelf) -> None:
     shelf.put("d1")
     query = {"run": run_id(app), "kind": "tagger", "id": "d1"}
-    with events(app, **query) as stream:
+    with events(app, None, **query) as stream:
         seen = [next(stream) for _ in range(4)]  # a heartbeat, and the work on the document
     first = app.client.get("/api/agents", params=query).json()
     assert (first["logs"][:4], first["closed"]) == (seen, False)
