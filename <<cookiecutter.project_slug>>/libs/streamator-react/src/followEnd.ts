@@ -6,6 +6,9 @@ const AT_END = 4;
 /** Pixels by which a position may differ though nobody has scrolled: it is rounded to what the screen has, at any zoom. */
 const SLACK = 1;
 
+/** Pixels by which a finger may slip that is not to move anything. */
+const SLIP = 8;
+
 /** The height of a wheel step that is told in lines. */
 const LINE = 16;
 
@@ -161,7 +164,14 @@ export function makeFollower(): Follower {
     on(scroller, "mousedown", ({ button }) => {
       if (button === 0) press();
     });
-    on(scroller, "touchstart", press);
+    let fingerAt = 0;
+    on(scroller, "touchstart", ({ touches }) => {
+      fingerAt = touches[0]?.clientY ?? 0;
+      press();
+    });
+    on(scroller, "touchmove", ({ touches }) => {
+      if ((touches[0]?.clientY ?? 0) > fingerAt + SLIP) act("leave");
+    });
     for (const type of ["mouseup", "dragend", "touchend", "touchcancel"] as const) on(window, type, release);
     on(scroller.ownerDocument, "selectionchange", hold);
 

@@ -184,7 +184,7 @@ describe("following the end", () => {
     ["PageUp", (panel: HTMLElement) => fireEvent.keyDown(panel, { key: "PageUp" })],
     ["ArrowUp", (panel: HTMLElement) => fireEvent.keyDown(panel, { key: "ArrowUp" })],
     ["Home", (panel: HTMLElement) => fireEvent.keyDown(panel, { key: "Home" })],
-    ["a finger", (panel: HTMLElement) => fireEvent.touchMove(panel)],
+    ["a finger", (panel: HTMLElement) => fireEvent.touchMove(panel, { touches: [{ clientY: 90 }] })],
   ])("lets go for %s, and follows again from the end", (_, leave) => {
     const { panel, grow, scrollTo } = follow();
     grow(20);
@@ -338,7 +338,8 @@ describe("following the end", () => {
       select([rows()[17] as Node, rows()[18] as Node]);
       for (const [down, up] of [["mouseDown", "mouseUp"], ["touchStart", "touchEnd"]] as const) {
         const before = panel.scrollTop;
-        fireEvent[down](rows()[18] as Element);
+        fireEvent[down](rows()[18] as Element, { touches: [{ clientY: 50 }] });
+        if (down === "touchStart") fireEvent.touchMove(rows()[18] as Element, { touches: [{ clientY: 53 }] }); // it trembles
         select(null);
         grow(30);
         expect(panel.scrollTop).toBe(before);
@@ -346,6 +347,16 @@ describe("following the end", () => {
         expect(panel.scrollTop).toBe(500);
         grow(20);
       }
+    });
+
+    it("a finger that has gone up is not led back where it is lifted before anything has scrolled", () => {
+      const { panel, grow } = follow();
+      grow(20);
+      fireEvent.touchStart(panel, { touches: [{ clientY: 50 }] });
+      fireEvent.touchMove(panel, { touches: [{ clientY: 90 }] });
+      fireEvent.touchEnd(panel);
+      grow(30);
+      expect(panel.scrollTop).toBe(300);
     });
 
     it("elsewhere on the page is no reason to stay", () => {
