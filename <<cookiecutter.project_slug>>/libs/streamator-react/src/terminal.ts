@@ -12,13 +12,13 @@ export interface Pen {
 
 export const PLAIN: Pen = { flags: 0, underline: 0, fg: -1, bg: -1, line: -1 };
 export const TRUE_COLOR = 0x1000000;
-export const BOLD = 1 << 1;
-export const DIM = 1 << 2;
-export const ITALIC = 1 << 3;
-export const INVERSE = 1 << 7;
-export const CONCEALED = 1 << 8;
-export const STRUCK = 1 << 9;
-export const OVERLINE = 1 << 10;
+export const BOLD = 2 ** 1;
+export const DIM = 2 ** 2;
+export const ITALIC = 2 ** 3;
+export const INVERSE = 2 ** 7;
+export const CONCEALED = 2 ** 8;
+export const STRUCK = 2 ** 9;
+export const OVERLINE = 2 ** 10;
 
 /** A cell holds a character and the marks on it, a space where it is concealed; the second cell of a wide one holds "". */
 export interface Row {
@@ -204,10 +204,10 @@ export function play(text: string, pen: Pen, rows?: (Row | undefined)[]): Pen {
         x = Math.min(Math.max(1, second), EDGE) - 1;
         break;
       case "I":
-        x = Math.max(x, Math.min(((x >> 3) + few) << 3, EDGE - 1));
+        x = Math.max(x, Math.min((Math.floor(x / 8) + few) * 8, EDGE - 1));
         break;
       case "Z":
-        x = Math.max(0, ((x + 7) >> 3) - count) << 3;
+        x = Math.max(0, Math.ceil(x / 8) - count) * 8;
         break;
       case "b":
         if (rows && before !== "") for (let left = few; left > 0 && spare > 0; left -= 1, spare -= 1) put(before);
@@ -266,7 +266,7 @@ export function play(text: string, pen: Pen, rows?: (Row | undefined)[]): Pen {
     else if (token === "\n" || token === "\v" || token === "\f") lineFeed();
     else if (token === "\r") x = 0;
     else if (token === "\b") x = Math.max(0, x - 1);
-    else if (token === "\t") x = ((x >> 3) + 1) << 3;
+    else if (token === "\t") x = (Math.floor(x / 8) + 1) * 8;
     else if (token === "\x0e" || token === "\x0f") shifted = token === "\x0e" ? 1 : 0;
     else if (token.length === 1 && token >= "\x80") escape("", String.fromCharCode(token.charCodeAt(0) - 0x40));
   }
@@ -285,8 +285,8 @@ function sgr(before: Pen, params: string): Pen {
     else if (code === 21) pen.underline = 2;
     else if (code === 24) pen.underline = 0;
     else if (code === 22) pen.flags &= ~(BOLD | DIM);
-    else if ([1, 2, 3, 7, 8, 9].includes(code)) pen.flags |= 1 << code;
-    else if ([23, 27, 28, 29].includes(code)) pen.flags &= ~(1 << (code - 20));
+    else if ([1, 2, 3, 7, 8, 9].includes(code)) pen.flags |= 2 ** code;
+    else if ([23, 27, 28, 29].includes(code)) pen.flags &= ~(2 ** (code - 20));
     else if (code === 53) pen.flags |= OVERLINE;
     else if (code === 55) pen.flags &= ~OVERLINE;
     else if (code >= 30 && code <= 37) pen.fg = code - 30;
