@@ -53,7 +53,7 @@ class Archive:
         return self._root / sha256[:2] / sha256
 
     def flush(self, arrived: Path) -> None:
-        """Has the disk write a file that has arrived; blocks: for seconds where it is busy."""
+        """Has the disk write a file that has arrived; blocks until it has, for seconds where it is busy."""
         with arrived.open("rb") as file:
             os.fsync(file.fileno())
 

@@ -30,7 +30,7 @@ export const LogBlock = memo(function LogBlock({ Text, ...rows }: LogRowsProps &
         ref={element}
         className={`streamator-log-block${Text ? " streamator-log-block--text" : ""}`}
         // As text it keeps its lines, also where there is no style sheet of ours.
-        style={{ "--streamator-rows": rows.lines.length, "--streamator-lead": Text ? undefined : leadOf(rows), whiteSpace: Text && "pre-wrap" } as CSSProperties}
+        style={{ "--streamator-rows": rows.lines.length, "--streamator-lead": Text || rows.renderEntry ? undefined : leadOf(rows), whiteSpace: Text && "pre-wrap" } as CSSProperties}
       >
         {Text ? null : <LogRows {...rows} />}
       </div>
@@ -39,7 +39,7 @@ export const LogBlock = memo(function LogBlock({ Text, ...rows }: LogRowsProps &
   );
 });
 
-/** What stands before the texts, as wide as in a monospaced font. For the block: with a style of its own each row costs a tenth more. */
+/** What stands before the texts, as wide as in a monospaced font. One style for the block, not one for each row. */
 function leadOf({ lines, start, look }: LogRowsProps): string {
   const time = Math.max(...lines.map(({ t, seconds }) => columns(timeText(t, look, seconds))));
   const number = look.links ? Math.max(4, String(lines.at(-1)?.line ?? start + lines.length).length) : 0;
