@@ -100,10 +100,8 @@ describe("following", () => {
           const { top } = panel.box;
           run(panel, step);
           // Within a pixel of the end by the time that the panel can look, it is at the end.
-          if (unseen && ["layout", "scroll event", "stick"].includes(step.kind)) {
-            away = panel.box.end - Math.min(top, panel.box.end) > 1;
-            unseen = false;
-          }
+          if (unseen && ["layout", "scroll event", "stick"].includes(step.kind)) away = panel.box.end - Math.min(top, panel.box.end) > 1;
+          if (!["reader up", "press", "release"].includes(step.kind)) unseen = false;
           if (step.kind === "reader up") {
             const left = panel.box.top <= top - 2;
             unseen ||= left && !away;
@@ -117,6 +115,7 @@ describe("following", () => {
       {
         examples: [
           [[{ kind: "layout", height: 103, view: 100 }, { kind: "reader up", by: 3 }, { kind: "layout", height: 101, view: 100 }]],
+          [[{ kind: "layout", height: 103, view: 100 }, { kind: "reader up", by: 2 }, { kind: "stick" }]],
           [[{ kind: "layout", height: 3, view: 0 }, { kind: "reader up", by: 2 }, { kind: "layout", height: 331, view: 329 }]],
         ],
       },
