@@ -52,13 +52,14 @@ async function open(look: (page: Page, panel: Locator) => Promise<void>, { rtl =
 
 const top = (panel: Locator): Promise<number> => panel.evaluate((element) => element.scrollTop);
 
-/** Waits until five lines more have come. Gives by how much it was scrolled meanwhile, and how far it is from its end. */
-async function grown(panel: Locator): Promise<{ moved: number; rest: number }> {
-  return panel.evaluate(async (element) => {
-    const { scrollTop, scrollHeight } = element;
-    while (element.scrollHeight < scrollHeight + 75) await new Promise(requestAnimationFrame);
+/** Waits until more lines have come. Gives by how much it was scrolled meanwhile, and how far it is from its end. */
+async function grown(panel: Locator, more = 5): Promise<{ moved: number; rest: number }> {
+  return panel.evaluate(async (element, count) => {
+    const lines = (): number => (element.textContent ?? "").split("line").length;
+    const [{ scrollTop }, wanted] = [element, lines() + count];
+    while (lines() < wanted) await new Promise(requestAnimationFrame);
     return { moved: Math.abs(element.scrollTop - scrollTop), rest: element.scrollHeight - element.scrollTop - element.clientHeight };
-  });
+  }, more);
 }
 
 const comesTo = (panel: Locator, what: { follows: boolean; stays: boolean }): Promise<void> =>
@@ -72,6 +73,9 @@ const comesTo = (panel: Locator, what: { follows: boolean; stays: boolean }): Pr
 const follows = (panel: Locator): Promise<void> => comesTo(panel, { follows: true, stays: false });
 /** It comes to rest above its end, wherever that is, and stays there while lines come. */
 const staysAway = (panel: Locator): Promise<void> => comesTo(panel, { follows: false, stays: true });
+
+/** Not by a key: the browser would scroll for some time yet, whatever is done next. The button changes with each line. */
+const comeBack = (panel: Locator): Promise<void> => panel.getByRole("button", { name: "↓" }).click({ force: true });
 
 async function boxOf(panel: Locator): Promise<{ left: number; right: number; top: number; bottom: number }> {
   const { x, y, width, height } = (await panel.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
@@ -99,7 +103,13 @@ const gestures: Record<string, (page: Page, panel: Locator) => Promise<unknown>>
     const bar = (await page.evaluate(() => document.dir)) === "rtl" ? left + 6 : right - 6;
     await page.mouse.move(bar, bottom - 22);
     await page.mouse.down();
-    await page.mouse.move(bar, bottom - 80, { steps: 8 });
+    const from = await top(panel);
+    for (let y = bottom - 24; y >= bottom - 80; y -= 4) {
+      await page.mouse.move(bar, y);
+      await grown(panel, 1); // as with a person, lines come between one move and the next
+    }
+    await expect.poll(() => top(panel)).toBeLessThan(from - 1000);
+    expect((await grown(panel, 50)).moved).toBe(0);
   },
   "what is no input: a screen reader's cursor, the browser's find": (_, panel) => panel.evaluate((element) => element.scrollBy(0, -400)),
 };
@@ -118,9 +128,13 @@ for (const [name, how] of [
           await gesture(page, panel);
           await staysAway(panel);
           if (by === "its scroll bar") await page.mouse.up().then(() => staysAway(panel));
-          await panel.press("End");
+          await comeBack(panel);
         });
       }
+      await panel.evaluate((element) => element.scrollBy(0, -400));
+      await staysAway(panel);
+      await panel.press("End");
+      await follows(panel);
     }, how);
   });
 }
@@ -144,7 +158,7 @@ test("a selection goes up and away with nothing sliding away under it, and one a
     expect(await selected()).toBe(lines);
 
     await page.evaluate(() => getSelection()?.removeAllRanges());
-    await panel.press("End");
+    await comeBack(panel);
     await follows(panel);
     await page.mouse.dblclick(left + 90, bottom - 30);
     expect((await grown(panel)).moved).toBe(0);

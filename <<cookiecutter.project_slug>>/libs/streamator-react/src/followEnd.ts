@@ -156,13 +156,24 @@ export function makeFollower(): Follower {
       pressed = true;
       hold();
     };
+    // Chromium gives up a drag of the scroll bar at each growth of the content, and moves what is read with the thumb.
+    const keepHeight = (keep: boolean): void => {
+      content.style.maxHeight = keep ? `${content.offsetHeight}px` : "";
+      content.style.overflow = keep ? "clip" : "";
+    };
     const release = (): void => {
       if (!pressed) return;
       pressed = false;
+      keepHeight(false);
       hold();
     };
-    on(scroller, "mousedown", ({ button }) => {
-      if (button === 0) press();
+    on(scroller, "mousedown", ({ button, target }) => {
+      if (button !== 0) return;
+      if (target === scroller) keepHeight(true); // its scroll bar
+      press();
+    });
+    on(window, "mousemove", ({ buttons }) => {
+      if (buttons === 0) release(); // let go where no event tells of it
     });
     let fingerAt = 0;
     on(scroller, "touchstart", ({ touches }) => {
@@ -183,6 +194,7 @@ export function makeFollower(): Follower {
     return () => {
       listening.stop();
       observer?.disconnect();
+      keepHeight(false);
       scroller.style.overflowAnchor = "";
       element = null;
     };

@@ -223,6 +223,24 @@ describe("following the end", () => {
     expect(panel.scrollTop).toBe(50);
   });
 
+  it.each([
+    ["the button is let go", () => fireEvent.mouseUp(window)],
+    ["the mouse is back without it, where no event told of that", () => fireEvent.mouseMove(window, { buttons: 0 })],
+  ])("is as high as it was while its scroll bar is held, for a browser drags it only then, until %s", (_, release) => {
+    const { panel, grow } = follow();
+    const content = panel.querySelector<HTMLElement>(".streamator-log-content");
+    Object.defineProperty(content, "offsetHeight", { value: 200 });
+    fireEvent.mouseDown(panel);
+    fireEvent.mouseMove(window, { buttons: 1 });
+    grow(20);
+    expect(content?.style).toMatchObject({ maxHeight: "200px", overflow: "clip" });
+    release();
+    expect(content?.style).toMatchObject({ maxHeight: "", overflow: "" });
+    expect(panel.scrollTop).toBe(300);
+    fireEvent.mouseDown(panel.querySelector(".streamator-log-entry") as Element);
+    expect(content?.style.maxHeight).toBe("");
+  });
+
   it("does not let go for what layout does to the position, nor for the wheel downwards", () => {
     const { panel, grow } = follow();
     grow(20);
