@@ -1,7 +1,7 @@
 import type { PanelEntry } from "./line.js";
 
 /** Lines per block. A block out of view costs the browser neither layout nor paint, and one text node. */
-export const BLOCK = 200;
+export const BLOCK = 100;
 
 /** So few lines are all rows, wherever the panel is: what looks for a row by its class finds it. */
 export const FEW = 1_000;

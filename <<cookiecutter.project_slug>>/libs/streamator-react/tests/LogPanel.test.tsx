@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ReactNode } from "react";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { BLOCK } from "../src/blocks.js";
 import { LogPanel, type LogEntry, type LogLevel } from "../src/index.js";
 
 afterEach(cleanup);
@@ -136,7 +137,7 @@ describe("LogPanel", () => {
   it("takes 10,000 lines", () => {
     render(<LogPanel logs={entries(10_000)} active />);
     expect(rows()).toHaveLength(10_000);
-    expect(document.querySelectorAll(".streamator-log-block")).toHaveLength(50);
+    expect(document.querySelectorAll(".streamator-log-block")).toHaveLength(10_000 / BLOCK);
   });
 });
 

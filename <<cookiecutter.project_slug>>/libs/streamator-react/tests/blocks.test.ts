@@ -20,21 +20,21 @@ describe("blocks", () => {
 
   it("stay the same while the log grows, all but the last", () => {
     const cut = makeCutter();
-    const logs = numbered(1, 1000);
-    const before = cut(logs.slice(0, 950));
+    const logs = numbered(1, 5 * BLOCK);
+    const before = cut(logs.slice(0, -BLOCK / 2));
     const after = cut(logs);
     expect(after.map(({ lines }) => lines).slice(0, 4)).toEqual(before.map(({ lines }) => lines).slice(0, 4));
     for (const index of [0, 1, 2, 3]) expect(after[index]?.lines).toBe(before[index]?.lines);
-    expect(after[4]?.lines).toHaveLength(200);
+    expect(after[4]?.lines).toHaveLength(BLOCK);
   });
 
   it("stay the same when the oldest lines go, all but the first", () => {
     const cut = makeCutter();
-    const logs = numbered(1, 1000);
+    const logs = numbered(1, 5 * BLOCK);
     const before = cut(logs);
-    const after = cut(logs.slice(450));
+    const after = cut(logs.slice(2.5 * BLOCK));
     expect(after.map(({ key }) => key)).toEqual([2, 3, 4]);
-    expect(after[0]?.lines).toHaveLength(150);
+    expect(after[0]?.lines).toHaveLength(BLOCK / 2);
     expect(after[1]?.lines).toBe(before[3]?.lines);
     expect(after[2]?.lines).toBe(before[4]?.lines);
   });
@@ -51,7 +51,7 @@ describe("blocks", () => {
     const errors = numbered(1, 2000).filter(({ line = 0 }) => line % 10 === 0);
     const before = cut(errors);
     expect(held(before)).toEqual(errors);
-    expect(before).toHaveLength(10);
+    expect(before).toHaveLength(2000 / BLOCK);
     const after = cut(errors.slice(30));
     expect(held(after)).toEqual(errors.slice(30));
     expect(after.at(-1)?.lines).toBe(before.at(-1)?.lines);

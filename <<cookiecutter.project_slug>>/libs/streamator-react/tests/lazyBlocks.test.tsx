@@ -1,7 +1,8 @@
 import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { BLOCK } from "../src/blocks.js";
 import { LogPanel, type LogEntry } from "../src/index.js";
-import { blocks, drawn, HEIGHT, layOut, measured, ROW } from "./support/layout.js";
+import { blocks, drawn, HEIGHT, layOut, measured, placesOf, ROW } from "./support/layout.js";
 
 const all: LogEntry[] = Array.from({ length: 10_000 }, (_, index) => ({ text: `line ${index + 1}.`, t: `${index}.0s`, seconds: index, level: "info", id: index + 1, line: index + 1, event: "log", payload: null }));
 
@@ -27,42 +28,44 @@ function scrollTo(panel: HTMLElement, line: number): void {
 
 it("every line is in the document, and only the end has rows while it is followed", () => {
   show();
-  expect(drawn()).toEqual([49]);
-  expect(blocks().filter(({ childNodes }) => childNodes.length === 1)).toHaveLength(49);
+  expect(drawn()).toEqual(placesOf(10_000));
+  expect(blocks().filter(({ childNodes }) => childNodes.length === 1)).toHaveLength(10_000 / BLOCK - 1);
   for (const [place, block] of blocks().entries()) {
-    for (const line of [place * 200 + 1, place * 200 + 100, place * 200 + 200]) expect(block.textContent).toContain(`line ${line}.`);
+    for (const line of [place * BLOCK + 1, (place + 0.5) * BLOCK, (place + 1) * BLOCK]) expect(block.textContent).toContain(`line ${line}.`);
   }
 });
 
 it("a log of up to 1,000 lines is all rows, wherever its panel is", () => {
   const { rerender } = show(all.slice(0, 1_000));
-  expect(drawn()).toEqual([0, 1, 2, 3, 4]);
+  expect(drawn()).toEqual(placesOf(...all.slice(0, 1_000).map(({ line }) => line)));
   rerender(<LogPanel logs={all.slice(0, 1_001)} active toolbar />);
-  expect(drawn()).toEqual([4, 5]);
+  expect(drawn()).toEqual(placesOf(1_000, 1_001)); // of the 60 lines at the end
 });
 
 it("a block that ends just before the view's edge has rows too", () => {
   show(all.slice(0, 9_810));
-  expect(drawn()).toEqual([48, 49]);
+  expect(drawn()).toEqual(placesOf(9_751, 9_810));
 });
 
 it("rows come where the reader scrolls to, and go where they leave", () => {
   const { panel } = show();
   fireEvent.wheel(panel, { deltaY: -100 });
-  scrollTo(panel, 4_100);
-  expect(drawn()).toEqual([20]);
+  scrollTo(panel, 4_150);
+  expect(drawn()).toEqual(placesOf(4_150));
   scrollTo(panel, 4_201);
-  expect(drawn()).toEqual([20, 21]);
-  expect(blocks()[49]?.textContent).toContain("line 10000.");
+  expect(drawn()).toEqual(placesOf(4_200, 4_201));
+  expect(blocks().at(-1)?.textContent).toContain("line 10000.");
 });
 
 it("blocks keep their element when they are drawn and undrawn", () => {
   const { panel } = show();
-  const block = blocks()[20];
+  const [place = -1] = placesOf(4_150);
+  const block = blocks()[place];
   fireEvent.wheel(panel, { deltaY: -100 });
-  scrollTo(panel, 4_100);
+  scrollTo(panel, 4_150);
+  expect(block?.childElementCount).toBe(BLOCK);
   scrollTo(panel, 100);
-  expect(blocks()[20]).toBe(block);
+  expect(blocks()[place]).toBe(block);
   expect(block?.childNodes).toHaveLength(1);
 });
 
@@ -70,7 +73,7 @@ it("a line that is found far away gets its row, in the middle of the panel", () 
   const { panel } = show();
   fireEvent.change(screen.getByRole("searchbox"), { target: { value: "line 4321." } });
   fireEvent.click(screen.getByRole("button", { name: "Next match" }));
-  expect(drawn()).toContain(21);
+  expect(drawn()).toEqual(expect.arrayContaining(placesOf(4_321)));
   expect(panel.scrollTop).toBe(4320 * ROW - (HEIGHT - ROW) / 2);
 });
 
@@ -87,45 +90,49 @@ it("stays at the line that was gone to, also at the end, while the log grows", (
 it("the blocks in which a selection begins and ends stay as they are", () => {
   const { panel } = show();
   fireEvent.wheel(panel, { deltaY: -100 });
-  scrollTo(panel, 4_100);
-  const text = (place: number): Node => (blocks()[place] as HTMLElement).querySelector(".streamator-log-text")?.firstChild ?? (blocks()[place]?.firstChild as Node);
+  scrollTo(panel, 4_150);
+  const text = (line: number): Node => {
+    const block = blocks()[placesOf(line)[0] ?? -1] as HTMLElement;
+    return block.querySelector(".streamator-log-text")?.firstChild ?? (block.firstChild as Node);
+  };
   act(() => {
-    document.getSelection()?.setBaseAndExtent(text(20), 2, text(30), 5);
+    document.getSelection()?.setBaseAndExtent(text(4_150), 2, text(6_150), 5);
     document.dispatchEvent(new Event("selectionchange"));
   });
-  scrollTo(panel, 6_100);
-  expect(drawn()).toEqual([20]); // block 30 is in view, but still the text that the selection ends in
+  scrollTo(panel, 6_150);
+  expect(drawn()).toEqual(placesOf(4_150)); // the other is in view, but still the text that the selection ends in
   act(() => {
     document.getSelection()?.removeAllRanges();
     document.dispatchEvent(new Event("selectionchange"));
   });
-  expect(drawn()).toEqual([30]);
+  expect(drawn()).toEqual(placesOf(6_150));
 });
 
 it("what the browser's find bar has scrolled to stays text until the reader is back on the page", () => {
   const { panel } = show();
   fireEvent.wheel(panel, { deltaY: -100 });
-  scrollTo(panel, 9_900);
+  scrollTo(panel, 9_950);
   vi.spyOn(performance, "now").mockReturnValue(performance.now() + 5_000);
   vi.spyOn(document, "hasFocus").mockReturnValue(false);
-  scrollTo(panel, 4_100);
-  expect(drawn()).toEqual([49]);
+  scrollTo(panel, 4_150);
+  expect(drawn()).toEqual(placesOf(9_950));
   fireEvent.focus(window);
-  expect(drawn()).toEqual([20]);
+  expect(drawn()).toEqual(placesOf(4_150));
 });
 
 it("what the reader reads stays where it is when a block above it gets rows that are higher or lower", () => {
   layOut({ textRow: 35 }); // as text, its lines wrap elsewhere
   const { panel } = show();
   fireEvent.wheel(panel, { deltaY: -100 });
-  panel.scrollTop = 20 * 200 * 35 + 150; // block 20, which is text until it is measured
+  panel.scrollTop = 4_000 * 35 + 150; // in a block that is text until it is measured
   fireEvent.scroll(panel);
-  expect(drawn()).toEqual([20]);
-  const top = (): number | undefined => blocks()[20]?.children[5]?.getBoundingClientRect().top;
+  const [place = -1] = placesOf(4_001);
+  expect(drawn()).toEqual([place]);
+  const top = (): number | undefined => blocks()[place]?.children[5]?.getBoundingClientRect().top;
   panel.scrollTop += (top() as number) - 30;
   expect(top()).toBe(30);
-  fireEvent.scroll(panel); // block 19 is near now
-  expect(drawn()).toEqual([19, 20]);
+  fireEvent.scroll(panel); // the one before is near now
+  expect(drawn()).toEqual([place - 1, place]);
   expect(top()).toBe(30);
 });
 
@@ -133,25 +140,26 @@ it("what the reader reads stays where it is when the block above it, of a height
   layOut({ guessedRow: 12 });
   const { panel } = show();
   fireEvent.wheel(panel, { deltaY: -100 });
-  panel.scrollTop = 200 * (ROW + 19 * 12) + 150; // block 20, below one that was near before, and others
+  const [place = -1] = placesOf(4_001);
+  panel.scrollTop = BLOCK * (ROW + (place - 1) * 12) + 150; // below one that was near before, and others
   fireEvent.scroll(panel);
-  const top = (): number | undefined => blocks()[20]?.children[5]?.getBoundingClientRect().top;
+  const top = (): number | undefined => blocks()[place]?.children[5]?.getBoundingClientRect().top;
   panel.scrollTop += (top() as number) - 30;
   expect(top()).toBe(30);
-  fireEvent.scroll(panel); // block 19 is near now
-  expect(blocks()[19]?.getBoundingClientRect().height).toBe(200 * ROW);
+  fireEvent.scroll(panel); // the one before is near now
+  expect(blocks()[place - 1]?.getBoundingClientRect().height).toBe(BLOCK * ROW);
   expect(top()).toBe(30);
   scrollTo(panel, 6_100);
-  expect(blocks()[19]?.getBoundingClientRect().height).toBe(200 * 12);
+  expect(blocks()[place - 1]?.getBoundingClientRect().height).toBe(BLOCK * 12);
 });
 
 it("what the reader sees at the end is not drawn anew when they leave it", () => {
   const { panel, rerender } = show(all.slice(0, 9_000));
   rerender(<LogPanel logs={all} active toolbar />);
-  const row = blocks()[49]?.lastElementChild;
+  const row = blocks().at(-1)?.lastElementChild;
   fireEvent.wheel(panel, { deltaY: -100 });
   expect(row?.textContent).toContain("line 10000.");
-  expect(blocks()[49]?.lastElementChild).toBe(row);
+  expect(blocks().at(-1)?.lastElementChild).toBe(row);
 });
 
 it("what the reader reads stays where it is when old lines go", () => {

@@ -1,4 +1,5 @@
 import { vi } from "vitest";
+import { BLOCK } from "../../src/blocks.js";
 
 /** Pixels: a row, and what a panel shows of them. */
 export const ROW = 20;
@@ -31,6 +32,9 @@ export function measured(panel: HTMLElement): HTMLElement {
 }
 
 export const blocks = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".streamator-log-block")];
+
+/** The places of the blocks that hold these lines. */
+export const placesOf = (...lines: number[]): number[] => [...new Set(lines.map((line) => Math.floor((line - 1) / BLOCK)))];
 
 /** The places of the blocks that have rows. */
 export const drawn = (): number[] => blocks().flatMap((block, place) => (block.childElementCount > 0 ? [place] : []));
