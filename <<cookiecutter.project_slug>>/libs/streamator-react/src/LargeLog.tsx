@@ -122,7 +122,10 @@ export function Reader({ panel, plan, near, setNear }: ReaderProps): React.React
     const [log, inner] = [scroller.current, content.current];
     if (!log || !inner) return;
     const view = stack ? windowOf(log, inner, stack.total) : viewOf(log, inner, blocks);
-    if (!stack) layOut(following ? [] : [...blocksIn(inner)].filter((_, place) => isNear(blocks[place]?.key ?? -1, view)));
+    if (!stack) {
+      const seen = following ? [] : [...blocksIn(inner)].filter((_, place) => isNear(blocks[place]?.key ?? -1, view));
+      layOut([...new Set(seen.flatMap((block) => [block.closest<HTMLElement>(".streamator-log-group") ?? block, block]))]);
+    }
     learn({ view, atEnd: following });
   });
   useSight(scroller, follower, measure);

@@ -3,8 +3,8 @@
 import * as React from "react";
 import { useMemo, useRef, useState, type ClipboardEvent, type CSSProperties, type ReactNode } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
-import { FEW, makeCutter } from "./blocks.js";
-import { useGuard } from "./guard.js";
+import { FEW, groupsOf, makeCutter } from "./blocks.js";
+import { guard, useGuard } from "./guard.js";
 import type { Near } from "./LargeLog.js";
 import { countAfter, lineOf, selectedText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
 import { LogBlock, type RenderEntry } from "./LogBlock.js";
@@ -192,16 +192,20 @@ function Panel({
       <div ref={content} className="streamator-log-content" style={plan?.style}>
         {logs.length === 0 ? <div className="streamator-log-waiting log-waiting">{waitingText ?? words.waiting}</div> : null}
         {plan?.window ??
-          blocks.map(({ key, start, lines: some }) => (
-            <LogBlock
-              key={key}
-              lines={some}
-              start={draw || some[0]?.line === undefined ? start : 0}
-              Text={plan?.textOf(key, start, start + some.length)}
-              look={look}
-              named={named}
-              renderEntry={draw}
-            />
+          Object.entries(groupsOf(blocks)).map(([group, members]) => (
+            <div key={group} ref={guard} className="streamator-log-group" style={{ "--streamator-rows": members.reduce((sum, block) => sum + block.lines.length, 0) } as CSSProperties}>
+              {members.map(({ key, start, lines: some }) => (
+                <LogBlock
+                  key={key}
+                  lines={some}
+                  start={draw || some[0]?.line === undefined ? start : 0}
+                  Text={plan?.textOf(key, start, start + some.length)}
+                  look={look}
+                  named={named}
+                  renderEntry={draw}
+                />
+              ))}
+            </div>
           ))}
       </div>
       {fresh > 0 ? (

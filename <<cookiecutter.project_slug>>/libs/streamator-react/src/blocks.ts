@@ -3,6 +3,9 @@ import type { PanelEntry } from "./line.js";
 /** Lines per block. A block out of view costs the browser neither layout nor paint, and one text node. */
 export const BLOCK = 100;
 
+/** Blocks per group: the browser asks each box of its own in each frame whether it is in view, but not those within one that is not. */
+export const GROUP = 10;
+
 /** So few lines are all rows, wherever the panel is: what looks for a row by its class finds it. */
 export const FEW = 1_000;
 
@@ -54,4 +57,11 @@ export function makeCutter(): (logs: readonly PanelEntry[], from?: number) => re
     blocks = blocksOf(logs, blocks, from);
     return blocks;
   };
+}
+
+/** Blocks whose keys are neighbours, by the number of their group: it keeps its members as long as they are there. */
+export function groupsOf(blocks: readonly LogBlock[]): Record<number, LogBlock[]> {
+  const groups: Record<number, LogBlock[]> = {};
+  for (const block of blocks) (groups[Math.floor(block.key / GROUP)] ??= []).push(block);
+  return groups;
 }

@@ -159,7 +159,7 @@ export function makeFollower(): Follower {
     // Chromium gives up a drag of the scroll bar at each growth of the content, and moves what is read with the thumb.
     const keepHeight = (keep: boolean): void => {
       content.style.maxHeight = keep ? `${content.offsetHeight}px` : "";
-      content.style.overflow = keep ? "clip" : "";
+      content.style.overflowY = keep ? "clip" : "";
     };
     const release = (): void => {
       if (!pressed) return;

@@ -233,9 +233,9 @@ describe("following the end", () => {
     fireEvent.mouseDown(panel);
     fireEvent.mouseMove(window, { buttons: 1 });
     grow(20);
-    expect(content?.style).toMatchObject({ maxHeight: "200px", overflow: "clip" });
+    expect(content?.style).toMatchObject({ maxHeight: "200px", overflowY: "clip" });
     release();
-    expect(content?.style).toMatchObject({ maxHeight: "", overflow: "" });
+    expect(content?.style).toMatchObject({ maxHeight: "", overflowY: "" });
     expect(panel.scrollTop).toBe(300);
     fireEvent.mouseDown(panel.querySelector(".streamator-log-entry") as Element);
     expect(content?.style.maxHeight).toBe("");

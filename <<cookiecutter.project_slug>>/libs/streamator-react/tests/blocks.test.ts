@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BLOCK, blocksOf, makeCutter } from "../src/blocks.js";
+import { BLOCK, blocksOf, GROUP, groupsOf, makeCutter } from "../src/blocks.js";
 import type { PanelEntry } from "../src/line.js";
 import { makeStacker } from "../src/stack.js";
 
@@ -103,5 +103,18 @@ describe("lines of several rows in a window", () => {
     expect(stacked(log(2, 2, 2), rowsOf).total).toBe(6);
     expect(stacked(log(2, 2, 2), () => 1).total).toBe(3);
     expect(stacked([], () => 1).total).toBe(0);
+  });
+});
+
+describe("groups", () => {
+  it("have the same blocks while the log grows and its oldest lines go", () => {
+    const logs = numbered(1, 3.5 * GROUP * BLOCK);
+    const keys = (from: number, to: number): [number, number[]][] => Object.entries(groupsOf(blocksOf(logs.slice(from, to)))).map(([key, blocks]) => [Number(key), blocks.map((block) => block.key)]);
+    const before = keys(0, 2.5 * GROUP * BLOCK);
+    const after = keys(1.5 * GROUP * BLOCK, logs.length);
+    expect(before.map(([key]) => key)).toEqual([0, 1, 2]);
+    expect(after.map(([key]) => key)).toEqual([1, 2, 3]);
+    expect(before.flatMap(([, blocks]) => blocks)).toEqual(Array.from({ length: 2.5 * GROUP }, (_, key) => key));
+    for (const [key, blocks] of [...before, ...after]) expect(blocks.every((block) => Math.floor(block / GROUP) === key)).toBe(true);
   });
 });

@@ -1,6 +1,6 @@
 import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { BLOCK } from "../src/blocks.js";
+import { BLOCK, GROUP } from "../src/blocks.js";
 import { LogPanel, type LogEntry } from "../src/index.js";
 import { blocks, drawn, HEIGHT, layOut, measured, placesOf, ROW } from "./support/layout.js";
 
@@ -151,6 +151,20 @@ it("what the reader reads stays where it is when the block above it, of a height
   expect(top()).toBe(30);
   scrollTo(panel, 6_100);
   expect(blocks()[place - 1]?.getBoundingClientRect().height).toBe(BLOCK * 12);
+});
+
+it("blocks stand in groups, of which those near the view are laid out for a reader away from the end, and their neighbours are not", () => {
+  const { panel } = show();
+  const groups = [...panel.querySelectorAll<HTMLElement>(".streamator-log-group")];
+  const laidOut = (): number[] => groups.flatMap(({ style }, place) => (style.contentVisibility === "visible" ? [place] : []));
+  expect(groups.map(({ children }) => children.length)).toEqual(Array.from({ length: groups.length }, () => GROUP));
+  expect(groups.map(({ style }) => Number(style.getPropertyValue("--streamator-rows")))).toEqual(groups.map(() => GROUP * BLOCK));
+  expect(laidOut()).toEqual([]);
+  fireEvent.wheel(panel, { deltaY: -100 });
+  scrollTo(panel, 2.5 * GROUP * BLOCK);
+  expect(laidOut()).toEqual([2]);
+  scrollTo(panel, 4 * GROUP * BLOCK + 2);
+  expect(laidOut()).toEqual([3, 4]);
 });
 
 it("what the reader sees at the end is not drawn anew when they leave it", () => {

@@ -387,7 +387,7 @@ describe("a log without wrap", () => {
     const css = readFileSync(join(import.meta.dirname, "../src/log.css"), "utf8");
     expect(css).toMatch(/--nowrap > \.streamator-log-content \{\s+width: max-content;\s+min-width: 100%;/);
     show({ wrap: false });
-    expect(document.querySelector(".streamator-log--nowrap > .streamator-log-content > .streamator-log-block")).not.toBeNull();
+    expect(document.querySelector(".streamator-log--nowrap > .streamator-log-content > .streamator-log-group > .streamator-log-block")).not.toBeNull();
   });
 });
 
