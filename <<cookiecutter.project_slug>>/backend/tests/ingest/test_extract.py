@@ -6,8 +6,9 @@ import pypdf
 import pypdf.errors
 import pytest
 
-from app.ingest.extract import Extracted, ExtractError, count_words, extract
+from app.ingest.extract import Extracted, ExtractError, extract
 from app.ingest.identify import Kind
+from app.ingest.readers.common import count_words
 from tests.pdf import make_pdf
 
 Lines = list[tuple[str, str]]
@@ -172,7 +173,7 @@ def test_pages_that_cannot_be_read_are_a_bounded_number_of_lines(
 
 
 def test_a_pdf_with_more_text_than_is_allowed_is_refused(run: Extraction, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.ingest.extract.MAX_CHARACTERS", 1_000)
+    monkeypatch.setattr("app.ingest.readers.pdf.MAX_CHARACTERS", 1_000)
     assert run(make_pdf(["x" * 499] * 2), "pdf").words == 2
     with pytest.raises(ExtractError, match="longer than 1,000 characters: split it"):
         run(make_pdf(["x" * 499] * 3), "pdf")

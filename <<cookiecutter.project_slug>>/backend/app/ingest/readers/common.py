@@ -1,0 +1,62 @@
+"""What all readers share: how they fail, how they report, and what a word is."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from app.wording import clip
+
+__all__ = [
+    "MAX_CHARACTERS", "MAX_WARNINGS", "ExtractError", "Log", "batches", "brief", "clean", "count_words", "span",
+]  # fmt: skip
+
+Log = Callable[[str, str], None]
+"""Reports a line: its message and its level (info, success, warning, error)."""
+
+MAX_CHARACTERS = 20_000_000
+"""The longest text that is taken out of one document: past it, a small file has been made to explode."""
+
+MAX_WARNINGS = 5
+"""How many of the same kind are told one by one."""
+
+_MAX_LINES = 40  # of progress for one document: a book is not a line for each page
+_CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # written without spaces: a character is a word
+_WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+(?:['’\-][^\W{_CJK}]+)*")
+
+
+class ExtractError(Exception):
+    """The document cannot be read. Its text says why, and what the user can do."""
+
+
+def count_words(text: str) -> int:
+    """How many words `text` has; each Chinese or Japanese character counts as one."""
+    return sum(1 for _ in _WORD.finditer(text))
+
+
+def clean(text: str) -> str:
+    """`text` as it may be stored: composed, one kind of line end, no control characters or surrogates."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode()
+    text = unicodedata.normalize("NFC", text)
+    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda m: "\n" if m[0] == "\f" else "", text)
+    text = re.sub(r"[ \t]+\n", "\n", text)
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def batches(items: Any) -> Iterator[tuple[int, int, Any]]:
+    """`items` in at most _MAX_LINES runs, each with the 1-based number of its first and last."""
+    step = max(1, -(-len(items) // _MAX_LINES))
+    for start in range(0, len(items), step):
+        batch = items[start : start + step]
+        yield start + 1, start + len(batch), batch
+
+
+def span(noun: str, first: int, last: int, total: int) -> str:
+    span = f"{noun} {first:,}" if first == last else f"{noun}s {first:,}–{last:,}"
+    return f"{span} of {total:,}"
+
+
+def brief(error: BaseException) -> str:
+    return clip(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, 120).strip("“”")
