@@ -5,8 +5,9 @@ hang without holding anything up, and run out of memory alone.
 
 It reads one JSON object from a line of stdin, and writes JSON objects to stdout, one a line:
 `{"log": message, "level": level}` any number of times, then `{"title", "words", "characters"}` with the text
-in the file that was named (of a channel `{"title", "items"}`, and the file is the channel as JSON), or
-`{"error": sentence}`. When stdin ends, the server has gone, and so does this.
+in the file that was named (asked for a channel `{"channel": true}`, and the file is the channel as JSON, or
+`{"channel": false}` where it is none), or `{"error": sentence}`. When stdin ends, the server has gone, and so does
+this.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from app.ingest.channel import read_channel
+from app.ingest.channel import read_channel, refuse_markup
 from app.ingest.extract import ExtractError, Log, extract
 from app.wording import clip, size
 
@@ -45,7 +46,7 @@ def main() -> int:
     # pypdf speaks of the file; what other parsers log is about themselves.
     logging.getLogger("pypdf").addHandler(relay)
     try:
-        found = _channel(task) if task["kind"] == "channel" else _document(task, log)
+        found = _channel(task, log) if task["kind"] == "channel" else _document(task, log)
     except ExtractError as error:
         _write(out, {"error": str(error)})
     except (MemoryError, RecursionError) as error:
@@ -59,15 +60,20 @@ def main() -> int:
 
 
 def _document(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
-    found = extract(Path(task["path"]), task["kind"], name=task["name"], charset=task["charset"], log=log)
+    path, charset = Path(task["path"]), task["charset"]
+    if task["kind"] == "text":
+        refuse_markup(path.read_bytes(), charset, task["name"])
+    found = extract(path, task["kind"], name=task["name"], charset=charset, log=log)
     Path(task["text_path"]).write_text(found.text, encoding="utf-8", newline="\n")
     return {"title": found.title, "words": found.words, "characters": len(found.text)}
 
 
-def _channel(task: Mapping[str, Any]) -> dict[str, Any]:
-    found = read_channel(Path(task["path"]).read_bytes(), task["url"])
-    Path(task["text_path"]).write_text(found.model_dump_json(), encoding="utf-8")
-    return {"title": found.title, "items": len(found.items)}
+def _channel(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
+    data = Path(task["path"]).read_bytes()
+    found = read_channel(data, task["url"], charset=task["charset"], media_type=task["media_type"], log=log)
+    if found is not None:
+        Path(task["text_path"]).write_text(found.model_dump_json(), encoding="utf-8")
+    return {"channel": found is not None}
 
 
 class _WarningRelay(logging.Handler):

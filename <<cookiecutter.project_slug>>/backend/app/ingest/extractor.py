@@ -70,13 +70,26 @@ class Extractor:
         )
         return ExtractedFile(message["title"], message["words"], message["characters"])
 
-    async def read_channel(self, path: Path, url: str, *, text_path: Path, log: Log) -> Channel:
-        """Reads the items of a feed or a sitemap that was fetched from `url`; `text_path` is a file to work with.
+    async def read_channel(
+        self, path: Path, url: str, *, charset: str | None = None, media_type: str = "", text_path: Path, log: Log
+    ) -> Channel | None:
+        """Reads the items of a feed or a sitemap that was fetched from `url`; gives None where the file is neither.
+
+        Arguments:
+            path: the file.
+            url: the address that answered.
+            charset: what the answer's header said of its charset.
+            media_type: its content type.
+            text_path: a file to work with.
+            log: takes each line of progress as it comes.
 
         Raises:
             JobError: as for `extract`.
         """
-        await self._run({"path": str(path), "kind": "channel", "url": url, "text_path": str(text_path)}, log)
+        task = {"path": str(path), "kind": "channel", "url": url, "charset": charset, "media_type": media_type}
+        found = await self._run({**task, "text_path": str(text_path)}, log)
+        if not found["channel"]:
+            return None
         return await asyncio.to_thread(lambda: Channel.model_validate_json(text_path.read_bytes()))
 
     async def _run(self, task: dict[str, Any], log: Log) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import html
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,13 +15,15 @@ from typing import Any
 from streamator import JobEmitter
 
 from app.ingest.archive import Archive
-from app.ingest.channel import MAX_ITEMS, Channel, ChannelItem, Limit, begins_channel, choose, newest_first, since
+from app.ingest.channel import MAX_ITEMS, Channel, ChannelItem, Limit, choose, newest_first, since
 from app.ingest.documents import Document, Library, LibraryFull, NewDocument
 from app.ingest.events import IngestDetails, IngestFailure, IngestItem
 from app.ingest.extractor import Extractor
 from app.ingest.fetch import Fetched, Fetcher
 from app.ingest.identify import HEAD_BYTES, Kind, UnsupportedType, identify
 from app.ingest.progress import Outcome, Progress
+from app.ingest.unpacking import GZIP
+from app.ingest.upload import safe_name
 from app.jobs import JobError
 from app.users import User
 from app.wording import clip, count, duration, size
@@ -112,9 +115,10 @@ class Pipeline:
         if known is not None and not request.refresh:
             return _already_known(known, progress)
         fetched = await self._fetch(request.url, path, progress)
-        if begins_channel(await asyncio.to_thread(_head, path)):
+        channel = await self._read_channel(request.url, fetched, path, progress)
+        if channel is not None:
             progress.type = "channel"
-            return await self._channel(request, path, user, progress)
+            return await self._channel(request, channel, path, user, progress)
         return await self._fetched(request.url, path, fetched, user, progress)
 
     async def _known(self, url: str, user: User, progress: Progress) -> Document | None:
@@ -181,12 +185,15 @@ class Pipeline:
 
     # Channels
 
-    async def _channel(self, request: UrlRequest, path: Path, user: User, progress: Progress) -> Outcome:
-        """Takes in the items of the feed or sitemap in `path`, one at a time. An item that fails is passed over."""
-        channel, items = await self._items(request, path, progress)
+    async def _channel(
+        self, request: UrlRequest, channel: Channel, path: Path, user: User, progress: Progress
+    ) -> Outcome:
+        """Takes in the items of a feed or sitemap, one at a time. An item that fails is passed over."""
+        items = await self._items(request, channel, path, progress)
         chosen = choose(items, request.limit, datetime.now(timezone.utc))
         if not chosen:
             raise JobError(_none_chosen(channel, items, request.limit))
+        _tell_of_dates(items, request.limit, progress)
         if len(chosen) > self._max_items:
             left_out = count(len(chosen) - self._max_items, "item")
             progress.log(f"MAX_FEED_ITEMS is {self._max_items:,}: without {left_out}", "warning")
@@ -233,30 +240,42 @@ class Pipeline:
             result={"document_id": None, "status": "channel", **counts},
         )  # fmt: skip
 
-    async def _items(self, request: UrlRequest, path: Path, progress: Progress) -> tuple[Channel, list[ChannelItem]]:
-        """What is in a channel; of a sitemap index, in as many of its sitemaps as the limit takes."""
-        channel = await self._read_channel(request.url, path, progress)
+    async def _items(self, request: UrlRequest, channel: Channel, path: Path, progress: Progress) -> list[ChannelItem]:
+        """What is in a channel; of what leads to sitemaps, in as many of those as the limit takes."""
         items, enough = list(channel.items), int(request.limit) if request.limit.isdigit() else MAX_ITEMS
         start = since(request.limit, datetime.now(timezone.utc))
-        sitemaps = [each for each in newest_first(channel.sitemaps) if not (start and each.date and each.date < start)]
-        for number, sitemap in enumerate(sitemaps[:_MAX_SITEMAPS], 1):
-            if len(items) >= enough:
-                break
+        waiting, seen = newest_first(channel.sitemaps), {request.url}
+        looked_at = 0
+        while waiting and len(items) < enough and looked_at < _MAX_SITEMAPS:
+            sitemap = waiting.pop(0)
+            if sitemap.url in seen or (start and sitemap.date and sitemap.date < start):
+                continue
+            seen.add(sitemap.url)
+            looked_at += 1
             await asyncio.sleep(self._pause)
-            progress.fetching_more(f"Fetching sitemap {number} of {min(len(sitemaps), _MAX_SITEMAPS)}")
+            progress.fetching_more(f"Fetching sitemap {looked_at}")
             try:
-                await self._fetcher.fetch(sitemap.url, path, progress.log)
-                items += (await self._read_channel(sitemap.url, path, progress)).items
+                fetched = await self._fetcher.fetch(sitemap.url, path, progress.log)
+                found = await self._read_channel(sitemap.url, fetched, path, progress)
+                if found is None:
+                    raise JobError(f"{clip(sitemap.url, 120)} is no sitemap: left out.")
+                items += found.items
+                waiting = newest_first([*waiting, *found.sitemaps])
             except JobError as error:
                 progress.log(str(error), "warning")
-        if len(sitemaps) > _MAX_SITEMAPS:
-            progress.log(f"There are {len(sitemaps):,} sitemaps: the newest {_MAX_SITEMAPS} were looked at", "warning")
-        return channel, items
+        if looked_at == _MAX_SITEMAPS and waiting:
+            progress.log(f"{looked_at} sitemaps were looked at: {len(waiting):,} more are left out", "warning")
+        return items
 
-    async def _read_channel(self, url: str, path: Path, progress: Progress) -> Channel:
+    async def _read_channel(self, url: str, fetched: Fetched, path: Path, progress: Progress) -> Channel | None:
+        if not _may_be_channel(await asyncio.to_thread(_head, path)):
+            return None
         text_path = path.with_suffix(".text")
         try:
-            return await self._extractor.read_channel(path, url, text_path=text_path, log=progress.log)
+            return await self._extractor.read_channel(
+                path, url, charset=fetched.charset, media_type=fetched.media_type, text_path=text_path,
+                log=progress.log,
+            )  # fmt: skip
         finally:
             text_path.unlink(missing_ok=True)
 
@@ -264,9 +283,12 @@ class Pipeline:
         known = await self._known(item.url, user, progress)
         if known is not None:
             return _already_known(known, progress)
+        if item.text is not None:
+            arrival = await asyncio.to_thread(_write_page, item, path)
+            return await self._store(arrival, "html", user, progress)
         await asyncio.sleep(self._pause)
         fetched = await self._fetch(item.url, path, progress)
-        if begins_channel(await asyncio.to_thread(_head, path)):
+        if await self._read_channel(item.url, fetched, path, progress) is not None:
             raise JobError(f"{clip(item.url, 120)} is a feed or a sitemap itself: give its own address.")
         return await self._fetched(item.url, path, fetched, user, progress)
 
@@ -306,6 +328,41 @@ async def _identify(arrival: Arrival, progress: Progress) -> Kind:
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(HEAD_BYTES)
+
+
+def _may_be_channel(head: bytes) -> bool:
+    """Whether the first HEAD_BYTES leave it open that a file is a channel: they do but for what is certainly not one,
+    so that most documents are read without asking."""
+    if head.startswith((GZIP, b"<\0", b"\0<")):  # packed, or UTF-16 without its mark
+        return True
+    try:
+        return identify(head, name="").kind not in ("html", "pdf")
+    except UnsupportedType:
+        return False
+
+
+def _write_page(item: ChannelItem, path: Path) -> Arrival:
+    """The page of an item that has its text in the feed alone."""
+    title = html.escape(item.title)
+    page = (
+        f'<!doctype html><html><head><meta charset="utf-8"><title>{title}</title></head>'
+        f"<body><article><h1>{title}</h1>{item.text}</article></body></html>"
+    ).encode()
+    path.write_bytes(page)
+    name = f"{safe_name(item.title)}.html"
+    return Arrival(path, item.url, name, "text/html", "utf-8", len(page), hashlib.sha256(page).hexdigest())
+
+
+def _tell_of_dates(items: list[ChannelItem], limit: Limit, progress: Progress) -> None:
+    """Says what became of items whose date decides nothing."""
+    unread = [item.unread_date for item in items if item.unread_date]
+    if unread:
+        what = f"The dates of {count(len(unread), 'item')} cannot be read, such as {clip(unread[0], 60)}: "
+        in_time = f"taken in as if they were of the last {limit}"
+        progress.log(what + ("counted as the oldest" if limit not in ("month", "year") else in_time), "warning")
+    undated = sum(item.date is None and item.unread_date is None for item in items)
+    if undated and limit in ("month", "year"):
+        progress.log(f"{count(undated, 'item')} without a date left out: choose 50, 100 or all to have them", "warning")
 
 
 def _none_chosen(channel: Channel, items: list[ChannelItem], limit: Limit) -> str:

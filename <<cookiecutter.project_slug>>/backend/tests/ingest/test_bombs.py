@@ -40,7 +40,7 @@ class Read:
         )
         return found.characters
 
-    async def channel(self, content: bytes) -> Channel:
+    async def channel(self, content: bytes) -> Channel | None:
         self._path.write_bytes(content)
         url = "https://example.org/feed"
         return await Extractor().read_channel(self._path, url, text_path=self._text_path, log=self._log)

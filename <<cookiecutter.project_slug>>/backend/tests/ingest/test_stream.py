@@ -335,3 +335,70 @@ def test_a_feed_given_to_the_form_is_a_channel_too(running: RunningApp, web: Web
     job_id = running.client.post("/api/ingest", data={"url": url, "limit": "100"}).json()["job_id"]
     assert running.events(job_id)[-1]["status"] == "completed"
     assert titles(running) == ["one"]
+
+
+def test_an_episode_without_a_page_is_its_text_in_the_feed(running: RunningApp, web: Web) -> None:
+    item = (
+        "<item><title>The {0}</title><description>&lt;p&gt;About a {0} in the woods, and what it did.</description>"
+        '<enclosure url="https://x.example/{0}.mp3" type="audio/mpeg"/></item>'
+    )
+    url = web.put("/feed", f"<rss><channel>{item.format('fox')}{item.format('hare')}</channel></rss>".encode())
+    assert ingest(running, url, limit="all")[-2]["details"]["stored"] == 2
+    assert web.asked == ["/feed"]
+    (hare, fox) = running.client.get("/api/documents").json()["documents"]
+    assert (hare["title"], fox["title"], fox["source"]) == ("The hare", "The fox", "https://x.example/fox.mp3")
+    assert "in the woods" in running.client.get(f"/api/documents/{fox['id']}").json()["text"]
+    assert ingest(running, url, limit="all")[-2]["details"]["skipped"] == 2
+
+
+def test_what_became_of_items_whose_dates_decide_nothing_is_said(running: RunningApp, web: Web) -> None:
+    one, two, three = serve_pages(web, "one", "two", "three")
+    dates = [format_datetime(datetime.now(timezone.utc)), "once upon a time"]
+    items = "".join(
+        f"<item><link>{link}</link><pubDate>{date}</pubDate></item>"
+        for link, date in zip((one, two), dates, strict=True)
+    )
+    feed = f"<rss><channel>{items}<item><link>{three}</link></item></channel></rss>"
+    assert ingest(running, web.put("/feed", feed.encode()), limit="month")[-2]["details"]["stored"] == 2
+    assert titles(running) == ["two", "one"]
+    (job,) = running.client.get("/api/jobs").json()["jobs"]
+    assert [event["message"] for event in running.events(job["job_id"]) if event.get("level") == "warning"] == [
+        "The dates of 1 item cannot be read, such as “once upon a time”: taken in as if they were of the last month",
+        "1 item without a date left out: choose 50, 100 or all to have them",
+    ]
+
+
+def test_a_robots_txt_leads_to_the_pages_of_its_sitemaps(running: RunningApp, web: Web) -> None:
+    one, two = serve_pages(web, "one", "two")
+    web.put("/list.txt", f"{two}\n".encode(), content_type="text/plain")
+    web.put(
+        "/pages.xml.gz", gzip.compress(b"<urlset><url>") + gzip.compress(f"<loc>{one}</loc></url></urlset>".encode())
+    )
+    index = "".join(f"<sitemap><loc>{web.url}{path}</loc></sitemap>" for path in ("/pages.xml.gz", "/index.xml"))
+    web.put("/index.xml", f"<sitemapindex>{index}</sitemapindex>".encode())
+    robots = web.put(
+        "/robots.txt", b"Sitemap: /index.xml\nSitemap: /list.txt\nSitemap: /gone.xml", content_type="text/plain"
+    )
+    assert ingest(running, robots, limit="all")[-2]["details"]["stored"] == 2
+    assert titles(running) == ["one", "two"]
+    assert sorted(web.asked) == sorted(
+        ["/robots.txt", "/index.xml", "/list.txt", "/gone.xml", "/pages.xml.gz", "/one.html", "/two.html"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "why"),
+    [
+        (b"<rss><channel><item><link>/x</link><description><p>words</p></description></item></channel></rss>",
+         {"content_type": "text/html"}, "error", "None of 1 item of"),
+        (b"<?xml version='1.0'?><opml><body/></opml>", {"content_type": "text/plain"}, "error", "is XML"),
+        (b"<kml><name>words</name></kml>", {"content_type": "application/xml"}, "error", "is XML"),
+        (gzip.compress(b"<urlset><url><loc>http://x.y/</loc></url></urlset>")[:-9], {}, "error", "in the middle"),
+        (b"<Alice> words\n<Bob> more words", {"content_type": "text/plain"}, "success", "Stored"),
+    ],
+)  # fmt: skip
+def test_markup_is_read_or_refused_and_never_stored_raw(
+    running: RunningApp, web: Web, content: bytes, headers: dict[str, str], status: str, why: str
+) -> None:
+    complete = ingest(running, web.put("/what", content, **headers))[-2]
+    assert (complete["status"], why in complete["message"]) == (status, True), complete["message"]
