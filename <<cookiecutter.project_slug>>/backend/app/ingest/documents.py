@@ -24,7 +24,16 @@ from app.jobs import JobError
 from app.users import User
 from app.wording import count, size
 
-__all__ = ["MIGRATIONS", "Document", "DocumentText", "Documents", "Library", "LibraryFull", "NewDocument"]
+__all__ = [
+    "MIGRATIONS",
+    "Document",
+    "DocumentText",
+    "DocumentVersions",
+    "Documents",
+    "Library",
+    "LibraryFull",
+    "NewDocument",
+]
 
 MIGRATIONS: tuple[Migration, ...] = (
     (
@@ -107,17 +116,54 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     # What a user's documents take together, without a look at each.
     ("CREATE INDEX documents_of_user ON documents (user_id, bytes)",),
+    # What a document was before its source changed; the search never sees it.
+    (
+        """
+        CREATE TABLE document_versions (
+            position INTEGER PRIMARY KEY,
+            document_id TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            user_id TEXT NOT NULL,
+            sha256 TEXT NOT NULL,
+            title TEXT NOT NULL,
+            source TEXT NOT NULL,
+            file_name TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            words INTEGER NOT NULL,
+            bytes INTEGER NOT NULL,
+            created_at TEXT NOT NULL,
+            text TEXT NOT NULL,
+            UNIQUE (document_id, version)
+        )
+        """,
+        "CREATE INDEX document_versions_by_hash ON document_versions (sha256)",
+        "CREATE INDEX document_versions_of_user ON document_versions (user_id, bytes)",
+        """
+        CREATE VIEW all_versions AS
+            SELECT id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, text,
+                1 + (SELECT count(*) FROM document_versions WHERE document_id = id) AS version
+            FROM documents
+            UNION ALL
+            SELECT document_id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, text, version
+            FROM document_versions
+        """,
+    ),
 )
 
 logger = logging.getLogger(__name__)
 
-_COLUMNS = "d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at"
+_VERSION_COLUMNS = (
+    "d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at, d.version, substr(d.text, 1, 240) AS snippet"
+)
+_NEWEST = "(SELECT 1 + count(*) FROM document_versions v WHERE v.document_id = d.id)"
+_COLUMNS = f"d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at, {_NEWEST} AS version"
 _SNIPPET_WITHIN = 500_000
 """The characters of each document in which its snippet is looked for, so that many long ones take no time."""
 
 
 class Document(BaseModel):
-    """A document in a list. In `snippet`, U+0002 and U+0003 enclose each word that was found."""
+    """A document in a list. In `snippet`, U+0002 and U+0003 enclose each word that was found; `version` counts from 1,
+    and what is not the newest is found by its number alone."""
 
     id: str
     title: str
@@ -126,7 +172,14 @@ class Document(BaseModel):
     words: int
     bytes: int
     created_at: datetime
+    version: int
     snippet: str
+
+
+class DocumentVersions(BaseModel):
+    """All versions of a document, the newest first."""
+
+    versions: list[Document]
 
 
 class DocumentText(Document):
@@ -183,7 +236,13 @@ class Library:
         self._cleanups: set[asyncio.Task[None]] = set()
 
     async def add(
-        self, new: NewDocument, original: Path, *, user: User, archived: Callable[[], None] = lambda: None
+        self,
+        new: NewDocument,
+        original: Path,
+        *,
+        user: User,
+        archived: Callable[[], None] = lambda: None,
+        replaces: str | None = None,
     ) -> tuple[Document, bool]:
         """Stores a document and moves its original into the archive.
 
@@ -197,6 +256,9 @@ class Library:
             user: whose it is.
             archived: called when the original is in its place and the text is about to be stored; from the
                 database's thread.
+            replaces: the id of the user's document that this is the newest version of: it has that id from then on,
+                and what it was before is kept as an earlier version. One that is not there any more is not missed:
+                the document is a new one.
 
         Raises:
             LibraryFull: there is no room for it.
@@ -207,44 +269,58 @@ class Library:
                 return known, False
             # Before the transaction: a busy disk would make all who write wait for each document in turn.
             await asyncio.to_thread(self._archive.flush, original)
-            identifier, created_at = secrets.token_hex(8), datetime.now(timezone.utc)
-            values = (
-                identifier, user.id, new.sha256, new.title, new.source, new.file_name, new.kind, new.words, new.bytes,
-                created_at.isoformat(), new.text,
-            )  # fmt: skip
+            created_at = datetime.now(timezone.utc)
 
-            def insert(connection: sqlite3.Connection) -> None:
+            def insert(connection: sqlite3.Connection) -> tuple[str, int]:
                 self._ensure_room(connection, user.id, new.bytes)
                 # The file goes first and within the transaction: a row never points to nothing.
                 self._archive.keep(original, new.sha256)
                 archived()
+                identifier, version = replaces, 1
+                if replaces is not None:
+                    version += _keep_version(connection, replaces, user.id)
+                if identifier is None or version == 1:
+                    identifier = secrets.token_hex(8)
+                values = (
+                    identifier, user.id, new.sha256, new.title, new.source, new.file_name, new.kind, new.words,
+                    new.bytes, created_at.isoformat(), new.text,
+                )  # fmt: skip
                 connection.execute(
                     "INSERT INTO documents (id, user_id, sha256, title, source, file_name, kind, words, bytes, "
                     "created_at, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     values,
                 )
+                return identifier, version
 
             try:
-                await self._database.write(insert)
+                identifier, version = await self._database.write(insert)
             except BaseException:
                 # Not awaited: the writer may be busy, and a cancelled job is to end at once.
                 self._clean_up(new.sha256)
                 raise
             fields = {"title": new.title, "source": new.source, "kind": new.kind, "words": new.words}
             snippet = " ".join(new.text[:240].split())
-            return Document(id=identifier, **fields, bytes=new.bytes, created_at=created_at, snippet=snippet), True
+            document = Document(
+                id=identifier, **fields, bytes=new.bytes, created_at=created_at, version=version, snippet=snippet
+            )
+            return document, True
 
     async def ensure_room(self, *, user: User) -> None:
         """Raises `LibraryFull` where a user has no room for a document, however small it is."""
         await self._database.read(lambda connection: self._ensure_room(connection, user.id, 1))
 
     def _ensure_room(self, connection: sqlite3.Connection, user_id: str, more: int) -> None:
-        statement = "SELECT count(*), coalesce(sum(bytes), 0) FROM documents WHERE user_id = ?"
-        documents, taken = connection.execute(statement, (user_id,)).fetchone()
-        if documents >= self._max_documents:
+        documents, taken = connection.execute(
+            "SELECT count(*), coalesce(sum(bytes), 0) FROM documents WHERE user_id = ?", (user_id,)
+        ).fetchone()
+        versions, taken_by_versions = connection.execute(
+            "SELECT count(*), coalesce(sum(bytes), 0) FROM document_versions WHERE user_id = ?", (user_id,)
+        ).fetchone()
+        taken += taken_by_versions
+        if documents + versions >= self._max_documents:
+            has = count(documents, "document") + (f" and {count(versions, 'earlier version')}" if versions else "")
             raise LibraryFull(
-                f"The library has {count(documents, 'document')}, and MAX_DOCUMENTS_PER_USER is "
-                f"{self._max_documents:,}: delete some."
+                f"The library has {has}, and MAX_DOCUMENTS_PER_USER is {self._max_documents:,}: delete some."
             )
         if taken + more > self._max_bytes:
             raise LibraryFull(
@@ -260,22 +336,35 @@ class Library:
         """The user's newest document that came from this URL, or None."""
         return await self._one("d.user_id = ? AND d.source = ? ORDER BY d.position DESC", user.id, source)
 
-    async def get(self, identifier: str, *, user: User) -> DocumentText | None:
-        """One of the user's documents with its text, or None."""
+    async def get(self, identifier: str, *, user: User, version: int | None = None) -> DocumentText | None:
+        """One of the user's documents with its text, as it is or as it was in an earlier version; or None."""
         row = await self._database.read(
             lambda connection: connection.execute(
-                f"SELECT {_COLUMNS}, substr(d.text, 1, 240) AS snippet, d.text "
-                "FROM documents d WHERE d.user_id = ? AND d.id = ?",
-                (user.id, identifier),
+                f"SELECT {_VERSION_COLUMNS}, d.text FROM all_versions d WHERE d.user_id = ? AND d.id = ? "
+                f"AND d.version = coalesce(?, {_NEWEST})",
+                (user.id, identifier, version),
             ).fetchone()
         )
         return None if row is None else DocumentText(**row)
 
-    async def original(self, identifier: str, *, user: User) -> tuple[Path, str] | None:
+    async def versions(self, identifier: str, *, user: User) -> list[Document]:
+        """All versions of one of the user's documents, the newest first; none where there is no such document."""
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                f"SELECT {_VERSION_COLUMNS} FROM all_versions d WHERE d.user_id = ? AND d.id = ? "
+                "ORDER BY d.version DESC",
+                (user.id, identifier),
+            ).fetchall()
+        )
+        return [Document(**row) for row in rows]
+
+    async def original(self, identifier: str, *, user: User, version: int | None = None) -> tuple[Path, str] | None:
         """The path of a document's original and the file name it came with, or None."""
         row = await self._database.read(
             lambda connection: connection.execute(
-                "SELECT sha256, file_name FROM documents WHERE user_id = ? AND id = ?", (user.id, identifier)
+                "SELECT d.sha256, d.file_name FROM all_versions d WHERE d.user_id = ? AND d.id = ? "
+                f"AND d.version = coalesce(?, {_NEWEST})",
+                (user.id, identifier, version),
             ).fetchone()
         )
         return None if row is None else (self._archive.path(row["sha256"]), row["file_name"])
@@ -296,20 +385,18 @@ class Library:
         return await self._database.read(lambda connection: _matching(connection, user.id, search, limit))
 
     async def remove(self, identifier: str, *, user: User) -> bool:
-        """Removes one of the user's documents, and its original where nobody else has it; gives whether there was
-        one."""
-        row = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT sha256 FROM documents WHERE user_id = ? AND id = ?", (user.id, identifier)
-            ).fetchone()
-        )
-        if row is None:
-            return False
-        sha256: str = row["sha256"]
-        async with self._lock(sha256):
-            removed = await self._database.write(
-                lambda connection: connection.execute("DELETE FROM documents WHERE id = ?", (identifier,)).rowcount
-            )
+        """Removes one of the user's documents with all of its versions, and the originals that nobody else has; gives
+        whether there was one."""
+
+        def delete(connection: sqlite3.Connection) -> list[str]:
+            owned = (user.id, identifier)
+            rows = connection.execute("SELECT sha256 FROM all_versions WHERE user_id = ? AND id = ?", owned).fetchall()
+            connection.execute("DELETE FROM documents WHERE user_id = ? AND id = ?", owned)
+            connection.execute("DELETE FROM document_versions WHERE user_id = ? AND document_id = ?", owned)
+            return [row["sha256"] for row in rows]
+
+        removed = await self._database.write(delete)
+        for sha256 in removed:
             await self._remove_if_unknown(sha256)
         return bool(removed)
 
@@ -359,7 +446,11 @@ class Library:
         # In the writer's thread, where nothing else adds or removes originals at the same time, and after a
         # write that a cancelled caller has left behind.
         def remove(connection: sqlite3.Connection) -> None:
-            if connection.execute("SELECT 1 FROM documents WHERE sha256 = ?", (sha256,)).fetchone() is None:
+            known = connection.execute(
+                "SELECT 1 FROM documents WHERE sha256 = :it UNION SELECT 1 FROM document_versions WHERE sha256 = :it",
+                {"it": sha256},
+            ).fetchone()
+            if known is None:
                 self._archive.remove(sha256)
 
         await self._database.write(remove)
@@ -369,6 +460,19 @@ class Library:
         # Two jobs with the same content at once: the second waits, and then finds it known.
         async with self._locks.setdefault(sha256, asyncio.Lock()):
             yield
+
+
+def _keep_version(connection: sqlite3.Connection, identifier: str, user_id: str) -> int:
+    """Makes a document an earlier version of itself; gives which, 0 where there is no such document."""
+    kept = connection.execute(
+        "INSERT INTO document_versions (document_id, version, user_id, sha256, title, source, file_name, kind, words, "
+        "bytes, created_at, text) SELECT d.id, d.version, d.user_id, d.sha256, d.title, d.source, d.file_name, d.kind, "
+        f"d.words, d.bytes, d.created_at, d.text FROM all_versions d WHERE d.id = ? AND d.user_id = ? "
+        f"AND d.version = {_NEWEST} RETURNING version",
+        (identifier, user_id),
+    ).fetchone()
+    connection.execute("DELETE FROM documents WHERE id = ? AND user_id = ?", (identifier, user_id))
+    return 0 if kept is None else kept["version"]
 
 
 def _newest(connection: sqlite3.Connection, user_id: str, limit: int) -> Documents:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import anyio
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ValidationError
@@ -21,7 +22,7 @@ from streamator.fastapi import StreamResponse, make_stream_response
 from app.errors import ApiError, error_responses, stream_error_responses
 from app.feature import Services, SharedServices
 from app.ingest.channel import Limit
-from app.ingest.documents import Documents, DocumentText, LibraryFull
+from app.ingest.documents import Documents, DocumentText, DocumentVersions, LibraryFull
 from app.ingest.events import IngestEvent
 from app.ingest.fetch import BadUrl, check_url
 from app.ingest.identify import HEAD_BYTES, UnsupportedType, identify
@@ -214,7 +215,10 @@ async def get_document(pipeline: Ingest, user: CurrentUser, document_id: str) ->
 )
 async def get_original(pipeline: Ingest, user: CurrentUser, document_id: str) -> FileResponse:
     """Gives the original, to be saved: never to be shown as a page of this site."""
-    found = await pipeline.library.original(document_id, user=user)
+    return _download(await pipeline.library.original(document_id, user=user))
+
+
+def _download(found: tuple[Path, str] | None) -> FileResponse:
     if found is None or not found[0].is_file():
         raise ApiError(404, "not found")
     path, name = found
@@ -232,3 +236,36 @@ async def delete_document(pipeline: Ingest, user: CurrentUser, document_id: str)
     if not await pipeline.library.remove(document_id, user=user):
         raise ApiError(404, "not found")
     return Response(status_code=204)
+
+
+VersionNumber = Annotated[int, PathParameter(ge=1, le=1_000_000_000, description="from 1, the oldest")]
+
+
+@router.get("/documents/{document_id}/versions", responses=error_responses(404))
+async def list_versions(pipeline: Ingest, user: CurrentUser, document_id: str) -> DocumentVersions:
+    """Lists what a document was each time that its source had changed, the newest first."""
+    versions = await pipeline.library.versions(document_id, user=user)
+    if not versions:
+        raise ApiError(404, "not found")
+    return DocumentVersions(versions=versions)
+
+
+@router.get("/documents/{document_id}/versions/{version}", responses=error_responses(404, 422))
+async def get_version(pipeline: Ingest, user: CurrentUser, document_id: str, version: VersionNumber) -> DocumentText:
+    """Gives one version of a document with its text."""
+    document = await pipeline.library.get(document_id, user=user, version=version)
+    if document is None:
+        raise ApiError(404, "not found")
+    return document
+
+
+@router.get(
+    "/documents/{document_id}/versions/{version}/file",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {}}}, **error_responses(404, 422)},
+)
+async def get_original_of_version(
+    pipeline: Ingest, user: CurrentUser, document_id: str, version: VersionNumber
+) -> FileResponse:
+    """Gives the original of one version, to be saved."""
+    return _download(await pipeline.library.original(document_id, user=user, version=version))
