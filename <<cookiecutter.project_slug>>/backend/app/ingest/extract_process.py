@@ -6,8 +6,8 @@ hang without holding anything up, and run out of memory alone.
 It reads one JSON object from a line of stdin, and writes JSON objects to stdout, one a line:
 `{"log": message, "level": level}` any number of times, then `{"title", "words", "characters"}` with the text
 in the file that was named (asked for a channel `{"channel": true}`, and the file is the channel as JSON, or
-`{"channel": false}` where it is none), or `{"error": sentence}`. When stdin ends, the server has gone, and so does
-this.
+`{"channel": false}` where it is none), or `{"error": sentence}`, with the `traceback` where a parser raised what none of our code expects. When stdin ends, the
+server has gone, and so does this.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import logging
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from app.ingest.channel import read_channel, refuse_markup
 from app.ingest.extract import ExtractError, Log, extract
-from app.wording import clip, size
+from app.ingest.readers.common import brief, out_of_memory
+from app.wording import clip
 
 __all__ = ["main"]
 
@@ -45,17 +47,21 @@ def main() -> int:
     relay = _WarningRelay(log)
     # pypdf speaks of the file; what other parsers log is about themselves.
     logging.getLogger("pypdf").addHandler(relay)
+    noun = "feed or sitemap" if task["kind"] == "channel" else "document"
     try:
         found = _channel(task, log) if task["kind"] == "channel" else _document(task, log)
-    except ExtractError as error:
-        _write(out, {"error": str(error)})
-    except (MemoryError, RecursionError) as error:
-        limit = size(task["memory_bytes"])
-        what = f"more than {limit} of memory" if isinstance(error, MemoryError) else "deeper nesting than allowed"
-        _write(out, {"error": f"Reading this document takes {what}: split or simplify it and try again."})
-    else:
         relay.summarize()
-        _write(out, found)
+    except ExtractError as error:
+        found = {"error": str(error)[:1000]}
+    except MemoryError:
+        found = {"error": out_of_memory(noun, task["memory_bytes"])}
+    except RecursionError:
+        found = {"error": f"This {noun} is nested deeper than can be read: simplify it and try again."}
+    except BaseException as error:  # a stranger's parser raises anything, SystemExit too
+        trace = "".join(traceback.format_exception(error))
+        said = f"The parser of this {noun} failed ({brief(error)}): save it anew, or in another format, and try again."
+        found = {"error": said, "traceback": trace[-20_000:]}
+    _write(out, found)
     return 0
 
 
@@ -64,7 +70,7 @@ def _document(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
     if task["kind"] == "text":
         refuse_markup(path.read_bytes(), charset, task["name"])
     found = extract(path, task["kind"], name=task["name"], charset=charset, log=log)
-    Path(task["text_path"]).write_text(found.text, encoding="utf-8", newline="\n")
+    _save(task, found.text)
     return {"title": found.title, "words": found.words, "characters": len(found.text)}
 
 
@@ -72,8 +78,15 @@ def _channel(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
     data = Path(task["path"]).read_bytes()
     found = read_channel(data, task["url"], charset=task["charset"], media_type=task["media_type"], log=log)
     if found is not None:
-        Path(task["text_path"]).write_text(found.model_dump_json(), encoding="utf-8")
+        _save(task, found.model_dump_json())
     return {"channel": found is not None}
+
+
+def _save(task: Mapping[str, Any], text: str) -> None:
+    try:
+        Path(task["text_path"]).write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise ExtractError(f"What was read cannot be kept ({error.strerror}): make room in DATA_DIR.") from error
 
 
 class _WarningRelay(logging.Handler):

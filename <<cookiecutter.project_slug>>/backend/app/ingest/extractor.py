@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,11 +18,13 @@ from typing import Any
 from app.ingest.channel import Channel
 from app.ingest.extract import Log
 from app.ingest.identify import Kind
+from app.ingest.readers.common import out_of_memory
 from app.jobs import JobError
-from app.wording import count, duration
+from app.wording import clip, count, duration
 
 __all__ = ["ExtractedFile", "Extractor"]
 
+_logger = logging.getLogger(__name__)
 _BACKEND = Path(__file__).resolve().parents[2]
 _COMMAND = (sys.executable, "-m", "app.ingest.extract_process")
 # A document has no business with the server's credentials, should a parser be talked into looking.
@@ -97,22 +101,27 @@ class Extractor:
             log(f"Waiting: {count(self._processes, 'document is', 'documents are')} being read already", "info")
         async with self._slots:
             task["memory_bytes"] = _MEMORY_BYTES
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                cwd=_BACKEND,
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-                limit=_MAX_LINE,
-                start_new_session=True,  # Ctrl-C in the terminal is for the server, which then sees to this
-            )
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                    cwd=_BACKEND,
+                    env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                    limit=_MAX_LINE,
+                    start_new_session=True,  # Ctrl-C in the terminal is for the server, which then sees to this
+                )
+            except OSError as error:
+                raise JobError(
+                    f"The server cannot start another process ({error.strerror}): try again later."
+                ) from error
             complaints = asyncio.create_task(_tail(process.stderr))
             try:
                 return await asyncio.wait_for(_converse(process, task, log, complaints), self._timeout)
             except asyncio.TimeoutError:
                 raise JobError(
-                    f"Reading this document took longer than {duration(self._timeout)} and was stopped: "
+                    f"Reading this {_noun(task)} took longer than {duration(self._timeout)} and was stopped: "
                     "split or simplify it and try again."
                 ) from None
             finally:
@@ -137,13 +146,31 @@ async def _converse(
         if "log" in message:
             log(message["log"], message["level"])
         elif "error" in message:
+            if "traceback" in message:
+                _logger.error("a parser failed for %s\n%s", clip(task.get("name") or task["url"]), message["traceback"])
             raise JobError(message["error"])
         else:
             return message
-    code, said = await process.wait(), await complaints
-    how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-    last = said.strip().splitlines()[-1][:300] if said.strip() else "it said nothing"
-    raise JobError(f"Reading this document crashed ({how}: {last}): save it anew and try again.")
+    code, said = await process.wait(), (await complaints).strip()
+    _logger.error("reading %s ended with exit code %d\n%s", clip(task.get("name") or task["url"]), code, said)
+    raise JobError(_crash(code, said, task))
+
+
+def _noun(task: dict[str, Any]) -> str:
+    return "feed or sitemap" if task["kind"] == "channel" else "document"
+
+
+def _crash(code: int, said: str, task: dict[str, Any]) -> str:
+    """What took the process down, as a sentence; `said` is the end of what it wrote to stderr."""
+    # Only Python raises MemoryError: C++ aborts, Rust too, pdfium traps, and the system kills.
+    if code == -signal.SIGKILL or re.search(r"bad_alloc|out of memory|memory allocation|MemoryError", said, re.I):
+        return out_of_memory(_noun(task), task["memory_bytes"])
+    how = f"exit code {code}"
+    if code < 0:
+        with contextlib.suppress(ValueError):  # a real-time signal has no name
+            how = f"{signal.Signals(-code).name}, {(signal.strsignal(-code) or '').lower()}"
+    last = f": {said.splitlines()[-1][:300]}" if said else ""
+    return f"The parser of this {_noun(task)} crashed ({how}{last}): save it anew, or in another format, and try again."
 
 
 async def _tail(stream: asyncio.StreamReader | None) -> str:

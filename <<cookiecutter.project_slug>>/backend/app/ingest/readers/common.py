@@ -7,10 +7,11 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.wording import clip
+from app.wording import clip, size
 
 __all__ = [
-    "MAX_CHARACTERS", "MAX_WARNINGS", "ExtractError", "Log", "batches", "brief", "clean", "count_words", "span",
+    "MAX_CHARACTERS", "MAX_WARNINGS", "ExtractError", "Log", "batches", "brief", "clean", "count_words",
+    "out_of_memory", "span",
 ]  # fmt: skip
 
 Log = Callable[[str, str], None]
@@ -59,4 +60,14 @@ def span(noun: str, first: int, last: int, total: int) -> str:
 
 
 def brief(error: BaseException) -> str:
-    return clip(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, 120).strip("“”")
+    """An exception's type and text, on one line."""
+    try:
+        text = str(error)
+    except Exception:  # of a stranger's class, whose __str__ fails as well
+        text = ""
+    return clip(f"{type(error).__name__}: {text}" if text else type(error).__name__, 120).strip("“”")
+
+
+def out_of_memory(noun: str, limit: int) -> str:
+    """What a reader says that needs more than `limit` bytes of memory for a `noun`."""
+    return f"Reading this {noun} takes more than {size(limit)} of memory: split or simplify it and try again."
