@@ -20,6 +20,7 @@ from app.documents import SourceDocument
 from app.ingest.archive import Archive
 from app.ingest.identify import Kind
 from app.ingest.search import Search
+from app.ingest.validators import MIGRATION as VALIDATORS
 from app.jobs import JobError
 from app.users import User
 from app.wording import count, size
@@ -148,6 +149,7 @@ MIGRATIONS: tuple[Migration, ...] = (
             FROM document_versions
         """,
     ),
+    VALIDATORS,
 )
 
 logger = logging.getLogger(__name__)

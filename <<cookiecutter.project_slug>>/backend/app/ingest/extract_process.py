@@ -6,8 +6,9 @@ hang without holding anything up, and run out of memory alone.
 It reads one JSON object from a line of stdin, and writes JSON objects to stdout, one a line:
 `{"log": message, "level": level}` any number of times, then `{"title", "words", "characters"}` with the text
 in the file that was named (asked for a channel `{"channel": true}`, and the file is the channel as JSON, or
-`{"channel": false}` where it is none), or `{"error": sentence}`, with the `traceback` where a parser raised what none of our code expects. When stdin ends, the
-server has gone, and so does this.
+`{"channel": false}` where it is none; of a page that leads on at once `{"redirect": url}`), or `{"error": sentence}`,
+with the `traceback` where a parser raised what none of our code expects. When stdin ends, the server has gone, and so
+does this.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from app.ingest.channel import read_channel, refuse_markup
+from app.ingest.charset import decode
 from app.ingest.extract import ExtractError, Log, extract
 from app.ingest.readers.common import brief, out_of_memory
+from app.ingest.readers.html import redirect_of
 from app.wording import clip
 
 __all__ = ["main"]
@@ -69,6 +72,10 @@ def _document(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
     path, charset = Path(task["path"]), task["charset"]
     if task["kind"] == "text":
         refuse_markup(path.read_bytes(), charset, task["name"])
+    if task["kind"] == "html" and task["follow"]:
+        to = redirect_of(decode(path.read_bytes(), charset, lambda *_: None, html=True))
+        if to is not None:
+            return {"redirect": to}
     found = extract(path, task["kind"], name=task["name"], charset=charset, log=log)
     _save(task, found.text)
     return {"title": found.title, "words": found.words, "characters": len(found.text)}

@@ -22,7 +22,7 @@ from app.ingest.readers.common import out_of_memory
 from app.jobs import JobError
 from app.wording import clip, count, duration
 
-__all__ = ["ExtractedFile", "Extractor"]
+__all__ = ["ExtractedFile", "Extractor", "LeadsOn"]
 
 _logger = logging.getLogger(__name__)
 _BACKEND = Path(__file__).resolve().parents[2]
@@ -40,6 +40,18 @@ class ExtractedFile:
     title: str
     words: int
     characters: int
+
+
+class LeadsOn(Exception):
+    """A page is none itself, but leads on to another at once.
+
+    Arguments:
+        to: the address, as the page writes it.
+    """
+
+    def __init__(self, to: str) -> None:
+        super().__init__(to)
+        self.to = to
 
 
 class Extractor:
@@ -62,16 +74,29 @@ class Extractor:
         self._slots = asyncio.Semaphore(self._processes)
 
     async def extract(
-        self, path: Path, kind: Kind, *, name: str, charset: str | None, text_path: Path, log: Log
+        self,
+        path: Path,
+        kind: Kind,
+        *,
+        name: str,
+        charset: str | None,
+        text_path: Path,
+        log: Log,
+        follow: bool = False,
     ) -> ExtractedFile:
         """Extracts a document into `text_path`, and calls `log` with each line of progress as it comes.
 
+        Arguments:
+            follow: whether a page that leads on to another is to be told rather than read.
+
         Raises:
+            LeadsOn: it does; only with `follow`.
             JobError: the document cannot be read, takes too long, or took the process down.
         """
-        message = await self._run(
-            {"path": str(path), "kind": kind, "name": name, "charset": charset, "text_path": str(text_path)}, log
-        )
+        task = {"path": str(path), "kind": kind, "name": name, "charset": charset, "follow": follow}
+        message = await self._run({**task, "text_path": str(text_path)}, log)
+        if "redirect" in message:
+            raise LeadsOn(message["redirect"])
         return ExtractedFile(message["title"], message["words"], message["characters"])
 
     async def read_channel(

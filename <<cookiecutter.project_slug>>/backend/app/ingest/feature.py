@@ -14,6 +14,7 @@ from app.ingest.extractor import Extractor
 from app.ingest.fetch import Fetcher
 from app.ingest.pipeline import Pipeline
 from app.ingest.router import router
+from app.ingest.validators import ValidatorTable
 
 __all__ = ["FEATURE"]
 
@@ -36,6 +37,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         archive=archive,
         fetcher=Fetcher(max_bytes=settings.max_upload_bytes, allow_private=settings.ingest_allow_private_urls),
         extractor=Extractor(),
+        validators=ValidatorTable(services.database, kept=settings.max_documents_per_user),
         max_items=settings.max_feed_items,
     )
     yield

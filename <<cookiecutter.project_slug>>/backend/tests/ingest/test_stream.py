@@ -118,9 +118,18 @@ def test_an_address_in_the_library_is_skipped_without_a_request(running: Running
     assert "nothing to do" in events[-2]["message"]
     assert web.asked == []
 
-    web.put("/page.html", PAGE % (b"A hare", b"A hare"), content_type="text/html")
-    assert ingest(running, url, refresh=True)[-2]["status"] == "success"
-    assert titles(running) == ["A hare", "A fox"]
+    web.put("/page.html", PAGE % (b"A hare", b"A hare"), content_type="text/html", ETag='"2"')
+    complete = ingest(running, url, refresh=True)[-2]
+    assert (complete["status"], complete["message"]) == (
+        "success", "Stored “A hare” as version 2, in place of “A fox”",
+    )  # fmt: skip
+    (document,) = running.client.get("/api/documents").json()["documents"]
+    assert (document["id"], document["title"], document["version"]) == (complete["details"]["document_id"], "A hare", 2)
+
+    web.put("/page.html", status=304)
+    complete = ingest(running, url, refresh=True)[-2]
+    assert (complete["status"], complete["message"]) == ("skipped", "“A hare” is unchanged: nothing to do")
+    assert web.asked_with[-1]["if-none-match"] == '"2"'
 
 
 def test_a_failure_is_the_last_event_and_says_why(running: RunningApp, web: Web) -> None:
@@ -398,7 +407,128 @@ def test_a_robots_txt_leads_to_the_pages_of_its_sitemaps(running: RunningApp, we
     ],
 )  # fmt: skip
 def test_markup_is_read_or_refused_and_never_stored_raw(
-    running: RunningApp, web: Web, content: bytes, headers: dict[str, str], status: str, why: str
+    running: RunningApp, web: Web, content: bytes, headers: dict[str, Any], status: str, why: str
 ) -> None:
     complete = ingest(running, web.put("/what", content, **headers))[-2]
     assert (complete["status"], why in complete["message"]) == (status, True), complete["message"]
+
+
+def test_a_feed_that_has_not_changed_is_not_read_again(running: RunningApp, web: Web) -> None:
+    (one,) = serve_pages(web, "one")
+    url = web.put("/feed", rss([one]), ETag='"1"')
+    ingest(running, url)
+    web.put("/feed", status=304)
+    complete = ingest(running, url, refresh=True)[-2]
+    assert (complete["type"], complete["status"]) == ("channel", "skipped")
+    assert "is unchanged: nothing to do" in complete["message"]
+    # Of other items, or where some failed, it is asked for anew.
+    web.put("/feed", rss([one, f"{web.url}/gone"]), ETag='"2"')
+    for limit, known in (("all", None), ("50", '"1"'), ("50", None)):
+        web.asked.clear()
+        web.asked_with.clear()
+        ingest(running, url, refresh=True, limit=limit)
+        assert web.asked_with[web.asked.index("/feed")].get("if-none-match") == known
+
+
+def test_a_server_that_asks_to_wait_is_waited_for(running: RunningApp, web: Web) -> None:
+    def next_time(wfile: Any) -> None:
+        web.put("/page.html", PAGE % (b"A fox", b"A fox"), content_type="text/html")
+
+    url = web.put("/page.html", next_time, status=429, retry_after="1")
+    job_id = running.client.post("/api/ingest", json={"url": url}).json()["job_id"]
+    events = running.events(job_id)
+    lines = [event["message"] for event in events if event["event"] == "log"]
+    assert f"The server answered 429 Too Many Requests for {url}: waiting 1.0 s, as it asks" in lines
+    assert (events[-1]["status"], titles(running)) == ("completed", ["A fox"])
+
+
+def test_a_wait_is_told_of_an_item_too_and_ends_when_it_is_cancelled(running: RunningApp, web: Web) -> None:
+    url = web.put("/feed", rss([web.put("/busy", b"no", status=503, retry_after="100")]))
+    with running.client.stream("POST", "/api/ingest/stream", json={"url": url}) as response:
+        job_id = response.headers["x-job-id"]
+        for _, event in named_events(response):
+            if "waiting 1 min 40 s" in event.get("message", ""):
+                running.client.post(f"/api/job/{job_id}/cancel")
+    assert running.events(job_id)[-1]["status"] == "cancelled"
+    assert "1/1: The server answered 503" in str(running.events(job_id))
+
+
+def test_a_server_that_asks_to_wait_for_long_ends_the_channel(running: RunningApp, web: Web) -> None:
+    one, two = serve_pages(web, "one", "two")
+    busy = web.put("/busy", b"no", status=429, retry_after="7200")
+    complete = ingest(running, web.put("/feed", rss([one, busy, two])), limit="all")[-2]
+    assert (complete["status"], complete["partial"]) == (
+        "success", f"1 of 3 items; 2 warnings, the first: 2/3: The server answered 429 Too Many Requests for {busy}: "
+        "it had too many requests: try again later, in 120 min 0 s at the earliest, as it asks.",
+    )  # fmt: skip
+    assert "the other items are left out" in complete["warnings"][1]
+    assert web.asked == ["/feed", "/one.html", "/busy"]
+
+
+def leading_to(url: str, before: str = "") -> bytes:
+    return f'<!doctype html><title>Wait</title>{before}<meta http-equiv="Refresh" content="0; URL=\'{url}\'">'.encode()
+
+
+def test_a_page_that_leads_on_at_once_is_followed_with_its_cookies(running: RunningApp, web: Web) -> None:
+    web.put("/b/page.html", PAGE % (b"A fox", b"A fox"), content_type="text/html")
+    web.put("/b/there", status=302, location="page.html")
+    url = web.put("/a/", leading_to("../b/there"), content_type="text/html", set_cookie="seen=1; Path=/")
+    complete = ingest(running, url)[-2]
+    assert (complete["status"], complete["message"]) == ("success", "Stored “A fox”")
+    assert web.asked == ["/a/", "/b/there", "/b/page.html"]
+    assert [each.get("cookie") for each in web.asked_with] == [None, "seen=1", "seen=1"]
+    (document,) = running.client.get("/api/documents").json()["documents"]
+    assert document["source"] == url
+
+
+@pytest.mark.parametrize(
+    ("to", "why"),
+    [
+        ("/ring", "5 pages led on to another"), ("file:///etc/passwd", "is not a web address"),
+        ("http://u:p@x.example/", "holds a user name"), ("/feed", "a feed or a sitemap: give that address"),
+        ("/missing", "404"),
+    ],
+)  # fmt: skip
+def test_where_a_page_leads_on_to_is_checked_like_a_redirect(running: RunningApp, web: Web, to: str, why: str) -> None:
+    web.put("/feed", rss([f"{web.url}/x"]))
+    complete = ingest(running, web.put("/ring", leading_to(to), content_type="text/html"))[-2]
+    assert (complete["status"], why in complete["message"]) == ("error", True), complete["message"]
+
+
+@pytest.mark.parametrize("content", ["5; url=/b", "0", "", "url=/b", "0; url="])
+def test_a_page_that_leads_on_later_or_nowhere_is_a_page(running: RunningApp, web: Web, content: str) -> None:
+    page = PAGE % (b"A fox", b"A fox") + f'<meta http-equiv=refresh content="{content}">'.encode()
+    assert ingest(running, web.put("/page.html", page, content_type="text/html"))[-2]["status"] == "success"
+    assert web.asked == ["/page.html"]
+
+
+# What a job could not do
+
+
+def test_what_was_lost_of_a_document_is_told_with_its_completion(running: RunningApp, web: Web) -> None:
+    url = web.put("/page.txt", gzip.compress(b"some words") + b"rest", content_encoding="gzip")
+    *_, complete, _ = ingest(running, url)
+    (job,) = running.client.get("/api/jobs").json()["jobs"]
+    warnings = [event["message"] for event in running.events(job["job_id"]) if event.get("level") == "warning"]
+    assert warnings
+    assert (complete["status"], complete["warnings"], complete["warning_count"]) == ("success", warnings, len(warnings))
+    assert warnings[0] in complete["partial"]
+    result = running.client.get(f"/api/job/{job['job_id']}/result").json()
+    assert job["partial"] == complete["partial"] == result.get("result", result)["partial"]
+    assert running.client.get(f"/api/jobs/{job['job_id']}").json()["partial"] == complete["partial"]
+
+
+def test_what_was_lost_of_an_item_is_told_with_its_number(running: RunningApp, web: Web) -> None:
+    (one,) = serve_pages(web, "one")
+    damaged = web.put("/two.txt", gzip.compress(b"some words") + b"rest", content_encoding="gzip")
+    links = [one, damaged, *(f"{web.url}/gone{n}" for n in range(9)), one.replace("one", "none")]
+    complete = ingest(running, web.put("/feed", rss(links)), limit="all")[-2]
+    assert complete["partial"].startswith("2 of 12 items; ")
+    assert complete["warnings"][0].startswith("2/12: ")
+    assert complete["warning_count"] == len(complete["warnings"])
+
+
+def test_a_job_that_could_do_all_says_nothing_of_it(running: RunningApp, web: Web) -> None:
+    (one,) = serve_pages(web, "one")
+    assert not {"partial", "warnings", "warning_count"} & set(ingest(running, web.put("/feed", rss([one])))[-2])
+    assert [job["partial"] for job in running.client.get("/api/jobs").json()["jobs"]] == [None]

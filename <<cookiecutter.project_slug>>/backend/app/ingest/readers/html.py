@@ -9,7 +9,29 @@ from app.ingest.readers.common import ExtractError, Log, count_words
 from app.ingest.readers.markdown import FRONT_MATTER, log_sections, sections
 from app.wording import count
 
-__all__ = ["html"]
+__all__ = ["html", "redirect_of"]
+
+# What browsers follow: seconds, a separator, and perhaps `url=` and quotes (html.spec.whatwg.org, 4.2.5.3).
+_REFRESH = re.compile(r"\s*0+(?:\.\d*)?\s*[;,\s]\s*(?:url\s*=\s*)?", re.IGNORECASE)
+
+
+def redirect_of(html: str) -> str | None:
+    """Where a page leads at once by itself (`<meta http-equiv="refresh" content="0; url=...">`), as the page writes it;
+    None for one that does not."""
+    from lxml import etree
+    from lxml.html import document_fromstring
+
+    try:
+        tree = document_fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", html))
+    except (etree.ParserError, ValueError):
+        return None
+    for meta in tree.iter("meta"):
+        if (meta.get("http-equiv") or "").strip().lower() == "refresh":
+            content = meta.get("content") or ""
+            match = _REFRESH.match(content)
+            if match is not None and not any(True for _ in meta.iterancestors("noscript")):
+                return content[match.end() :].strip().strip("\"'").strip() or None
+    return None
 
 
 def html(source: str, log: Log) -> tuple[str, str]:
