@@ -13,12 +13,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 from streamator import event_type
 from streamator.fastapi import StreamResponse, make_stream_response
 
+from app.bodies import RequestBody, unknown_field
 from app.errors import ApiError, error_responses, stream_error_responses
 from app.feature import Services, SharedServices
 from app.ingest.channel import Limit
@@ -29,6 +30,7 @@ from app.ingest.identify import HEAD_BYTES, UnsupportedType, identify
 from app.ingest.pipeline import Arrival, Pipeline, UrlRequest
 from app.ingest.upload import parse_form, read_json, safe_name, save, too_large
 from app.jobs import Job, TooManyJobs, Work
+from app.settings import Settings
 from app.users import CurrentUser, User
 from app.wording import duration
 
@@ -37,12 +39,12 @@ __all__ = ["router"]
 router = APIRouter(tags=["ingest"])
 
 
-class IngestRequest(BaseModel):
-    """An address to take in. `limit`: of a feed or a sitemap, which items; `refresh`: fetch it also where a document
-    from this address is in the library."""
+class IngestRequest(RequestBody):
+    """An address to take in. `limit`, or `channel_limit`: of a feed or a sitemap, which items; `refresh`: fetch it also
+    where a document from this address is in the library."""
 
     url: str
-    limit: Limit = "50"
+    limit: Limit = Field(default="50", validation_alias=AliasChoices("limit", "channel_limit"))
     refresh: bool = False
 
 
@@ -55,6 +57,7 @@ _BODY: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "description": "Either a file or a URL.",
+                    "additionalProperties": False,
                     "properties": {
                         "file": {"type": "string", "format": "binary"},
                         **IngestRequest.model_json_schema()["properties"],
@@ -120,7 +123,7 @@ async def _start(request: Request, services: Services, user: User, pipeline: Pip
             # The job has its place before megabytes are taken in.
             with services.jobs.preparing(user), anyio.fail_after(seconds):
                 await pipeline.library.ensure_room(user=user)
-                what = await _read(request, path, services.settings.max_upload_bytes)
+                what = await _read(request, path, services.settings)
             work: Work
             if isinstance(what, Arrival):
                 work, source = partial(pipeline.ingest_upload, what, user), what.source
@@ -142,12 +145,15 @@ async def _start(request: Request, services: Services, user: User, pipeline: Pip
     return job
 
 
-async def _read(request: Request, path: Path, limit: int) -> Arrival | UrlRequest:
+async def _read(request: Request, path: Path, settings: Settings) -> Arrival | UrlRequest:
     """What is to be taken in: an address, or a file, which is then in `path`."""
     if request.headers.get("content-type", "").lower().startswith("application/json"):
-        return _asked(await read_json(request))
-    form = await parse_form(request, limit)
+        return _asked(await read_json(request, settings.max_body_kb * 1_000))
+    form = await parse_form(request, settings.max_upload_bytes)
     try:
+        for name in form:
+            if problem := unknown_field(name, ["file", *IngestRequest.names()]):
+                raise ApiError(422, problem)
         file, url = form.get("file"), form.get("url")
         if isinstance(file, str) or isinstance(url, UploadFile):
             raise ApiError(422, "file must be a file and url a text: send the fields as they are named")
@@ -158,7 +164,7 @@ async def _read(request: Request, path: Path, limit: int) -> Arrival | UrlReques
             raise ApiError(422, f"the form holds {got} of file and url: send exactly one of them")
         if has_file:
             assert file is not None
-            return await _take(file, path, limit)
+            return await _take(file, path, settings.max_upload_bytes)
         return _asked({name: value for name, value in form.items() if name != "file"})
     finally:
         await form.close()

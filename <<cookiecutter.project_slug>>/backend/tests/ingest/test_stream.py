@@ -532,3 +532,11 @@ def test_a_job_that_could_do_all_says_nothing_of_it(running: RunningApp, web: We
     (one,) = serve_pages(web, "one")
     assert not {"partial", "warnings", "warning_count"} & set(ingest(running, web.put("/feed", rss([one])))[-2])
     assert [job["partial"] for job in running.client.get("/api/jobs").json()["jobs"]] == [None]
+
+
+@pytest.mark.parametrize("name", ["limit", "channel_limit"])
+def test_the_limit_has_two_names(running: RunningApp, web: Web, name: str) -> None:
+    pages = serve_pages(web, "new", "old")
+    now = datetime.now(timezone.utc)
+    url = web.put("/feed", rss(pages, [now, now - timedelta(days=99)]))
+    assert ingest(running, url, **{name: "month"})[-2]["details"]["stored"] == 1
