@@ -50,7 +50,8 @@ def extract(path: Path, kind: Kind, *, name: str, charset: str | None, log: Log)
         data = path.read_bytes()
         decoded = decode(data, charset, log, html=kind == "html")
         if kind == "html":
-            title, text = html(decoded, log)
+            titles, text = html(decoded, log)
+            title = next(iter(titles), "")
         elif kind == "markdown":
             title, text = markdown(decoded, log)
         else:
