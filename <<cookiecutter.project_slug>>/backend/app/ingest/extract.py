@@ -44,12 +44,14 @@ def extract(path: Path, kind: Kind, *, name: str, charset: str | None, log: Log)
     """
     stem = re.sub(r"[-_]+", " ", Path(name).stem).strip() or name or "Untitled"
     if kind == "pdf":
-        title, text = pdf(path, log)
+        titles, text = pdf(path, log)
+        title = next(iter(titles), "")
     else:
         data = path.read_bytes()
         decoded = decode(data, charset, log, html=kind == "html")
         if kind == "html":
-            title, text = html(decoded, log)
+            titles, text = html(decoded, log)
+            title = next(iter(titles), "")
         elif kind == "markdown":
             title, text = markdown(decoded, log)
         else:

@@ -14,7 +14,6 @@ does this.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
 import threading
@@ -28,11 +27,8 @@ from app.ingest.charset import decode
 from app.ingest.extract import ExtractError, Log, extract
 from app.ingest.readers.common import brief, out_of_memory
 from app.ingest.readers.html import redirect_of
-from app.wording import clip
 
 __all__ = ["main"]
-
-_MAX_WARNINGS = 5
 
 
 def main() -> int:
@@ -47,13 +43,9 @@ def main() -> int:
     def log(message: str, level: str) -> None:
         _write(out, {"log": message[:1000], "level": level})
 
-    relay = _WarningRelay(log)
-    # pypdf speaks of the file; what other parsers log is about themselves.
-    logging.getLogger("pypdf").addHandler(relay)
     noun = "feed or sitemap" if task["kind"] == "channel" else "document"
     try:
         found = _channel(task, log) if task["kind"] == "channel" else _document(task, log)
-        relay.summarize()
     except ExtractError as error:
         found = {"error": str(error)[:1000]}
     except MemoryError:
@@ -96,24 +88,6 @@ def _save(task: Mapping[str, Any], text: str) -> None:
         raise ExtractError(f"What was read cannot be kept ({error.strerror}): make room in DATA_DIR.") from error
 
 
-class _WarningRelay(logging.Handler):
-    """Shows what the parser complains of, the first few in words and the others as a number."""
-
-    def __init__(self, log: Any) -> None:
-        super().__init__(logging.WARNING)
-        self._log = log
-        self._seen = 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._seen += 1
-        if self._seen <= _MAX_WARNINGS:
-            self._log(f"The parser says: {clip(record.getMessage(), 160)}", "warning")
-
-    def summarize(self) -> None:
-        if self._seen > _MAX_WARNINGS:
-            self._log(f"The parser had {self._seen - _MAX_WARNINGS:,} more complaints", "warning")
-
-
 def _write(out: BinaryIO, message: Mapping[str, Any]) -> None:
     out.write(json.dumps(message).encode() + b"\n")
 
@@ -129,7 +103,7 @@ def _limit_memory(number: int) -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (number, number))
     except (ImportError, ValueError, OSError) as error:
-        # Not every system has such a limit (macOS refuses it); the time limit and pypdf's own bounds remain.
+        # Not every system has such a limit (macOS refuses it); the time limit remains.
         print(f"no memory limit: {error}", file=sys.stderr)
 
 

@@ -20,7 +20,7 @@ from app.ingest.extract import Log
 from app.ingest.identify import Kind
 from app.ingest.readers.common import out_of_memory
 from app.jobs import JobError
-from app.wording import clip, count, duration
+from app.wording import clip, count, duration, size
 
 __all__ = ["ExtractedFile", "Extractor", "LeadsOn"]
 
@@ -187,15 +187,19 @@ def _noun(task: dict[str, Any]) -> str:
 
 def _crash(code: int, said: str, task: dict[str, Any]) -> str:
     """What took the process down, as a sentence; `said` is the end of what it wrote to stderr."""
-    # Only Python raises MemoryError: C++ aborts, Rust too, pdfium traps, and the system kills.
+    # Only Python raises MemoryError: C++ and Rust abort, pdfium does without a word, and the system kills.
     if code == -signal.SIGKILL or re.search(r"bad_alloc|out of memory|memory allocation|MemoryError", said, re.I):
         return out_of_memory(_noun(task), task["memory_bytes"])
     how = f"exit code {code}"
     if code < 0:
         with contextlib.suppress(ValueError):  # a real-time signal has no name
             how = f"{signal.Signals(-code).name}, {(signal.strsignal(-code) or '').lower()}"
-    last = f": {said.splitlines()[-1][:300]}" if said else ""
-    return f"The parser of this {_noun(task)} crashed ({how}{last}): save it anew, or in another format, and try again."
+    if said:
+        how += f": {said.splitlines()[-1][:300]}"
+    elif code in (-signal.SIGABRT, -signal.SIGTRAP, -signal.SIGILL):
+        how += f", as one does that needs more than {size(task['memory_bytes'])} of memory"
+    fix = "split or simplify it, or save it anew, and try again."
+    return f"The parser of this {_noun(task)} crashed ({how}): {fix}"
 
 
 async def _tail(stream: asyncio.StreamReader | None) -> str:

@@ -2,30 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pypdf
-import pypdf.errors
 import pytest
 
-from app.ingest.extract import Extracted, ExtractError, extract
+from app.ingest.extract import Extracted, ExtractError
 from app.ingest.identify import Kind
 from app.ingest.readers.common import count_words
-from tests.pdf import make_pdf
-
-Lines = list[tuple[str, str]]
-
-
-class Extraction:
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / "arrived"
-        self.lines: Lines = []
-
-    def __call__(self, content: bytes, kind: Kind, name: str = "some-file.x", charset: str | None = None) -> Extracted:
-        self._path.write_bytes(content)
-        return extract(self._path, kind, name=name, charset=charset, log=lambda *line: self.lines.append(line))
-
-    @property
-    def messages(self) -> list[str]:
-        return [message for message, _ in self.lines]
+from tests.ingest.extraction import Extraction
 
 
 @pytest.fixture
@@ -127,85 +109,6 @@ def test_html_with_no_article_keeps_its_text(run: Extraction) -> None:
     found = run(b"<html><head><title>T</title></head><body><script>x()</script><div>hi</div></body></html>", "html")
     assert found.text == "hi"
     assert found.title == "T"
-
-
-def test_pdf_gives_title_and_a_line_for_each_page(run: Extraction) -> None:
-    found = run(make_pdf(["First page here", "Second page\nof two"], title="The (Report)"), "pdf")
-    assert found.title == "The (Report)"
-    assert found.text == "First page here\n\nSecond page\nof two"
-    assert found.words == 7
-    assert run.messages == [
-        "Opened the PDF: 2 pages, version 1.4, made by “the tests”",
-        "Page 1 of 2: 3 words",
-        "Page 2 of 2: 4 words",
-    ]
-
-
-def test_a_pdf_with_a_title_that_says_nothing_takes_its_first_line(run: Extraction) -> None:
-    assert run(make_pdf(["A heading\nand text"], title="untitled"), "pdf").title == "A heading"
-
-
-def test_a_long_pdf_is_a_bounded_number_of_lines(run: Extraction) -> None:
-    run(make_pdf(["word"] * 90), "pdf")
-    assert run.messages[1] == "Pages 1–3 of 90: 3 words"
-    assert len(run.lines) == 31
-
-
-def test_empty_pages_are_counted(run: Extraction) -> None:
-    run(make_pdf(["Text", "", ""]), "pdf")
-    assert run.lines[-1] == ("2 pages of 3 without text: pictures, or scans", "warning")
-
-
-def test_pages_that_cannot_be_read_are_a_bounded_number_of_lines(
-    run: Extraction, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    extract_text = pypdf.PageObject.extract_text
-
-    def broken(page: pypdf.PageObject) -> str:
-        if page.page_number:
-            raise pypdf.errors.PdfReadError("rubbish")
-        return extract_text(page)
-
-    monkeypatch.setattr(pypdf.PageObject, "extract_text", broken)
-    assert run(make_pdf(["some words"] * 300), "pdf").text == "some words"
-    assert sum("cannot be read" in message for message in run.messages) == 6
-    assert "294 more pages cannot be read" in run.messages
-
-
-def test_a_pdf_with_more_text_than_is_allowed_is_refused(run: Extraction, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.ingest.readers.pdf.MAX_CHARACTERS", 1_000)
-    assert run(make_pdf(["x" * 499] * 2), "pdf").words == 2
-    with pytest.raises(ExtractError, match="longer than 1,000 characters: split it"):
-        run(make_pdf(["x" * 499] * 3), "pdf")
-
-
-def test_a_scan_is_a_clear_error(run: Extraction) -> None:
-    with pytest.raises(ExtractError, match=r"probably a scan.*ocrmypdf"):
-        run(make_pdf(["", ""]), "pdf")
-
-
-def encrypted(password: str, tmp_path: Path) -> bytes:
-    source, target = tmp_path / "plain.pdf", tmp_path / "encrypted.pdf"
-    source.write_bytes(make_pdf(["Secret words"]))
-    writer = pypdf.PdfWriter(clone_from=source)
-    writer.encrypt(user_password=password, owner_password="owner", algorithm="AES-256")
-    writer.write(target)
-    return target.read_bytes()
-
-
-def test_a_pdf_that_wants_a_password_is_a_clear_error(run: Extraction, tmp_path: Path) -> None:
-    with pytest.raises(ExtractError, match="wants a password: remove the password"):
-        run(encrypted("knock", tmp_path), "pdf")
-
-
-def test_a_pdf_that_is_encrypted_with_no_password_is_read(run: Extraction, tmp_path: Path) -> None:
-    assert run(encrypted("", tmp_path), "pdf").text == "Secret words"
-
-
-@pytest.mark.parametrize("content", [b"%PDF-1.4\nrubbish", make_pdf(["x"])[:200], b"%PDF-"])
-def test_a_damaged_pdf_is_a_clear_error(run: Extraction, content: bytes) -> None:
-    with pytest.raises(ExtractError, match=r"damaged.*export it again|no pages"):
-        run(content, "pdf")
 
 
 @pytest.mark.parametrize(

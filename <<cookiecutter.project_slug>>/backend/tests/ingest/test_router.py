@@ -248,7 +248,7 @@ def test_what_cannot_be_ingested_is_refused_with_the_reason(
     ("content", "name", "error"),
     [
         (b"%PDF-1.4 rubbish", "broken.pdf", "This PDF is damaged"),
-        (make_pdf([""]), "scan.pdf", "probably a scan"),
+        (make_pdf([""]), "blank.pdf", "are blank"),
         (b" \n \n", "blank.txt", "There are no words in this document"),
     ],
 )
