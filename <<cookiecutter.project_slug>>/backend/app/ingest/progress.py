@@ -56,6 +56,7 @@ class Progress:
         self._item = item
         self._warnings: list[str] = [] if warnings is None else warnings
         self._id: str | None = None
+        self._percent = 0.0
         self.type: Literal["document", "channel"] = "document"
         """What it has turned out to be."""
 
@@ -146,5 +147,7 @@ class Progress:
         if item is not None:
             done = (item.number - 1 + percent / 100) / item.total
             percent = _ITEMS_BEGIN + done * (100 - _ITEMS_BEGIN)
+        # A step may come a second time: a page leads on to another, a sitemap to more.
+        self._percent = percent = max(self._percent, percent)
         event = IngestProgress(step=step, message=message, percent=round(percent, 1), id=self._id, item=item, **facts)
         self._emitter.emit(event.model_dump(mode="json", exclude_none=True))

@@ -473,8 +473,9 @@ def test_a_page_that_leads_on_at_once_is_followed_with_its_cookies(running: Runn
     web.put("/b/page.html", PAGE % (b"A fox", b"A fox"), content_type="text/html")
     web.put("/b/there", status=302, location="page.html")
     url = web.put("/a/", leading_to("../b/there"), content_type="text/html", set_cookie="seen=1; Path=/")
-    complete = ingest(running, url)[-2]
-    assert (complete["status"], complete["message"]) == ("success", "Stored “A fox”")
+    events = ingest(running, url)
+    assert (events[-2]["status"], events[-2]["message"]) == ("success", "Stored “A fox”")
+    assert percents(events) == sorted(percents(events))
     assert web.asked == ["/a/", "/b/there", "/b/page.html"]
     assert [each.get("cookie") for each in web.asked_with] == [None, "seen=1", "seen=1"]
     (document,) = running.client.get("/api/documents").json()["documents"]
