@@ -133,6 +133,7 @@ def test_a_page_with_text_of_its_own_is_no_wall(run: Extraction, body: str) -> N
             "https://example.org/x/new",
         ),
         ('<meta http-equiv="refresh" content="0;url=//example.org/">', "//example.org/"),
+        ('<base href="https://example.org/"><meta http-equiv="refresh" content="0;url=//[x">', None),
         ('<meta http-equiv="refresh" content="60;url=/again">', None),
         ('<meta http-equiv="refresh" content="0">', None),
         ('<meta http-equiv="refresh" content="0;url=javascript:alert(1)">', None),

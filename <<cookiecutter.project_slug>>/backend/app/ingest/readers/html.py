@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html as entities
 import re
 from copy import deepcopy
@@ -36,6 +37,7 @@ _ATTRIBUTE = re.compile(r"""([a-z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))"
 _REFRESH = re.compile(
     r"""\s*(\d+)[\d.]*(?:\s*[;,]\s*|\s+)(?:url\s*=\s*)?(?:"([^"]*)|'([^']*)|(.*))""", re.IGNORECASE | re.DOTALL
 )
+_OTHER_SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _SOON = 5  # seconds; a page that is shown for longer is there to be read
 
 
@@ -62,13 +64,9 @@ def redirect_of(source: str) -> str | None:
             elif found.get("http-equiv", "").strip().lower() == "refresh":
                 match = _REFRESH.match(entities.unescape(found.get("content", "")))
                 url = next((each for each in match.groups()[1:] if each), "").strip() if match else ""
-                if (
-                    match
-                    and url
-                    and int(match[1][:9]) <= _SOON
-                    and not re.match(r"(?!https?:)[a-z][a-z0-9+.-]*:", url, re.I)
-                ):
-                    return str(urljoin(entities.unescape(base), url))
+                if match and url and int(match[1][:9]) <= _SOON and not _OTHER_SCHEME.match(url):
+                    with contextlib.suppress(ValueError):  # no URL at all
+                        return str(urljoin(entities.unescape(base), url))
     return None
 
 
