@@ -8,10 +8,15 @@ from pathlib import Path
 
 from app.ingest.charset import decode
 from app.ingest.identify import Kind
+from app.ingest.readers.archived import docx, epub, opendocument
 from app.ingest.readers.common import ExtractError, Log, clean, count_words
 from app.ingest.readers.html import html
+from app.ingest.readers.mail import mail, mhtml
 from app.ingest.readers.markdown import markdown
 from app.ingest.readers.pdf import pdf
+from app.ingest.readers.rtf import rtf
+from app.ingest.readers.subtitles import subtitles
+from app.ingest.readers.tables import table
 from app.ingest.readers.text import plain
 from app.wording import clip
 
@@ -43,24 +48,24 @@ def extract(path: Path, kind: Kind, *, name: str, charset: str | None, log: Log)
         ExtractError: there is no text to be had, for a reason that it states.
     """
     stem = re.sub(r"[-_]+", " ", Path(name).stem).strip() or name or "Untitled"
-    if kind == "pdf":
-        titles, text = pdf(path, log)
-        title = next(iter(titles), "")
+    of_files = {
+        "pdf": pdf, "docx": docx, "epub": epub, "opendocument": opendocument, "rtf": rtf, "email": mail, "mhtml": mhtml,
+    }  # fmt: skip
+    of_texts = {"html": html, "csv": table, "subtitles": subtitles}
+    if kind in of_files:
+        titles, text = of_files[kind](path, log)
     else:
-        data = path.read_bytes()
-        decoded = decode(data, charset, log, html=kind == "html")
-        if kind == "html":
-            titles, text = html(decoded, log)
-            title = next(iter(titles), "")
-        elif kind == "markdown":
-            title, text = markdown(decoded, log)
+        decoded = decode(path.read_bytes(), charset, log, html=kind == "html")
+        if kind in of_texts:
+            titles, text = of_texts[kind](decoded, log)
         else:
-            title, text = plain(decoded, log)
+            title, text = (markdown if kind == "markdown" else plain)(decoded, log)
+            titles = [title]
     text = clean(text)
     words = count_words(text)
     if not words:
         raise ExtractError("There are no words in this document: nothing to store. Give one with text in it.")
-    title = " ".join(clean(title).split())[:_MAX_TITLE].strip()
+    title = " ".join(clean(next(filter(None, titles), "")).split())[:_MAX_TITLE].strip()
     if not title:
         title = stem[:_MAX_TITLE]
         log(f"No title found in it, taking its name: {clip(title)}", "info")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -41,6 +42,26 @@ SENTENCE = "The {} sentence of this page says something of its own at some lengt
 def test_most_of_a_pages_text_is_kept_however_it_is_marked_up(run: Extraction, body: str) -> None:
     found = run(page(body), "html")
     assert sum(SENTENCE.format(n).strip() in " ".join(found.text.split()) for n in range(30)) >= 27
+
+
+@pytest.mark.parametrize(
+    ("by_default", "for_recall", "kept"),
+    [(2, 2, 30), (2, 28, 28), (0, 2, 30), (0, 0, 30), (12, 30, 12)],
+    ids=["too small", "recall helps", "recall is too small", "nothing", "enough"],
+)
+def test_an_article_that_is_too_small_a_part_of_its_page_is_not_taken_for_it(
+    run: Extraction, monkeypatch: pytest.MonkeyPatch, by_default: int, for_recall: int, kept: int
+) -> None:
+    sentences = [SENTENCE.format(n) for n in range(30)]
+
+    def article(tree: object, *, favor_recall: bool, **options: object) -> SimpleNamespace:
+        text = "\n\n".join(sentences[: for_recall if favor_recall else by_default])
+        return SimpleNamespace(text=text, title="", author="", date="", sitename="")
+
+    monkeypatch.setattr("trafilatura.extract_with_metadata", article)
+    found = run(page("".join(f"<p>{each}</p>" for each in sentences)), "html")
+    assert found.text.count("of this page") == kept
+    assert bool(run.warnings) == (kept == 30)
 
 
 def test_what_stands_around_an_article_is_left_out_all_the_same(run: Extraction) -> None:
@@ -103,8 +124,8 @@ READ = "".join(f"<p>{SENTENCE.format(n)}</p>" for n in range(12))
 @pytest.mark.parametrize(
     "body",
     [
-        f"<noscript>Enable JavaScript.</noscript><div id=root><p>{READ}</div><script src=a.js></script>",
-        f"<article>{READ}</article><div class=banner><p>We use cookies and similar things.</p><p>Accept our cookies?</p>"
+        f"<noscript>Enable JavaScript.</noscript><p>{READ}<script src=a></script>",
+        f"<article>{READ}</article><div class=banner><p>We use cookies and such things.</p><p>Accept our cookies?</p>"
         "<button>Accept all cookies</button></div>",
         f"<article><h1>How a captcha works</h1><p>Access denied: you have met it.</p>{READ}</article>",
         "<p>JavaScript was made in ten days in 1995 for a browser, and is in all of them since.</p>",
@@ -133,6 +154,7 @@ def test_a_page_with_text_of_its_own_is_no_wall(run: Extraction, body: str) -> N
             "https://example.org/x/new",
         ),
         ('<meta http-equiv="refresh" content="0;url=//example.org/">', "//example.org/"),
+        ('<base href="https://example.org/"><meta http-equiv="refresh" content="0;url=//[x">', None),
         ('<meta http-equiv="refresh" content="60;url=/again">', None),
         ('<meta http-equiv="refresh" content="0">', None),
         ('<meta http-equiv="refresh" content="0;url=javascript:alert(1)">', None),

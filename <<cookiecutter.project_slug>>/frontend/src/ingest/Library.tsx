@@ -11,7 +11,20 @@ import { Marked } from "./marks";
 
 const PAGE = 20;
 const TYPING_MS = 150;
-const kinds = { text: "Text", markdown: "Markdown", html: "HTML", pdf: "PDF" } as const;
+const kinds = {
+  text: "Text",
+  markdown: "Markdown",
+  html: "HTML",
+  pdf: "PDF",
+  docx: "Word",
+  epub: "EPUB",
+  opendocument: "OpenDocument",
+  rtf: "RTF",
+  email: "Email",
+  mhtml: "Saved page",
+  csv: "CSV",
+  subtitles: "Subtitles",
+} as const;
 
 /** What has been ingested: to search, read, download and delete. `version` changes when there is more, or less. */
 export function Library({ version }: { readonly version: string }) {

@@ -11,7 +11,7 @@ from app.wording import clip, size
 
 __all__ = [
     "MAX_CHARACTERS", "MAX_WARNINGS", "ExtractError", "Log", "batches", "brief", "clean", "count_words",
-    "out_of_memory", "span",
+    "first_line", "out_of_memory", "span",
 ]  # fmt: skip
 
 Log = Callable[[str, str], None]
@@ -66,6 +66,12 @@ def brief(error: BaseException) -> str:
     except Exception:  # of a stranger's class, whose __str__ fails as well
         text = ""
     return clip(f"{type(error).__name__}: {text}" if text else type(error).__name__, 120).strip("“”")
+
+
+def first_line(text: str) -> str:
+    """The first line of a text, where it is short enough to be a title."""
+    line = text.lstrip().partition("\n")[0].strip()
+    return line if 3 <= len(line) <= 120 else ""
 
 
 def out_of_memory(noun: str, limit: int) -> str:

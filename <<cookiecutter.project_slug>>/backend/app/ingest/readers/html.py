@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html as entities
 import re
 from copy import deepcopy
@@ -13,8 +14,14 @@ from app.ingest.readers.markdown import FRONT_MATTER, log_sections, sections
 from app.ingest.readers.walls import wall
 from app.wording import clip, count
 
-__all__ = ["html", "redirect_of"]
+__all__ = ["flat", "html", "redirect_of"]
 
+_BLANKS = re.compile(r"\s+")
+_INLINE = {
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "img",
+    "ins", "kbd", "label", "mark", "q", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub",
+    "sup", "td", "th", "time", "tt", "u", "var", "wbr",
+}  # fmt: skip
 _UNSEEN = ("script", "style", "noscript", "template", "head", "svg")
 _AROUND = ("nav", "header", "footer", "aside", "form", "a")
 _LEAST_SHARE, _LEAST_SHARE_OF_FEW, _FEW_WORDS = 0.1, 0.3, 100
@@ -30,6 +37,7 @@ _ATTRIBUTE = re.compile(r"""([a-z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))"
 _REFRESH = re.compile(
     r"""\s*(\d+)[\d.]*(?:\s*[;,]\s*|\s+)(?:url\s*=\s*)?(?:"([^"]*)|'([^']*)|(.*))""", re.IGNORECASE | re.DOTALL
 )
+_OTHER_SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _SOON = 5  # seconds; a page that is shown for longer is there to be read
 
 
@@ -56,14 +64,29 @@ def redirect_of(source: str) -> str | None:
             elif found.get("http-equiv", "").strip().lower() == "refresh":
                 match = _REFRESH.match(entities.unescape(found.get("content", "")))
                 url = next((each for each in match.groups()[1:] if each), "").strip() if match else ""
-                if (
-                    match
-                    and url
-                    and int(match[1][:9]) <= _SOON
-                    and not re.match(r"(?!https?:)[a-z][a-z0-9+.-]*:", url, re.I)
-                ):
-                    return urljoin(entities.unescape(base), url)
+                if match and url and int(match[1][:9]) <= _SOON and not _OTHER_SCHEME.match(url):
+                    with contextlib.suppress(ValueError):  # no URL at all
+                        return str(urljoin(entities.unescape(base), url))
     return None
+
+
+def flat(tree: Any) -> str:
+    """All the text of a tree, a line for each block of it. The tree is changed."""
+    for element in tree.iter():
+        if next(element.iterancestors("pre", "textarea"), None) is None and element.tag != "pre":
+            element.text = _BLANKS.sub(" ", element.text or "")
+        element.tail = _BLANKS.sub(" ", element.tail or "")
+        if element.tag in ("td", "th") and element.getnext() is not None:
+            element.tail = " | "
+        elif element.tag not in _INLINE and not _fills_a_cell(element):
+            element.text, element.tail = f"\n{element.text}", f"\n{element.tail}"
+    lines = (" ".join(line.split()) for line in "".join(tree.itertext()).split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def _fills_a_cell(element: Any) -> bool:
+    parent = element.getparent()
+    return parent is not None and parent.tag in ("td", "th") and len(parent) == 1
 
 
 def html(source: str, log: Log) -> tuple[list[str], str]:
@@ -87,15 +110,19 @@ def html(source: str, log: Log) -> tuple[list[str], str]:
     page_title = " ".join((tree.findtext(".//title") or "").split())
     seen = deepcopy(tree)
     etree.strip_elements(seen, etree.Comment, *_UNSEEN, with_tail=False)
-    visible = [text.strip() for text in seen.itertext() if text.strip()]
+    visible = flat(deepcopy(seen)).split("\n")
     _refuse_walls(source, tree, visible, page_title)
 
-    article, titles = "", []
+    article, titles = "", list[str]()
     etree.strip_elements(seen, *_AROUND, with_tail=False)
     total = count_words(" ".join(seen.itertext()))
-    for options in ({}, {"favor_recall": True}):
+    for favor_recall in (False, True):
         document = trafilatura.extract_with_metadata(
-            deepcopy(tree), output_format="markdown", include_formatting=True, include_comments=False, **options
+            deepcopy(tree),
+            output_format="markdown",
+            include_formatting=True,
+            include_comments=False,
+            favor_recall=favor_recall,
         )
         # The metadata comes a second time, as front matter.
         text = FRONT_MATTER.sub("", document.text or "", count=1) if document else ""

@@ -13,7 +13,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from app.ingest.readers.common import MAX_CHARACTERS, MAX_WARNINGS, ExtractError, Log, batches, brief, count_words, span
+from app.ingest.readers.common import (
+    MAX_CHARACTERS,
+    MAX_WARNINGS,
+    ExtractError,
+    Log,
+    batches,
+    brief,
+    count_words,
+    first_line,
+    span,
+)  # fmt: skip
 from app.wording import clip, count
 
 __all__ = ["pdf"]
@@ -69,10 +79,9 @@ def pdf(path: Path, log: Log) -> tuple[list[str], str]:
         log(f"{span('Page', first, last, total)}: {count(words, 'word')}", "info")
     _report(found, total, log)
     title = document.get_metadata_value("Title").strip()
-    first_line = next((line.strip() for text in found.texts for line in text.splitlines() if line.strip()), "")
     title = "" if _PLACEHOLDER_TITLES.fullmatch(title) else title
-    seen = (line for line in (found.large, first_line) if 3 <= len(line) <= 120)
-    return [each for each in (title, *seen) if each], "\n\n".join(found.texts)
+    text = "\n\n".join(found.texts)
+    return [each for each in (title, first_line(found.large), first_line(text)) if each], text
 
 
 def _open(path: Path, log: Log) -> tuple[Any, bool]:

@@ -84,7 +84,8 @@ def wall(tree: Any, visible: list[str], title: str) -> str | None:
 
 def _consent(tree: Any, asked: list[str], visible: list[str]) -> str | None:
     rest = [block for block in visible if block not in asked and count_words(block) > 8]
-    if len(asked) < 2 or sum(map(count_words, rest)) >= 40 or sum(map(count_words, asked)) < 15:
+    words, asking = sum(map(count_words, visible)), sum(map(count_words, asked))
+    if len(asked) < 2 or asking < 15 or 2 * asking < words or sum(map(count_words, rest)) >= 40:
         return None
     buttons = (
         each.text_content() if each.tag != "input" else each.get("value") or ""
