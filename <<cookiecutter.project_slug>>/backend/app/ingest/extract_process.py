@@ -5,12 +5,14 @@ hang without holding anything up, and run out of memory alone.
 
 It reads one JSON object from a line of stdin, and writes JSON objects to stdout, one a line:
 `{"log": message, "level": level}` any number of times, then `{"title", "words", "characters"}` with the text
-in the file that was named (of a channel `{"title", "items"}`, and the file is the channel as JSON), or
+in the file that was named, and its terms in one beside it (of a channel `{"title", "items"}`, and the file is the
+channel as JSON; of a list of texts in JSON `{"texts"}`, and the file is the list of their terms), or
 `{"error": sentence}`. When stdin ends, the server has gone, and so does this.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
@@ -22,6 +24,7 @@ from typing import Any, BinaryIO
 
 from app.ingest.channel import read_channel
 from app.ingest.extract import ExtractError, Log, extract
+from app.ingest.terms import pack_terms
 from app.wording import clip, size
 
 __all__ = ["main"]
@@ -45,7 +48,7 @@ def main() -> int:
     # pypdf speaks of the file; what other parsers log is about themselves.
     logging.getLogger("pypdf").addHandler(relay)
     try:
-        found = _channel(task) if task["kind"] == "channel" else _document(task, log)
+        found = _WHAT[task["kind"]](task) if task["kind"] in _WHAT else _document(task, log)
     except ExtractError as error:
         _write(out, {"error": str(error)})
     except (MemoryError, RecursionError) as error:
@@ -61,6 +64,7 @@ def main() -> int:
 def _document(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
     found = extract(Path(task["path"]), task["kind"], name=task["name"], charset=task["charset"], log=log)
     Path(task["text_path"]).write_text(found.text, encoding="utf-8", newline="\n")
+    Path(task["text_path"]).with_suffix(".terms").write_bytes(pack_terms(found.text))
     return {"title": found.title, "words": found.words, "characters": len(found.text)}
 
 
@@ -68,6 +72,16 @@ def _channel(task: Mapping[str, Any]) -> dict[str, Any]:
     found = read_channel(Path(task["path"]).read_bytes(), task["url"])
     Path(task["text_path"]).write_text(found.model_dump_json(), encoding="utf-8")
     return {"title": found.title, "items": len(found.items)}
+
+
+def _terms(task: Mapping[str, Any]) -> dict[str, Any]:
+    texts = json.loads(Path(task["path"]).read_bytes())
+    packed = [base64.b64encode(pack_terms(text)).decode() for text in texts]
+    Path(task["text_path"]).write_text(json.dumps(packed), encoding="utf-8")
+    return {"texts": len(packed)}
+
+
+_WHAT = {"channel": _channel, "terms": _terms}
 
 
 class _WarningRelay(logging.Handler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -60,7 +61,8 @@ class Extractor:
     async def extract(
         self, path: Path, kind: Kind, *, name: str, charset: str | None, text_path: Path, log: Log
     ) -> ExtractedFile:
-        """Extracts a document into `text_path`, and calls `log` with each line of progress as it comes.
+        """Extracts a document into `text_path`, and calls `log` with each line of progress as it comes. The terms of
+        its text, packed, are in a file beside that, with the suffix `.terms`.
 
         Raises:
             JobError: the document cannot be read, takes too long, or took the process down.
@@ -78,6 +80,22 @@ class Extractor:
         """
         await self._run({"path": str(path), "kind": "channel", "url": url, "text_path": str(text_path)}, log)
         return await asyncio.to_thread(lambda: Channel.model_validate_json(text_path.read_bytes()))
+
+    async def make_terms(self, texts: Sequence[str], path: Path) -> list[bytes]:
+        """Gives the packed terms of each text; `path` is a file to work with, and is gone afterwards.
+
+        Raises:
+            JobError: it takes too long, or too much memory.
+        """
+        terms_path = path.with_suffix(".terms")
+        try:
+            await asyncio.to_thread(lambda: path.write_bytes(json.dumps(texts).encode()))
+            await self._run({"path": str(path), "kind": "terms", "text_path": str(terms_path)}, lambda *line: None)
+            packed = await asyncio.to_thread(lambda: json.loads(terms_path.read_bytes()))
+            return [base64.b64decode(each) for each in packed]
+        finally:
+            for each in (path, terms_path):
+                each.unlink(missing_ok=True)
 
     async def _run(self, task: dict[str, Any], log: Log) -> dict[str, Any]:
         if self._slots.locked():
