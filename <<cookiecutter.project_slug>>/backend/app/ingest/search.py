@@ -14,12 +14,12 @@ __all__ = ["Search"]
 
 _MAX_TERMS = 16
 _BEFORE, _LENGTH = 60, 200  # characters
-_WINDOW, _OVERLAP = 400, 128  # characters in which a snippet is looked for at once, and those of the window before
+_BLOCK, _WINDOW = 2_000, 64  # characters in which a snippet is looked for at once, first and then
 
 _CLOSING = '"”“»«」』〞〟＂'
 _OPENING = "“”„‟«»「『〝＂"
 _QUOTES = _CLOSING + _OPENING
-_STOPS = r"\s\u3000-\u303f！，：；？（）"  # between words where no blanks are
+_STOPS = r"\s\u3000-\u3004\u3008-\u3020\u3030\u303d-\u303f！，：；？（）"  # between words where no blanks are
 _QUERY = re.compile(
     rf"[{_OPENING}](?P<curly>[^{_QUOTES}]*)[{_CLOSING}]"
     r'|(?<![^\W_])"(?P<straight>[^"]*)"(?![^\W_])'
@@ -48,10 +48,16 @@ class _Phrase(NamedTuple):
     @property
     def pattern(self) -> str:
         """Finds every place in a folded text where the phrase may be, and a few others."""
-        term = max((each for each in self.terms if not is_symbol(each)), key=len)
-        if is_solid(term):
-            return r"\s*".join(map(re.escape, term))
-        return rf"(?:(?<![^\W_])|(?<=[{SOLID}]))" + re.escape(term)
+        index = max(
+            (each for each, term in enumerate(self.terms) if not is_symbol(term)), key=lambda i: len(self.terms[i])
+        )
+        before, term, after = ["", *self.terms, ""][index : index + 3]
+        pattern = r"\s*".join(map(re.escape, term)) if is_solid(term) else re.escape(term)
+        if before and is_symbol(before) and before[0] != "~":
+            pattern = re.escape(before) + pattern
+        elif not is_solid(term):
+            pattern = rf"(?:(?<![^\W_])|(?<=[{SOLID}]))" + pattern
+        return pattern + (re.escape(after[1:]) if after.startswith("~") else "")
 
     def at(self, places: Sequence[Term], index: int) -> bool:
         """Whether a text's terms are this phrase from `index` on."""
@@ -84,6 +90,8 @@ class Search:
         self.expression = " AND ".join(f"({group})" for group in groups)
         self._phrases = [phrase for phrases in wanted for phrase in phrases]
         self._pattern = re.compile("|".join(phrase.pattern for phrase in self._phrases))
+        # A find in a window may have begun so many characters before it, marks and a line end included.
+        self._reach = 16 + 3 * max((sum(map(len, phrase.terms)) for phrase in self._phrases), default=0)
 
     def snippet(self, text: str) -> str:
         """The part of a text where it first holds something searched for, with U+0002 and U+0003 around each of it;
@@ -91,7 +99,7 @@ class Search:
 
         The text is read once, up to the first, and its terms are made only where there may be one.
         """
-        hits = next(filter(None, (self._hits(text, start) for start in range(0, len(text), _WINDOW))), [])
+        hits = next(filter(None, (self._hits(text, start) for start in self._candidates(text))), [])
         begin = hits[0][0] - _BEFORE if hits else 0
         if begin > 0:
             begin = text.find(" ", begin, begin + _BEFORE) + 1 or begin
@@ -106,17 +114,27 @@ class Search:
                 done = last
         return "".join(["…" if begin > 0 else "", *parts, text[done:end], "…" if end < len(text) else ""])
 
+    def _candidates(self, text: str) -> Iterator[int]:
+        """Where the windows begin that may have what is searched for."""
+        for block in range(0, len(text) if self._phrases else 0, _BLOCK):
+            end = min(block + _BLOCK, len(text))
+            if self._may_be_in(text, block, end):
+                yield from (
+                    start for start in range(block, end, _WINDOW) if self._may_be_in(text, start, start + _WINDOW)
+                )
+
+    def _may_be_in(self, text: str, start: int, end: int) -> bool:
+        part = text[max(0, start - self._reach) : end]
+        return self._pattern.search(fold(part)) is not None or (
+            "\n" in part and self._pattern.search(fold(_BROKEN.sub("", part))) is not None
+        )
+
     def _hits(self, text: str, start: int) -> list[tuple[int, int]]:
         """Where a window of a text, and what a snippet shows after it, has what is searched for, without overlaps."""
-        begin, end = max(0, start - _OVERLAP), start + _WINDOW
-        window = text[begin:end]
-        if not self._phrases or not (
-            self._pattern.search(fold(window))
-            or ("\n" in window and self._pattern.search(fold(_BROKEN.sub("", window))))
-        ):
-            return []
-        begin = text.find(" ", begin, start) + 1 or begin if begin else 0
-        places = [Term(term, begin + first, begin + last) for term, first, last in terms(text[begin : end + _LENGTH])]
+        begin, end = max(0, start - self._reach), start + _WINDOW
+        if begin:
+            begin = text.find(" ", begin, start) + 1 or begin
+        places = list(terms(text, begin, end + _LENGTH))
         hits: list[tuple[int, int]] = []
         for first, last in sorted(self._marks(text, places)):
             if hits and first < hits[-1][1]:
@@ -126,8 +144,9 @@ class Search:
         return hits if hits and hits[0][0] < end else []
 
     def _marks(self, text: str, places: Sequence[Term]) -> Iterator[tuple[int, int]]:
+        first_terms = tuple(phrase.terms[0] for phrase in self._phrases)
         for index, first in enumerate(places):
-            for phrase in self._phrases:
+            for phrase in self._phrases if first.term.startswith(first_terms) else ():
                 if phrase.at(places, index):
                     last = places[index + len(phrase.terms) - 1]
                     yield first.start, _end(text, last, phrase.terms[-1]) if phrase.prefix else last.end
@@ -157,6 +176,8 @@ def _phrases(typed: str, *, quoted: bool) -> list[_Phrase]:
 
 def _end(text: str, place: Term, beginning: str) -> int:
     """Where in a text the beginning of a term ends."""
+    if len(place.term) == place.end - place.start:
+        return place.start + len(beginning)
     for end in range(place.start + 1, place.end):
         if len("".join(fold(_BROKEN.sub("", text[place.start : end])).split())) >= len(beginning):
             # What is without a width, or a mark on the last letter, belongs to it.

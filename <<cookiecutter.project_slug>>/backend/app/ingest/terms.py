@@ -99,10 +99,12 @@ _ATOM = re.compile(
     rf"(?:เเ|[{SOLID}])[{_ATTACHED}{_COMPOSING}]*(?:(?:(?<=[\u0e4d\u0ecd])|(?<=[\u0e4d\u0ecd][{_TONES}]))[\u0e32\u0eb2])?"
 )
 _UNIT = re.compile(rf"[^{_MARKS} ][{_MARKS}]*")
+_COMBINES = re.compile(f"[{_ATTACHED}{_COMPOSING}]|เเ")
 _TOO_MANY_MARKS = re.compile(rf"([{_MARKS}]{{{_MAX_MARKS}}})[{_MARKS}]+")
 # What NFKC takes apart, and a PDF may have in any order: the vowel am, of Thai and of Lao.
 _AM = re.compile(f"[\u0e4d\u0ecd]([{_TONES}]?)([\u0e32\u0eb2])|([{_TONES}])[\u0e4d\u0ecd]([\u0e32\u0eb2])")
 
+_SYMBOLS = ".@#+"
 _LETTERS = str.maketrans(
     {
         **{"æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ı": "i"},
@@ -146,7 +148,7 @@ def _folded(character: str) -> str:
     if category == "Nd":
         return str(unicodedata.decimal(character))
     # An apostrophe that is a letter to Unicode (Ukrainian, Uzbek) parts a word as any other does.
-    if character in "ʻʼ" or not (character.isalnum() or category[0] == "M"):
+    if character in "ʻʼ" or not (character.isalnum() or category[0] == "M" or character in _SYMBOLS):
         return " "
     return character
 
@@ -155,7 +157,7 @@ _FOLDS = _Folds()
 
 
 def fold(text: str) -> str:
-    """A text without what the search does not tell apart; what is no part of a word is a blank, unless all is ASCII."""
+    """A text without what the search does not tell apart; what is no part of a term is a blank, unless all is ASCII."""
     if text.isascii():
         return text.lower()
     text = unicodedata.normalize("NFKC", _TOO_MANY_MARKS.sub(r"\1", text)).replace("เเ", "แ")
@@ -174,6 +176,9 @@ class Term(NamedTuple):
     end: int
 
 
+_Place: TypeAlias = "tuple[str, int, int]"  # the same of a token
+
+
 def is_symbol(term: str) -> bool:
     """Whether a term is a symbol beside a word."""
     return term[0] in ".@#~"
@@ -184,16 +189,17 @@ def is_solid(term: str) -> bool:
     return _IN_SOLID.search(term) is not None
 
 
-def terms(text: str) -> Iterator[Term]:
+def terms(text: str, start: int = 0, end: int | None = None) -> Iterator[Term]:
     """The terms of a text in their order; at the end, the parts of words that are broken over lines, each such word
     after a `~`, so that no phrase goes on into it.
 
     Arguments:
         text: any text. The time is in proportion to its length.
+        start, end: the part of it that is looked at; default: all.
     """
     broken: list[Term] = []
-    for start, end in _pieces(text):
-        for token in _TOKEN.finditer(text, start, end):
+    for piece in _pieces(text, start, len(text) if end is None else min(end, len(text))):
+        for token in _TOKEN.finditer(text, *piece):
             at = token.start()
             of_token, parts = _terms(token[0])
             for term, first, last in of_token:
@@ -205,13 +211,13 @@ def terms(text: str) -> Iterator[Term]:
 def joined_terms(text: str) -> Iterator[str]:
     """The same terms, with blanks between them, in pieces to be put together with blanks."""
     known, broken = _Known(), []
-    for start, end in _pieces(text):
-        tokens = _TOKEN.findall(text, start, end)
+    for piece in _pieces(text, 0, len(text)):
+        tokens = _TOKEN.findall(text, *piece)
         yield " ".join(map(known.__getitem__, tokens))
         broken += [token for token in tokens if "\n" in token]
     for token in broken:
         if parts := _terms(token)[1]:
-            yield " ".join(part.term for part in parts)
+            yield " ".join(part[0] for part in parts)
 
 
 def pack_terms(text: str) -> PackedTerms:
@@ -237,14 +243,13 @@ class _Known(dict[str, str]):
         return found
 
 
-def _pieces(text: str) -> Iterator[tuple[int, int]]:
+def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Where to cut a text so that no expression has much to remember: after a blank, if there is one."""
-    start = 0
-    while len(text) - start > _PIECE:
-        end = text.rfind(" ", start + _PIECE // 2, start + _PIECE) + 1 or start + _PIECE
-        yield start, end
-        start = end
-    yield start, len(text)
+    while end - start > _PIECE:
+        cut = text.rfind(" ", start + _PIECE // 2, start + _PIECE) + 1 or start + _PIECE
+        yield start, cut
+        start = cut
+    yield start, end
 
 
 def _joined(token: str) -> str:
@@ -262,25 +267,25 @@ def _joined(token: str) -> str:
     return " ".join([*found, after] if after else found)
 
 
-def _terms(token: str) -> tuple[Sequence[Term], Sequence[Term]]:
+def _terms(token: str) -> tuple[Sequence[_Place], Sequence[_Place]]:
     """The terms of one token, each with its place in it; and those of the parts of words broken over lines."""
     return _terms_of_known(token) if len(token) <= _CACHED_LENGTH else _terms_of_token(token)
 
 
-def _terms_of_token(token: str) -> tuple[Sequence[Term], Sequence[Term]]:
-    found: list[Term] = []
-    broken: list[Term] = []
+def _terms_of_token(token: str) -> tuple[Sequence[_Place], Sequence[_Place]]:
+    found: list[_Place] = []
+    broken: list[_Place] = []
     before, start, end, after = _symbols(token)
     if before:
-        found.append(Term(before, 0, start))
+        found.append((before, 0, start))
     for stretch in _stretches(token, start, end):
         found += _terms_of_stretch(token, stretch)
         if len(stretch) > 1 and not _IN_UNSPACED.match(token, stretch[1][0]):
-            broken.append(Term("~", start, start))
+            broken.append(("~", start, start))
             for part in stretch:
                 broken += _terms_of_stretch(token, [part])
     if after:
-        found.append(Term(after, end, len(token)))
+        found.append((after, end, len(token)))
     return found, broken
 
 
@@ -317,7 +322,7 @@ def _stretches(token: str, start: int, end: int) -> list[list[tuple[int, int]]]:
     return stretches
 
 
-def _terms_of_stretch(token: str, parts: list[tuple[int, int]]) -> Iterator[Term]:
+def _terms_of_stretch(token: str, parts: list[tuple[int, int]]) -> Iterator[_Place]:
     text = "".join(token[start:end] for start, end in parts)
     place: Callable[[int], int]
     if len(parts) == 1:
@@ -334,19 +339,24 @@ def _terms_of_stretch(token: str, parts: list[tuple[int, int]]) -> Iterator[Term
             yield from _words(run[0], run.start(), place)
 
 
-def _words(text: str, start: int, place: Callable[[int], int]) -> Iterator[Term]:
+def _words(text: str, start: int, place: Callable[[int], int]) -> Iterator[_Place]:
     first, last = place(start), place(start + len(text) - 1) + 1
-    return (Term(word[:_MAX_TERM], first, last) for word in fold(text).split())
+    return ((word[:_MAX_TERM], first, last) for word in fold(text).split())
 
 
-def _bigrams(run: str, start: int, place: Callable[[int], int]) -> Iterator[Term]:
-    units = [
-        Term(unit, place(start + atom.start()), place(start + atom.end() - 1) + 1)
-        for atom in _ATOM.finditer(run)
-        for unit in _units(atom[0])
-    ]
+def _bigrams(run: str, start: int, place: Callable[[int], int]) -> Iterator[_Place]:
+    units: list[_Place]
+    plain = _UNIT.findall(fold(run))
+    if len(plain) == len(run) and _COMBINES.search(run) is None:
+        units = [(unit, place(start + index), place(start + index) + 1) for index, unit in enumerate(plain)]
+    else:
+        units = [
+            (unit, place(start + atom.start()), place(start + atom.end() - 1) + 1)
+            for atom in _ATOM.finditer(run)
+            for unit in _units(atom[0])
+        ]
     for one, next_one in pairwise(units):
-        yield Term(one.term + next_one.term, one.start, next_one.end)
+        yield one[0] + next_one[0], one[1], next_one[2]
     if units:
         yield units[-1]
 
