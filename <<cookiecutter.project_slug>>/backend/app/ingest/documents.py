@@ -595,11 +595,12 @@ def _newest(connection: sqlite3.Connection, user_id: str, limit: int) -> Documen
 
 
 def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limit: int) -> Documents:
-    # The best are chosen before any text is read. A word in the title weighs as much as several in the text.
+    # The best are chosen before any row is read, whose text is on its pages; and + keeps SQLite from asking the index
+    # once for each of the user's documents. A word in the title weighs as much as several in the text.
     found = connection.execute(
-        "SELECT d.position FROM documents_index JOIN documents d ON d.position = documents_index.rowid "
-        "WHERE documents_index MATCH ? AND d.user_id = ? "
-        "ORDER BY bm25(documents_index, 8.0, 1.0), d.position DESC",
+        "SELECT rowid AS position FROM documents_index "
+        "WHERE documents_index MATCH ? AND +rowid IN (SELECT position FROM documents WHERE user_id = ?) "
+        "ORDER BY bm25(documents_index, 8.0, 1.0), rowid DESC",
         (search.expression, user_id),
     ).fetchall()
     documents = []

@@ -29,7 +29,7 @@ async def index_anew(
     lock: Path,
     *,
     batch: int = _BATCH,
-    look: float = 1.0,
+    look: float = 5.0,
 ) -> None:
     """Makes the terms of all documents that have none yet, in the extractor's processes, and indexes them one by one,
     so that whoever writes waits for one document at most. Whenever it is broken off it goes on where it was.
@@ -40,13 +40,18 @@ async def index_anew(
     Arguments:
         lock: the file by which one server is elected.
         batch: how many characters are given to a process at once.
-        look: seconds between two tries to be elected.
+        look: seconds between two tries to be elected, and before it goes on after an error.
     """
-    while await library.unindexed():
-        with elected(lock) as is_elected:
-            if is_elected:
-                await _index_all(library, archive, extractor, batch)
+    while True:
+        try:
+            if not await library.unindexed():
                 return
+            with elected(lock) as is_elected:
+                if is_elected:
+                    await _index_all(library, archive, extractor, batch)
+                    return
+        except Exception:
+            logger.exception("the search index is not complete; making it anew goes on in %g s", look)
         await asyncio.sleep(look)
 
 

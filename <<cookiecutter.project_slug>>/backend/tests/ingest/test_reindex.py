@@ -137,6 +137,19 @@ async def test_a_document_that_cannot_be_indexed_keeps_no_other_from_it(
     assert "cannot be indexed: too large" in caplog.text
 
 
+async def test_after_an_error_it_goes_on(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    server, index, failures = servers[0], servers[0].library.index, [sqlite3.OperationalError("disk is full")]
+
+    async def fails_once(document: Unindexed, terms: bytes) -> None:
+        if failures:
+            raise failures.pop()
+        await index(document, terms)
+
+    monkeypatch.setattr(server.library, "index", fails_once)
+    await asyncio.wait_for(server.index_anew(Maker()), 10)
+    assert await server.found("東京") == (DOCUMENTS, None)
+
+
 async def test_a_document_that_is_deleted_meanwhile_is_not_indexed(servers: list[Server]) -> None:
     library = servers[0].library
     (newest, *_) = await library.to_index(1)
