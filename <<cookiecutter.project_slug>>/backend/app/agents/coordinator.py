@@ -11,11 +11,11 @@ from pathlib import Path
 from streamator import Store
 
 from app.agents.activity import ActivityLog
-from app.agents.election import elected
 from app.agents.events import AGENTS, AgentStatus, WorkerName
 from app.agents.findings import Findings
 from app.agents.workers import WORKERS
 from app.documents import DocumentSource, SourceDocument
+from app.election import elected
 from app.wording import clip
 
 __all__ = ["Coordinator"]

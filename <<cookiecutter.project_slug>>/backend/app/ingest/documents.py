@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Container
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -21,12 +21,14 @@ from app.ingest.archive import Archive
 from app.ingest.identify import Kind
 from app.ingest.search import Search
 from app.ingest.validators import MIGRATION as VALIDATORS
+from app.ingest.terms import PackedTerms, joined_terms, pack_terms, unpack_terms
 from app.jobs import JobError
 from app.users import User
 from app.wording import count, size
 
 __all__ = [
     "MIGRATIONS",
+    "TOKENIZER",
     "Document",
     "DocumentText",
     "DocumentVersions",
@@ -34,7 +36,11 @@ __all__ = [
     "Library",
     "LibraryFull",
     "NewDocument",
+    "Unindexed",
 ]
+
+TOKENIZER = "tokenize=\"ascii tokenchars '.@#+~'\""
+"""Of a column of terms with blanks between them: FTS5 makes nothing else of them."""
 
 MIGRATIONS: tuple[Migration, ...] = (
     (
@@ -150,6 +156,24 @@ MIGRATIONS: tuple[Migration, ...] = (
         """,
     ),
     VALIDATORS,
+    # The index is over terms, and holds nothing else. What it was given is kept, compressed, for it has to be given the
+    # same again to forget a document: terms made anew, by a newer Unicode, would leave it broken.
+    (
+        "DROP TRIGGER documents_added",
+        "DROP TRIGGER documents_removed",
+        "DROP TABLE documents_index",
+        f"CREATE VIRTUAL TABLE documents_index USING fts5 (title, text, content='', {TOKENIZER})",
+        """
+        CREATE TABLE document_terms (
+            position INTEGER PRIMARY KEY REFERENCES documents,
+            title TEXT NOT NULL,
+            text BLOB NOT NULL
+        )
+        """,
+        # Those whose terms are to be made anew, while the app serves.
+        "CREATE TABLE documents_to_index (position INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE)",
+        "INSERT INTO documents_to_index SELECT position FROM documents",
+    ),
 )
 
 logger = logging.getLogger(__name__)
@@ -191,15 +215,18 @@ class DocumentText(Document):
 
 
 class Documents(BaseModel):
-    """Some of the documents found, and how many there are."""
+    """Some of the documents found, and how many there are. `unindexed` is there only while the index is made anew: how
+    many documents a search cannot find yet."""
 
     documents: list[Document]
     total: int
+    unindexed: int | None = None
 
 
 @dataclass(frozen=True)
 class NewDocument:
-    """What is stored of a document beside its original."""
+    """What is stored of a document beside its original. `terms` are those of the text, packed; without them they are
+    made in a thread."""
 
     sha256: str
     title: str
@@ -208,6 +235,16 @@ class NewDocument:
     kind: Kind
     words: int
     bytes: int
+    text: str
+    terms: PackedTerms | None = None
+
+
+@dataclass(frozen=True)
+class Unindexed:
+    """A document whose terms are to be made anew."""
+
+    position: int
+    title: str
     text: str
 
 
@@ -271,6 +308,7 @@ class Library:
                 return known, False
             # Before the transaction: a busy disk would make all who write wait for each document in turn.
             await asyncio.to_thread(self._archive.flush, original)
+            terms = new.terms if new.terms is not None else await asyncio.to_thread(pack_terms, new.text)
             created_at = datetime.now(timezone.utc)
 
             def insert(connection: sqlite3.Connection) -> tuple[str, int]:
@@ -287,11 +325,12 @@ class Library:
                     identifier, user.id, new.sha256, new.title, new.source, new.file_name, new.kind, new.words,
                     new.bytes, created_at.isoformat(), new.text,
                 )  # fmt: skip
-                connection.execute(
+                added = connection.execute(
                     "INSERT INTO documents (id, user_id, sha256, title, source, file_name, kind, words, bytes, "
-                    "created_at, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "created_at, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING position",
                     values,
-                )
+                ).fetchone()
+                _index(connection, added["position"], new.title, terms)
                 return identifier, version
 
             try:
@@ -386,6 +425,47 @@ class Library:
             return Documents(documents=[], total=0)
         return await self._database.read(lambda connection: _matching(connection, user.id, search, limit))
 
+    async def unindexed(self) -> int:
+        """How many documents, of all users, no search finds yet because their terms are to be made anew."""
+        return await self._database.read(
+            lambda connection: int(connection.execute("SELECT count(*) FROM documents_to_index").fetchone()[0])
+        )
+
+    async def to_index(self, characters: int, skip: Container[int] = ()) -> list[Unindexed]:
+        """The newest of them, as many as have so many characters together, but at least one while there are any.
+
+        Arguments:
+            characters: of their texts.
+            skip: the positions of those that are left out.
+        """
+
+        def choose(connection: sqlite3.Connection) -> list[Unindexed]:
+            chosen: list[Unindexed] = []
+            left = characters
+            for (position,) in connection.execute("SELECT position FROM documents_to_index ORDER BY position DESC"):
+                if position not in skip:
+                    row = connection.execute(
+                        "SELECT position, title, text FROM documents WHERE position = ?", (position,)
+                    ).fetchone()
+                    chosen.append(Unindexed(**row))
+                    left -= len(row["text"])
+                    if left <= 0:
+                        break
+            return chosen
+
+        return await self._database.read(choose)
+
+    async def index(self, document: Unindexed, terms: PackedTerms) -> None:
+        """Puts the terms of a document into the index, if that is still to be done."""
+
+        def put(connection: sqlite3.Connection) -> None:
+            statement = "DELETE FROM documents_to_index WHERE position = ?"
+            if connection.execute(statement, (document.position,)).rowcount:
+                _unindex(connection, document.position)
+                _index(connection, document.position, document.title, terms)
+
+        await self._database.write(put)
+
     async def remove(self, identifier: str, *, user: User) -> bool:
         """Removes one of the user's documents with all of its versions, and the originals that nobody else has; gives
         whether there was one."""
@@ -393,7 +473,7 @@ class Library:
         def delete(connection: sqlite3.Connection) -> list[str]:
             owned = (user.id, identifier)
             rows = connection.execute("SELECT sha256 FROM all_versions WHERE user_id = ? AND id = ?", owned).fetchall()
-            connection.execute("DELETE FROM documents WHERE user_id = ? AND id = ?", owned)
+            _delete(connection, identifier, user.id)
             connection.execute("DELETE FROM document_versions WHERE user_id = ? AND document_id = ?", owned)
             return [row["sha256"] for row in rows]
 
@@ -473,8 +553,37 @@ def _keep_version(connection: sqlite3.Connection, identifier: str, user_id: str)
         f"AND d.version = {_NEWEST} RETURNING version",
         (identifier, user_id),
     ).fetchone()
-    connection.execute("DELETE FROM documents WHERE id = ? AND user_id = ?", (identifier, user_id))
+    _delete(connection, identifier, user_id)
     return 0 if kept is None else kept["version"]
+
+
+def _delete(connection: sqlite3.Connection, identifier: str, user_id: str) -> None:
+    """Removes a document and what the index has of it."""
+    row = connection.execute(
+        "SELECT position FROM documents WHERE id = ? AND user_id = ?", (identifier, user_id)
+    ).fetchone()
+    if row is not None:
+        _unindex(connection, row["position"])
+        connection.execute("DELETE FROM documents WHERE position = ?", (row["position"],))
+
+
+def _index(connection: sqlite3.Connection, position: int, title: str, packed: PackedTerms) -> None:
+    title_terms = " ".join(joined_terms(title))
+    connection.execute("INSERT INTO document_terms VALUES (?, ?, ?)", (position, title_terms, packed))
+    connection.execute(
+        "INSERT INTO documents_index (rowid, title, text) VALUES (?, ?, ?)",
+        (position, title_terms, unpack_terms(packed)),
+    )
+
+
+def _unindex(connection: sqlite3.Connection, position: int) -> None:
+    row = connection.execute("SELECT title, text FROM document_terms WHERE position = ?", (position,)).fetchone()
+    if row is not None:
+        connection.execute(
+            "INSERT INTO documents_index (documents_index, rowid, title, text) VALUES ('delete', ?, ?, ?)",
+            (position, row["title"], unpack_terms(row["text"])),
+        )
+        connection.execute("DELETE FROM document_terms WHERE position = ?", (position,))
 
 
 def _newest(connection: sqlite3.Connection, user_id: str, limit: int) -> Documents:
@@ -488,17 +597,26 @@ def _newest(connection: sqlite3.Connection, user_id: str, limit: int) -> Documen
 
 
 def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limit: int) -> Documents:
-    found = (
-        "FROM documents_index JOIN documents d ON d.position = documents_index.rowid "
-        "WHERE documents_index MATCH ? AND d.user_id = ?"
-    )
-    rows = connection.execute(
-        # A word in the title weighs as much as several in the text.
-        f"SELECT {_COLUMNS}, substr(d.text, 1, {_SNIPPET_WITHIN}) AS snippet {found} "
-        "ORDER BY bm25(documents_index, 8.0, 1.0), d.position DESC LIMIT ?",
-        (search.expression, user_id, limit),
+    # The best are chosen before any row is read, whose text is on its pages; and + keeps SQLite from asking the index
+    # once for each of the user's documents. A word in the title weighs as much as several in the text.
+    found = connection.execute(
+        "SELECT rowid AS position FROM documents_index "
+        "WHERE documents_index MATCH ? AND +rowid IN (SELECT position FROM documents WHERE user_id = ?) "
+        "ORDER BY bm25(documents_index, 8.0, 1.0), rowid DESC",
+        (search.expression, user_id),
     ).fetchall()
-    total = connection.execute(f"SELECT count(*) {found}", (search.expression, user_id)).fetchone()[0]
-    return Documents(
-        documents=[Document(**{**row, "snippet": search.snippet(row["snippet"])}) for row in rows], total=total
-    )
+    documents = []
+    for each in found[:limit]:
+        row = connection.execute(
+            f"SELECT {_COLUMNS}, substr(d.text, 1, {_SNIPPET_WITHIN}) AS snippet FROM documents d WHERE position = ?",
+            (each["position"],),
+        ).fetchone()
+        documents.append(Document(**{**row, "snippet": search.snippet(row["snippet"])}))
+    answer = Documents(documents=documents, total=len(found))
+    unindexed: int = connection.execute(
+        "SELECT count(*) FROM documents_to_index t JOIN documents d ON d.position = t.position WHERE d.user_id = ?",
+        (user_id,),
+    ).fetchone()[0]
+    if unindexed:
+        answer.unindexed = unindexed
+    return answer

@@ -5,14 +5,15 @@ hang without holding anything up, and run out of memory alone.
 
 It reads one JSON object from a line of stdin, and writes JSON objects to stdout, one a line:
 `{"log": message, "level": level}` any number of times, then `{"title", "words", "characters"}` with the text
-in the file that was named (asked for a channel `{"channel": true}`, and the file is the channel as JSON, or
-`{"channel": false}` where it is none; of a page that leads on at once `{"redirect": url}`), or `{"error": sentence}`,
-with the `traceback` where a parser raised what none of our code expects. When stdin ends, the server has gone, and so
-does this.
+in the file that was named, and its terms in one beside it (asked for a channel `{"channel": true}`, and the file is the
+channel as JSON, or `{"channel": false}` where it is none; of a page that leads on at once `{"redirect": url}`; of a list
+of texts in JSON `{"texts"}`, and the file is the list of their terms), or `{"error": sentence}`, with the `traceback`
+where a parser raised what none of our code expects. When stdin ends, the server has gone, and so does this.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
@@ -27,6 +28,7 @@ from app.ingest.charset import decode
 from app.ingest.extract import ExtractError, Log, extract
 from app.ingest.readers.common import brief, out_of_memory
 from app.ingest.readers.html import redirect_of
+from app.ingest.terms import pack_terms
 
 __all__ = ["main"]
 
@@ -45,7 +47,7 @@ def main() -> int:
 
     noun = "feed or sitemap" if task["kind"] == "channel" else "document"
     try:
-        found = _channel(task, log) if task["kind"] == "channel" else _document(task, log)
+        found = _WHAT.get(task["kind"], _document)(task, log)
     except ExtractError as error:
         found = {"error": str(error)[:1000]}
     except MemoryError:
@@ -69,7 +71,9 @@ def _document(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
         if to is not None:
             return {"redirect": to}
     found = extract(path, task["kind"], name=task["name"], charset=charset, log=log)
-    _save(task, found.text)
+    text_path = Path(task["text_path"])
+    _save(text_path, found.text.encode())
+    _save(text_path.with_suffix(".terms"), pack_terms(found.text))
     return {"title": found.title, "words": found.words, "characters": len(found.text)}
 
 
@@ -77,13 +81,23 @@ def _channel(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
     data = Path(task["path"]).read_bytes()
     found = read_channel(data, task["url"], charset=task["charset"], media_type=task["media_type"], log=log)
     if found is not None:
-        _save(task, found.model_dump_json())
+        _save(Path(task["text_path"]), found.model_dump_json().encode())
     return {"channel": found is not None}
 
 
-def _save(task: Mapping[str, Any], text: str) -> None:
+def _terms(task: Mapping[str, Any], _log: Log) -> dict[str, Any]:
+    texts = json.loads(Path(task["path"]).read_bytes())
+    packed = [base64.b64encode(pack_terms(text)).decode() for text in texts]
+    _save(Path(task["text_path"]), json.dumps(packed).encode())
+    return {"texts": len(packed)}
+
+
+_WHAT = {"channel": _channel, "terms": _terms}
+
+
+def _save(path: Path, data: bytes) -> None:
     try:
-        Path(task["text_path"]).write_text(text, encoding="utf-8", newline="\n")
+        path.write_bytes(data)
     except OSError as error:
         raise ExtractError(f"What was read cannot be kept ({error.strerror}): make room in DATA_DIR.") from error
 

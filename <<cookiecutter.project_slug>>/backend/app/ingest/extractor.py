@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import logging
@@ -84,7 +85,8 @@ class Extractor:
         log: Log,
         follow: bool = False,
     ) -> ExtractedFile:
-        """Extracts a document into `text_path`, and calls `log` with each line of progress as it comes.
+        """Extracts a document into `text_path`, and calls `log` with each line of progress as it comes. The terms of
+        its text, packed, are in a file beside that, with the suffix `.terms`.
 
         Arguments:
             follow: whether a page that leads on to another is to be told rather than read.
@@ -120,6 +122,22 @@ class Extractor:
         if not found["channel"]:
             return None
         return await asyncio.to_thread(lambda: Channel.model_validate_json(text_path.read_bytes()))
+
+    async def make_terms(self, texts: Sequence[str], path: Path) -> list[bytes]:
+        """Gives the packed terms of each text; `path` is a file to work with, and is gone afterwards.
+
+        Raises:
+            JobError: it takes too long, or too much memory.
+        """
+        terms_path = path.with_suffix(".terms")
+        try:
+            await asyncio.to_thread(lambda: path.write_bytes(json.dumps(texts).encode()))
+            await self._run({"path": str(path), "kind": "terms", "text_path": str(terms_path)}, lambda *line: None)
+            packed = await asyncio.to_thread(lambda: json.loads(terms_path.read_bytes()))
+            return [base64.b64decode(each) for each in packed]
+        finally:
+            for each in (path, terms_path):
+                each.unlink(missing_ok=True)
 
     async def _run(self, task: dict[str, Any], log: Log) -> dict[str, Any]:
         if self._slots.locked():
@@ -172,12 +190,12 @@ async def _converse(
             log(message["log"], message["level"])
         elif "error" in message:
             if "traceback" in message:
-                _logger.error("a parser failed for %s\n%s", clip(task.get("name") or task["url"]), message["traceback"])
+                _logger.error("a parser failed for %s\n%s", clip(task.get("name") or task.get("url") or task["path"]), message["traceback"])
             raise JobError(message["error"])
         else:
             return message
     code, said = await process.wait(), (await complaints).strip()
-    _logger.error("reading %s ended with exit code %d\n%s", clip(task.get("name") or task["url"]), code, said)
+    _logger.error("reading %s ended with exit code %d\n%s", clip(task.get("name") or task.get("url") or task["path"]), code, said)
     raise JobError(_crash(code, said, task))
 
 

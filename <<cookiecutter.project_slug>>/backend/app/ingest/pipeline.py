@@ -245,6 +245,7 @@ class Pipeline:
         progress.log(f"Not ingested before (SHA-256 {arrival.sha256[:12]}…)")
 
         text_path = arrival.path.with_suffix(".text")
+        terms_path = text_path.with_suffix(".terms")
         try:
             started = time.monotonic()
             found = await self._extractor.extract(
@@ -252,8 +253,10 @@ class Pipeline:
                 text_path=text_path, log=progress.reading, follow=follow,
             )  # fmt: skip
             text = await asyncio.to_thread(text_path.read_text, encoding="utf-8")
+            terms = await asyncio.to_thread(terms_path.read_bytes)
         finally:
             text_path.unlink(missing_ok=True)
+            terms_path.unlink(missing_ok=True)
         progress.log(
             f"Extracted {clip(found.title)}: {count(found.words, 'word')}, "
             f"{count(found.characters, 'character')} in {duration(time.monotonic() - started)}",
@@ -264,7 +267,7 @@ class Pipeline:
         progress.step("archiving", f"Archiving the original ({size(arrival.bytes)})")
         new = NewDocument(
             sha256=arrival.sha256, title=found.title, source=arrival.source, file_name=arrival.name,
-            kind=kind, words=found.words, bytes=arrival.bytes, text=text,
+            kind=kind, words=found.words, bytes=arrival.bytes, text=text, terms=terms,
         )  # fmt: skip
 
         def archived() -> None:

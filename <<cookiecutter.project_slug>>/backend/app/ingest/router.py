@@ -194,14 +194,15 @@ async def _take(file: UploadFile, path: Path, limit: int) -> Arrival:
     return Arrival(path, name, name, media_type, None, length, sha256)
 
 
-@router.get("/documents", responses=error_responses(422))
+@router.get("/documents", responses=error_responses(422), response_model_exclude_unset=True)
 async def list_documents(
     pipeline: Ingest,
     user: CurrentUser,
     q: Annotated[str, Query(max_length=500, description="words to find; empty for all")] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Documents:
-    """Lists the newest documents, or those that match a search, best first."""
+    """Lists the newest documents, or those that match a search, best first. While the index is made anew `unindexed`
+    says how many of the user's documents a search cannot find yet."""
     return await pipeline.library.find(q, limit, user=user)
 
 

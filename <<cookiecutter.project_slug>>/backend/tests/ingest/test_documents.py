@@ -15,6 +15,8 @@ import pytest
 from app.database import Database
 from app.ingest.archive import Archive
 from app.ingest.documents import MIGRATIONS, Library, LibraryFull, NewDocument
+from app.ingest.extractor import Extractor
+from app.ingest.reindex import index_anew
 from app.users import LOCAL_USER, User
 from tests.support import eventually_async
 
@@ -230,7 +232,10 @@ async def test_documents_from_before_there_were_users_are_kept(tmp_path: Path) -
 
     database = Database(tmp_path / "app.db", {"ingest": MIGRATIONS})
     await database.open()
-    library = Library(database, Archive(tmp_path / "archive"))
+    archive = Archive(tmp_path / "archive")
+    await archive.open()
+    library = Library(database, archive)
+    await index_anew(library, archive, Extractor(), tmp_path / "lock")
     assert [each.id for each in (await library.find("words", user=LOCAL_USER)).documents] == ["a1"]
     assert await library.remove("a1", user=LOCAL_USER)
     assert (await library.find("words", user=LOCAL_USER)).total == 0

@@ -11,6 +11,7 @@ import pytest
 
 from app.ingest.extractor import ExtractedFile, Extractor
 from app.ingest.identify import Kind
+from app.ingest.terms import unpack_terms
 from app.jobs import JobError
 from tests.pdf import make_pdf
 from tests.support import eventually_async
@@ -221,3 +222,9 @@ async def test_it_is_not_given_the_servers_secrets(run: Run, monkeypatch: pytest
 def test_a_document_does_not_wait_for_the_server_s_own_modules() -> None:
     code = "import sys, app.ingest.extract_process; print({'fastapi', 'httpx', 'streamator'} & sys.modules.keys())"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
+
+
+async def test_the_terms_of_a_text_are_made_where_it_is_read(run: Run) -> None:
+    await run(Extractor(), "Straße 東京".encode())
+    packed = run.text_path.with_suffix(".terms").read_bytes()
+    assert unpack_terms(packed).split() == ["strasse", "東京", "京"]
