@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.ingest.charset import decode
 from app.ingest.identify import Kind
-from app.ingest.readers.common import ExtractError, Log, clean, count_words
+from app.ingest.readers.common import ExtractError, Log, as_title, clean, count_words, first_line
 from app.ingest.readers.html import html
 from app.ingest.readers.markdown import markdown
 from app.ingest.readers.pdf import pdf
@@ -58,7 +58,7 @@ def extract(path: Path, kind: Kind, *, name: str, charset: str | None, log: Log)
     words = count_words(text)
     if not words:
         raise ExtractError("There are no words in this document: nothing to store. Give one with text in it.")
-    title = " ".join(clean(title).split())[:_MAX_TITLE].strip()
+    title = as_title(title) or first_line(text)
     if not title:
         title = stem[:_MAX_TITLE]
         log(f"No title found in it, taking its name: {clip(title)}", "info")
