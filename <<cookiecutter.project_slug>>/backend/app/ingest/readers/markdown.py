@@ -56,8 +56,8 @@ def front_matter(source: str, log: Log) -> tuple[str, str]:
     if not isinstance(fields, dict):
         return source, ""
     log(f"Front matter: {', '.join(str(name) for name in list(fields)[:8]) or 'empty'}", "info")
-    title = next((value for name, value in fields.items() if str(name).lower() == "title"), "")
-    return source[match.end() :], as_title(str(title)) if isinstance(title, str | int | float | date) else ""
+    given = next((value for name, value in fields.items() if str(name).lower() == "title"), "")
+    return source[match.end() :], as_title(str(given)) if isinstance(given, str | int | float | date) else ""
 
 
 def sections(source: str) -> Iterator[tuple[int, str, str]]:
