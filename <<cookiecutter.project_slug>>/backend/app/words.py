@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import regex
 from icu4py.breakers import WordBreaker
 
-__all__ = ["count_words", "words"]
+__all__ = ["count_words", "is_spaced", "words"]
 
 _CJ = r"[[\p{Han}\p{Hiragana}\p{Katakana}ーｰ]&&[\p{L}〇]]"
 # Scripts written without blanks between words: Chinese, Japanese; Thai, Lao, Khmer, Burmese and their kin, which are
@@ -25,6 +25,8 @@ _BOUNDED_RUN = _UNSPACED_RUN.replace("*+", "{0,1999}+")
 
 _WORD = regex.compile(rf"(?V1){_BOUNDED_RUN}|{_SPACED_WORD}")
 _COUNTED = regex.compile(rf"(?V1){_CJ}|{_BOUNDED_RUN.replace(_UNSPACED, f'[{_UNSPACED}--{_CJ}]')}|{_SPACED_WORD}")
+_BETWEEN_BLANKS = rf"(?:(?!{_SPACED})[^\s{_UNSPACED}])*+{_SPACED}[^\s{_UNSPACED}]*+"
+_COUNTED_BY_BLANKS = regex.compile(_COUNTED.pattern.replace(_SPACED_WORD, _BETWEEN_BLANKS))
 _PART = regex.compile(rf"(?V1){_UNSPACED_RUN}|{_SPACED_PART}")
 _CHARACTER = regex.compile(rf"(?V1){_UNSPACED}{_ATTACHED}*+")
 
@@ -69,13 +71,23 @@ def words(text: str, *, parts: bool = False) -> Iterator[tuple[int, int]]:
             yield start, (start := start + len(word))
 
 
-def count_words(text: str) -> int:
-    """How many words `text` has, as word processors count: each Chinese or Japanese character is one, whatever else
-    is as `words(text)` gives it."""
+def count_words(text: str, *, by_blanks: bool = False) -> int:
+    """How many words `text` has, as word processors count: each Chinese or Japanese character is one.
+
+    Arguments:
+        text: any text.
+        by_blanks: False counts all else as `words(text)` gives it. True counts what blanks separate as one word, if a
+            letter or digit is in it: an address, `3.14`, `and/or`.
+    """
     count = 0
-    for match in _COUNTED.finditer(text):
+    for match in (_COUNTED_BY_BLANKS if by_blanks else _COUNTED).finditer(text):
         count += 1 if match["run"] is None else sum(1 for _ in WordBreaker(match[0], "en"))
     return count
+
+
+def is_spaced(word: str) -> bool:
+    """Whether a word is of a script that has blanks between words."""
+    return _CHARACTER.match(word) is None
 
 
 def _parts(text: str) -> Iterator[tuple[int, int]]:

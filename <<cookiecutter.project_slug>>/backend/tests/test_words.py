@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.words import count_words, words
+from app.words import count_words, is_spaced, words
 
 
 def found(text: str, *, parts: bool = False) -> list[str]:
@@ -82,3 +82,22 @@ def test_the_length_of_a_run_without_blanks_breaks_no_pair() -> None:
 )
 def test_words_are_counted_as_word_processors_do(text: str, count: int) -> None:
     assert count_words(text) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("See https://example.com/a-b, p. 3.14 (and/or) — it’s …", 6),
+        ("用iPhone拍，见 https://example.com/x", 5),
+        ("ภาษาไทย (ใหม่) ๒๕๖๗", 4),
+        ("## Привет, мир!", 2),
+    ],
+)
+def test_words_are_counted_by_blanks_where_there_are_some(text: str, count: int) -> None:
+    assert count_words(text, by_blanks=True) == count
+
+
+def test_scripts_with_and_without_blanks_are_told_apart() -> None:
+    assert [is_spaced(word) for word in ("word", "слово", "한국어", "शब्द", "词", "ことば", "คำ")] == [True] * 4 + [
+        False
+    ] * 3
