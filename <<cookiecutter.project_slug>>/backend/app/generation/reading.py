@@ -52,8 +52,8 @@ class _Sentence:
 
 
 def read(text: str, language: str = "en") -> list[Part]:
-    """The parts of a text, plain or Markdown, that have sentences; tables and code have none. It takes about a second
-    for a million characters."""
+    """The parts of a text, plain or Markdown, that have sentences; tables and code have none. It takes one to three
+    seconds for a million characters."""
     parts = []
     title, found = "", list[str]()
     for kind, content in _blocks(text):
