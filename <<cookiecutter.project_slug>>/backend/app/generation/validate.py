@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 
+from app import words
 from app.generation.markdown import find_links
 from app.generation.prompt import Length, Prompt
 
@@ -30,12 +31,13 @@ def validate(draft: str, *, prompt: Prompt, length: Length, source: str) -> list
     It must have the prompt's headings, in their order and with something under each; as many words as the prompt
     says, or fewer where the source itself is short; and no link that is not in the source, or leads nowhere.
     """
-    return [*_headings(draft, prompt), *_words(draft, prompt, length, source), *_links(draft, source)]
+    return [*_headings(draft, prompt), *_length(draft, prompt, length, source), *_links(draft, source)]
 
 
 def count_words(text: str) -> int:
-    """How many words a text has: what blanks separate, of which letters or digits are a part."""
-    return sum(any(map(str.isalnum, word)) for word in text.split())
+    """How many words a text has: what blanks separate, of which letters or digits are a part; in scripts without
+    blanks each word, or in Chinese and Japanese each character."""
+    return words.count_words(text, by_blanks=True)
 
 
 def is_full_address(link: str) -> bool:
@@ -75,14 +77,14 @@ def _contents(draft: str) -> Mapping[str, bool]:
     return contents
 
 
-def _words(draft: str, prompt: Prompt, length: Length, source: str) -> list[Problem]:
+def _length(draft: str, prompt: Prompt, length: Length, source: str) -> list[Problem]:
     fewest, most = prompt.words(length)
     fewest = min(fewest, count_words(source) // 2)
-    words = count_words(draft)
-    if words < fewest:
-        return [Problem(f"It has {words:,} words: write {fewest:,} at least.")]
-    if words > most:
-        return [Problem(f"It has {words:,} words: write {most:,} at most.")]
+    number = count_words(draft)
+    if number < fewest:
+        return [Problem(f"It has {number:,} words: write {fewest:,} at least.")]
+    if number > most:
+        return [Problem(f"It has {number:,} words: write {most:,} at most.")]
     return []
 
 

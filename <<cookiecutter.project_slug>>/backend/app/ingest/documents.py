@@ -20,8 +20,8 @@ from app.documents import SourceDocument
 from app.ingest.archive import Archive
 from app.ingest.identify import Kind
 from app.ingest.search import Search
-from app.ingest.validators import MIGRATION as VALIDATORS
 from app.ingest.terms import PackedTerms, joined_terms, pack_terms, unpack_terms
+from app.ingest.validators import MIGRATION as VALIDATORS
 from app.jobs import JobError
 from app.users import User
 from app.wording import count, size

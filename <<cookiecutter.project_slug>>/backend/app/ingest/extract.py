@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.ingest.charset import decode
 from app.ingest.identify import Kind
 from app.ingest.readers.archived import docx, epub, opendocument
-from app.ingest.readers.common import ExtractError, Log, clean, count_words
+from app.ingest.readers.common import ExtractError, Log, as_title, clean, count_words, first_line
 from app.ingest.readers.html import html
 from app.ingest.readers.mail import mail, mhtml
 from app.ingest.readers.markdown import markdown
@@ -48,24 +49,21 @@ def extract(path: Path, kind: Kind, *, name: str, charset: str | None, log: Log)
         ExtractError: there is no text to be had, for a reason that it states.
     """
     stem = re.sub(r"[-_]+", " ", Path(name).stem).strip() or name or "Untitled"
-    of_files = {
+    of_files: dict[Kind, Callable[[Path, Log], tuple[list[str], str]]] = {
         "pdf": pdf, "docx": docx, "epub": epub, "opendocument": opendocument, "rtf": rtf, "email": mail, "mhtml": mhtml,
     }  # fmt: skip
-    of_texts = {"html": html, "csv": table, "subtitles": subtitles}
+    of_texts: dict[Kind, Callable[[str, Log], tuple[list[str], str]]] = {
+        "text": plain, "markdown": markdown, "html": html, "csv": table, "subtitles": subtitles,
+    }  # fmt: skip
     if kind in of_files:
         titles, text = of_files[kind](path, log)
     else:
-        decoded = decode(path.read_bytes(), charset, log, html=kind == "html")
-        if kind in of_texts:
-            titles, text = of_texts[kind](decoded, log)
-        else:
-            title, text = (markdown if kind == "markdown" else plain)(decoded, log)
-            titles = [title]
+        titles, text = of_texts[kind](decode(path.read_bytes(), charset, log, html=kind == "html"), log)
     text = clean(text)
     words = count_words(text)
     if not words:
         raise ExtractError("There are no words in this document: nothing to store. Give one with text in it.")
-    title = " ".join(clean(next(filter(None, titles), "")).split())[:_MAX_TITLE].strip()
+    title = next(filter(None, map(as_title, titles)), "") or first_line(text)
     if not title:
         title = stem[:_MAX_TITLE]
         log(f"No title found in it, taking its name: {clip(title)}", "info")

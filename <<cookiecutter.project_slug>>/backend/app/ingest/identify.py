@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
+from app.ingest.charset import unmarked_unicode
+
 __all__ = ["ACCEPT", "HEAD_BYTES", "SUPPORTED", "Identified", "Kind", "UnsupportedType", "identify"]
 
 Kind = Literal[
@@ -149,7 +151,7 @@ def identify(head: bytes, *, name: str, media_type: str = "") -> Identified:
             raise UnsupportedType(_refusal(name, label))
     if not _reads_as_text(head):
         raise UnsupportedType(_refusal(name, "binary data"))
-    text = head.replace(b"\0", b"") if head.startswith(_BOMS) else head
+    text = head.replace(b"\0", b"")
     text = text[3:] if text.startswith(codecs.BOM_UTF8) else text.lstrip(b"\xff\xfe")
     if by_name != "markdown" and _HTML_START.match(text[:4096]):
         return Identified("html", "its content", _promise("html", promised))
@@ -184,8 +186,10 @@ def _reads_as_text(head: bytes) -> bool:
     if head.startswith(_BOMS):
         return True
     controls = len(head) - len(head.translate(None, _CONTROLS))
-    # A few stray control characters occur in real text; a NUL does not.
-    return b"\0" not in head and controls <= 4 + len(head) // 200
+    # A few stray control characters occur in real text, and a NUL in what a program wrote.
+    if controls <= 4 + len(head) // 200 and (b"\0" not in head or 20 * controls <= len(head)):
+        return True
+    return unmarked_unicode(head) is not None
 
 
 def _refusal(name: str, label: str) -> str:

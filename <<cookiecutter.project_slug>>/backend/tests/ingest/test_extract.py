@@ -125,3 +125,63 @@ def test_a_document_without_words_is_a_clear_error(run: Extraction, content: byt
 )
 def test_words_are_counted(text: str, words: int) -> None:
     assert count_words(text) == words
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "title"),
+    [
+        ("=====\nLe château\n=====\n\nTexte.", "text", "Le château"),
+        ("--- Протокол ---\nтекст", "text", "Протокол"),
+        ("~~~\n\n*** 議事録 ***\n\n本文です。", "text", "議事録"),
+        ("# A heading\n\nText", "text", "A heading"),
+        ("1\n00:00:01,000 --> 00:00:02,500\nWho is there?\n", "text", "the file"),
+        ("12\nlines of no title", "text", "the file"),
+        ("#!/bin/sh\necho hello", "text", "the file"),
+        ("file:///home/ann/notes.txt\n\nText", "text", "the file"),
+        ("---\ntitle: Of a text\n---\nwords", "text", "Of a text"),
+        ("1984\n\nA novel", "text", "1984"),
+        ("C#\n\nA language", "text", "C#"),
+        ("---\ntitle: >-\n  Two lines\n  of a title\n---\nText", "markdown", "Two lines of a title"),
+        ("---\nTitle: |\n  'Quoted' & more\ndate: 2024-05-01\n---\nText", "markdown", "'Quoted' & more"),
+        ("---\ntitle: Broken: by a colon\n---\nText", "markdown", "Broken: by a colon"),
+        ("---\ntitle: [a, list]\n---\n# Heading\n", "markdown", "Heading"),
+        ("---\ndate: 2024-13-45\ntitle: A date that is none\n---\nText", "markdown", "A date that is none"),
+        ('+++\ntitle = "Ünder TOML"\ndate = 2024-05-01\n+++\n# Heading\n', "markdown", "Ünder TOML"),
+        ("+++\ntitle = 'Broken\n+++\n# Heading\n", "markdown", "Broken"),
+        ("---\n\nA line, and no front matter\n\n---\n\n# Real\n", "markdown", "Real"),
+        ('<h1 align="center">Tool &amp; die</h1>\n\nText\n\n## Use\n', "markdown", "Tool & die"),
+        ('<div>\n<h1><img src="x.png" alt="Große Karte"></h1>\n<p>of all</p>\n</div>\n', "markdown", "Große Karte"),
+        ('<h1 align="center">\n\nApart **from** its tags\n\n</h1>\n\nText', "markdown", "Apart from its tags"),
+        ("# ![](logo.png)\n\n## 2. Install it\n", "markdown", "2. Install it"),
+        ("<html><title>file:///C:/page.htm</title><body><div>Short text</div>", "html", "Short text"),
+    ],
+)
+def test_a_title_is_words(run: Extraction, content: str, kind: Kind, title: str) -> None:
+    assert run(content.encode(), kind, name="the_file.x").title == title
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "x.PDF",
+        "Annual Report.docx",
+        "file:///C|/a.html",
+        r"C:\papers\1.tex",
+        "Untitled-1",
+        "Microsoft Word - a b",
+        "---",
+        "7",
+    ],
+)
+def test_a_pdf_titled_by_a_file_or_a_program_takes_its_first_line(run: Extraction, title: str) -> None:
+    assert run(make_pdf(["What it is about\nand text"], title=title), "pdf").title == "What it is about"
+
+
+def test_front_matter_that_cannot_be_read_is_said(run: Extraction) -> None:
+    assert run(b"---\ntitle: a: b\n---\nText", "markdown").text == "Text"
+    assert [level for message, level in run.lines if "front matter cannot be read" in message] == ["warning"]
+
+
+def test_the_words_of_an_html_heading_in_markdown_are_kept_in_their_order(run: Extraction) -> None:
+    found = run(b"Before\n\n<p>One</p><h2>Two</h2><p>Three</p><!-- no --><h3>Four\n</h3>\n\nFive\n", "markdown")
+    assert found.text.split() == ["Before", "One", "Two", "Three", "Four", "Five"]

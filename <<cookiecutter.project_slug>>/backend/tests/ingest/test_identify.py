@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,12 @@ ZIP = b"PK\x03\x04" + bytes(26) + b"%s%s"  # a local header, a member's name, it
         ("Grüße".encode("latin-1"), "x.txt", "", "text"),
         ("hello".encode("utf-16"), "x", "", "text"),
         (b"MZ is how this text begins", "x.txt", "", "text"),
+        ("Two words".encode("utf-16-le"), "x", "", "text"),
+        ("Съешь же ещё этих булок\n".encode("utf-16-be"), "x.txt", "", "text"),
+        ("昨天晚上我们在院子里吃饭\n".encode("utf-16-le"), "x.txt", "", "text"),
+        ("<html><title>x</title>".encode("utf-16-le"), "x", "", "html"),
+        (b"12:00 started\n12:01 read \0\0 of 7 records, as they are numbered\n", "x.log", "", "text"),
+        (b"<!doctype html>\0<p>A page that a program wrote with a buffer too long", "x", "", "html"),
     ],
 )
 def test_the_kind_is_told(head: bytes, name: str, media_type: str, kind: str) -> None:
@@ -61,6 +70,11 @@ def test_the_kind_is_told(head: bytes, name: str, media_type: str, kind: str) ->
         (b"\x00\x01\x02", "x.txt", "binary data"),
         (bytes(range(1, 32)) * 10, "x", "binary data"),
         (b"MZ\x90\x00\x03", "setup.txt", "a program"),
+        (struct.pack("<500H", *range(500)), "table.txt", "binary data"),
+        (struct.pack("<500h", *(round(9000 * math.sin(n / 9)) for n in range(500))), "tone.raw", "binary data"),
+        (struct.pack(">200d", *(1 / (n + 1) for n in range(200))), "numbers.dat", "binary data"),
+        (b"name.txt" + bytes(92) + b"0000644\0" + bytes(400), "files.tar", "binary data"),
+        (zlib.compress(b"some text " * 99), "x.zz", "binary data"),
     ],
 )
 def test_what_is_no_document_is_refused_by_what_it_is(head: bytes, name: str, what: str) -> None:

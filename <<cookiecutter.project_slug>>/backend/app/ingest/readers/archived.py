@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from app.ingest.readers.common import MAX_CHARACTERS, ExtractError, Log, batches, brief, count_words, first_line, span
+from app.ingest.readers.common import MAX_CHARACTERS, ExtractError, Log, batches, brief, count_words, span
 from app.ingest.readers.html import flat
 from app.wording import clip, count, size
 
@@ -42,7 +42,7 @@ def docx(path: Path, log: Log) -> tuple[list[str], str]:
     heading = next((" ".join(each.text_content().split()) for each in tree.iter("h1", "h2")), "")
     text = flat(tree)
     log(f"Opened the Word document: {count(count_words(text), 'word')}, {count(pictures, 'picture')}", "info")
-    return [title, heading, first_line(text)], text
+    return [title, heading], text
 
 
 def opendocument(path: Path, log: Log) -> tuple[list[str], str]:
@@ -67,7 +67,7 @@ def opendocument(path: Path, log: Log) -> tuple[list[str], str]:
     heading = next((line for each, line in zip(paragraphs, lines, strict=True) if each.tag == f"{_TEXT}h"), "")
     log(f"Opened the document: {count(len(lines), 'paragraph')}", "info")
     text = "\n\n".join(line for line in lines if line)
-    return [title, heading, first_line(text)], text
+    return [title, heading], text
 
 
 def epub(path: Path, log: Log) -> tuple[list[str], str]:

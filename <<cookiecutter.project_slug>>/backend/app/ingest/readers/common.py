@@ -1,4 +1,4 @@
-"""What all readers share: how they fail, how they report, and what a word is."""
+"""What all readers share: how they fail, how they report, and what a title is."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from app.wording import clip, size
+from app.words import count_words
 
 __all__ = [
-    "MAX_CHARACTERS", "MAX_WARNINGS", "ExtractError", "Log", "batches", "brief", "clean", "count_words",
+    "MAX_CHARACTERS", "MAX_WARNINGS", "ExtractError", "Log", "as_title", "batches", "brief", "clean", "count_words",
     "first_line", "out_of_memory", "span",
 ]  # fmt: skip
 
@@ -24,17 +25,43 @@ MAX_WARNINGS = 5
 """How many of the same kind are told one by one."""
 
 _MAX_LINES = 40  # of progress for one document: a book is not a line for each page
-_CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # written without spaces: a character is a word
-_WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+(?:['’\-][^\W{_CJK}]+)*")
+_TITLE_LENGTH = 200
+_FRAME = re.compile(r"^[^\w\s]*[#=*~_|/<>-][^\w\s]*\s+|\s+[#=*~_|/<>-]+$")  # `# Title`, `=== Title ===`
+_FILE_NAME = re.compile(
+    r"\S+\.(?:csv|html?|jpe?g|md|png|rst|txt|xhtml|xml)"
+    r"|.*\S\.(?:docx?|dvi|indd|od[pst]|pdf|pptx?|ps|qxp|rtf|tex|tiff?|xlsx?)"
+    r"|(?:[a-z][a-z0-9+.-]+:/|[a-z]:\\|www\.)\S*|(?:file:|[a-z]:\\).*",
+    re.IGNORECASE,
+)
+_PLACEHOLDER = re.compile(
+    r"untitled(?: document)?\W*\d*|no title|document ?\d*|microsoft \w+ - .*|powerpoint presentation"
+    r"|(?:#!|<[?!]|-\*-).*",
+    re.IGNORECASE,
+)
 
 
 class ExtractError(Exception):
     """The document cannot be read. Its text says why, and what the user can do."""
 
 
-def count_words(text: str) -> int:
-    """How many words `text` has; each Chinese or Japanese character counts as one."""
-    return sum(1 for _ in _WORD.finditer(text))
+def as_title(candidate: str) -> str:
+    """A candidate for a title as it may be shown, on one line of 200 characters at most; empty where it is none.
+
+    A title has a letter, or a number of four digits. Lines (`=====`), counters (`1`), times, addresses, paths, names of
+    files (`x.PDF`) and what programs put in place of a title (`Untitled`) are none.
+    """
+    title = " ".join(clean(candidate[:2000]).split())
+    title = _FRAME.sub("", _FRAME.sub("", title))[:_TITLE_LENGTH].strip()
+    if not re.search(r"[^\W\d_]|\d{4}", title) or _FILE_NAME.fullmatch(title) or _PLACEHOLDER.fullmatch(title):
+        return ""
+    return title
+
+
+def first_line(text: str) -> str:
+    """The first line of a text that holds more than punctuation, if that is a title."""
+    line = next((line for line in text.splitlines() if re.search(r"[^\W_]", line)), "")
+    # A first line as long as a paragraph is the beginning of the text.
+    return as_title(line) if len(line.strip()) <= 120 else ""
 
 
 def clean(text: str) -> str:
@@ -66,12 +93,6 @@ def brief(error: BaseException) -> str:
     except Exception:  # of a stranger's class, whose __str__ fails as well
         text = ""
     return clip(f"{type(error).__name__}: {text}" if text else type(error).__name__, 120).strip("“”")
-
-
-def first_line(text: str) -> str:
-    """The first line of a text, where it is short enough to be a title."""
-    line = text.lstrip().partition("\n")[0].strip()
-    return line if 3 <= len(line) <= 120 else ""
 
 
 def out_of_memory(noun: str, limit: int) -> str:

@@ -28,9 +28,6 @@ from app.wording import clip, count
 
 __all__ = ["pdf"]
 
-_PLACEHOLDER_TITLES = re.compile(
-    r"(untitled|no title|document\d*|microsoft \w+ - .*|.*\.(docx?|indd|tex|dvi|qxp))", re.I
-)
 _RECOGNIZE = "Run text recognition on it first (ocrmypdf --force-ocr does that) and try again."
 _HYPHEN = "\x02"  # pdfium's mark of a word that is broken at a line's end
 _PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff]")
@@ -78,10 +75,7 @@ def pdf(path: Path, log: Log) -> tuple[list[str], str]:
             found.texts.append(text)
         log(f"{span('Page', first, last, total)}: {count(words, 'word')}", "info")
     _report(found, total, log)
-    title = document.get_metadata_value("Title").strip()
-    title = "" if _PLACEHOLDER_TITLES.fullmatch(title) else title
-    text = "\n\n".join(found.texts)
-    return [each for each in (title, first_line(found.large), first_line(text)) if each], text
+    return [document.get_metadata_value("Title"), first_line(found.large)], "\n\n".join(found.texts)
 
 
 def _open(path: Path, log: Log) -> tuple[Any, bool]:

@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from app.ingest.readers.common import Log, first_line
+from app.ingest.readers.common import Log
 from app.wording import count
 
 __all__ = ["rtf"]
 
 
 def rtf(path: Path, log: Log) -> tuple[list[str], str]:
-    """The text of an RTF document. Its title is what it says of itself, or its first line."""
+    """The text of an RTF document. Its title is what it says of itself."""
     from striprtf import striprtf
 
     rtf_to_text: Any = striprtf.rtf_to_text  # it has no types
@@ -25,4 +25,4 @@ def rtf(path: Path, log: Log) -> tuple[list[str], str]:
         log(f"{count(lost, 'character')} could not be decoded and became “\ufffd”", "warning")
     found = re.search(r"\{\\title ([^{}]{1,400})\}", source)
     title = rtf_to_text("{\\rtf1\\ansi " + found[1] + "}", errors="replace").strip() if found else ""
-    return [title, first_line(text)], text
+    return [title], text
