@@ -8,7 +8,7 @@ from typing import Any
 
 from app.generation.events import ProviderName
 from app.generation.faults import Server, field
-from app.generation.model_api import CONNECT_SECONDS, Ended, Found, read_answer, thought, usage_of
+from app.generation.model_api import CONNECT_SECONDS, ChunkError, Found, ended, read_answer, thought, usage_of, written
 from app.generation.provider import Piece, Report, Task, conversation
 from app.jobs import JobError
 
@@ -69,6 +69,8 @@ class AnthropicProvider:
 def _found_in(event: object) -> Iterator[Found]:
     """What an event of the stream holds, or a message that came whole."""
     kind = field(event, "type")
+    if kind == "error":
+        raise ChunkError(field(event, "error"))
     message = field(event, "message") if kind == "message_start" else event if kind == "message" else None
     yield from usage_of(field(message, "usage") or field(event, "usage"), _INPUT, "output_tokens")
     for block in field(message, "content") or ():
@@ -78,12 +80,10 @@ def _found_in(event: object) -> Iterator[Found]:
     elif kind == "content_block_delta":
         yield from _block(field(event, "delta"))
     elif kind == "message_delta":
-        yield Ended(field(event, "delta", "stop_reason"))
-    if message is not None:
-        yield Ended(field(message, "stop_reason"))
+        yield from ended(field(event, "delta", "stop_reason"))
+    yield from ended(field(message, "stop_reason"))
 
 
 def _block(block: object) -> Iterator[Found]:
-    if isinstance(text := field(block, "text"), str) and text:
-        yield text
+    yield from written(field(block, "text"))
     yield from thought(field(block, "thinking"))

@@ -13,7 +13,18 @@ import anyio
 from app.generation.faults import Server, field
 from app.generation.provider import ModelError, Piece, Reasoning, Usage
 
-__all__ = ["CONNECT_SECONDS", "Ended", "Found", "Refusal", "read_answer", "thought", "usage_of"]
+__all__ = [
+    "CONNECT_SECONDS",
+    "ChunkError",
+    "Ended",
+    "Found",
+    "Refusal",
+    "ended",
+    "read_answer",
+    "thought",
+    "usage_of",
+    "written",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +40,14 @@ class Ended:
     """A finish reason."""
 
     reason: object
+
+
+class ChunkError(Exception):
+    """An error that stands where a chunk should be; its `body` is what it says."""
+
+    def __init__(self, body: object) -> None:
+        super().__init__(str(body))
+        self.body = body
 
 
 @dataclass(frozen=True)
@@ -57,28 +76,33 @@ async def read_answer(
     reason: object = None
     declined = ""
     stream: Any = None
+    until = anyio.current_time() + server.silence
     try:
-        stream = await ask()
+        with anyio.fail_after(server.silence):
+            stream = await ask()
         async with stream:
             kind = stream.response.headers.get("content-type", "")
             chunks = _whole(stream.response) if "json" in kind else stream
             is_empty = True
             while True:
-                # A server that only shows that it is there is silent, too.
-                seconds = server.silence if reason is None else min(server.silence, _GRACE_SECONDS)
                 try:
-                    with anyio.fail_after(seconds):  # asyncio.wait_for may miss a cancellation before Python 3.12
+                    # asyncio.wait_for may miss a cancellation before Python 3.12.
+                    with anyio.fail_after(max(0.0, until - anyio.current_time())):
                         chunk = await anext(chunks)
                 except StopAsyncIteration:
                     break
                 is_empty = False
                 for found in found_in(chunk):
+                    if not isinstance(found, Usage):  # a server that only shows that it is there is silent, too
+                        until = anyio.current_time() + server.silence
                     if isinstance(found, Ended):
-                        reason = found.reason or reason
+                        reason = found.reason
                     elif isinstance(found, Refusal):
                         declined += found.text
                     else:
                         yield found
+                if reason is not None:
+                    until = anyio.current_time() + min(server.silence, _GRACE_SECONDS)
             if is_empty and "event-stream" not in kind:
                 raise server.no_stream(kind)
     except ModelError:
@@ -135,7 +159,17 @@ def usage_of(usage: object, input_names: Iterable[str], output_name: str) -> Ite
         yield Usage(sum(told) if told else None, output if isinstance(output, int) else None)
 
 
+def written(value: object) -> Iterable[str]:
+    """What a field for text holds."""
+    if isinstance(value, str) and value:
+        yield value
+
+
 def thought(value: object) -> Iterable[Reasoning]:
     """What a field for reasoning holds."""
-    if isinstance(value, str) and value:
-        yield Reasoning(value)
+    yield from map(Reasoning, written(value))
+
+
+def ended(reason: object) -> Iterable[Ended]:
+    """What a field for the finish reason holds; until the end there is nothing in it."""
+    yield from map(Ended, [reason] if reason else [])

@@ -9,7 +9,17 @@ from urllib.parse import urlsplit
 
 from app.generation.events import ProviderName
 from app.generation.faults import Server, field
-from app.generation.model_api import CONNECT_SECONDS, Ended, Found, Refusal, read_answer, thought, usage_of
+from app.generation.model_api import (
+    CONNECT_SECONDS,
+    ChunkError,
+    Found,
+    Refusal,
+    ended,
+    read_answer,
+    thought,
+    usage_of,
+    written,
+)
 from app.generation.provider import Piece, Report, Task, conversation
 from app.jobs import JobError
 
@@ -67,8 +77,9 @@ class OpenAIProvider:
 
 def _found_in(chunk: object) -> Iterator[Found]:
     """What a chunk of the stream holds, or an answer that came whole."""
-    if error := field(chunk, "error"):
-        raise ChunkError(error)
+    if field(chunk, "object") == "error" or field(chunk, "error") or field(chunk, "detail"):
+        names = ("error", "detail", "message", "type", "code")
+        raise ChunkError({name: value for name in names if (value := field(chunk, name)) is not None})
     yield from usage_of(field(chunk, "usage"), ("prompt_tokens",), "completion_tokens")
     for choice in field(chunk, "choices") or ():
         if field(choice, "index"):
@@ -77,18 +88,8 @@ def _found_in(chunk: object) -> Iterator[Found]:
         yield from thought(field(delta, "reasoning_content") or field(delta, "reasoning"))
         content = field(delta, "content")
         for part in content if isinstance(content, list) else [{"text": content}]:  # some send blocks
-            if isinstance(text := field(part, "text"), str) and text:
-                yield text
+            yield from written(field(part, "text"))
             for block in field(part, "thinking") or ():
                 yield from thought(field(block, "text"))
-        if isinstance(refusal := field(delta, "refusal"), str) and refusal:
-            yield Refusal(refusal)
-        yield Ended(field(choice, "finish_reason"))
-
-
-class ChunkError(Exception):
-    """An error that stands where a chunk should be; its `body` is what it says."""
-
-    def __init__(self, body: object) -> None:
-        super().__init__(str(body))
-        self.body = body
+        yield from map(Refusal, written(field(delta, "refusal")))
+        yield from ended(field(choice, "finish_reason"))

@@ -3,6 +3,7 @@ asked."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import email.utils
 import json
@@ -26,7 +27,7 @@ from app.jobs import JobError
 from app.users import LOCAL_USER
 from tests.generation.model_server import ANTHROPIC, OPENAI, Answer, Dialect, ModelServer, Refusal, Reply
 from tests.generation.texts import GOOD_DRAFT, LIGHTHOUSES
-from tests.support import JsonObject
+from tests.support import JsonObject, eventually_async
 
 pytestmark = pytest.mark.anyio
 
@@ -77,14 +78,24 @@ class Ran:
     @property
     def shown(self) -> str:
         """The draft as a viewer puts it together."""
-        draft = ""
-        for event in self.events:
-            draft = event.get("draft", draft) + event.get("token", "")
-        return draft
+        return _shown(self.events)
+
+    @property
+    def shown_before_it_was_whole(self) -> str:
+        """The same, of what came before the first whole draft."""
+        whole = next(at for at, event in enumerate(self.events) if event.get("draft"))
+        return _shown(self.events[:whole])
 
     @property
     def reasoning(self) -> str:
         return "".join(event["reasoning"] for event in self.of("reasoning"))
+
+
+def _shown(events: list[JsonObject]) -> str:
+    draft = ""
+    for event in events:
+        draft = event.get("draft", draft) + event.get("token", "")
+    return draft
 
 
 @pytest.fixture
@@ -114,6 +125,11 @@ def stream(dialect: Dialect, *parts: bytes | float, **how: Any) -> Reply:
 
 def said(dialect: Dialect, text: str, reason: str | None) -> Reply:
     return stream(dialect, dialect.text(text), dialect.end(reason), dialect.close())
+
+
+def drips(dialect: Dialect) -> list[bytes | float]:
+    """Chunks that hold nothing, for a long time."""
+    return [dialect.text(""), 0.05] * 400
 
 
 @dataclass(frozen=True)
@@ -174,8 +190,8 @@ MISHAPS = [
     ),
     Mishap(
         "JSON of an error with 200",
-        lambda d: Reply([b'{"error": {"message": "no such deployment"}}'], kind=JSON),
-        ("broke off: “no such deployment”",), 2, only=OPENAI,
+        lambda d: Reply([b'{"type": "error", "error": {"message": "no such deployment"}}'], kind=JSON),
+        ("broke off: “no such deployment”",), 2,
     ),
     # What breaks in its midst.
     Mishap("a connection that breaks", lambda d: stream(d, d.text(CUT_DRAFT), missing=99), BROKE_OFF, 2),
@@ -211,6 +227,15 @@ MISHAPS = [
     Mishap(
         "signs of life without an end",
         lambda d: stream(d, d.text(CUT_DRAFT), *PINGS), ("sent nothing for 300 ms",), 2, silence=0.3,
+    ),
+    Mishap(
+        "chunks without anything in them",
+        lambda d: stream(d, d.text(CUT_DRAFT), *drips(d)), ("sent nothing for 300 ms",), 2, silence=0.3,
+    ),
+    Mishap(
+        "an error in the shape of vLLM's",
+        lambda d: Reply([OPENAI.frame({"object": "error", "message": "Gremlins", "code": 400})]),
+        ("broke off: “Gremlins”",), 2, only=OPENAI,
     ),
     Mishap("no answer at all", lambda d: Reply([], status=None), ("cannot be reached at", "Is it running?"), 4),
     # What is refused.
@@ -313,6 +338,7 @@ async def test_what_passes_leaves_no_trace_in_the_draft(
     model.answers = [make(dialect), PIECES]
     ran = await run(provider_of(dialect, model, 2.0 if name == "silence" else 30.0))
     assert (ran.output, ran.shown, len(model.asked)) == (GOOD_DRAFT, GOOD_DRAFT, 2)
+    assert ran.shown_before_it_was_whole == GOOD_DRAFT
 
 
 ODD: list[tuple[str, Make]] = [
@@ -401,7 +427,7 @@ async def test_no_room_to_write_in_is_a_text_that_is_too_long(dialect: Dialect, 
 
 @dialects
 async def test_a_rate_is_no_text_that_is_too_long(dialect: Dialect, model: ModelServer, run: Any) -> None:
-    message = "This request would exceed your organization's rate limit of 30,000 input tokens per minute"
+    message = "Number of input tokens has exceeded your per-minute rate limit of 30,000"
     model.answers = [Refusal(429, message, "rate_limit_error"), PIECES]
     assert (await run(provider_of(dialect, model))).complete["metadata"]["warnings"] == []
 
@@ -433,6 +459,16 @@ async def test_tokens_and_price_are_of_all_that_was_asked(dialect: Dialect, mode
     assert (metadata["input_tokens"], metadata["output_tokens"]) == (3000, 500)
     assert metadata["price"] == pytest.approx(0.0165)
     assert "price" not in (await run(provider)).complete["metadata"]
+
+
+async def test_a_wait_is_over_when_the_run_is_cancelled(model: ModelServer, run: Any) -> None:
+    model.answers = [Refusal(429, "Slow down", headers={"retry-after": "50"})]
+    running = asyncio.create_task(run(provider_of(OPENAI, model)))
+    await eventually_async(lambda: bool(model.asked))
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert len(model.asked) == 1
 
 
 async def test_a_server_that_knows_no_option_for_usage_is_asked_without(model: ModelServer, run: Any) -> None:
