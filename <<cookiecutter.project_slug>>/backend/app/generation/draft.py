@@ -41,17 +41,22 @@ _OPENING = re.compile(
 _OFFERS = (
     "let me know", "feel free to (?:ask|reach|let me|tell me|contact me)",
     "(?:don['’]?t|do not) hesitate to (?:ask|reach|let)", "(?:i )?hope (?:this|that|it) helps?", "would you like me to",
-    "do you want me to", "shall i", "word count",
-    "i['’]?(?:d| would) be happy to", "i(?:['’]?m| am) happy to", "is there anything else i",
-    r"if you (?:would like|['’]?d like|want|need|prefer)\b[^.!?\n]{0,120}\b(?:i can|i could|i['’]?ll|just ask|tell me)",
+    "do you want me to", "shall i", "word count", "word limit",
+    "i can also (?:make|provide|write|give|shorten|expand|adjust|rewrite)",
+    "i['’]?(?:d| would) be happy to", "i(?:['’]?m| am) happy to", "is there anything else",
+    r"if you(?: would like|['’]?d like| want| need| prefer)\b[^.!?\n]{0,120}\b(?:i can|i could|i['’]?ll|tell me)",
     "lass(?:e|en sie)? (?:es )?mich (?:gerne )?wissen", "(?:gib|geben sie) mir (?:gerne |einfach )?bescheid",
-    "soll ich",
+    "soll ich", "sag(?:en sie)? (?:es )?mir", "(?:gi|giv) (?:meg|mig) (?:beskjed|besked)", "si fra", "sig til",
+    "(?:la|lad) (?:meg|mig) (?:vite|vide)", "kerro minulle", "daj(?:cie)? (?:mi )?znać", "proszę dać znać",
+    "mam nadzieję, że to", "dej(?:te)? (?:mi )?vědět", "bana (?:bildir|söyle)\\w*", "haber ver\\w*", "hãy cho tôi biết",
+    "beri ?tahu saya", "(?:ενημερώστε|πείτε|πες) μ(?:ε|ου)", "дай(?:те)? (?:мені )?знати", "сподіваюся,? (?:це|що це)",
     "ich hoffe,? (?:das|dies|es) hilft", r"(?:möchtest du|möchten sie)\b[^.!?\n]{0,80}\bich",
     "kann ich (?:gerne|dir|ihnen|auch)", "n['’]hésite[sz]? pas à me", "(?:dites|dis|faites|fais)[- ]moi",
     "j['’]espère que (?:cela|ça|ce)", "(?:souhaitez|voulez|veux|souhaites)-(?:vous|tu) que je",
     "je peux (?:aussi|également)",
     "(?:házmelo|hazme|hágame|háganme|déjame) saber", "avísame", "espero que (?:esto|te|le|isso|isto)",
-    "(?:quieres|quiere|te gustaría) que (?:lo |la |te |le )?\\w+e", "puedo (?:también|ajustar|hacer)", "fammi sapere",
+    "(?:quieres|quiere|te gustaría) que (?:yo |lo |la |te |le )?\\w+", "puedo (?:también|ajustar|hacer)",
+    "fammi sapere",
     "mi faccia sapere", "spero che (?:questo|ti|le)", "(?:vuoi|vuole) che (?:lo |la |ti |le )?\\w+",
     "posso (?:anche|também)",
     "(?:avise|diga|informe)-me", "me avise", "me diga", "deixe-me saber", "laat (?:het )?(?:me|mij) (?:gerust )?weten",
@@ -61,7 +66,7 @@ _OFFERS = (
 )  # fmt: skip
 _OFFER = re.compile(
     rf"\b(?:{'|'.join(_OFFERS)})\b|请告诉我|请随时告诉|需要我|希望(?:这|以上)|お知らせください|お役に立て|"
-    "말씀해 ?주세요|알려 ?주세요",
+    "말씀해 ?주세요|알려 ?주세요|أخبرني|أعلمني|يسعدني أن|मुझे बताएं|הודיעו? לי|אשמח ל|แจ้งให้(?:ฉัน|ผม|เรา)ทราบ|บอกได้เลย",
     re.IGNORECASE,
 )
 _SENTENCE_START = re.compile(r"[.!?…:)\"”»]\s+|[。！？]\s*|\n\s*")
