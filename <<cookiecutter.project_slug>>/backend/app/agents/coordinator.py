@@ -164,7 +164,7 @@ class Coordinator:
             log.complete_activity(activity, f"{title}: {mistake}", status="failed")
         else:
             await self._findings.add(name, document, outcome.found, index=outcome.index)
-            log.complete_activity(activity, f"{title}: {outcome.message}")
+            log.complete_activity(activity, f"{title}: {outcome.message}", outcome.found or None)
 
     async def _document(self, document_id: str) -> SourceDocument | None:
         for source in self._sources:

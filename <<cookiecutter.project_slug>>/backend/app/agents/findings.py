@@ -166,6 +166,16 @@ class Findings:
         """What is known about a user's documents, those last worked on first, or about one of them."""
         return await self._database.read(lambda connection: _latest(connection, limit, user.id, document_id))
 
+    async def count(self, *, user: User, document_id: str | None = None) -> int:
+        """How many documents of a user's something is known about, or whether it is of one of them."""
+        statement = (
+            "SELECT count(DISTINCT document_id) AS number FROM agent_findings "
+            "WHERE user_id = :user AND (:document IS NULL OR document_id = :document)"
+        )
+        values = {"user": user.id, "document": document_id}
+        row = await self._database.read(lambda connection: connection.execute(statement, values).fetchone())
+        return int(row["number"])
+
 
 def _latest(
     connection: sqlite3.Connection, limit: int, user_id: str, document_id: str | None

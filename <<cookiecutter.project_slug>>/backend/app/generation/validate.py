@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 
 from app import words
+from app.generation.draft import find_talk
 from app.generation.markdown import find_links
 from app.generation.prompt import Length, Prompt
+from app.wording import clip
 
 __all__ = ["Problem", "count_words", "is_full_address", "validate"]
 
@@ -29,9 +31,11 @@ def validate(draft: str, *, prompt: Prompt, length: Length, source: str) -> list
     """What is wrong with a draft; nothing where it keeps all the rules.
 
     It must have the prompt's headings, in their order and with something under each; as many words as the prompt
-    says, or fewer where the source itself is short; and no link that is not in the source, or leads nowhere.
+    says, or fewer where the source itself is short; no link that is not in the source, or leads nowhere; and not a
+    word to whoever asked for it.
     """
-    return [*_headings(draft, prompt), *_length(draft, prompt, length, source), *_links(draft, source)]
+    rules = [*_headings(draft, prompt), *_length(draft, prompt, length, source), *_links(draft, source)]
+    return [*rules, *_talk(draft, source)]
 
 
 def count_words(text: str) -> int:
@@ -99,6 +103,11 @@ def _links(draft: str, source: str) -> list[Problem]:
                 Problem(f"The link {link} leads nowhere outside of the text: leave it out, and keep its words.", link)
             )
     return problems
+
+
+def _talk(draft: str, source: str) -> list[Problem]:
+    talk = find_talk(draft, source)
+    return [] if talk is None else [Problem(f"It speaks to whoever asked for it ({clip(talk)}): leave that out.")]
 
 
 def _list(headings: Mapping[str, bool] | list[str]) -> str:

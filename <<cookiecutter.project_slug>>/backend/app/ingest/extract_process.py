@@ -5,10 +5,10 @@ hang without holding anything up, and run out of memory alone.
 
 It reads one JSON object from a line of stdin, and writes JSON objects to stdout, one a line:
 `{"log": message, "level": level}` any number of times, then `{"title", "words", "characters"}` with the text
-in the file that was named, and its terms in one beside it (asked for a channel `{"channel": true}`, and the file is the
-channel as JSON, or `{"channel": false}` where it is none; of a page that leads on at once `{"redirect": url}`; of a list
-of texts in JSON `{"texts"}`, and the file is the list of their terms), or `{"error": sentence}`, with the `traceback`
-where a parser raised what none of our code expects. When stdin ends, the server has gone, and so does this.
+in the file that was named, and its terms in one beside it (asked for a channel `{"channel": true}`, and the file is
+the channel as JSON, or `{"channel": false}` where it is none; of a page that leads on at once `{"redirect": url}`; of a
+list of texts in JSON `{"texts"}`, and the file is the list of their terms), or `{"error": sentence}`, with the
+`traceback` where a parser raised what none of our code expects. When stdin ends, the server has gone, and so does this.
 """
 
 from __future__ import annotations

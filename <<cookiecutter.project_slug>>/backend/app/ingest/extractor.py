@@ -190,13 +190,17 @@ async def _converse(
             log(message["log"], message["level"])
         elif "error" in message:
             if "traceback" in message:
-                _logger.error("a parser failed for %s\n%s", clip(task.get("name") or task.get("url") or task["path"]), message["traceback"])
+                _logger.error("a parser failed for %s\n%s", _name(task), message["traceback"])
             raise JobError(message["error"])
         else:
             return message
     code, said = await process.wait(), (await complaints).strip()
-    _logger.error("reading %s ended with exit code %d\n%s", clip(task.get("name") or task.get("url") or task["path"]), code, said)
+    _logger.error("reading %s ended with exit code %d\n%s", _name(task), code, said)
     raise JobError(_crash(code, said, task))
+
+
+def _name(task: dict[str, Any]) -> str:
+    return clip(task.get("name") or task.get("url") or task["path"])
 
 
 def _noun(task: dict[str, Any]) -> str:

@@ -142,6 +142,9 @@ async def test_each_agent_reports_from_register_to_complete_in_the_documented_fo
     raw = next(each for each in job.log.read(0) if each["event"] == "activity_registered")
     assert set(raw) == {"stream", "source_id", "event", "timestamp", "payload", "t"}
     assert set(raw["payload"]) == {"agent_name", "status", "message", "progress"}
+    results = {each.payload.agent_name: each.payload.result for each in world.reports(run_id) if each.payload.result}
+    assert results["tagger"]["tags"][0] == "suspension bridge"
+    assert set(results) == {"tagger", "summariser"}
 
 
 async def test_a_worker_that_fails_says_so_and_is_not_asked_again(

@@ -8,6 +8,7 @@ from app.ingest.extract import Extracted, ExtractError
 from app.ingest.identify import Kind
 from app.ingest.readers.common import count_words
 from tests.ingest.extraction import Extraction
+from tests.pdf import make_pdf
 
 
 @pytest.fixture
