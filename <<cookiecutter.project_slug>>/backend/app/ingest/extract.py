@@ -24,6 +24,8 @@ from app.wording import clip
 __all__ = ["ExtractError", "Extracted", "Log", "extract"]
 
 _MAX_TITLE = 200
+_ROWS: frozenset[Kind] = frozenset(("csv", "subtitles"))
+"""Whose first line is no more than any other."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def extract(path: Path, kind: Kind, *, name: str, charset: str | None, log: Log)
     words = count_words(text)
     if not words:
         raise ExtractError("There are no words in this document: nothing to store. Give one with text in it.")
-    title = next(filter(None, map(as_title, titles)), "") or first_line(text)
+    title = next(filter(None, map(as_title, titles)), "")
+    if not title and kind not in _ROWS:
+        title = first_line(text)
     if not title:
         title = stem[:_MAX_TITLE]
         log(f"No title found in it, taking its name: {clip(title)}", "info")
