@@ -28,6 +28,8 @@ export default defineConfig({
     launchOptions,
     viewport: { width: 1280, height: 900 },
     locale: "en-GB",
+    // Each page of a test is in view, and without a graphics card what moves in twelve of them takes a whole processor.
+    contextOptions: { reducedMotion: "reduce" },
     screenshot: "only-on-failure",
     // On CI what was done, asked and logged; pictures of the page at each step, too, take half the time again: E2E_TRACE=1 make e2e ...
     trace: process.env.E2E_TRACE === "1" ? "retain-on-failure" : process.env.CI ? { mode: "retain-on-failure", snapshots: false, screenshots: false } : "off",

@@ -1,4 +1,4 @@
-/** A reader who selects in a busy log, or in a draft. */
+/** A reader of a busy log: where they scroll to, whatever they scroll with, nothing takes them away from. */
 
 import { chromium, expect, test } from "@playwright/test";
 import type { Locator, Page } from "@playwright/test";
@@ -33,12 +33,13 @@ function serveBusyJobs(): void {
 }
 
 /** The page in a browser of its own, since Playwright's hides all scroll bars. `look` is given a log, then a draft. */
-async function open(look: (page: Page, panel: Locator) => Promise<void>): Promise<void> {
-  const browser = await chromium.launch({ ...launchOptions, ignoreDefaultArgs: ["--hide-scrollbars"] });
+async function open(look: (page: Page, panel: Locator) => Promise<void>, { rtl = false, args = [] as readonly string[] } = {}): Promise<void> {
+  const browser = await chromium.launch({ ...launchOptions, ignoreDefaultArgs: ["--hide-scrollbars"], args: [...(launchOptions.args ?? []), ...args] });
   try {
-    const page = await browser.newPage({ viewport: { width: 900, height: 900 } });
+    const page = await browser.newPage({ viewport: { width: 900, height: 900 }, reducedMotion: "reduce", deviceScaleFactor: rtl ? 1.1 : 1 });
     await page.addInitScript(serveBusyJobs);
     await page.goto(`${baseURL}/#/components`);
+    if (rtl) await page.evaluate(() => Object.assign(document.documentElement, { dir: "rtl", style: "zoom: 1.1" }));
     const job = page.getByRole("region", { name: "useJob" });
     for (const id of ["log", "draft"]) {
       await job.getByLabel("Job", { exact: true }).selectOption(id);
@@ -72,9 +73,56 @@ const follows = (panel: Locator): Promise<void> => comesTo(panel, { follows: tru
 /** It comes to rest above its end, wherever that is, and stays there while lines come. */
 const staysAway = (panel: Locator): Promise<void> => comesTo(panel, { follows: false, stays: true });
 
-async function boxOf(panel: Locator): Promise<{ left: number; top: number; bottom: number }> {
-  const { x, y, height } = (await panel.boundingBox()) ?? { x: 0, y: 0, height: 0 };
-  return { left: x, top: y, bottom: y + height };
+async function boxOf(panel: Locator): Promise<{ left: number; right: number; top: number; bottom: number }> {
+  const { x, y, width, height } = (await panel.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+  return { left: x, right: x + width, top: y, bottom: y + height };
+}
+
+/** What a reader goes up with. The button that it may leave down is released later. */
+const gestures: Record<string, (page: Page, panel: Locator) => Promise<unknown>> = {
+  "the wheel": async (page, panel) => {
+    await panel.hover();
+    await page.mouse.wheel(0, -300);
+  },
+  "a finger": async (page, panel) => {
+    const { left, top: above } = await boxOf(panel);
+    const session = await page.context().newCDPSession(page);
+    const touch = (type: "touchStart" | "touchMove" | "touchEnd", ...at: number[]): Promise<unknown> =>
+      session.send("Input.dispatchTouchEvent", { type, touchPoints: at.map((y) => ({ x: left + 90, y: above + y })) });
+    await touch("touchStart", 20);
+    for (let y = 40; y <= 340; y += 20) await touch("touchMove", y);
+    await touch("touchEnd");
+  },
+  "a key": (_, panel) => panel.press("PageUp"),
+  "its scroll bar": async (page, panel) => {
+    const { left, right, bottom } = await boxOf(panel);
+    const bar = (await page.evaluate(() => document.dir)) === "rtl" ? left + 6 : right - 6;
+    await page.mouse.move(bar, bottom - 22);
+    await page.mouse.down();
+    await page.mouse.move(bar, bottom - 80, { steps: 8 });
+  },
+  "what is no input: a screen reader's cursor, the browser's find": (_, panel) => panel.evaluate((element) => element.scrollBy(0, -400)),
+};
+
+for (const [name, how] of [
+  ["as it is", {}],
+  ["right to left, with the scroll bar at the left, at 110 %", { rtl: true }],
+  ["with scroll bars that lie over the text", { args: ["--enable-features=OverlayScrollbar"] }],
+] as const) {
+  test(`the reader wins: ${name}`, { tag: name === "as it is" ? [] : "@long" }, async () => {
+    test.setTimeout(60_000);
+    await open(async (page, panel) => {
+      for (const [by, gesture] of Object.entries(gestures)) {
+        await test.step(by, async () => {
+          await follows(panel);
+          await gesture(page, panel);
+          await staysAway(panel);
+          if (by === "its scroll bar") await page.mouse.up().then(() => staysAway(panel));
+          await panel.press("End");
+        });
+      }
+    }, how);
+  });
 }
 
 test("a selection goes up and away with nothing sliding away under it, and one at the end pauses it until it is cleared", async () => {

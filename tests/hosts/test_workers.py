@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -33,7 +34,6 @@ from tests.support import Events
 LIBRARY = REPOSITORY / TEMPLATE / "libs" / "streamator"
 README = (LIBRARY / "README.md").read_text(encoding="utf-8")
 CODE = dict(re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
-ARQ = REPOSITORY / "build" / "arq"
 ARQ_REQUIREMENTS = Path(__file__).with_name("requirements-arq.txt")
 
 # The module, and what the README says to start; what the options are for is the cost of a test.
@@ -199,18 +199,16 @@ def host(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.fixture(scope="session")
 def arq() -> Path:
     """The folder with arq and the redis-py that it can work with; installed where it is not there yet."""
-    wanted = ARQ_REQUIREMENTS.read_text()
-    if not (ARQ / ARQ_REQUIREMENTS.name).exists() or (ARQ / ARQ_REQUIREMENTS.name).read_text() != wanted:
-        fresh = ARQ.with_name(f"arq-{uuid.uuid4().hex}")  # another process may be at it too
+    folder = REPOSITORY / "build" / f"arq-{hashlib.sha256(ARQ_REQUIREMENTS.read_bytes()).hexdigest()[:12]}"
+    if not folder.exists():
+        fresh = folder.with_name(f"arq-{uuid.uuid4().hex}")  # another process may be at it too
         options = ["-q", "--disable-pip-version-check", "--no-deps", "--target", str(fresh)]
         command = [sys.executable, "-m", "pip", "install", *options, "-r", str(ARQ_REQUIREMENTS)]
         subprocess.run(command, check=True, timeout=300)
-        (fresh / ARQ_REQUIREMENTS.name).write_text(wanted)
-        shutil.rmtree(ARQ, ignore_errors=True)
-        with contextlib.suppress(OSError):  # the other one was first
-            fresh.rename(ARQ)
+        with contextlib.suppress(OSError):  # the other one was first, and uses it by now
+            fresh.rename(folder)
         shutil.rmtree(fresh, ignore_errors=True)
-    return ARQ
+    return folder
 
 
 def start_worker(host: Host, queue: str, **environment: str) -> None:

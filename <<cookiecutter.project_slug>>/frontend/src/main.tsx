@@ -3,6 +3,7 @@ import { createRoot } from "react-dom/client";
 import "./app/app.css"; // before the library's: it says in which order layers count
 import "streamator-react/log.css";
 import "streamator-react/panels.css";
+import "streamator-react/recovery"; // a server that is deployed anew may not have its chunk any more
 import { App } from "./app/App";
 import { Boundary } from "./app/Boundary";
 import { applyStoredTheme } from "./app/theme";

@@ -54,6 +54,8 @@ try {
 async function measure(peer, count, rate) {
   const page = await browser.page(`http://127.0.0.1:${port}/?peer=${peer}&n=${count}&rate=${rate}`);
   const { x, y } = await page.evaluate("(({ x, y, width, height }) => ({ x: x + width / 2, y: y + height / 2 }))(document.getElementById('click').getBoundingClientRect())");
+  await page.send("Performance.enable", { timeDomain: "threadTicks" }); // what the page itself used, however busy the machine is
+  const before = await spent(page);
   let streaming = true;
   const clicking = (async () => {
     while (streaming) {
@@ -70,6 +72,8 @@ async function measure(peer, count, rate) {
   streaming = false;
   if (result.total !== null) {
     await clicking;
+    const after = await spent(page);
+    for (const [name, seconds] of Object.entries(after)) result[name] = 1000 * (seconds - before[name]);
     result.click = await page.evaluate("bench.clicks()");
     await page.send("HeapProfiler.collectGarbage");
     result.heap = (await page.send("Runtime.getHeapUsage")).usedSize / 1e6;
@@ -79,9 +83,19 @@ async function measure(peer, count, rate) {
   return result;
 }
 
+/** Seconds of the main thread so far, by what Chromium says that it did with them. */
+async function spent(page) {
+  const { metrics } = await page.send("Performance.getMetrics");
+  return Object.fromEntries(metrics.filter(({ name }) => name.endsWith("Duration")).map(({ name, value }) => [name, value]));
+}
+
 function print(title, results) {
   const columns = [
     ["total ms", "total"],
+    ["main thread ms", "TaskDuration"],
+    ["script ms", "ScriptDuration"],
+    ["style ms", "RecalcStyleDuration"],
+    ["layout ms", "LayoutDuration"],
     ["blocking ms", "blocking"],
     ["longest frame ms", "frame"],
     ["frames > 50 ms", "slow"],

@@ -18,7 +18,7 @@ export default defineConfig({
     // The library's sources as they stand, with the React of this folder.
     alias: [
       { find: /^streamator-react$/, replacement: join(LIBRARY, "src/index.ts") },
-      { find: /^streamator-react\/(ansi|large|toolbar)$/, replacement: join(LIBRARY, "src/$1.ts") },
+      { find: /^streamator-react\/(ansi|large|recovery|toolbar)$/, replacement: join(LIBRARY, "src/$1.ts") },
       { find: /^streamator-before$/, replacement: join(process.env.BEFORE || LIBRARY, "src/index.ts") },
       { find: /^streamator-react\/log\.css$/, replacement: join(LIBRARY, "src/log.css") },
     ],

@@ -56,7 +56,7 @@ export function Lanes({ kind, documentId, onWorked }: LanesProps) {
 
   const shown = useMemo(() => shownLanes(lanes), [lanes]);
   const problem = explainHere(error);
-  const { badge, tone } = condition(run, status);
+  const { badge, tone } = data === null ? CONNECTING : condition(run, status);
   return (
     <section className="lanes" aria-labelledby="lanes-heading">
       <div className="section-head">
@@ -86,11 +86,13 @@ async function loadAgents(signal: AbortSignal) {
   return { run_id, clockSkew: Math.round((Date.now() - Date.parse(now)) / 1000) * 1000 };
 }
 
+const CONNECTING = { badge: "Connecting", tone: "busy" };
+
 function condition(run: string | null, status: LogStream["status"]): { badge: string; tone: string } {
   if (run === null) return { badge: "No run yet", tone: "quiet" };
   if (status === "open") return { badge: "Live", tone: "live" };
   if (status === "reconnecting") return { badge: "Reconnecting", tone: "warn" };
   if (status === "lost") return { badge: "Gone silent", tone: "bad" };
   if (status === "ended" || status === "failed") return { badge: "Waiting for the next run", tone: "warn" };
-  return { badge: "Connecting", tone: "busy" };
+  return CONNECTING;
 }

@@ -122,7 +122,7 @@ export function Reader({ panel, plan, near, setNear }: ReaderProps): React.React
     const [log, inner] = [scroller.current, content.current];
     if (!log || !inner) return;
     const view = stack ? windowOf(log, inner, stack.total) : viewOf(log, inner, blocks);
-    if (!stack) layOut([...blocksIn(inner)].filter((_, place) => isNear(blocks[place]?.key ?? -1, view)));
+    if (!stack) layOut(following ? [] : [...blocksIn(inner)].filter((_, place) => isNear(blocks[place]?.key ?? -1, view)));
     learn({ view, atEnd: following });
   });
   useSight(scroller, follower, measure);

@@ -7,6 +7,7 @@ import * as now from "streamator-react";
 import "streamator-react/ansi";
 import "streamator-react/large";
 import "streamator-react/log.css";
+import "streamator-react/recovery";
 import "streamator-react/toolbar";
 
 function ours(props, { LogPanel, useLogStream } = now) {

@@ -158,7 +158,7 @@ class JobEmitter(JobLogger):
 
         Returns:
             True if there is a task that still ran, or the job is known to look at `cancel_requested`; False for a job
-            unknown here, over, or of which neither is known.
+            unknown here, over, or of which neither is known. The request waits for a job that has not looked yet.
         """
         job = find_job(job_id)
         return job is not None and job.ask_to_stop() is not None
