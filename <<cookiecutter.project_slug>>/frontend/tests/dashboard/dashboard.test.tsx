@@ -8,7 +8,7 @@ const quiet = { event: "stats", processing_count: 0, completed: 4, failed: 1, ca
 const running = { job_id: "a1", kind: "ingest", source: "notes.md", step: "checking_cache", percent: 12.5, age_seconds: 61 };
 const ended = {
   job_id: "b2", kind: "generation", source: "A text", status: "failed", created_at: "2026-01-01T10:00:00Z", finished_at: "2026-01-01T10:00:02Z",
-  document_id: null, error: "It broke.", step: null, percent: null, age_seconds: null,
+  document_id: null, error: "It broke.", partial: null, step: null, percent: null, age_seconds: null,
 };
 
 let backend: Backend;
