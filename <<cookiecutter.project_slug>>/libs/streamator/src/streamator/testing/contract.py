@@ -183,7 +183,7 @@ class StoreContract(Contract):
                 job, other, looked = JobLogger(store), JobLogger(store), threading.Event()
                 working = pool.submit(work, job, looked)
                 assert looked.wait(self.timeout)
-                assert asyncio.run(ask(view, job.job_id))
+                assert asyncio.run(asyncio.wait_for(ask(view, job.job_id), self.timeout))
                 assert isinstance(working.exception(timeout=self.timeout), JobCancelled)
                 events = asyncio.run(collect(store, job.job_id, timeout=self.timeout))
                 assert [(event["event"], event["status"]) for event in events] == [("done", "cancelled")]
