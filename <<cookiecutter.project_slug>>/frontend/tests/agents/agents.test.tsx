@@ -167,7 +167,7 @@ describe("what they found", () => {
   });
 
   it("is asked for once, whatever the run tells of its past, and counted with what is not listed", async () => {
-    render(<AgentsPage params={{}} />);
+    render(<AgentsPage route="/agents" params={{}} />);
     await screen.findByText("long ago, too");
     await screen.findByRole("article", { name: "On bridges" });
     expect(asked()).toBe(1);
@@ -177,7 +177,7 @@ describe("what they found", () => {
   it("is asked for again when somebody has finished something", async () => {
     const now = new Date().toISOString();
     backend.streams.set("/api/agents/stream?run=r1", [done("tagger", "long ago"), { ...done("indexer", "just now"), timestamp: now }]);
-    render(<AgentsPage params={{}} />);
+    render(<AgentsPage route="/agents" params={{}} />);
     await screen.findByText("just now");
     await waitFor(() => expect(asked()).toBe(2));
   });
@@ -185,13 +185,13 @@ describe("what they found", () => {
   it("is that of one document where the address names it", async () => {
     backend.answers.set("/api/agents/findings?limit=1&document_id=d1", () => ({ documents: [findings], total: 1 }));
     backend.streams.set("/api/agents/stream?run=r1&id=d1", []);
-    render(<AgentsPage params={{ id: "d1" }} />);
+    render(<AgentsPage route="/agents/:id" params={{ id: "d1" }} />);
     await screen.findByRole("article", { name: "On bridges" });
     expect(screen.getByText("1 document")).toBeTruthy();
   });
 
   it("is shown with the document, and leads to those about the same", async () => {
-    render(<AgentsPage params={{}} />);
+    render(<AgentsPage route="/agents" params={{}} />);
     const article = within(await screen.findByRole("article", { name: "On bridges" }));
     expect(article.getAllByRole("listitem").map((item) => item.textContent)).toContain("suspension bridge");
     expect(article.getByText("A bridge hangs. … Wind blows.")).toBeTruthy();
@@ -200,7 +200,7 @@ describe("what they found", () => {
   });
 
   it("can be asked for again, and a refusal is said", async () => {
-    render(<AgentsPage params={{}} />);
+    render(<AgentsPage route="/agents" params={{}} />);
     fireEvent.click(await screen.findByRole("button", { name: "Work on On bridges again" }));
     expect((await screen.findByRole("alert")).textContent).toBe("Not found.");
     expect(backend.asked).toContain("DELETE /api/agents/findings/d1");
@@ -214,21 +214,21 @@ describe("connectAgentStream", () => {
     backend.streams.set("/api/agents/stream?run=r1&kind=tagger&id=d1", [done("tagger", "one"), { event: "done", status: "completed" }]);
     backend.streams.set("/api/agents/stream?run=r2&kind=tagger&id=d1", [done("tagger", "two")]);
     const told: string[] = [];
-    const stream = connectAgentStream(({ payload }) => told.push(payload.message), { kind: "tagger", documentId: "d1" });
+    const followed = connectAgentStream(({ payload }) => told.push(payload.message), { kind: "tagger", documentId: "d1" });
     await waitFor(() => expect(told).toEqual(["one"]));
     run = "r2";
     await waitFor(() => expect(told).toEqual(["one", "two"]), { timeout: 5_000 });
-    stream.close();
+    followed.close();
   });
 
   it("says that it cannot be followed, and looks again", async () => {
     const said: string[] = [];
     const told: string[] = [];
-    const stream = connectAgentStream(({ payload }) => told.push(payload.message), { onError: (message) => said.push(message) });
+    const followed = connectAgentStream(({ payload }) => told.push(payload.message), { onError: (message) => said.push(message) });
     await waitFor(() => expect(said).toEqual(["Not found."]));
     backend.answers.set("/api/agents", () => ({ agents: [], run_id: "r1", now: new Date().toISOString() }));
     backend.streams.set("/api/agents/stream?run=r1", [done("tagger", "one")]);
     await waitFor(() => expect(told).toEqual(["one"]), { timeout: 5_000 });
-    stream.close();
+    followed.close();
   });
 });
