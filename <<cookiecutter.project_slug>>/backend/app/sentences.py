@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+import regex
 import sentencex
 from icu4py.breakers import SentenceBreaker
 
@@ -57,6 +58,12 @@ _ABBREVIATION = re.compile(
     r"(?<!\w)(?:[^\W\d_]|Mmes?|Mlles?|Mgr|Srt?as?|Dras?|Dott|Sigg?|Avv|Ing|Dhr|Mevr|bzw|ул|пр|им|гг?|см|стр|вул|р|рр)\.$",
     re.IGNORECASE,
 )
+# sentencex takes a time by the square of what it is given where sentences end without a blank after them.
+_PIECE = 4_000  # characters
+# What ends a sentence wherever it stands, and the quotation marks in which sentencex ends none.
+_END_OR_QUOTE = regex.compile(
+    r'(?V1)(?P<end>[\p{STerm}--.]++(?=[\p{Lu}\p{Lo}]))|(?P<opens>[“「『])|(?P<closes>[”」』])|"'
+)
 
 
 def frequent_words(language: str) -> frozenset[str]:
@@ -79,9 +86,25 @@ def sentences(text: str, language: str) -> Iterator[str]:
     and none ends before a small letter.
 
     Arguments:
-        text: some prose, such as a paragraph.
+        text: some prose, such as a paragraph. The time is in proportion to its length.
         language: the code of its language (`language_of`), which has the abbreviations.
     """
+    for piece in _pieces(text):
+        yield from _sentences(piece, language)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    start, quoted = 0, False
+    for found in _END_OR_QUOTE.finditer(text):
+        if not found["end"]:
+            quoted = bool(found["opens"]) or not (found["closes"] or quoted)
+        elif found.end() - start >= (2 * _PIECE if quoted else _PIECE):
+            yield text[start : found.end()]
+            start, quoted = found.end(), False
+    yield text[start:]
+
+
+def _sentences(text: str, language: str) -> Iterator[str]:
     ends, end = set(), 0
     for piece in SentenceBreaker(text, f"{language}@ss=standard"):
         end += len(piece)

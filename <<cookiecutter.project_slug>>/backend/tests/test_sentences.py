@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from app.sentences import language_of, sentences
@@ -49,3 +51,23 @@ def test_a_text_is_told_to_be_of_its_language_and_nothing_of_it_is_lost(language
 def test_a_text_of_no_language_is_taken_for_english() -> None:
     assert language_of("12 = 7; ???") == "en"
     assert list(sentences(" \n", "en")) == []
+
+
+ENDLESS = {
+    "zh": ["我们在北京看到了古老的建筑。", "她说：“真的吗？我不信。”", "明天会更好！", '他问："谁？你？"'],
+    "ja": ["吾輩は猫である。", "名前はまだ無い！", "「行こう。早く。」と言った。", "今日は｡"],
+    "ar": ["ذهب؟", "نعم!"],
+    "am": ["ሰላም።", "ደህና።"],
+    "en": ["Really?!", "No!", "Who?"],
+}
+
+
+@pytest.mark.parametrize("language", ENDLESS)
+def test_a_paragraph_without_end_takes_a_time_by_its_length(language: str) -> None:
+    some = ENDLESS[language]
+    times = 300_000 // len("".join(some))
+    expected = list(sentences("".join(some), language))
+    started = time.process_time()
+    found = list(sentences("".join(some * times), language))
+    assert time.process_time() - started < 5
+    assert found == expected * times
