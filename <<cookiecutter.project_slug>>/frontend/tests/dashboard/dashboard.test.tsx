@@ -62,6 +62,14 @@ it("asks for the ended jobs again when one has ended, and says why one failed", 
   await waitFor(() => expect(backend.requests("/api/jobs?limit=50")).toBe(before + 1));
 });
 
+it("says what of a job could not be done", async () => {
+  const part = { ...ended, status: "completed", error: null, partial: "18 of 20 items; 2 warnings, the first: no text" };
+  backend.answers.set("/api/jobs?limit=50", () => Response.json({ jobs: [part] }));
+  await open();
+  const past = within(screen.getByRole("region", { name: "Ended" }));
+  expect(await past.findByText("In part: 18 of 20 items; 2 warnings, the first: no text")).toBeTruthy();
+});
+
 it("cancels a job, and says why that cannot be done", async () => {
   const stream = await open();
   stream.send({ ...quiet, processing_count: 1, jobs: [running] });

@@ -268,6 +268,14 @@ describe("a closed card", () => {
     expect(screen.getByText("12 %")).toBeTruthy();
   });
 
+  it("says what of a job could not be done, as an open one does", () => {
+    const part: Job = { ...running, status: "completed", finished_at: new Date().toISOString(), partial: "3 warnings, the first: a page is a picture" };
+    const change = show({ job: part, open: false });
+    expect(screen.getByText("In part: 3 warnings, the first: a page is a picture")).toBeTruthy();
+    change({ open: true });
+    expect(screen.getByText("In part: 3 warnings, the first: a page is a picture")).toBeTruthy();
+  });
+
   it("shows why a job failed, and opens by its name", () => {
     const onToggle = vi.fn<NonNullable<JobCardProps["onToggle"]>>();
     const job: Job = { ...running, status: "failed", finished_at: running.created_at, error: "The PDF is encrypted." };
