@@ -484,18 +484,18 @@ class Library:
 
     # As a `DocumentSource`, for the app's other features
 
-    async def document_ids(self) -> list[str]:
-        """The ids of all documents, of all users, oldest first."""
-        rows = await self._database.read(
-            lambda connection: connection.execute("SELECT id FROM documents ORDER BY position").fetchall()
-        )
-        return [row["id"] for row in rows]
+    async def document_versions(self) -> dict[str, int]:
+        """The ids of all documents, of all users, oldest first, each with the version that it is in."""
+        statement = f"SELECT d.id, {_NEWEST} AS version FROM documents d ORDER BY d.position"
+        rows = await self._database.read(lambda connection: connection.execute(statement).fetchall())
+        return {row["id"]: row["version"] for row in rows}
 
     async def document(self, identifier: str) -> SourceDocument | None:
         """One document, whoever has it, or None."""
         row = await self._database.read(
             lambda connection: connection.execute(
-                "SELECT id, user_id, title, text FROM documents WHERE id = ?", (identifier,)
+                f"SELECT d.id, d.user_id, d.title, d.text, {_NEWEST} AS version FROM documents d WHERE d.id = ?",
+                (identifier,),
             ).fetchone()
         )
         return None if row is None else SourceDocument(**row)

@@ -273,6 +273,11 @@ async def test_a_changed_page_is_a_version_of_its_document(shelf: Shelf) -> None
 
     versions = await shelf.library.versions(first.id, user=ANN)
     assert [each.version for each in versions] == [3, 2, 1]
+    # Others, who work on documents, are to know of it.
+    assert await shelf.library.document_versions() == {first.id: 3}
+    as_source = await shelf.library.document(first.id)
+    assert as_source is not None
+    assert (as_source.text, as_source.version) == ("some words", 3)
     oldest = await shelf.library.get(first.id, user=ANN, version=1)
     assert oldest is not None
     assert (oldest.text, oldest.version, oldest.created_at) == ("old words", 1, first.created_at)
