@@ -103,7 +103,8 @@ def _save(path: Path, data: bytes) -> None:
 
 
 def _write(out: BinaryIO, message: Mapping[str, Any]) -> None:
-    out.write(json.dumps(message).encode() + b"\n")
+    # Half a character, in what a parser says, would be refused by whatever writes it: a log, a database.
+    out.write(json.dumps(message, ensure_ascii=False).encode(errors="replace") + b"\n")
 
 
 def _exit_with_the_server() -> None:

@@ -146,9 +146,12 @@ def parser(code: str) -> tuple[str, ...]:
         ("os.kill(os.getpid(), 11)", r"parser of this {} crashed \(SIGSEGV"),
     ],
 )
-async def test_whatever_a_parser_raises_is_told(run: Run, code: str, reason: str) -> None:
-    with pytest.raises(JobError, match=reason.replace("{}", "document")):
+async def test_whatever_a_parser_raises_is_told(
+    run: Run, code: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(JobError, match=reason.replace("{}", "document")) as caught:
         await run(Extractor(command=parser(code)))
+    assert (str(caught.value) + caplog.text).encode(), "half a character would be one too many for a log"
 
 
 @pytest.mark.parametrize(
