@@ -42,7 +42,7 @@ export function EndedJob({ job }: { readonly job: Job }) {
         {took !== null && <span>{formatDuration(took, true)}</span>}
         <time dateTime={job.created_at}>{formatWhen(job.created_at)}</time>
         {job.error !== null && <span className="row__error">{job.error}</span>}
-        {job.partial !== null && <span className="row__partial">In part: {job.partial}</span>}
+        {job.partial !== null && <span className="row__partial">{job.partial}</span>}
       </p>
     </Row>
   );

@@ -67,7 +67,7 @@ it("says what of a job could not be done", async () => {
   backend.answers.set("/api/jobs?limit=50", () => Response.json({ jobs: [part] }));
   await open();
   const past = within(screen.getByRole("region", { name: "Ended" }));
-  expect(await past.findByText("In part: 18 of 20 items; 2 warnings, the first: no text")).toBeTruthy();
+  expect(await past.findByText("18 of 20 items; 2 warnings, the first: no text")).toBeTruthy();
 });
 
 it("cancels a job, and says why that cannot be done", async () => {

@@ -271,9 +271,9 @@ describe("a closed card", () => {
   it("says what of a job could not be done, as an open one does", () => {
     const part: Job = { ...running, status: "completed", finished_at: new Date().toISOString(), partial: "3 warnings, the first: a page is a picture" };
     const change = show({ job: part, open: false });
-    expect(screen.getByText("In part: 3 warnings, the first: a page is a picture")).toBeTruthy();
+    expect(screen.getByText("3 warnings, the first: a page is a picture")).toBeTruthy();
     change({ open: true });
-    expect(screen.getByText("In part: 3 warnings, the first: a page is a picture")).toBeTruthy();
+    expect(screen.getByText("3 warnings, the first: a page is a picture")).toBeTruthy();
   });
 
   it("shows why a job failed, and opens by its name", () => {
