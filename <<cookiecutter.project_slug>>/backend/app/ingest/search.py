@@ -56,7 +56,8 @@ class _Phrase(NamedTuple):
         if before and is_symbol(before) and before[0] != "~":
             pattern = re.escape(before) + pattern
         elif not is_solid(term):
-            pattern = rf"(?:(?<![^\W_])|(?<=[{SOLID}]))" + pattern
+            # The word stands first: it is looked for faster than what may not be before it.
+            pattern += rf"(?:(?<![^\W_]{pattern})|(?<=[{SOLID}]{pattern}))"
         return pattern + (re.escape(after[1:]) if after.startswith("~") else "")
 
     def at(self, places: Sequence[Term], index: int) -> bool:
@@ -125,8 +126,9 @@ class Search:
 
     def _may_be_in(self, text: str, start: int, end: int) -> bool:
         part = text[max(0, start - self._reach) : end]
+        whole = _BROKEN.sub("", part)
         return self._pattern.search(fold(part)) is not None or (
-            "\n" in part and self._pattern.search(fold(_BROKEN.sub("", part))) is not None
+            whole != part and self._pattern.search(fold(whole)) is not None
         )
 
     def _hits(self, text: str, start: int) -> list[tuple[int, int]]:

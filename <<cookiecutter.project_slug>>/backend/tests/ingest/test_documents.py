@@ -3,10 +3,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import random
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from app.ingest.archive import Archive
 from app.ingest.documents import MIGRATIONS, Library, LibraryFull, NewDocument
 from app.ingest.extractor import Extractor
 from app.ingest.reindex import index_anew
+from app.ingest.search import Search
 from app.users import LOCAL_USER, User
 from tests.support import eventually_async
 
@@ -335,3 +337,27 @@ async def test_earlier_versions_count_in_what_a_user_may_have(shelf: Shelf) -> N
     library = Library(shelf.database, shelf.archive, max_bytes=3 * len(CONTENT) - 1)
     with pytest.raises(LibraryFull):
         await library.add(different(3), shelf.arrival(), user=ANN, replaces=document.id)
+
+
+async def test_a_character_that_begins_thousands_of_terms_is_found_as_fast_as_a_word(shelf: Shelf) -> None:
+    chance = random.Random(1)
+
+    def fill(connection: sqlite3.Connection) -> None:
+        for position in range(1, 1_001):
+            terms = " ".join(f"的{chr(0x4E00 + chance.randrange(4_000))}" for _ in range(200))
+            connection.execute(
+                "INSERT INTO documents_index (rowid, title, text) VALUES (?, ?, ?)", (position, "", f"word {terms}")
+            )
+
+    def seconds(query: str) -> Callable[[sqlite3.Connection], float]:
+        def count(connection: sqlite3.Connection) -> float:
+            started = time.thread_time()
+            statement = "SELECT count(*) FROM documents_index WHERE documents_index MATCH ?"
+            assert connection.execute(statement, (Search(query).expression,)).fetchone()[0] == 1_000
+            return time.thread_time() - started
+
+        return count
+
+    await shelf.database.write(fill)
+    word, character = [min([await shelf.database.read(seconds(query)) for _ in range(9)]) for query in ("word", "的")]
+    assert character < 10 * word
