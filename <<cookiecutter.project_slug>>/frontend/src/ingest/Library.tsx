@@ -125,7 +125,7 @@ function DocumentRow({ document, onDeleted }: { readonly document: Document; rea
         <p className="soft">
           {kinds[document.kind]} · {formatCount(document.words, "word")} · {formatBytes(document.bytes)} ·{" "}
           <time dateTime={document.created_at}>{formatWhen(document.created_at)}</time>
-          {document.version > 1 && ` · version ${document.version}`}
+          {document.version > 1 && ` · version\u00a0${document.version}`}
         </p>
         <DocumentActions document={document} onDeleted={onDeleted} />
       </div>
