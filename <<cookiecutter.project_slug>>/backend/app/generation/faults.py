@@ -135,7 +135,7 @@ class Server:
 
     def declined(self, words: str) -> ModelError:
         """It says itself that it will not write."""
-        what = f"{self.name} refused: {clip(self._hide(words), 300)}."
+        what = f"{self.name} refused: {clip(self._hide(words).rstrip('.'), 300)}."
         return ModelError(what, _OTHER_TEXT)
 
     def refused(self, status: int | None, body: object, headers: Mapping[str, str], said: str = "") -> ModelError:
@@ -152,9 +152,8 @@ class Server:
         low = _URL.sub("", message).lower()
         wait = _wait(headers, low, self.clock)
         began = status in (None, 200)  # an error in the midst of an answer
-        what = (
-            f"{self.title} {'broke off' if began else f'answered {status}'}: {clip(message or 'without a word', 300)}."
-        )
+        words = clip(message.rstrip(".") or "without a word", 300)
+        what = f"{self.title} {'broke off' if began else f'answered {status}'}: {words}."
 
         # Some call a rate a quota, but say how long it lasts.
         unpaid = _NO_CREDIT.search(low) and (status != 429 or wait is None)

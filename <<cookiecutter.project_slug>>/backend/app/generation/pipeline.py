@@ -77,7 +77,8 @@ class Pipeline:
         emit(emitter, outcome)
         if not outcome.success:
             raise JobError(f"The draft still breaks the rules: {' '.join(outcome.metadata.problems)}")
-        return outcome.model_dump(mode="json", include={"success", "output", "metadata"})
+        result = outcome.model_dump(mode="json", include={"success", "output", "metadata"})
+        return {**result, "partial": " ".join(outcome.metadata.warnings) or None}
 
     async def _make(
         self, text: str, name: str, provider: Provider, length: Length, emitter: JobEmitter, stages: Stages

@@ -51,8 +51,9 @@ def provider_of(dialect: Dialect, model: ModelServer, silence: float = 30.0) -> 
 class Ran:
     """What came of a run."""
 
-    def __init__(self, events: list[JsonObject]) -> None:
+    def __init__(self, events: list[JsonObject], result: JsonObject | None) -> None:
         self.events = events
+        self.result = result
 
     def of(self, name: str) -> list[JsonObject]:
         return [event for event in self.events if event["event"] == name]
@@ -108,12 +109,13 @@ async def run(tmp_path: Path, anyio_backend: str) -> Any:
         given: dict[str, Any] = {"patience": Patience(first=0.0), **options}
         pipeline = Pipeline(prompts=PROMPTS, providers={}, runs=RunTable(database), **given)
         emitter = JobEmitter(store=store)
+        result = None
         with contextlib.suppress(JobError):
-            await pipeline.run(text, prompt, provider, "standard", LOCAL_USER, emitter)
+            result = await pipeline.run(text, prompt, provider, "standard", LOCAL_USER, emitter)
         emitter.close()
         job = store.get(emitter.job_id)
         assert job is not None
-        return Ran([dict(event) for event in job.log.read(0)])
+        return Ran([dict(event) for event in job.log.read(0)], result)
 
     yield ran
     await database.close()
@@ -242,14 +244,17 @@ MISHAPS = [
     Mishap(
         "a refusal in words",
         lambda d: Reply([OPENAI.chunk({"refusal": "I will not."}), OPENAI.end("stop")]),
-        ("refused: “I will not.”", "Change the text"), 1, only=OPENAI,
+        ("refused: “I will not”. ", "Change the text"), 1, only=OPENAI,
     ),
     Mishap(
         "a filter before it begins",
         lambda d: Refusal(400, "The prompt was filtered", "content_filter"), ("Change the text",), 1,
     ),
     Mishap("a wrong key", lambda d: Refusal(401, "no: the-key"), ("answered 401: “no: ***”", "_API_KEY"), 1),
-    Mishap("a key in other words", lambda d: Refusal(400, "API key not valid. Pass a valid one."), ("_API_KEY",), 1),
+    Mishap(
+        "a key in other words",
+        lambda d: Refusal(400, "API key not valid. Pass a valid one."), ("Pass a valid one”. ", "_API_KEY"), 1,
+    ),
     Mishap("a key that may not", lambda d: Refusal(403, "not for you"), ("allowed to use",), 1),
     Mishap("no model of that name", lambda d: Refusal(404, "model a-model not found"), CHECK_MODEL, 1),
     Mishap("a model by its code", lambda d: Refusal(400, "what?", "model_not_found"), CHECK_MODEL, 1),
@@ -405,6 +410,8 @@ async def test_a_text_that_is_too_long_is_shortened_and_that_is_said(number: int
     assert ran.output == GOOD_DRAFT
     [warning] = ran.complete["metadata"]["warnings"]
     assert warning.startswith("The text is too long for ")
+    assert ran.result is not None
+    assert ran.result["partial"] == warning  # which is told of the job, too
     assert any(warning in line["message"] for line in ran.of("log") if line["level"] == "warning")
     sent = model.asked[1]["messages"][-1]["content"].removeprefix("<text>\n").removesuffix("\n</text>")
     assert text.startswith(sent)
@@ -429,7 +436,8 @@ async def test_no_room_to_write_in_is_a_text_that_is_too_long(dialect: Dialect, 
 async def test_a_rate_is_no_text_that_is_too_long(dialect: Dialect, model: ModelServer, run: Any) -> None:
     message = "Number of input tokens has exceeded your per-minute rate limit of 30,000"
     model.answers = [Refusal(429, message, "rate_limit_error"), PIECES]
-    assert (await run(provider_of(dialect, model))).complete["metadata"]["warnings"] == []
+    ran = await run(provider_of(dialect, model))
+    assert (ran.complete["metadata"]["warnings"], ran.result["partial"]) == ([], None)
 
 
 @dialects

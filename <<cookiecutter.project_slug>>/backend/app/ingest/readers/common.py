@@ -89,7 +89,7 @@ def span(noun: str, first: int, last: int, total: int) -> str:
 def brief(error: BaseException) -> str:
     """An exception's type and text, on one line."""
     try:
-        text = str(error)
+        text = str(error).rstrip(".")
     except Exception:  # of a stranger's class, whose __str__ fails as well
         text = ""
     return clip(f"{type(error).__name__}: {text}" if text else type(error).__name__, 120).strip("“”")
