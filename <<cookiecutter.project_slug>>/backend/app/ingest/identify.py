@@ -147,7 +147,7 @@ def identify(head: bytes, *, name: str, media_type: str = "") -> Identified:
         if promised in ("docx", "epub", "opendocument"):  # its first member is longer than what is seen
             return Identified(promised, "its name" if by_name else "its content type")
     for magic, label in _BINARY:
-        if head.startswith(magic) and not (label == "a program" and magic == b"MZ" and _reads_as_text(head)):
+        if head.startswith(magic) and not (magic == b"MZ" and _has_few_controls(head)):
             raise UnsupportedType(_refusal(name, label))
     if not _reads_as_text(head):
         raise UnsupportedType(_refusal(name, "binary data"))
@@ -183,13 +183,13 @@ def _promise(kind: Kind, promised: Kind | None) -> str | None:
 
 
 def _reads_as_text(head: bytes) -> bool:
-    if head.startswith(_BOMS):
-        return True
+    return head.startswith(_BOMS) or _has_few_controls(head) or unmarked_unicode(head) is not None
+
+
+def _has_few_controls(head: bytes) -> bool:
     controls = len(head) - len(head.translate(None, _CONTROLS))
     # A few stray control characters occur in real text, and a NUL in what a program wrote.
-    if controls <= 4 + len(head) // 200 and (b"\0" not in head or 20 * controls <= len(head)):
-        return True
-    return unmarked_unicode(head) is not None
+    return controls <= 4 + len(head) // 200 and (b"\0" not in head or 20 * controls <= len(head))
 
 
 def _refusal(name: str, label: str) -> str:

@@ -70,6 +70,7 @@ def test_the_kind_is_told(head: bytes, name: str, media_type: str, kind: str) ->
         (b"\x00\x01\x02", "x.txt", "binary data"),
         (bytes(range(1, 32)) * 10, "x", "binary data"),
         (b"MZ\x90\x00\x03", "setup.txt", "a program"),
+        (b"MZ\0\1\2binary\0", "setup.exe", "a program"),  # letters, were it UTF-16
         (struct.pack("<500H", *range(500)), "table.txt", "binary data"),
         (struct.pack("<500h", *(round(9000 * math.sin(n / 9)) for n in range(500))), "tone.raw", "binary data"),
         (struct.pack(">200d", *(1 / (n + 1) for n in range(200))), "numbers.dat", "binary data"),
