@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import regex
@@ -27,6 +28,8 @@ _WORD = regex.compile(rf"(?V1){_BOUNDED_RUN}|{_SPACED_WORD}")
 _COUNTED = regex.compile(rf"(?V1){_CJ}|{_BOUNDED_RUN.replace(_UNSPACED, f'[{_UNSPACED}--{_CJ}]')}|{_SPACED_WORD}")
 _BETWEEN_BLANKS = rf"(?:(?!{_SPACED})[^\s{_UNSPACED}])*+{_SPACED}[^\s{_UNSPACED}]*+"
 _COUNTED_BY_BLANKS = regex.compile(_COUNTED.pattern.replace(_SPACED_WORD, _BETWEEN_BLANKS))
+# The same for what is ASCII: `re` takes a fraction of the time.
+_ASCII_COUNTED = re.compile(r"[A-Za-z0-9]+(?:(?:['-]|_+)[A-Za-z0-9]+)*")
 _PART = regex.compile(rf"(?V1){_UNSPACED_RUN}|{_SPACED_PART}")
 _CHARACTER = regex.compile(rf"(?V1){_UNSPACED}{_ATTACHED}*+")
 
@@ -79,10 +82,15 @@ def count_words(text: str, *, by_blanks: bool = False) -> int:
         by_blanks: False counts all else as `words(text)` gives it. True counts what blanks separate as one word, if a
             letter or digit is in it: an address, `3.14`, `and/or`.
     """
-    count = 0
-    for match in (_COUNTED_BY_BLANKS if by_blanks else _COUNTED).finditer(text):
-        count += 1 if match["run"] is None else sum(1 for _ in WordBreaker(match[0], "en"))
-    return count
+    return sum(_count(line, _COUNTED_BY_BLANKS if by_blanks else _COUNTED) for line in text.split("\n"))
+
+
+def _count(line: str, pattern: regex.Pattern[str]) -> int:
+    if pattern is _COUNTED and line.isascii():
+        return len(_ASCII_COUNTED.findall(line))
+    # Of each word what is without blanks in it, and to be divided: most have nothing.
+    runs = pattern.findall(line)
+    return len(runs) + sum(sum(1 for _ in WordBreaker(run, "en")) - 1 for run in filter(None, runs))
 
 
 def is_spaced(word: str) -> bool:

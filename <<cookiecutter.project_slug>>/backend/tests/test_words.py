@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import random
+import time
+
 import pytest
 
 from app.words import count_words, is_spaced, words
@@ -82,6 +85,20 @@ def test_the_length_of_a_run_without_blanks_breaks_no_pair() -> None:
 )
 def test_words_are_counted_as_word_processors_do(text: str, count: int) -> None:
     assert count_words(text) == count
+
+
+def test_what_is_ascii_is_counted_by_the_same_rules() -> None:
+    chance = random.Random(1)
+    for _ in range(500):
+        text = "".join(chance.choices("aB1_-'. \n\t", k=30))
+        assert count_words(text) == len(found(text)) == count_words(f"{text} é") - 1, text
+
+
+def test_ten_million_characters_are_counted_before_a_reader_gets_impatient() -> None:
+    text = "A lighthouse shows ships where the coast is.\n" * 220_000 + "Où ?"
+    started = time.process_time()
+    assert count_words(text) == 8 * 220_000 + 1
+    assert time.process_time() - started < 1.5
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ __all__ = ["Search"]
 
 _MAX_TERMS = 16
 _BEFORE, _LENGTH = 60, 200  # characters
-_BLOCK, _WINDOW = 2_000, 64  # characters in which a snippet is looked for at once, first and then
+# Characters in which a snippet is looked for at once: in blocks that grow, and then within the one that may have it.
+_FIRST_BLOCK, _BLOCK, _WINDOW = 128, 2_048, 64
 
 _CLOSING = '"”“»«」』〞〟＂'
 _OPENING = "“”„‟«»「『〝＂"
@@ -117,12 +118,14 @@ class Search:
 
     def _candidates(self, text: str) -> Iterator[int]:
         """Where the windows begin that may have what is searched for."""
-        for block in range(0, len(text) if self._phrases else 0, _BLOCK):
-            end = min(block + _BLOCK, len(text))
+        block, size = 0, _FIRST_BLOCK
+        while self._phrases and block < len(text):
+            end = min(block + size, len(text))
             if self._may_be_in(text, block, end):
                 yield from (
                     start for start in range(block, end, _WINDOW) if self._may_be_in(text, start, start + _WINDOW)
                 )
+            block, size = end, min(2 * size, _BLOCK)
 
     def _may_be_in(self, text: str, start: int, end: int) -> bool:
         part = text[max(0, start - self._reach) : end]
