@@ -245,6 +245,13 @@ describe("the page", () => {
     await waitFor(() => expect(screen.getAllByRole("article")).toHaveLength(1)); // the server's list has it, too
   });
 
+  it("can be asked for a run once it knows the prompts, and no click is lost before", async () => {
+    render(<GeneratePage />);
+    expect(screen.getByRole<HTMLButtonElement>("button", { name: "Generate" }).disabled).toBe(true);
+    await screen.findByRole("option", { name: "Summary" });
+    expect(screen.getByRole<HTMLButtonElement>("button", { name: "Generate" }).disabled).toBe(false);
+  });
+
   it("asks for the whole result where streaming is off, and remembers that", async () => {
     render(<GeneratePage />);
     fireEvent.click(screen.getByRole("switch"));
