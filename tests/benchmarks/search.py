@@ -12,11 +12,13 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import sqlite3
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,10 @@ def texts(number: int) -> Iterator[str]:
         yield blank.join(text)
 
 
+def put(statement: str, row: tuple[object, ...], connection: sqlite3.Connection) -> None:
+    connection.execute(statement, row)
+
+
 async def measure(directory: Path, number: int) -> dict[str, Any]:
     path = directory / "app.db"
     old = Database(path, {"ingest": MIGRATIONS[:OLD_STEPS]})
@@ -76,7 +82,7 @@ async def measure(directory: Path, number: int) -> dict[str, Any]:
     columns = "id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, text"
     statement = f"INSERT INTO documents ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     for row in rows:
-        await old.write(lambda connection, row=row: connection.execute(statement, row))
+        await old.write(partial(put, statement, row))
     before = {"store_and_index_s": time.perf_counter() - started}
     await old.close()
     before["bytes_per_byte_of_text"] = path.stat().st_size / megabytes / 1e6
