@@ -213,7 +213,7 @@ async function expectWhole(tab: Tab, request: APIRequestContext, id: string): Pr
 }
 
 const LONG = { job_id: "long", kind: "ingest", source: "long.txt", status: "running", created_at: "2026-01-01T00:00:00Z" };
-const UNSAID = { finished_at: null, document_id: null, error: null, step: null, percent: null, age_seconds: 0 };
+const UNSAID = { finished_at: null, document_id: null, error: null, partial: null, step: null, percent: null, age_seconds: 0 };
 
 /** Signs in and goes to a job that only this tab has, since no real one logs thousands of lines: they are what `log` says. */
 async function openLong(tab: Tab, messages: readonly string[]): Promise<void> {

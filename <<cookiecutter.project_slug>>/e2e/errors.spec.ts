@@ -43,7 +43,7 @@ test("a file of a type that cannot be read is refused with the types that can", 
   await page.goto("/");
   await upload(page, { name: "setup.exe", mimeType: "application/octet-stream", buffer: Buffer.from("MZ\u0000\u0001\u0002binary\u0000") });
   const refusal = page.getByRole("alert").filter({ hasText: "setup.exe" });
-  await expect(refusal).toContainText("use text, Markdown, HTML or PDF");
+  await expect(refusal).toContainText("use text, Markdown, HTML, PDF");
   await expect(page.getByRole("article").filter({ hasText: "setup.exe" })).toHaveCount(0);
 });
 

@@ -298,7 +298,7 @@ test("what cannot be started says why, and can be tried again", async ({ page, m
 test("DEBUG_STREAMING shows every event in the console", async ({ page, model }) => {
   const said: string[] = [];
   page.on("console", (message) => {
-    if (message.type() === "debug" && message.text().startsWith("[generation]")) said.push(message.text().split(" ")[1] ?? "");
+    if (message.type() === "info" && message.text().startsWith("[generation]")) said.push(message.text().split(" ")[1] ?? "");
   });
   await page.goto("/#/generate");
   const quiet = await generate(page, someText());

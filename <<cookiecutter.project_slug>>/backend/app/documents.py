@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,13 +17,15 @@ class SourceDocument:
     user_id: str
     title: str
     text: str
+    version: int = 1
+    """Another one whenever its text has changed."""
 
 
 class DocumentSource(Protocol):
     """The documents of a feature, of all users. It puts itself into `Services.documents`."""
 
-    async def document_ids(self) -> Sequence[str]:
-        """The ids of all its documents, oldest first. An id is never used again."""
+    async def document_versions(self) -> Mapping[str, int]:
+        """The ids of all its documents, oldest first, each with its version. An id is never used again."""
 
     async def document(self, identifier: str) -> SourceDocument | None:
         """One document, or None where it is not there any more."""

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from app.bodies import REFUSED
 from app.headers import HEADERS
 
 __all__ = ["ApiError", "ErrorBody", "add_error_handlers", "error_responses", "refuse", "stream_error_responses"]
@@ -68,7 +69,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def _answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": message}, status, headers)
+    # What a message repeats may hold half a character, which no answer can.
+    return JSONResponse({"error": message.encode("utf-8", "backslashreplace").decode()}, status, headers)
 
 
 async def _api_error(connection: Request | WebSocket, error: ApiError) -> JSONResponse | None:
@@ -94,6 +96,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
+    if first["type"] == REFUSED:
+        return _answer(422, ".".join(str(part) for part in (*first["loc"][1:], first["msg"])))
     where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
     return _answer(422, f"{where}={str(first.get('input'))[:200]!r}: {first['msg']}")
 

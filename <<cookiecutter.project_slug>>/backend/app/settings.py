@@ -48,6 +48,17 @@ def _number(default: float, unit: str, title: str, *, at_least: float = 1, at_mo
     )
 
 
+def _price() -> Any:
+    """A field for what a million tokens cost."""
+    return Field(
+        default=None,
+        gt=0,
+        le=1_000_000,
+        title="what a million tokens cost that go in, or come out; a run's price is told where both are set",
+        description="set a number of your currency, such as 2.5, up to 1000000, or leave it unset",
+    )
+
+
 class Settings(BaseSettings):
     """All that can be set, each by the environment variable of the same name in capitals.
 
@@ -266,6 +277,14 @@ class Settings(BaseSettings):
         title="which of them",
         description="set the name of a model",
     )
+    anthropic_max_tokens: int = _number(
+        8192,
+        "tokens",
+        "the longest answer of theirs, what they reason in it; a draft that is longer is cut off",
+        at_most=10_000_000,
+    )
+    anthropic_input_price: float | None = _price()
+    anthropic_output_price: float | None = _price()
     openai_api_key: SecretStr | None = Field(default=None, title="lets OpenAI's models write")
     openai_base_url: str | None = Field(
         default=None,
@@ -274,6 +293,17 @@ class Settings(BaseSettings):
     )
     openai_model: str = Field(
         default="gpt-5.4-mini", min_length=1, title="which of its models", description="set the name of a model"
+    )
+    openai_input_price: float | None = _price()
+    openai_output_price: float | None = _price()
+    generation_silence_seconds: float = _number(
+        300, "seconds", "how long a model may send nothing; then it is asked once more, or has failed", at_most=86_400
+    )
+    generation_max_wait_seconds: float = _number(
+        60,
+        "seconds",
+        "how long a run waits, in all, for a model whose server is busy or says when to come again",
+        at_most=86_400,
     )
     generation_provider: Literal["extractive", "anthropic", "openai"] | None = Field(
         default=None,

@@ -89,6 +89,7 @@ def web() -> Iterator[Web]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             site.asked.append(self.path)
+            site.asked_with.append(dict(self.headers.items()))
             status, headers, body = site.answers.get(self.path, (404, {}, b"none"))
             self.send_response(status)
             for name, value in headers.items():

@@ -7,7 +7,7 @@ import http.server
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -125,6 +125,8 @@ class Web:
     server: http.server.HTTPServer
     answers: dict[str, tuple[int, dict[str, str], bytes | Callable[[Any], None]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    asked_with: list[Mapping[str, str]] = field(default_factory=list)
+    """The headers of each request."""
 
     def put(self, path: str, body: bytes | Callable[[Any], None] = b"", status: int = 200, **headers: str) -> str:
         """Answers `path` so; a callable body writes to the handler's socket itself. Gives the URL."""

@@ -11,11 +11,11 @@ from pathlib import Path
 from streamator import Store
 
 from app.agents.activity import ActivityLog
-from app.agents.election import elected
 from app.agents.events import AGENTS, AgentStatus, WorkerName
 from app.agents.findings import Findings
 from app.agents.workers import WORKERS
 from app.documents import DocumentSource, SourceDocument
+from app.election import elected
 from app.wording import clip
 
 __all__ = ["Coordinator"]
@@ -119,13 +119,14 @@ class Coordinator:
         return "Waiting for documents" if self._sources else "No part of this app keeps documents: nothing to do"
 
     async def _todo(self) -> list[tuple[str, list[WorkerName]]]:
-        """The documents on which somebody has still to work, and who; what is known of deleted ones is forgotten."""
-        ids = [each for source in self._sources for each in await source.document_ids()]
+        """The documents on which somebody has still to work, and who; what is known of deleted ones, and of what others
+        were before they changed, is forgotten."""
+        there = [each for source in self._sources for each in (await source.document_versions()).items()]
         done = await self._findings.done()
-        if self._sources and (gone := done.keys() - set(ids)):
-            await self._findings.remove(list(gone))
-        missing = ((each, [name for name in WORKERS if name not in done.get(each, ())]) for each in ids)
-        return [(each, workers) for each, workers in missing if workers]
+        if self._sources and (gone := done.keys() - set(there)):
+            await self._findings.remove(gone)
+        missing = ((each, [name for name in WORKERS if name not in done.get(each, ())]) for each in there)
+        return [(document_id, workers) for (document_id, _), workers in missing if workers]
 
     async def _hand_out(self, document_id: str, workers: Sequence[WorkerName], log: ActivityLog) -> None:
         document = await self._document(document_id)
@@ -164,7 +165,7 @@ class Coordinator:
             log.complete_activity(activity, f"{title}: {mistake}", status="failed")
         else:
             await self._findings.add(name, document, outcome.found, index=outcome.index)
-            log.complete_activity(activity, f"{title}: {outcome.message}")
+            log.complete_activity(activity, f"{title}: {outcome.message}", outcome.found or None)
 
     async def _document(self, document_id: str) -> SourceDocument | None:
         for source in self._sources:

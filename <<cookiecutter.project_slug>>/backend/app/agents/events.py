@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -24,6 +24,7 @@ class AgentActivity(BaseModel):
     status: AgentStatus
     message: str
     progress: float = Field(ge=0, le=100, description="in percent")
+    result: dict[str, Any] | None = Field(default=None, description="what came of it; where it is over")
 
 
 class AgentEvent(BaseModel):

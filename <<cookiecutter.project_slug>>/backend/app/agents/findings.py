@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from itertools import combinations
 from typing import Any, Literal
@@ -51,6 +51,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         END
         """,
     ),
+    ("ALTER TABLE agent_findings ADD COLUMN version INTEGER NOT NULL DEFAULT 1",),
 )
 
 _KEPT_RUNS = 10
@@ -105,14 +106,13 @@ class Findings:
         )
         return [row["run_id"] for row in rows]
 
-    async def done(self) -> dict[str, set[str]]:
-        """For each document, who has worked on it."""
-        rows = await self._database.read(
-            lambda connection: connection.execute("SELECT document_id, agent_name FROM agent_findings").fetchall()
-        )
-        done: dict[str, set[str]] = {}
+    async def done(self) -> dict[tuple[str, int], set[str]]:
+        """For each document, by its id and its version, who has worked on it."""
+        statement = "SELECT document_id, version, agent_name FROM agent_findings"
+        rows = await self._database.read(lambda connection: connection.execute(statement).fetchall())
+        done: dict[tuple[str, int], set[str]] = {}
         for row in rows:
-            done.setdefault(row["document_id"], set()).add(row["agent_name"])
+            done.setdefault((row["document_id"], row["version"]), set()).add(row["agent_name"])
         return done
 
     async def add(
@@ -134,15 +134,15 @@ class Findings:
             index: words by which the document is to be found from others.
         """
         values = (
-            document.id, agent_name, document.user_id, document.title, "failed" if failed else "completed",
-            json.dumps(found), _now(),
+            document.id, document.version, agent_name, document.user_id, document.title,
+            "failed" if failed else "completed", json.dumps(found), _now(),
         )  # fmt: skip
 
         def insert(connection: sqlite3.Connection) -> None:
             added = connection.execute(
                 "INSERT INTO agent_findings "
-                "(document_id, agent_name, user_id, title, status, found, finished_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "(document_id, version, agent_name, user_id, title, status, found, finished_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 values,
             )
             if index is not None:
@@ -150,11 +150,10 @@ class Findings:
 
         await self._database.write(insert)
 
-    async def remove(self, document_ids: Sequence[str]) -> None:
-        """Forgets what was found out about documents."""
-        ids = [(each,) for each in document_ids]
-        statement = "DELETE FROM agent_findings WHERE document_id = ?"
-        await self._database.write(lambda connection: connection.executemany(statement, ids))
+    async def remove(self, documents: Iterable[tuple[str, int]]) -> None:
+        """Forgets what was found out about documents, each by its id and its version."""
+        statement = "DELETE FROM agent_findings WHERE document_id = ? AND version = ?"
+        await self._database.write(lambda connection: connection.executemany(statement, documents))
 
     async def forget(self, document_id: str, *, user: User) -> bool:
         """Forgets what was found out about one document of a user; gives whether there was anything."""
@@ -165,6 +164,16 @@ class Findings:
     async def latest(self, limit: int, *, user: User, document_id: str | None = None) -> list[DocumentFindings]:
         """What is known about a user's documents, those last worked on first, or about one of them."""
         return await self._database.read(lambda connection: _latest(connection, limit, user.id, document_id))
+
+    async def count(self, *, user: User, document_id: str | None = None) -> int:
+        """How many documents of a user's something is known about, or whether it is of one of them."""
+        statement = (
+            "SELECT count(DISTINCT document_id) AS number FROM agent_findings "
+            "WHERE user_id = :user AND (:document IS NULL OR document_id = :document)"
+        )
+        values = {"user": user.id, "document": document_id}
+        row = await self._database.read(lambda connection: connection.execute(statement, values).fetchone())
+        return int(row["number"])
 
 
 def _latest(

@@ -43,6 +43,7 @@ class AgentFindings(BaseModel):
     """What the agents know of documents, the last that they worked on first."""
 
     documents: list[DocumentFindings]
+    total: int = Field(description="how many there are in all")
 
 
 def _findings(request: Request) -> Findings:
@@ -127,7 +128,8 @@ async def list_findings(
     document_id: Annotated[str | None, Query(max_length=128, description="only this document")] = None,
 ) -> AgentFindings:
     """Lists what the agents have found out about the user's documents."""
-    return AgentFindings(documents=await findings.latest(limit, user=user, document_id=document_id))
+    documents = await findings.latest(limit, user=user, document_id=document_id)
+    return AgentFindings(documents=documents, total=await findings.count(user=user, document_id=document_id))
 
 
 @router.delete("/agents/findings/{document_id}", status_code=204, responses=error_responses(403, 404))

@@ -13,6 +13,7 @@ from app.auth.service import Auth
 from app.auth.sessions import Session
 from app.auth.throttle import TooManyAttempts
 from app.auth.tokens import TICKET_SECONDS, Permission
+from app.bodies import RequestBody
 from app.errors import ApiError, error_responses
 from app.feature import SharedServices
 from app.users import CurrentUser
@@ -37,7 +38,7 @@ class SignedIn(BaseModel):
     user: SignedInUser
 
 
-class SignIn(BaseModel):
+class SignIn(RequestBody):
     """A name and a password."""
 
     # Checked by hand: what is wrong with a field is answered with its value, and that may be a password.
@@ -45,13 +46,13 @@ class SignIn(BaseModel):
     password: str = ""
 
 
-class Refresh(BaseModel):
+class Refresh(RequestBody):
     """A refresh. `attempt` names it: whoever gets no answer sends the same request again, and gets the same answer."""
 
     attempt: str = Field(default="", max_length=128)
 
 
-class TicketFor(BaseModel):
+class TicketFor(RequestBody):
     """The job that a ticket is wanted for."""
 
     job_id: str = Field(max_length=128)

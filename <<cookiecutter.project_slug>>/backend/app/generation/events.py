@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 __all__ = [
     "GenerationComplete",
@@ -12,6 +12,7 @@ __all__ = [
     "GenerationError",
     "GenerationEvent",
     "GenerationProgress",
+    "GenerationReasoning",
     "GenerationToken",
     "ProviderName",
     "RunMetadata",
@@ -32,9 +33,15 @@ class GenerationProgress(BaseModel):
 
 
 class GenerationDraft(BaseModel):
-    """The whole draft as it is now; it takes the place of all that came before."""
+    """The whole draft as it is now; it takes the place of all that came before. Where it is empty, it is begun anew.
+
+    The first draft that is whole comes with the stage `generator` and the `progress` 50, as its writer wrote it.
+    """
 
     event: Literal["draft"] = "draft"
+    stage: Stage
+    message: str
+    progress: int = Field(ge=0, le=100)
     draft: str
 
 
@@ -45,8 +52,17 @@ class GenerationToken(BaseModel):
     token: str
 
 
+class GenerationReasoning(BaseModel):
+    """What the model says to itself, added to what it has said so far: no part of the draft."""
+
+    event: Literal["reasoning"] = "reasoning"
+    reasoning: str
+
+
 class RunMetadata(BaseModel):
-    """How an output came about."""
+    """How an output came about. `input_tokens`, `output_tokens` and `price` are of all that was asked for it."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     prompt: str
     provider: ProviderName
@@ -56,6 +72,10 @@ class RunMetadata(BaseModel):
     attempts: int = Field(description="how many drafts were written: 1 where the first one was good")
     problems: list[str] = Field(description="what is still wrong with the output; empty where nothing is")
     seconds: float
+    warnings: list[str] = Field(default=[], description="what the output is not made of, or was not checked for")
+    input_tokens: int | None = Field(default=None, description="as the model's server counts them, where it does")
+    output_tokens: int | None = None
+    price: float | None = Field(default=None, description="in the currency of the settings, where they have one")
 
 
 class GenerationComplete(BaseModel):
@@ -77,7 +97,12 @@ class GenerationError(BaseModel):
 class GenerationEvent(
     RootModel[
         Annotated[
-            GenerationProgress | GenerationDraft | GenerationToken | GenerationComplete | GenerationError,
+            GenerationProgress
+            | GenerationDraft
+            | GenerationToken
+            | GenerationReasoning
+            | GenerationComplete
+            | GenerationError,
             Field(discriminator="event"),
         ]
     ]

@@ -10,8 +10,9 @@ from app.generation.events import ProviderName
 from app.generation.markdown import find_links, without_links
 from app.generation.prompt import Form, factor
 from app.generation.provider import Report, Task, UnfitText
-from app.generation.reading import BLOCK, Language, Part, is_telling, key_sentences, language_of, read
+from app.generation.reading import BLOCK, Part, is_telling, key_sentences, read
 from app.generation.validate import count_words, is_full_address
+from app.sentences import language_of
 from app.wording import count
 
 __all__ = ["ExtractiveProvider"]
@@ -55,11 +56,11 @@ class _Extract:
     Arguments:
         task: what to write.
         parts: what the text was read as; at least one.
-        language: the text's.
+        language: the code of the text's.
         report: told of what is being done.
     """
 
-    def __init__(self, task: Task, parts: Sequence[Part], language: Language, report: Report) -> None:
+    def __init__(self, task: Task, parts: Sequence[Part], language: str, report: Report) -> None:
         self._text = task.text
         self._parts = parts
         self._language = language

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import urlsplit
 
 from app.generation.events import ProviderName
-from app.generation.provider import Report, Task, conversation, fix, said
+from app.generation.faults import Server, field
+from app.generation.model_api import (
+    CONNECT_SECONDS,
+    ChunkError,
+    Found,
+    Refusal,
+    ended,
+    read_answer,
+    thought,
+    usage_of,
+    written,
+)
+from app.generation.provider import Piece, Report, Task, conversation
 from app.jobs import JobError
 
 __all__ = ["OpenAIProvider"]
-
-_TIMEOUT = 120.0
 
 
 class OpenAIProvider:
@@ -22,36 +33,63 @@ class OpenAIProvider:
         api_key: the key; a server of one's own may need none.
         model: the model's name.
         base_url: another address than OpenAI's own, such as http://127.0.0.1:11434/v1.
+        silence: the seconds that it may send nothing (GENERATION_SILENCE_SECONDS).
     """
 
     name: ProviderName = "openai"
 
-    def __init__(self, *, api_key: str | None, model: str, base_url: str | None = None) -> None:
+    def __init__(self, *, api_key: str | None, model: str, base_url: str | None = None, silence: float = 300.0) -> None:
         self.model = model
         self.title = "OpenAI" if base_url is None else urlsplit(base_url).hostname or base_url
-        self._api_key = api_key
-        self._base_url = base_url
+        self._server = Server(self.title, model, "OPENAI", base_url, api_key, silence)
 
-    async def generate(self, task: Task, report: Report) -> AsyncGenerator[str, None]:
+    async def generate(self, task: Task, report: Report) -> AsyncGenerator[Piece, None]:
         try:
             import openai
         except ImportError as error:
             raise JobError(f"OpenAI's SDK is not installed ({error}): pip install 'app[openai]'.") from error
 
+        server = self._server
         messages: list[Any] = [{"role": "system", "content": task.prompt.system(task.length)}]
         messages += [{"role": role, "content": content} for role, content in conversation(task)]
-        try:
-            key = self._api_key or "none"  # the SDK insists on one
-            async with openai.AsyncOpenAI(api_key=key, base_url=self._base_url, timeout=_TIMEOUT) as client:
-                stream = await client.chat.completions.create(model=self.model, messages=messages, stream=True)
-                async with stream:
-                    async for chunk in stream:
-                        text = chunk.choices[0].delta.content if chunk.choices else None
-                        if text:
-                            yield text
-        except openai.APIStatusError as error:
-            status = error.status_code
-            reason = f"{said(error, self._api_key)} {fix(status, 'OPENAI')}"
-            raise JobError(f"{self.title} answered {status}: {reason}") from error
-        except openai.APIError as error:
-            raise JobError(f"{self.title}'s answer broke off: {said(error, self._api_key)} Try again later.") from error
+        timeout = openai.Timeout(server.silence, connect=CONNECT_SECONDS)
+        # The SDK insists on a key. When to ask again is for the run to say: it shows what it waits for.
+        async with openai.AsyncOpenAI(
+            api_key=server.key or "none", base_url=server.address, timeout=timeout, max_retries=0
+        ) as client:
+
+            async def ask(**options: Any) -> Any:
+                create = client.chat.completions.create
+                return await create(model=self.model, messages=messages, stream=True, **options)
+
+            async def ask_for_usage() -> Any:
+                try:
+                    return await ask(stream_options={"include_usage": True})
+                except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                    if "stream_options" not in str(error.body):
+                        raise
+                    return await ask()  # an older server
+
+            async with aclosing(read_answer(server, ask_for_usage, _found_in)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+
+def _found_in(chunk: object) -> Iterator[Found]:
+    """What a chunk of the stream holds, or an answer that came whole."""
+    if field(chunk, "object") == "error" or field(chunk, "error") or field(chunk, "detail"):
+        names = ("error", "detail", "message", "type", "code")
+        raise ChunkError({name: value for name in names if (value := field(chunk, name)) is not None})
+    yield from usage_of(field(chunk, "usage"), ("prompt_tokens",), "completion_tokens")
+    for choice in field(chunk, "choices") or ():
+        if field(choice, "index"):
+            continue  # a second draft, which nobody has asked for
+        delta = field(choice, "delta") or field(choice, "message")
+        yield from thought(field(delta, "reasoning_content") or field(delta, "reasoning"))
+        content = field(delta, "content")
+        for part in content if isinstance(content, list) else [{"text": content}]:  # some send blocks
+            yield from written(field(part, "text"))
+            for block in field(part, "thinking") or ():
+                yield from thought(field(block, "text"))
+        yield from map(Refusal, written(field(delta, "refusal")))
+        yield from ended(field(choice, "finish_reason"))

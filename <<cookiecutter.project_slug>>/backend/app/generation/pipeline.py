@@ -5,56 +5,66 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
-from types import TracebackType
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
 from streamator import JobEmitter
 
-from app.generation.events import (
-    GenerationComplete,
-    GenerationDraft,
-    GenerationError,
-    GenerationProgress,
-    GenerationToken,
-    ProviderName,
-    RunMetadata,
-    Stage,
-)
+from app.generation.draft import only_draft
+from app.generation.events import GenerationComplete, GenerationError, ProviderName, RunMetadata, Stage
 from app.generation.markdown import format_markdown
 from app.generation.prompt import Length, Prompt, PromptError, Prompts
-from app.generation.provider import Attempt, Provider, Task
+from app.generation.provider import Attempt, Provider, Task, Usage
 from app.generation.runs import RunRow, RunTable
 from app.generation.validate import Problem, count_words, validate
+from app.generation.writer import Patience, Stages, Writer, emit, words_of
 from app.jobs import JobError
 from app.users import User
-from app.wording import count, duration
+from app.wording import clip, count, duration
 
-__all__ = ["MAX_DRAFT", "MAX_RETRIES", "Pipeline"]
-
-MAX_DRAFT = 200_000
-"""The characters of a draft; a model that goes on for longer does not come to an end."""
+__all__ = ["MAX_RETRIES", "Pipeline", "Price"]
 
 MAX_RETRIES = 2
 """How often a draft is sent back."""
 
-_TOKEN_INTERVAL = 0.05
+
+@dataclass(frozen=True)
+class Price:
+    """What a million tokens cost, going in and coming out."""
+
+    input: float
+    output: float
+
+    def of(self, usage: Usage) -> float | None:
+        """What these tokens cost; None where nobody has counted them."""
+        if usage.input is None and usage.output is None:
+            return None
+        return round(((usage.input or 0) * self.input + (usage.output or 0) * self.output) / 1_000_000, 6)
 
 
 class Pipeline:
     """Makes drafts. One per app; its parts are what the routes need too."""
 
-    def __init__(self, *, prompts: Prompts, providers: Mapping[ProviderName, Provider], runs: RunTable) -> None:
+    def __init__(
+        self,
+        *,
+        prompts: Prompts,
+        providers: Mapping[ProviderName, Provider],
+        runs: RunTable,
+        prices: Mapping[ProviderName, Price] | None = None,
+        patience: Patience | None = None,
+    ) -> None:
         self.prompts = prompts
         self.providers = providers
         self.runs = runs
+        self._prices = prices or {}
+        self._patience = patience or Patience()
 
     async def run(
         self, text: str, prompt: str, provider: Provider, length: Length, user: User, emitter: JobEmitter
     ) -> dict[str, Any]:
         """The job: from a text to an output that keeps the rules of its prompt."""
-        stages = _Stages(emitter)
+        stages = Stages(emitter)
         try:
             await self.runs.add(RunRow(emitter.job_id, prompt, provider.name, length, text), user=user)
             outcome = await self._make(text, prompt, provider, length, emitter, stages)
@@ -62,39 +72,43 @@ class Pipeline:
         except Exception as error:
             message = str(error) if isinstance(error, JobError) else "The server made a mistake; its log says more."
             stages.at("fail", 100, message)
-            _emit(emitter, GenerationError(message=message))
+            emit(emitter, GenerationError(message=message))
             raise
-        _emit(emitter, outcome)
+        emit(emitter, outcome)
         if not outcome.success:
             raise JobError(f"The draft still breaks the rules: {' '.join(outcome.metadata.problems)}")
-        return outcome.model_dump(mode="json", include={"success", "output", "metadata"})
+        result = outcome.model_dump(mode="json", include={"success", "output", "metadata"})
+        return {**result, "partial": " ".join(outcome.metadata.warnings) or None}
 
     async def _make(
-        self, text: str, name: str, provider: Provider, length: Length, emitter: JobEmitter, stages: _Stages
+        self, text: str, name: str, provider: Provider, length: Length, emitter: JobEmitter, stages: Stages
     ) -> GenerationComplete:
         started = time.monotonic()
         prompt = await self._load(name)
         headings = ", ".join(section.heading for section in prompt.sections)
         stages.at("load_prompts", 10, f"Loaded the prompt “{prompt.title}”: {headings}")
 
-        stages.at("generator", 30, f"{provider.title} ({provider.model}) has the text: {_words(text)}")
-        draft = await _write(provider, Task(text, prompt, length), emitter, stages, "generator", 30, 50)
-        stages.at("formatter", 60, f"Formatting the draft: {_words(draft)}")
-        draft = await _format(draft, emitter)
-        stages.at("validator", 80, "Checking headings, length and links")
-        problems = await _validate(draft, prompt, length, text)
+        stages.at("generator", 30, f"{provider.title} ({provider.model}) has the text: {words_of(text)}")
+        writer = Writer(provider, text, emitter, stages, self._patience)
+        draft, problems = await writer.write(Task(text, prompt, length), "generator", 30, 50)
+        if not problems:
+            stages.at("formatter", 60, f"Formatting the draft: {words_of(draft)}")
+            draft = await _format(draft, prompt, writer.text, emitter, stages, "formatter")
+            stages.at("validator", 80, "Checking headings, length and links")
+            problems = await _validate(draft, prompt, length, writer.text)
 
         earlier: list[Attempt] = []
         while problems and len(earlier) < MAX_RETRIES:
             earlier.append(Attempt(draft, tuple(problems)))
             begin = 80 + 5 * len(earlier)
             stages.at("retry", begin, f"Sent back ({len(earlier)} of {MAX_RETRIES}): {_sentences(problems)}")
-            _emit(emitter, GenerationDraft(draft=""))
             task = Task(text, prompt, length, tuple(earlier))
-            draft = await _write(provider, task, emitter, stages, "retry", begin, begin + 5)
-            draft = await _format(draft, emitter)
-            problems = await _validate(draft, prompt, length, text)
+            draft, problems = await writer.write(task, "retry", begin, begin + 5)
+            if not problems:
+                draft = await _format(draft, prompt, writer.text, emitter, stages, "retry")
+                problems = await _validate(draft, prompt, length, writer.text)
 
+        price = self._prices.get(provider.name)
         metadata = RunMetadata(
             prompt=prompt.name,
             provider=provider.name,
@@ -104,11 +118,15 @@ class Pipeline:
             attempts=1 + len(earlier),
             problems=[problem.message for problem in problems],
             seconds=round(time.monotonic() - started, 3),
+            warnings=writer.warnings,
+            input_tokens=writer.usage.input,
+            output_tokens=writer.usage.output,
+            price=None if price is None else price.of(writer.usage),
         )
         if problems:
             stages.at("fail", 100, f"Not usable after {count(metadata.attempts, 'draft')}: {_sentences(problems)}")
         else:
-            stages.at("done", 100, f"Done: {_words(draft)} in {duration(metadata.seconds)}")
+            stages.at("done", 100, f"Done: {words_of(draft)} in {duration(metadata.seconds)}")
         return GenerationComplete(success=not problems, output=draft, metadata=metadata)
 
     async def _load(self, name: str) -> Prompt:
@@ -121,104 +139,23 @@ class Pipeline:
         return prompt
 
 
-async def _write(
-    provider: Provider, task: Task, emitter: JobEmitter, stages: _Stages, stage: Stage, begin: int, end: int
-) -> str:
-    """A draft, shown as it comes. The progress is what the provider reports, or else how much is written."""
-    expected = task.prompt.words(task.length)[1]
+async def _format(answer: str, prompt: Prompt, source: str, emitter: JobEmitter, stages: Stages, stage: Stage) -> str:
+    """The draft that an answer holds, in one form."""
 
-    def report(message: str, done: float) -> None:
-        stages.at(stage, begin + int((end - begin) * min(done, 1.0)), message)
+    def tidy() -> tuple[str, list[str]]:
+        draft, around = only_draft(answer, prompt, source)
+        return format_markdown(draft), around
 
-    with _Tokens(emitter) as tokens:
-        async with aclosing(provider.generate(task, report)) as pieces:
-            async for piece in pieces:
-                tokens.add(piece)
-                if tokens.length > MAX_DRAFT:
-                    raise JobError(
-                        f"{provider.title} ({provider.model}) was stopped after {MAX_DRAFT:,} characters: try again, "
-                        "or choose another provider."
-                    )
-                report("Writing", tokens.words / expected)
-    if not tokens.text.strip():
-        raise JobError(f"{provider.title} ({provider.model}) wrote nothing: try again, or choose another provider.")
-    return tokens.text
-
-
-async def _format(draft: str, emitter: JobEmitter) -> str:
-    formatted = await asyncio.to_thread(format_markdown, draft)
-    _emit(emitter, GenerationDraft(draft=formatted))
+    formatted, around = await asyncio.to_thread(tidy)
+    for words in around:
+        emitter.log(f"Left out, since it is said around the draft: {clip(words, 200)}")
+    if formatted != answer:
+        stages.draft(stage, f"Formatted: {words_of(formatted)}", formatted)
     return formatted
 
 
 async def _validate(draft: str, prompt: Prompt, length: Length, source: str) -> list[Problem]:
     return await asyncio.to_thread(validate, draft, prompt=prompt, length=length, source=source)
-
-
-class _Stages:
-    """Says where a run is: each thing once, and never a smaller number after a larger one."""
-
-    def __init__(self, emitter: JobEmitter) -> None:
-        self._emitter = emitter
-        self._last: tuple[Stage, int] | None = None
-
-    def at(self, stage: Stage, progress: int, message: str) -> None:
-        """Says it, unless there is nothing new about it."""
-        if self._last is not None:
-            progress = max(progress, self._last[1])
-        if self._last != (stage, progress):
-            self._last = (stage, progress)
-            _emit(self._emitter, GenerationProgress(stage=stage, message=message, progress=progress))
-
-
-class _Tokens:
-    """Sends a draft on while it is written, a batch at a time: a viewer reads no faster than twenty times a second."""
-
-    def __init__(self, emitter: JobEmitter) -> None:
-        self.words = 0
-        self.length = 0
-        self._emitter = emitter
-        self._pieces: list[str] = []
-        self._sent = 0
-        self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def text(self) -> str:
-        """All of it."""
-        return "".join(self._pieces)
-
-    def add(self, piece: str) -> None:
-        """Takes in the next piece; it is sent within the interval."""
-        self._pieces.append(piece)
-        self.length += len(piece)
-        self.words += count_words(piece)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_TOKEN_INTERVAL, self._send)
-
-    def _send(self) -> None:
-        self._timer = None
-        token = "".join(self._pieces[self._sent :])
-        self._sent = len(self._pieces)
-        if token:
-            _emit(self._emitter, GenerationToken(token=token))
-
-    def __enter__(self) -> _Tokens:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._send()
-
-
-def _emit(emitter: JobEmitter, event: BaseModel) -> None:
-    emitter.emit(event.model_dump(mode="json", exclude_none=True))
-
-
-def _words(text: str) -> str:
-    return count(count_words(text), "word")
 
 
 def _sentences(problems: Sequence[Problem]) -> str:

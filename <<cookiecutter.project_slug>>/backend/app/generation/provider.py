@@ -3,22 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 from app.generation.events import ProviderName
 from app.generation.prompt import Length, Prompt
 from app.generation.validate import Problem
 from app.jobs import JobError
 
-__all__ = ["Attempt", "Provider", "Report", "Task", "UnfitText", "conversation", "fix", "said"]
+__all__ = [
+    "Action",
+    "Attempt",
+    "ModelError",
+    "Piece",
+    "Provider",
+    "Reasoning",
+    "Report",
+    "Task",
+    "UnfitText",
+    "Usage",
+    "conversation",
+]
 
 Report = Callable[[str, float], None]
 """Says what is being done, and how much of it, from 0 to 1."""
 
 
+Action = Literal["retry", "repeat", "rewrite", "shorten", "stop"]
+"""What to do about an answer that is no draft: ask again, since nothing has been paid for (`retry`), or although
+something may have been (`repeat`); ask for a shorter draft (`rewrite`); ask with less of the text (`shorten`); give up
+(`stop`)."""
+
+
 class UnfitText(JobError):
     """The provider can make no draft of this text: its sender has to give another one."""
+
+
+class ModelError(JobError):
+    """A model's answer that is no draft.
+
+    Arguments:
+        what: what happened, as a sentence with the value.
+        fix: what a person can do about it, as a sentence.
+        action: what the app does about it.
+        wait: the seconds that the server asks to wait before it is asked again (default: it does not say).
+        fits: how much of the text would have fitted, from 0 to 1 (default: it does not say); for `shorten`.
+    """
+
+    def __init__(
+        self, what: str, fix: str, action: Action = "stop", *, wait: float | None = None, fits: float | None = None
+    ) -> None:
+        super().__init__(f"{what} {fix}")
+        self.what = what
+        self.fix = fix
+        self.action: Action = action
+        self.wait = wait
+        self.fits = fits
 
 
 @dataclass(frozen=True)
@@ -38,6 +78,35 @@ class Task:
     length: Length
     earlier: tuple[Attempt, ...] = ()
 
+    def of(self, text: str) -> Task:
+        """The same task for another text."""
+        return replace(self, text=text)
+
+
+@dataclass(frozen=True)
+class Reasoning:
+    """What a model says to itself before it writes. It is shown apart, and is no part of the draft."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The tokens that an answer has taken so far; None where that is not told."""
+
+    input: int | None = None
+    output: int | None = None
+
+    def updated(self, later: Usage) -> Usage:
+        """What is known after a later report on the same answer."""
+        return Usage(
+            self.input if later.input is None else later.input, self.output if later.output is None else later.output
+        )
+
+
+Piece = str | Reasoning | Usage
+"""Text of the draft, or something beside it."""
+
 
 class Provider(Protocol):
     """A writer of drafts. It is shared by all runs, and keeps nothing of them."""
@@ -54,33 +123,19 @@ class Provider(Protocol):
     def model(self) -> str:
         """What it writes with."""
 
-    def generate(self, task: Task, report: Report) -> AsyncGenerator[str, None]:
+    def generate(self, task: Task, report: Report) -> AsyncGenerator[Piece, None]:
         """Gives the draft, in pieces as they come. Closing the generator ends the work.
+
+        Guarantee: where it ends without an error the draft is whole, as far as its writer is concerned.
 
         Arguments:
             task: what to write.
             report: called with what is being done; for a provider whose pieces alone do not say it.
 
         Raises:
+            ModelError: there is no draft yet, and asking in another way, or later, may help.
             JobError: there will be no draft; UnfitText where that is the text's own fault.
         """
-
-
-def said(error: Exception, api_key: str | None) -> str:
-    """What a model's server said, without the key, should it repeat it: users and the server's log get to see it."""
-    return str(error).replace(api_key, "***") if api_key else str(error)
-
-
-def fix(status: int, settings: str) -> str:
-    """What to do when a model's server refuses a request.
-
-    Arguments:
-        status: what it answered.
-        settings: what the names of its settings begin with, such as "OPENAI".
-    """
-    if status in (401, 403):
-        return f"Check {settings}_API_KEY."
-    return f"Check {settings}_MODEL and {settings}_BASE_URL." if status == 404 else "Try again later."
 
 
 def conversation(task: Task) -> list[tuple[str, str]]:

@@ -4,44 +4,34 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from types import SimpleNamespace
 
-import sentencex
 from markdown_it import MarkdownIt
 
-__all__ = ["BLOCK", "Language", "Part", "is_telling", "key_sentences", "language_of", "read"]
+from app.sentences import frequent_words, sentences
+from app.words import words
+
+__all__ = ["BLOCK", "Part", "is_telling", "key_sentences", "read"]
 
 BLOCK = 60
 """How many sentences are compared with each other: the work grows with the square of it."""
 
 _LONGEST = 600
 _MIN_WORDS = 4
-_WORD = re.compile(r"\w+")
-# At the start of a line these would begin a heading, a list or a quotation.
-_MARK = re.compile(r"(?=[#>+*-](\s|$))|(?<=\d)(?=[.)]\s)")
-
-
-@dataclass(frozen=True)
-class Language:
-    """A language: its code, and its name where sumy has its stop words and nltk a stemmer."""
-
-    code: str
-    name: str
-
-
-_ENGLISH = Language("en", "english")
-_LANGUAGES = (
-    _ENGLISH,
-    Language("fr", "french"),
-    Language("de", "german"),
-    Language("it", "italian"),
-    Language("pt", "portuguese"),
-    Language("es", "spanish"),
-    Language("sv", "swedish"),
+# As sumy calls the languages that it has stop words of, and nltk those that it has a stemmer for.
+_NAMES = {
+    "ar": "arabic", "cs": "czech", "da": "danish", "de": "german", "el": "greek", "en": "english", "es": "spanish",
+    "fi": "finnish", "fr": "french", "he": "hebrew", "hu": "hungarian", "it": "italian", "ja": "japanese",
+    "ko": "korean", "nb": "norwegian", "nl": "dutch", "pl": "polish", "pt": "portuguese", "ro": "romanian",
+    "ru": "russian", "sk": "slovak", "sv": "swedish", "th": "thai", "uk": "ukrainian", "zh": "chinese",
+}  # fmt: skip
+# What at the start of a line would begin a heading, a list, a quotation, a table, code, a line, or what links lead to.
+_MARK = re.compile(
+    r"(?=(?:#{1,6}|[+*-])(?:\s|$)|>|\||```|~~~|(?:[-*_]\s*){3,}$|=+\s*$|\[[^\]]*\]:)|(\d{1,9})(?=[.)](?:\s|$))"
 )
 
 
@@ -61,36 +51,30 @@ class _Sentence:
     words: tuple[str, ...]
 
 
-def language_of(text: str) -> Language:
-    """The language of whose most frequent words the text has most; English where it has none of any."""
-    words = Counter(_WORD.findall(text[:20_000].lower()))
-    return max(_LANGUAGES, key=lambda language: sum(words[word] for word in _stop_words(language)))
-
-
-def read(text: str, language: Language = _ENGLISH) -> list[Part]:
-    """The parts of a text, plain or Markdown, that have sentences; tables and code have none. It takes about a second
-    for a million characters."""
+def read(text: str, language: str = "en") -> list[Part]:
+    """The parts of a text, plain or Markdown, that have sentences; tables and code have none. It takes one to three
+    seconds for a million characters."""
     parts = []
-    title, sentences = "", list[str]()
+    title, found = "", list[str]()
     for kind, content in _blocks(text):
         if kind == "heading":
-            if sentences:
-                parts.append(Part(title, tuple(sentences)))
-            title, sentences = content, []
+            if found:
+                parts.append(Part(title, tuple(found)))
+            title, found = content, []
         elif kind not in ("th", "td"):
-            sentences += _sentences(content, language)
-    if sentences:
-        parts.append(Part(title, tuple(sentences)))
+            found += _lines(content, language)
+    if found:
+        parts.append(Part(title, tuple(found)))
     return parts
 
 
 def is_telling(sentence: str) -> bool:
     """Whether a sentence has enough words to say something by itself."""
-    return len(_WORD.findall(sentence)) >= _MIN_WORDS
+    return sum(1 for _ in islice(words(sentence), _MIN_WORDS)) == _MIN_WORDS
 
 
 @lru_cache(maxsize=256)  # a draft that was sent back is written from the same sentences
-def key_sentences(sentences: tuple[str, ...], number: int, language: Language = _ENGLISH) -> tuple[str, ...]:
+def key_sentences(sentences: tuple[str, ...], number: int, language: str = "en") -> tuple[str, ...]:
     """The `number` sentences that have most in common with the others, in their order (by sumy's Reduction).
 
     Its time grows with the square of the number of sentences: give it BLOCK of them at a time.
@@ -98,13 +82,14 @@ def key_sentences(sentences: tuple[str, ...], number: int, language: Language = 
     from nltk.stem.snowball import SnowballStemmer
     from sumy.summarizers.reduction import ReductionSummarizer  # takes a third of a second to import
 
-    known = {sentence: tuple(_WORD.findall(sentence.lower())) for sentence in sentences}
-    telling = {sentence: words for sentence, words in known.items() if is_telling(sentence)} or known
+    known = {sentence: tuple(sentence[start:end].lower() for start, end in words(sentence)) for sentence in sentences}
+    telling = {sentence: known[sentence] for sentence in known if is_telling(sentence)} or known
     if len(telling) <= number:
         return tuple(telling)
-    rank = ReductionSummarizer(SnowballStemmer(language.name).stem)
+    name = _NAMES.get(language, "")
+    rank = ReductionSummarizer(SnowballStemmer(name).stem if name in SnowballStemmer.languages else str)
     rank.stop_words = _stop_words(language)
-    document = SimpleNamespace(sentences=[_Sentence(text, words) for text, words in telling.items()])
+    document = SimpleNamespace(sentences=[_Sentence(text, content) for text, content in telling.items()])
     best: Sequence[_Sentence] = rank(document, number)
     return tuple(each.text for each in best)
 
@@ -120,15 +105,18 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
             yield kind, " ".join(token.content.split())
 
 
-def _sentences(content: str, language: Language) -> Iterator[str]:
-    for sentence in sentencex.segment(language.code, content):
+def _lines(content: str, language: str) -> Iterator[str]:
+    for sentence in sentences(content, language):
         # A line of a program, say, may go on for ever.
-        for piece in textwrap.wrap(sentence.strip(), _LONGEST, break_on_hyphens=False):
-            yield _MARK.sub(r"\\", piece, count=1) if _MARK.match(piece) or piece[0].isdigit() else piece
+        for piece in textwrap.wrap(sentence, _LONGEST, break_on_hyphens=False):
+            yield _MARK.sub(r"\1\\", piece, count=1) if _MARK.match(piece) else piece
 
 
 @lru_cache
-def _stop_words(language: Language) -> frozenset[str]:
+def _stop_words(language: str) -> frozenset[str]:
     from sumy.utils import get_stop_words
 
-    return frozenset(get_stop_words(language.name))
+    try:
+        return frequent_words(language) | frozenset(get_stop_words(_NAMES.get(language, "")))
+    except LookupError:
+        return frequent_words(language)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from streamator import JobEmitter
 from streamator.fastapi import StreamResponse, make_stream_response
 
+from app.bodies import RequestBody
 from app.errors import ApiError, error_responses, stream_error_responses
 from app.feature import Services, SharedServices
 from app.generation.events import GenerationEvent, ProviderName, RunMetadata
@@ -34,14 +35,14 @@ MAX_TEXT = 1_000_000
 LARGER_BODIES = dict.fromkeys(("/run", "/run/stream"), 5 * MAX_TEXT)
 
 
-class RunOptions(BaseModel):
+class RunOptions(RequestBody):
     """How to write. `provider`: one of those that are configured (default: the first of them)."""
 
     provider: ProviderName | None = None
     length: Length = "standard"
 
 
-class RunRequest(BaseModel):
+class RunRequest(RequestBody):
     """What to write: of which text, by which prompt."""
 
     text: Annotated[str, Field(max_length=MAX_TEXT, pattern=r"\S")]

@@ -8,8 +8,11 @@ from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 
+from app import words
+from app.generation.draft import find_talk
 from app.generation.markdown import find_links
 from app.generation.prompt import Length, Prompt
+from app.wording import clip
 
 __all__ = ["Problem", "count_words", "is_full_address", "validate"]
 
@@ -28,14 +31,17 @@ def validate(draft: str, *, prompt: Prompt, length: Length, source: str) -> list
     """What is wrong with a draft; nothing where it keeps all the rules.
 
     It must have the prompt's headings, in their order and with something under each; as many words as the prompt
-    says, or fewer where the source itself is short; and no link that is not in the source, or leads nowhere.
+    says, or fewer where the source itself is short; no link that is not in the source, or leads nowhere; and not a
+    word to whoever asked for it.
     """
-    return [*_headings(draft, prompt), *_words(draft, prompt, length, source), *_links(draft, source)]
+    rules = [*_headings(draft, prompt), *_length(draft, prompt, length, source), *_links(draft, source)]
+    return [*rules, *_talk(draft, source)]
 
 
 def count_words(text: str) -> int:
-    """How many words a text has: what blanks separate, of which letters or digits are a part."""
-    return sum(any(map(str.isalnum, word)) for word in text.split())
+    """How many words a text has: what blanks separate, of which letters or digits are a part; in scripts without
+    blanks each word, or in Chinese and Japanese each character."""
+    return words.count_words(text, by_blanks=True)
 
 
 def is_full_address(link: str) -> bool:
@@ -75,14 +81,14 @@ def _contents(draft: str) -> Mapping[str, bool]:
     return contents
 
 
-def _words(draft: str, prompt: Prompt, length: Length, source: str) -> list[Problem]:
+def _length(draft: str, prompt: Prompt, length: Length, source: str) -> list[Problem]:
     fewest, most = prompt.words(length)
     fewest = min(fewest, count_words(source) // 2)
-    words = count_words(draft)
-    if words < fewest:
-        return [Problem(f"It has {words:,} words: write {fewest:,} at least.")]
-    if words > most:
-        return [Problem(f"It has {words:,} words: write {most:,} at most.")]
+    number = count_words(draft)
+    if number < fewest:
+        return [Problem(f"It has {number:,} words: write {fewest:,} at least.")]
+    if number > most:
+        return [Problem(f"It has {number:,} words: write {most:,} at most.")]
     return []
 
 
@@ -97,6 +103,11 @@ def _links(draft: str, source: str) -> list[Problem]:
                 Problem(f"The link {link} leads nowhere outside of the text: leave it out, and keep its words.", link)
             )
     return problems
+
+
+def _talk(draft: str, source: str) -> list[Problem]:
+    talk = find_talk(draft, source)
+    return [] if talk is None else [Problem(f"It speaks to whoever asked for it ({clip(talk)}): leave that out.")]
 
 
 def _list(headings: Mapping[str, bool] | list[str]) -> str:

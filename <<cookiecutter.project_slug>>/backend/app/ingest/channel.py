@@ -1,26 +1,35 @@
-"""Channels: the items of a feed (RSS, Atom) or of a sitemap, and which of them to take in.
+"""Channels: the items of a feed (RSS, Atom, JSON Feed) or of a sitemap, and which of them to take in.
 
-`read_channel` is a plain function with no state, run in a process of its own as the extraction of documents is. It
-parses what has been fetched, and fetches nothing.
+`read_channel` and `refuse_markup` are plain functions with no state, run in a process of their own as the extraction of
+documents is. They parse what has been fetched, and fetch nothing.
 """
 
 from __future__ import annotations
 
+import codecs
+import html
 import io
+import json
 import re
 import zlib
-from calendar import timegm
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Literal
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from pydantic import BaseModel
 
-from app.ingest.extract import ExtractError
-from app.wording import size
+from app.ingest.charset import decode
+from app.ingest.dates import DateReader
+from app.ingest.extract import ExtractError, Log
+from app.ingest.unpacking import GZIP, Unpacker
+from app.wording import clip, count, size
 
-__all__ = ["Channel", "ChannelItem", "Limit", "begins_channel", "choose", "newest_first", "read_channel", "since"]
+__all__ = [
+    "MAX_ITEMS", "Channel", "ChannelItem", "Limit", "choose", "newest_first", "read_channel", "refuse_markup", "since",
+]  # fmt: skip
 
 Limit = Literal["month", "year", "50", "100", "all"]
 """Which of a channel's items are taken in: those of the last 30 or 365 days, or the newest 50 or 100, or all."""
@@ -30,19 +39,29 @@ MAX_ITEMS = 50_000
 
 _MAX_BYTES = 100_000_000
 _DAYS = {"month": 30, "year": 365}
-_ROOTS = rb"rss|feed|rdf:RDF|(?:\w+:)?urlset|(?:\w+:)?sitemapindex"
-# What may stand in front of the root: white space, declarations, comments, a document type.
-_BEGINNING = re.compile(
-    rb"(?:\s|<\?[^>]*\?>|<!--(?:[^-]|-(?!->))*-->|<!DOCTYPE[^>\[]*>)*<(?:" + _ROOTS + rb")[\s>/]", re.IGNORECASE
-)
-_DATE = re.compile(r"(\d{4})(?:-(\d\d?))?(?:-(\d\d?))?")
+_FEEDS = {"rss", "feed", "rdf"}
+_SITEMAPS = {"urlset", "sitemapindex"}
+_JSON_FEED = re.compile(r"(https?://)?(www\.)?jsonfeed\.org/version/")
+_MARKUP = re.compile(rb"[\s\0\xef\xbb\xbf\xfe\xff]*[<{]")
+_XML_DECLARATION = re.compile(r"<\?xml(\s[^>]{0,500})?\?>")
+_ENCODING = re.compile(rb"""<\?xml[^>]*\sencoding\s*=\s*["']\s*([\w.:-]+)""")
+_XML_TYPE = re.compile(r"[^;]*[/+]xml\s*(;|$)", re.IGNORECASE)
+_DOCUMENT_TYPES = {"application/pdf", "application/xhtml+xml"}
+"""Of what is attached to an item, beside text of any kind: what can be read in its place."""
 
 
 class ChannelItem(BaseModel):
     """An item: where it is, and when it was published or last changed, if the channel says so."""
 
     url: str
+    """Its page's address. Of an item with no page of its own: the file's that comes with it, or else the feed's with
+    the item's name behind it, which leads to the feed."""
     date: datetime | None = None
+    unread_date: str | None = None
+    """What the channel says of its date, where that cannot be read."""
+    title: str = ""
+    text: str | None = None
+    """HTML. Of an item with no page of its own: its text in the feed, which is the document."""
 
 
 class Channel(BaseModel):
@@ -51,49 +70,84 @@ class Channel(BaseModel):
     title: str
     items: list[ChannelItem]
     sitemaps: list[ChannelItem] = []
-    """Of the index of a large site: where its other sitemaps are."""
+    """Of the index of a large site, or of its robots.txt: where its other sitemaps are."""
 
 
-def begins_channel(head: bytes) -> bool:
-    """Whether a file is a feed or a sitemap, by its first 64 KiB; it may be packed with gzip, as sitemaps are."""
-    if head.startswith(b"\x1f\x8b"):
-        try:
-            head = zlib.decompressobj(47).decompress(head, 65_536)
-        except zlib.error:
-            return False
-    text = head.replace(b"\0", b"") if head.startswith((b"\xff\xfe", b"\xfe\xff")) else head
-    return _BEGINNING.match(text.lstrip(b"\xef\xbb\xbf\xfe\xff")[:8192]) is not None
+def read_channel(
+    data: bytes, url: str, *, charset: str | None = None, media_type: str = "", log: Log = lambda message, level: None
+) -> Channel | None:
+    """Reads a feed, a sitemap, or a robots.txt that names sitemaps; each may be packed with gzip.
 
-
-def read_channel(data: bytes, url: str) -> Channel:
-    """Reads a feed or a sitemap.
+    Gives None where the file is none of these.
 
     Arguments:
         data: the file.
         url: where it came from: links in it may be relative.
+        charset: what the header of its answer said of its charset, which goes before what the file says (RFC 7303).
+        media_type: the content type it was sent with, parameters and all.
+        log: takes a line for whatever could not be read.
 
     Raises:
-        ExtractError: it cannot be read, or has no items; the text says why.
+        ExtractError: it is one, and cannot be read, or has no items; the text says why.
     """
-    if data.startswith(b"\x1f\x8b"):
-        data = _unpack(data)
-    sitemap = re.search(rb"<(?:\w+:)?(?:urlset|sitemapindex)[\s>/]", data[:8192]) is not None
-    channel = _sitemap(data, url) if sitemap else _feed(data, url)
-    if not channel.items and not channel.sitemaps:
-        raise ExtractError(f"There are no items in {channel.title!r}: give the address of another feed or sitemap.")
-    return channel
+    lines: list[tuple[str, str]] = []
+    complete = True
+    if data.startswith(GZIP):
+        packed = len(data)
+        data, complete = _unpack(data, lambda *line: lines.append(line))
+        if not data:
+            return None
+    text = _text(data, charset, lambda *line: lines.append(line))
+    channel = _channel_in(text, url, media_type)
+    if channel is None:
+        return None
+    if not complete:
+        raise ExtractError(
+            f"{_name(url)} ends in the middle of its compressed data, after {size(packed)}: give its address again "
+            "later."
+        )
+    for line in lines:
+        log(*line)
+    found = channel.read(log)
+    if not found.items and not found.sitemaps:
+        raise ExtractError(f"There are no items in {found.title!r}: give the address of another feed or sitemap.")
+    return found
+
+
+def refuse_markup(data: bytes, charset: str | None, name: str) -> None:
+    """Refuses what would be taken for plain text, and is markup or data that only programs read.
+
+    Raises:
+        ExtractError: it is XML or a JSON Feed; the text says of which kind.
+    """
+    if not _MARKUP.match(data):
+        return
+    text = _text(data, charset, lambda *_: None)
+    root = _root(text)
+    if root is not None and (_XML_DECLARATION.match(text) or _is_well_formed(text)):
+        if root.name in _FEEDS | _SITEMAPS:
+            what = "a sitemap" if root.name in _SITEMAPS else "a feed"
+            raise ExtractError(
+                f"{name!r} is {what}: give its address in place of the file, and its items are taken in."
+            )
+        raise ExtractError(
+            f"{name!r} is XML (its root is <{root.name}>), which is written for programs: use text, Markdown, HTML or "
+            "PDF."
+        )
+    if isinstance(_channel_in(text, "", ""), _JsonFeed):
+        raise ExtractError(f"{name!r} is a feed: give its address in place of the file, and its items are taken in.")
 
 
 def choose(items: Sequence[ChannelItem], limit: Limit, now: datetime) -> list[ChannelItem]:
     """The items that `limit` asks for, newest first and each address once. An item without a date is in no month or
-    year, and comes behind those with one."""
+    year; one with a date that cannot be read may be of any, and is in each. Both come behind those with a date."""
     unique: dict[str, ChannelItem] = {}
     for item in newest_first(items):
         unique.setdefault(item.url, item)
     ordered = list(unique.values())
     start = since(limit, now)
     if start is not None:
-        return [item for item in ordered if item.date is not None and item.date >= start]
+        return [item for item in ordered if (item.unread_date if item.date is None else item.date >= start)]
     return ordered if limit == "all" else ordered[: int(limit)]
 
 
@@ -107,63 +161,216 @@ def since(limit: Limit, now: datetime) -> datetime | None:
     return now - timedelta(days=_DAYS[limit]) if limit in _DAYS else None
 
 
-def _unpack(data: bytes) -> bytes:
-    unpacker = zlib.decompressobj(47)
+# From bytes to text
+
+
+def _unpack(data: bytes, log: Log) -> tuple[bytes, bool]:
+    """What a gzip holds, and whether it came to its end."""
+    unpacker, unpacked = Unpacker(), io.BytesIO()
     try:
-        unpacked = unpacker.decompress(data, _MAX_BYTES)
+        for piece in unpacker.feed(data):
+            unpacked.write(piece)
+            if unpacked.tell() > _MAX_BYTES:
+                raise ExtractError(f"This sitemap has more than {size(_MAX_BYTES)} unpacked: give a smaller one.")
     except zlib.error as error:
-        raise ExtractError(f"This sitemap cannot be unpacked ({error}): give its address again later.") from error
-    if unpacker.unconsumed_tail:
-        raise ExtractError(f"This sitemap has more than {size(_MAX_BYTES)} unpacked: give a smaller one.")
-    return unpacked
+        raise ExtractError(f"This gzip cannot be unpacked ({error}): give its address again later.") from error
+    if unpacker.ignored:
+        log(f"{size(unpacker.ignored)} behind the compressed data are no part of it, and left out", "warning")
+    return unpacked.getvalue(), unpacker.complete
 
 
-# Feeds
+def _text(data: bytes, charset: str | None, log: Log) -> str:
+    """The text of some XML, JSON or list. In this order they say what its charset is: a byte order mark, the header,
+    the XML declaration (RFC 7303, 3)."""
+    if data.startswith(b"<\0"):  # nothing else begins so than UTF-16 without its mark (XML 1.0, appendix F)
+        data = codecs.BOM_UTF16_LE + data
+    elif data.startswith(b"\0<"):
+        data = codecs.BOM_UTF16_BE + data
+    declared = _ENCODING.search(data[:1024])
+    label = charset or (declared[1].decode("ascii") if declared else None)
+    return decode(data, label, log, html=False).lstrip("\ufeff\0 \t\r\n")
 
 
-def _feed(data: bytes, url: str) -> Channel:
-    import feedparser
-
-    # As a stream: what is a string to it, it opens or fetches.
-    found = feedparser.parse(io.BytesIO(data), sanitize_html=False, resolve_relative_uris=False)
-    if found.bozo and not found.entries:
-        raise ExtractError(f"This feed cannot be read ({found.bozo_exception}): check the address in a feed reader.")
-    title = " ".join(str(found.feed.get("title", "")).split()) or _name(url)
-    items = [_item(entry.get("link"), _published(entry), url) for entry in found.entries[:MAX_ITEMS]]
-    return Channel(title=title[:200], items=[item for item in items if item is not None])
+# What a file is
 
 
-def _published(entry: Any) -> datetime | None:
-    parsed = entry.get("published_parsed") or entry.get("updated_parsed")
-    if parsed is None:
-        return None
-    try:
-        return datetime.fromtimestamp(timegm(parsed), timezone.utc)
-    except (ValueError, OverflowError, OSError):  # the year 99999
-        return None
+@dataclass(frozen=True)
+class _Root:
+    name: str
+    """In small letters and without its prefix."""
+    ends_with: str
 
 
-# Sitemaps
-
-
-def _sitemap(data: bytes, url: str) -> Channel:
+def _root(text: str) -> _Root | None:
+    """The element that some text begins with, declarations, comments and a document type in front of it left aside."""
     from lxml import etree
 
-    parser = etree.iterparse(
-        io.BytesIO(data), events=("end",), recover=True, no_network=True, resolve_entities=False, load_dtd=False
+    if not text.startswith("<"):
+        return None
+    parser = etree.XMLPullParser(
+        events=("start",), recover=True, no_network=True, resolve_entities=False, load_dtd=False
     )
-    items: list[ChannelItem] = []
-    sitemaps: list[ChannelItem] = []
+    data = _without_declaration(text)
     try:
-        for kind, fields in _entries(parser):
-            item = _item(fields.get("loc"), _date(fields.get("lastmod")), url)
-            if item is not None:
-                (sitemaps if kind == "sitemap" else items).append(item)
-            if len(items) + len(sitemaps) >= MAX_ITEMS:
-                break
-    except etree.XMLSyntaxError as error:
-        raise ExtractError(f"This sitemap cannot be read ({error}): give the address of another.") from error
-    return Channel(title=_name(url), items=items, sitemaps=sitemaps)
+        for start in range(0, len(data), 65_536):
+            parser.feed(data[start : start + 65_536])
+            for _, element in parser.read_events():
+                return _root_of(element)
+        parser.close()
+    except etree.XMLSyntaxError:
+        pass
+    for _, element in parser.read_events():  # a start tag that is cut
+        return _root_of(element)
+    return None
+
+
+def _root_of(element: Any) -> _Root:
+    name = f"{element.prefix}:{_local(element.tag)}" if element.prefix else element.tag.rpartition("}")[2]
+    return _Root(_local(element.tag).lower(), f"</{name}>")
+
+
+def _without_declaration(text: str) -> bytes:
+    # What it says of a charset is not so any more.
+    return _XML_DECLARATION.sub("", text, count=1).encode("utf-8", "replace")
+
+
+def _is_well_formed(text: str) -> bool:
+    from lxml import etree
+
+    try:
+        parser = etree.XMLParser(no_network=True, resolve_entities=False, load_dtd=False)
+        etree.fromstring(_without_declaration(text), parser)
+    except etree.XMLSyntaxError:
+        return False
+    return True
+
+
+def _channel_in(text: str, url: str, media_type: str) -> _Reader | None:
+    """What reads the channel that some text is; None where it is none."""
+    if text.startswith("{") and _JSON_FEED.search(text):
+        try:
+            feed = json.loads(text)
+        except ValueError:
+            return None
+        if _JSON_FEED.match(_string(feed.get("version"))):
+            return _JsonFeed(feed, url)
+    declaration = _XML_DECLARATION.search(text[:65_536])
+    # Something printed by mistake may stand in front, such as a warning of PHP's. Of a text about feeds the end shows
+    # that it is not all XML.
+    start = declaration.start() if declaration else text.find("<") if _XML_TYPE.match(media_type) else 0
+    if start >= 0 and (root := _root(text[start:])) is not None:
+        if start == 0 or _XML_TYPE.match(media_type) or text.rstrip().endswith(root.ends_with):
+            junk = text[:start].strip()
+            if root.name in _SITEMAPS:
+                return _Sitemap(text[start:], url, junk)
+            if root.name in _FEEDS:
+                return _Feed(text[start:], url, junk)
+        return None
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if lines and all(re.match(r"https?://[^\s<>\"]+$", line) for line in lines):
+        return _List(lines, url)
+    named = [match[1] for line in lines if (match := re.match(r"sitemap\s*:\s*(\S+)", line, re.IGNORECASE))]
+    if named and urlsplit(url).path == "/robots.txt":
+        return _Robots(named, url)
+    return None
+
+
+# What is in it
+
+
+class _Reader:
+    """Reads a channel of some kind."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._dates = DateReader()
+
+    def read(self, log: Log) -> Channel:
+        raise NotImplementedError
+
+    def _dated(self, *texts: object) -> dict[str, Any]:
+        """An item's date: the first of those it gives that can be read."""
+        given = [text.strip() for text in texts if isinstance(text, str) and text.strip()]
+        for text in given:
+            if (date := self._dates.read(text)) is not None:
+                return {"date": date}
+        return {"unread_date": given[0][:100] if given else None}
+
+    def _address(self, link: object) -> str | None:
+        """A link as an address of the web; None where it is none."""
+        link = _string(link).strip()
+        try:
+            url = urljoin(self._url, link)
+            return url if link and urlsplit(url).scheme in ("http", "https") else None
+        except ValueError:  # no URL at all
+            return None
+
+    def _told(self, log: Log, items: list[ChannelItem | None], total: int) -> list[ChannelItem]:
+        """The items that there are; says how many are none."""
+        found = [item for item in items if item is not None]
+        if len(found) < len(items):
+            log(f"{count(len(items) - len(found), 'item')} with neither an address nor a text left out", "warning")
+        if total > MAX_ITEMS:
+            log(f"It has {count(total, 'item')}: the first {MAX_ITEMS:,} are looked at", "warning")
+        return found
+
+
+class _List(_Reader):
+    """An address in each line, as in a sitemap.txt."""
+
+    def __init__(self, lines: Sequence[str], url: str) -> None:
+        super().__init__(url)
+        self._lines = lines
+
+    def read(self, log: Log) -> Channel:
+        items = [self._item(line) for line in self._lines[:MAX_ITEMS]]
+        return Channel(title=_name(self._url), items=self._told(log, items, len(self._lines)))
+
+    def _item(self, line: str) -> ChannelItem | None:
+        url = self._address(line)
+        return None if url is None else ChannelItem(url=url)
+
+
+class _Robots(_List):
+    """The sitemaps that a robots.txt names."""
+
+    def read(self, log: Log) -> Channel:
+        found = super().read(log)
+        return Channel(title=found.title, items=[], sitemaps=found.items)
+
+
+class _Sitemap(_Reader):
+    def __init__(self, text: str, url: str, junk: str) -> None:
+        super().__init__(url)
+        self._text, self._junk = text, junk
+
+    def read(self, log: Log) -> Channel:
+        from lxml import etree
+
+        _tell_junk(self._junk, log)
+        parser = etree.iterparse(
+            io.BytesIO(_without_declaration(self._text)),
+            events=("end",), recover=True, no_network=True, resolve_entities=False, load_dtd=False,
+        )  # fmt: skip
+        items: list[ChannelItem | None] = []
+        sitemaps: list[ChannelItem] = []
+        total = 0
+        try:
+            for kind, fields in _entries(parser):
+                total += 1
+                if total > MAX_ITEMS:
+                    continue
+                url = self._address(fields.get("loc"))
+                item = None if url is None else ChannelItem(url=url, **self._dated(fields.get("lastmod")))
+                if kind == "sitemap" and item is not None:
+                    sitemaps.append(item)
+                else:
+                    items.append(item)
+        except etree.XMLSyntaxError as error:
+            raise ExtractError(f"This sitemap cannot be read ({error}): give the address of another.") from error
+        if parser.error_log:
+            _tell_damage(parser.error_log[0].message, log)
+        return Channel(title=_name(self._url), items=self._told(log, items, total), sitemaps=sitemaps)
 
 
 def _entries(parser: Any) -> Iterator[tuple[str, dict[str, str]]]:
@@ -175,33 +382,153 @@ def _entries(parser: Any) -> Iterator[tuple[str, dict[str, str]]]:
             element.clear()  # so that a large file does not stay in memory
 
 
+class _FeedReader(_Reader):
+    """Reads a feed of any format, whose items may have a page, a file, a text, or several of these."""
+
+    def _item(
+        self,
+        *,
+        link: object,
+        shared: bool,
+        name: str,
+        title: str,
+        text: str,
+        files: Sequence[tuple[object, object]],
+        dates: Sequence[object],
+    ) -> ChannelItem | None:
+        """An item by what of it can be read: its page; a file of a readable kind; its text in the feed.
+
+        Arguments:
+            link: its page's address.
+            shared: that is no page of its own: other items have the same.
+            name: tells it from the feed's other items.
+            text: HTML.
+            files: what is attached to it, address and media type.
+            dates: what it says of its date, the best first.
+        """
+        page = self._address(link)
+        attached = [(url, _string(kind)) for file, kind in files if (url := self._address(file)) is not None]
+        readable = [url for url, kind in attached if kind.startswith("text/") or kind in _DOCUMENT_TYPES]
+        facts = {"title": title, **self._dated(*dates)}
+        if page is not None and not shared:
+            return ChannelItem(url=page, **facts)
+        if readable:
+            return ChannelItem(url=readable[0], **facts)
+        if text.strip():
+            url = attached[0][0] if attached else f"{self._url.partition('#')[0]}#{quote(name or title)[:500]}"
+            return ChannelItem(url=url, text=text, **facts)
+        url = attached[0][0] if attached else page
+        return None if url is None else ChannelItem(url=url, **facts)
+
+
+class _Feed(_FeedReader):
+    def __init__(self, text: str, url: str, junk: str) -> None:
+        super().__init__(url)
+        self._text, self._junk = text, junk
+
+    def read(self, log: Log) -> Channel:
+        import feedparser
+
+        _tell_junk(self._junk, log)
+        # As a stream: what is a string to it, it opens or fetches.
+        found = feedparser.parse(
+            io.BytesIO(_without_declaration(self._text)), sanitize_html=False, resolve_relative_uris=False,
+            response_headers={"content-type": "application/xml; charset=utf-8"},
+        )  # fmt: skip
+        if found.bozo and not found.entries:
+            raise ExtractError(
+                f"This feed cannot be read ({found.bozo_exception}): check the address in a feed reader."
+            )
+        if found.bozo:
+            _tell_damage(str(found.bozo_exception), log)
+        title = " ".join(_string(found.feed.get("title")).split()) or _name(self._url)
+        entries = found.entries[:MAX_ITEMS]
+        of_link = Counter(link for link, _ in {(_link_of(each), _name_of(each)) for each in entries})
+        items = [self._entry(each, of_link[_link_of(each)] > 1) for each in entries]
+        return Channel(title=title[:200], items=self._told(log, items, len(found.entries)))
+
+    def _entry(self, entry: Any, shared: bool) -> ChannelItem | None:
+        contents = [
+            each for each in (*entry.get("content", ()), entry.get("summary_detail") or {}) if each.get("value")
+        ]
+        content = max(contents, key=lambda each: len(each["value"]), default={"value": ""})
+        return self._item(
+            link=_link_of(entry),
+            shared=shared,
+            name=_name_of(entry),
+            title=" ".join(_string(entry.get("title")).split()),
+            text=_as_html(content["value"], content.get("type", "text/html")),
+            files=[(each.get("href"), each.get("type")) for each in entry.get("enclosures", ())],
+            # As a dict has them: feedparser gives one for the other, and warns of it.
+            dates=[dict.get(entry, name) for name in ("published", "updated", "created")],
+        )
+
+
+class _JsonFeed(_FeedReader):
+    """JSON Feed 1.0 and 1.1 (jsonfeed.org)."""
+
+    def __init__(self, feed: dict[str, Any], url: str) -> None:
+        super().__init__(url)
+        self._feed = feed
+
+    def read(self, log: Log) -> Channel:
+        title = " ".join(_string(self._feed.get("title")).split()) or _name(self._url)
+        listed = self._feed.get("items")
+        entries = listed if isinstance(listed, list) else []
+        items = [self._entry(each) if isinstance(each, dict) else None for each in entries[:MAX_ITEMS]]
+        return Channel(title=title[:200], items=self._told(log, items, len(entries)))
+
+    def _entry(self, entry: dict[str, Any]) -> ChannelItem | None:
+        attachments = entry.get("attachments")
+        files = [each for each in attachments if isinstance(each, dict)] if isinstance(attachments, list) else []
+        plain = next((text for name in ("content_text", "summary") if (text := _string(entry.get(name)))), "")
+        return self._item(
+            link=entry.get("url") or entry.get("external_url"),
+            shared=False,
+            name=_string(str(entry.get("id", ""))),
+            title=" ".join(_string(entry.get("title")).split()),
+            text=_string(entry.get("content_html")) or _as_html(plain, "text/plain"),
+            files=[(each.get("url"), each.get("mime_type")) for each in files],
+            dates=[entry.get("date_published"), entry.get("date_modified")],
+        )
+
+
+def _link_of(entry: Any) -> str:
+    link, name = _string(entry.get("link")), _string(entry.get("id"))
+    # A guid stands for the link unless it says that it does not, and many are no address all the same.
+    is_guid = not any(each.get("rel") == "alternate" for each in entry.get("links", ()))
+    return "" if is_guid and not re.match("https?://", name) else link
+
+
+def _name_of(entry: Any) -> str:
+    """What tells an item from the others of its feed, by what the feed says."""
+    files = entry.get("enclosures") or [{}]
+    return _string(entry.get("id")) or _string(files[0].get("href")) or _string(entry.get("title"))
+
+
+def _as_html(text: str, media_type: str) -> str:
+    if media_type != "text/plain":
+        return text
+    return "".join(f"<p>{html.escape(part)}</p>" for part in re.split(r"\n\s*\n", text) if part.strip())
+
+
+def _tell_junk(junk: str, log: Log) -> None:
+    if junk:
+        log(f"In front of its beginning stands {clip(junk, 60)}, which is left out", "warning")
+
+
+def _tell_damage(why: str, log: Log) -> None:
+    log(f"It is not quite XML ({clip(why, 120)}): read as far as it can be understood", "warning")
+
+
+def _string(value: object) -> str:
+    # JSON can hold half a character, which nothing can be written with.
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
 def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
-
-
-def _date(text: str | None) -> datetime | None:
-    """A W3C date, which may be a year or a month alone."""
-    text = (text or "").strip()
-    try:
-        date = datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))
-    except ValueError:
-        match = _DATE.match(text)
-        if match is None:
-            return None
-        try:
-            date = datetime(int(match[1]), int(match[2] or 1), int(match[3] or 1))
-        except ValueError:
-            return None
-    return date if date.tzinfo is not None else date.replace(tzinfo=timezone.utc)
-
-
-def _item(link: str | None, date: datetime | None, base: str) -> ChannelItem | None:
-    try:
-        url = urljoin(base, (link or "").strip())
-        scheme = urlsplit(url).scheme
-    except ValueError:  # no URL at all
-        return None
-    return ChannelItem(url=url, date=date) if link and scheme in ("http", "https") else None
+    """An element's name without its namespace, or a prefix that stands for none."""
+    return tag.rpartition("}")[2].rpartition(":")[2]
 
 
 def _name(url: str) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Container
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -20,11 +20,27 @@ from app.documents import SourceDocument
 from app.ingest.archive import Archive
 from app.ingest.identify import Kind
 from app.ingest.search import Search
+from app.ingest.terms import PackedTerms, joined_terms, pack_terms, unpack_terms
+from app.ingest.validators import MIGRATION as VALIDATORS
 from app.jobs import JobError
 from app.users import User
 from app.wording import count, size
 
-__all__ = ["MIGRATIONS", "Document", "DocumentText", "Documents", "Library", "LibraryFull", "NewDocument"]
+__all__ = [
+    "MIGRATIONS",
+    "TOKENIZER",
+    "Document",
+    "DocumentText",
+    "DocumentVersions",
+    "Documents",
+    "Library",
+    "LibraryFull",
+    "NewDocument",
+    "Unindexed",
+]
+
+TOKENIZER = "tokenize=\"ascii tokenchars '.@#+~'\""
+"""Of a column of terms with blanks between them: FTS5 makes nothing else of them."""
 
 MIGRATIONS: tuple[Migration, ...] = (
     (
@@ -107,17 +123,74 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     # What a user's documents take together, without a look at each.
     ("CREATE INDEX documents_of_user ON documents (user_id, bytes)",),
+    # What a document was before its source changed; the search never sees it.
+    (
+        """
+        CREATE TABLE document_versions (
+            position INTEGER PRIMARY KEY,
+            document_id TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            user_id TEXT NOT NULL,
+            sha256 TEXT NOT NULL,
+            title TEXT NOT NULL,
+            source TEXT NOT NULL,
+            file_name TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            words INTEGER NOT NULL,
+            bytes INTEGER NOT NULL,
+            created_at TEXT NOT NULL,
+            text TEXT NOT NULL,
+            UNIQUE (document_id, version)
+        )
+        """,
+        "CREATE INDEX document_versions_by_hash ON document_versions (sha256)",
+        "CREATE INDEX document_versions_of_user ON document_versions (user_id, bytes)",
+        """
+        CREATE VIEW all_versions AS
+            SELECT id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, text,
+                1 + (SELECT count(*) FROM document_versions WHERE document_id = id) AS version
+            FROM documents
+            UNION ALL
+            SELECT document_id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, text, version
+            FROM document_versions
+        """,
+    ),
+    VALIDATORS,
+    # The index is over terms, and holds nothing else. What it was given is kept, compressed, for it has to be given the
+    # same again to forget a document: terms made anew, by a newer Unicode, would leave it broken. With prefix=1 what
+    # one character begins is in one place: in Chinese that are thousands of terms.
+    (
+        "DROP TRIGGER documents_added",
+        "DROP TRIGGER documents_removed",
+        "DROP TABLE documents_index",
+        f"CREATE VIRTUAL TABLE documents_index USING fts5 (title, text, content='', prefix=1, {TOKENIZER})",
+        """
+        CREATE TABLE document_terms (
+            position INTEGER PRIMARY KEY REFERENCES documents,
+            title TEXT NOT NULL,
+            text BLOB NOT NULL
+        )
+        """,
+        # Those whose terms are to be made anew, while the app serves.
+        "CREATE TABLE documents_to_index (position INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE)",
+        "INSERT INTO documents_to_index SELECT position FROM documents",
+    ),
 )
 
 logger = logging.getLogger(__name__)
 
-_COLUMNS = "d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at"
+_VERSION_COLUMNS = (
+    "d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at, d.version, substr(d.text, 1, 240) AS snippet"
+)
+_NEWEST = "(SELECT 1 + count(*) FROM document_versions v WHERE v.document_id = d.id)"
+_COLUMNS = f"d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at, {_NEWEST} AS version"
 _SNIPPET_WITHIN = 500_000
 """The characters of each document in which its snippet is looked for, so that many long ones take no time."""
 
 
 class Document(BaseModel):
-    """A document in a list. In `snippet`, U+0002 and U+0003 enclose each word that was found."""
+    """A document in a list. In `snippet`, U+0002 and U+0003 enclose each word that was found; `version` counts from 1,
+    and what is not the newest is found by its number alone."""
 
     id: str
     title: str
@@ -126,7 +199,14 @@ class Document(BaseModel):
     words: int
     bytes: int
     created_at: datetime
+    version: int
     snippet: str
+
+
+class DocumentVersions(BaseModel):
+    """All versions of a document, the newest first."""
+
+    versions: list[Document]
 
 
 class DocumentText(Document):
@@ -136,15 +216,18 @@ class DocumentText(Document):
 
 
 class Documents(BaseModel):
-    """Some of the documents found, and how many there are."""
+    """Some of the documents found, and how many there are. `unindexed` is there only while the index is made anew: how
+    many documents a search cannot find yet."""
 
     documents: list[Document]
     total: int
+    unindexed: int | None = None
 
 
 @dataclass(frozen=True)
 class NewDocument:
-    """What is stored of a document beside its original."""
+    """What is stored of a document beside its original. `terms` are those of the text, packed; without them they are
+    made in a thread."""
 
     sha256: str
     title: str
@@ -153,6 +236,16 @@ class NewDocument:
     kind: Kind
     words: int
     bytes: int
+    text: str
+    terms: PackedTerms | None = None
+
+
+@dataclass(frozen=True)
+class Unindexed:
+    """A document whose terms are to be made anew."""
+
+    position: int
+    title: str
     text: str
 
 
@@ -183,7 +276,13 @@ class Library:
         self._cleanups: set[asyncio.Task[None]] = set()
 
     async def add(
-        self, new: NewDocument, original: Path, *, user: User, archived: Callable[[], None] = lambda: None
+        self,
+        new: NewDocument,
+        original: Path,
+        *,
+        user: User,
+        archived: Callable[[], None] = lambda: None,
+        replaces: str | None = None,
     ) -> tuple[Document, bool]:
         """Stores a document and moves its original into the archive.
 
@@ -197,6 +296,9 @@ class Library:
             user: whose it is.
             archived: called when the original is in its place and the text is about to be stored; from the
                 database's thread.
+            replaces: the id of the user's document that this is the newest version of: it has that id from then on,
+                and what it was before is kept as an earlier version. One that is not there any more is not missed:
+                the document is a new one.
 
         Raises:
             LibraryFull: there is no room for it.
@@ -207,44 +309,60 @@ class Library:
                 return known, False
             # Before the transaction: a busy disk would make all who write wait for each document in turn.
             await asyncio.to_thread(self._archive.flush, original)
-            identifier, created_at = secrets.token_hex(8), datetime.now(timezone.utc)
-            values = (
-                identifier, user.id, new.sha256, new.title, new.source, new.file_name, new.kind, new.words, new.bytes,
-                created_at.isoformat(), new.text,
-            )  # fmt: skip
+            terms = new.terms if new.terms is not None else await asyncio.to_thread(pack_terms, new.text)
+            created_at = datetime.now(timezone.utc)
 
-            def insert(connection: sqlite3.Connection) -> None:
+            def insert(connection: sqlite3.Connection) -> tuple[str, int]:
                 self._ensure_room(connection, user.id, new.bytes)
                 # The file goes first and within the transaction: a row never points to nothing.
                 self._archive.keep(original, new.sha256)
                 archived()
-                connection.execute(
+                identifier, version = replaces, 1
+                if replaces is not None:
+                    version += _keep_version(connection, replaces, user.id)
+                if identifier is None or version == 1:
+                    identifier = secrets.token_hex(8)
+                values = (
+                    identifier, user.id, new.sha256, new.title, new.source, new.file_name, new.kind, new.words,
+                    new.bytes, created_at.isoformat(), new.text,
+                )  # fmt: skip
+                added = connection.execute(
                     "INSERT INTO documents (id, user_id, sha256, title, source, file_name, kind, words, bytes, "
-                    "created_at, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "created_at, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING position",
                     values,
-                )
+                ).fetchone()
+                _index(connection, added["position"], new.title, terms)
+                return identifier, version
 
             try:
-                await self._database.write(insert)
+                identifier, version = await self._database.write(insert)
             except BaseException:
                 # Not awaited: the writer may be busy, and a cancelled job is to end at once.
                 self._clean_up(new.sha256)
                 raise
             fields = {"title": new.title, "source": new.source, "kind": new.kind, "words": new.words}
             snippet = " ".join(new.text[:240].split())
-            return Document(id=identifier, **fields, bytes=new.bytes, created_at=created_at, snippet=snippet), True
+            document = Document(
+                id=identifier, **fields, bytes=new.bytes, created_at=created_at, version=version, snippet=snippet
+            )
+            return document, True
 
     async def ensure_room(self, *, user: User) -> None:
         """Raises `LibraryFull` where a user has no room for a document, however small it is."""
         await self._database.read(lambda connection: self._ensure_room(connection, user.id, 1))
 
     def _ensure_room(self, connection: sqlite3.Connection, user_id: str, more: int) -> None:
-        statement = "SELECT count(*), coalesce(sum(bytes), 0) FROM documents WHERE user_id = ?"
-        documents, taken = connection.execute(statement, (user_id,)).fetchone()
-        if documents >= self._max_documents:
+        documents, taken = connection.execute(
+            "SELECT count(*), coalesce(sum(bytes), 0) FROM documents WHERE user_id = ?", (user_id,)
+        ).fetchone()
+        versions, taken_by_versions = connection.execute(
+            "SELECT count(*), coalesce(sum(bytes), 0) FROM document_versions WHERE user_id = ?", (user_id,)
+        ).fetchone()
+        taken += taken_by_versions
+        if documents + versions >= self._max_documents:
+            has = count(documents, "document") + (f" and {count(versions, 'earlier version')}" if versions else "")
             raise LibraryFull(
-                f"The library has {count(documents, 'document')}, and MAX_DOCUMENTS_PER_USER is "
-                f"{self._max_documents:,}: delete some."
+                f"The library has {has}, and MAX_DOCUMENTS_PER_USER is {self._max_documents:,}: delete some."
             )
         if taken + more > self._max_bytes:
             raise LibraryFull(
@@ -260,22 +378,35 @@ class Library:
         """The user's newest document that came from this URL, or None."""
         return await self._one("d.user_id = ? AND d.source = ? ORDER BY d.position DESC", user.id, source)
 
-    async def get(self, identifier: str, *, user: User) -> DocumentText | None:
-        """One of the user's documents with its text, or None."""
+    async def get(self, identifier: str, *, user: User, version: int | None = None) -> DocumentText | None:
+        """One of the user's documents with its text, as it is or as it was in an earlier version; or None."""
         row = await self._database.read(
             lambda connection: connection.execute(
-                f"SELECT {_COLUMNS}, substr(d.text, 1, 240) AS snippet, d.text "
-                "FROM documents d WHERE d.user_id = ? AND d.id = ?",
-                (user.id, identifier),
+                f"SELECT {_VERSION_COLUMNS}, d.text FROM all_versions d WHERE d.user_id = ? AND d.id = ? "
+                f"AND d.version = coalesce(?, {_NEWEST})",
+                (user.id, identifier, version),
             ).fetchone()
         )
         return None if row is None else DocumentText(**row)
 
-    async def original(self, identifier: str, *, user: User) -> tuple[Path, str] | None:
+    async def versions(self, identifier: str, *, user: User) -> list[Document]:
+        """All versions of one of the user's documents, the newest first; none where there is no such document."""
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                f"SELECT {_VERSION_COLUMNS} FROM all_versions d WHERE d.user_id = ? AND d.id = ? "
+                "ORDER BY d.version DESC",
+                (user.id, identifier),
+            ).fetchall()
+        )
+        return [Document(**row) for row in rows]
+
+    async def original(self, identifier: str, *, user: User, version: int | None = None) -> tuple[Path, str] | None:
         """The path of a document's original and the file name it came with, or None."""
         row = await self._database.read(
             lambda connection: connection.execute(
-                "SELECT sha256, file_name FROM documents WHERE user_id = ? AND id = ?", (user.id, identifier)
+                "SELECT d.sha256, d.file_name FROM all_versions d WHERE d.user_id = ? AND d.id = ? "
+                f"AND d.version = coalesce(?, {_NEWEST})",
+                (user.id, identifier, version),
             ).fetchone()
         )
         return None if row is None else (self._archive.path(row["sha256"]), row["file_name"])
@@ -295,38 +426,77 @@ class Library:
             return Documents(documents=[], total=0)
         return await self._database.read(lambda connection: _matching(connection, user.id, search, limit))
 
-    async def remove(self, identifier: str, *, user: User) -> bool:
-        """Removes one of the user's documents, and its original where nobody else has it; gives whether there was
-        one."""
-        row = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT sha256 FROM documents WHERE user_id = ? AND id = ?", (user.id, identifier)
-            ).fetchone()
+    async def unindexed(self) -> int:
+        """How many documents, of all users, no search finds yet because their terms are to be made anew."""
+        return await self._database.read(
+            lambda connection: int(connection.execute("SELECT count(*) FROM documents_to_index").fetchone()[0])
         )
-        if row is None:
-            return False
-        sha256: str = row["sha256"]
-        async with self._lock(sha256):
-            removed = await self._database.write(
-                lambda connection: connection.execute("DELETE FROM documents WHERE id = ?", (identifier,)).rowcount
-            )
+
+    async def to_index(self, characters: int, skip: Container[int] = ()) -> list[Unindexed]:
+        """The newest of them, as many as have so many characters together, but at least one while there are any.
+
+        Arguments:
+            characters: of their texts.
+            skip: the positions of those that are left out.
+        """
+
+        def choose(connection: sqlite3.Connection) -> list[Unindexed]:
+            chosen: list[Unindexed] = []
+            left = characters
+            for (position,) in connection.execute("SELECT position FROM documents_to_index ORDER BY position DESC"):
+                if position not in skip:
+                    row = connection.execute(
+                        "SELECT position, title, text FROM documents WHERE position = ?", (position,)
+                    ).fetchone()
+                    chosen.append(Unindexed(**row))
+                    left -= len(row["text"])
+                    if left <= 0:
+                        break
+            return chosen
+
+        return await self._database.read(choose)
+
+    async def index(self, document: Unindexed, terms: PackedTerms) -> None:
+        """Puts the terms of a document into the index, if that is still to be done."""
+
+        def put(connection: sqlite3.Connection) -> None:
+            statement = "DELETE FROM documents_to_index WHERE position = ?"
+            if connection.execute(statement, (document.position,)).rowcount:
+                _unindex(connection, document.position)
+                _index(connection, document.position, document.title, terms)
+
+        await self._database.write(put)
+
+    async def remove(self, identifier: str, *, user: User) -> bool:
+        """Removes one of the user's documents with all of its versions, and the originals that nobody else has; gives
+        whether there was one."""
+
+        def delete(connection: sqlite3.Connection) -> list[str]:
+            owned = (user.id, identifier)
+            rows = connection.execute("SELECT sha256 FROM all_versions WHERE user_id = ? AND id = ?", owned).fetchall()
+            _delete(connection, identifier, user.id)
+            connection.execute("DELETE FROM document_versions WHERE user_id = ? AND document_id = ?", owned)
+            return [row["sha256"] for row in rows]
+
+        removed = await self._database.write(delete)
+        for sha256 in removed:
             await self._remove_if_unknown(sha256)
         return bool(removed)
 
     # As a `DocumentSource`, for the app's other features
 
-    async def document_ids(self) -> list[str]:
-        """The ids of all documents, of all users, oldest first."""
-        rows = await self._database.read(
-            lambda connection: connection.execute("SELECT id FROM documents ORDER BY position").fetchall()
-        )
-        return [row["id"] for row in rows]
+    async def document_versions(self) -> dict[str, int]:
+        """The ids of all documents, of all users, oldest first, each with the version that it is in."""
+        statement = f"SELECT d.id, {_NEWEST} AS version FROM documents d ORDER BY d.position"
+        rows = await self._database.read(lambda connection: connection.execute(statement).fetchall())
+        return {row["id"]: row["version"] for row in rows}
 
     async def document(self, identifier: str) -> SourceDocument | None:
         """One document, whoever has it, or None."""
         row = await self._database.read(
             lambda connection: connection.execute(
-                "SELECT id, user_id, title, text FROM documents WHERE id = ?", (identifier,)
+                f"SELECT d.id, d.user_id, d.title, d.text, {_NEWEST} AS version FROM documents d WHERE d.id = ?",
+                (identifier,),
             ).fetchone()
         )
         return None if row is None else SourceDocument(**row)
@@ -359,7 +529,11 @@ class Library:
         # In the writer's thread, where nothing else adds or removes originals at the same time, and after a
         # write that a cancelled caller has left behind.
         def remove(connection: sqlite3.Connection) -> None:
-            if connection.execute("SELECT 1 FROM documents WHERE sha256 = ?", (sha256,)).fetchone() is None:
+            known = connection.execute(
+                "SELECT 1 FROM documents WHERE sha256 = :it UNION SELECT 1 FROM document_versions WHERE sha256 = :it",
+                {"it": sha256},
+            ).fetchone()
+            if known is None:
                 self._archive.remove(sha256)
 
         await self._database.write(remove)
@@ -369,6 +543,48 @@ class Library:
         # Two jobs with the same content at once: the second waits, and then finds it known.
         async with self._locks.setdefault(sha256, asyncio.Lock()):
             yield
+
+
+def _keep_version(connection: sqlite3.Connection, identifier: str, user_id: str) -> int:
+    """Makes a document an earlier version of itself; gives which, 0 where there is no such document."""
+    kept = connection.execute(
+        "INSERT INTO document_versions (document_id, version, user_id, sha256, title, source, file_name, kind, words, "
+        "bytes, created_at, text) SELECT d.id, d.version, d.user_id, d.sha256, d.title, d.source, d.file_name, d.kind, "
+        f"d.words, d.bytes, d.created_at, d.text FROM all_versions d WHERE d.id = ? AND d.user_id = ? "
+        f"AND d.version = {_NEWEST} RETURNING version",
+        (identifier, user_id),
+    ).fetchone()
+    _delete(connection, identifier, user_id)
+    return 0 if kept is None else kept["version"]
+
+
+def _delete(connection: sqlite3.Connection, identifier: str, user_id: str) -> None:
+    """Removes a document and what the index has of it."""
+    row = connection.execute(
+        "SELECT position FROM documents WHERE id = ? AND user_id = ?", (identifier, user_id)
+    ).fetchone()
+    if row is not None:
+        _unindex(connection, row["position"])
+        connection.execute("DELETE FROM documents WHERE position = ?", (row["position"],))
+
+
+def _index(connection: sqlite3.Connection, position: int, title: str, packed: PackedTerms) -> None:
+    title_terms = " ".join(joined_terms(title))
+    connection.execute("INSERT INTO document_terms VALUES (?, ?, ?)", (position, title_terms, packed))
+    connection.execute(
+        "INSERT INTO documents_index (rowid, title, text) VALUES (?, ?, ?)",
+        (position, title_terms, unpack_terms(packed)),
+    )
+
+
+def _unindex(connection: sqlite3.Connection, position: int) -> None:
+    row = connection.execute("SELECT title, text FROM document_terms WHERE position = ?", (position,)).fetchone()
+    if row is not None:
+        connection.execute(
+            "INSERT INTO documents_index (documents_index, rowid, title, text) VALUES ('delete', ?, ?, ?)",
+            (position, row["title"], unpack_terms(row["text"])),
+        )
+        connection.execute("DELETE FROM document_terms WHERE position = ?", (position,))
 
 
 def _newest(connection: sqlite3.Connection, user_id: str, limit: int) -> Documents:
@@ -382,17 +598,26 @@ def _newest(connection: sqlite3.Connection, user_id: str, limit: int) -> Documen
 
 
 def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limit: int) -> Documents:
-    found = (
-        "FROM documents_index JOIN documents d ON d.position = documents_index.rowid "
-        "WHERE documents_index MATCH ? AND d.user_id = ?"
-    )
-    rows = connection.execute(
-        # A word in the title weighs as much as several in the text.
-        f"SELECT {_COLUMNS}, substr(d.text, 1, {_SNIPPET_WITHIN}) AS snippet {found} "
-        "ORDER BY bm25(documents_index, 8.0, 1.0), d.position DESC LIMIT ?",
-        (search.expression, user_id, limit),
+    # The best are chosen before any row is read, whose text is on its pages; and + keeps SQLite from asking the index
+    # once for each of the user's documents. A word in the title weighs as much as several in the text.
+    found = connection.execute(
+        "SELECT rowid AS position FROM documents_index "
+        "WHERE documents_index MATCH ? AND +rowid IN (SELECT position FROM documents WHERE user_id = ?) "
+        "ORDER BY bm25(documents_index, 8.0, 1.0), rowid DESC",
+        (search.expression, user_id),
     ).fetchall()
-    total = connection.execute(f"SELECT count(*) {found}", (search.expression, user_id)).fetchone()[0]
-    return Documents(
-        documents=[Document(**{**row, "snippet": search.snippet(row["snippet"])}) for row in rows], total=total
-    )
+    documents = []
+    for each in found[:limit]:
+        row = connection.execute(
+            f"SELECT {_COLUMNS}, substr(d.text, 1, {_SNIPPET_WITHIN}) AS snippet FROM documents d WHERE position = ?",
+            (each["position"],),
+        ).fetchone()
+        documents.append(Document(**{**row, "snippet": search.snippet(row["snippet"])}))
+    answer = Documents(documents=documents, total=len(found))
+    unindexed: int = connection.execute(
+        "SELECT count(*) FROM documents_to_index t JOIN documents d ON d.position = t.position WHERE d.user_id = ?",
+        (user_id,),
+    ).fetchone()[0]
+    if unindexed:
+        answer.unindexed = unindexed
+    return answer

@@ -65,13 +65,20 @@ class IngestDetails(BaseModel):
 
 
 class IngestComplete(BaseModel):
-    """The last event: how it ended. `skipped`: all of it was in the library before."""
+    """The last event: how it ended. `skipped`: all of it was in the library before.
+
+    Where something was lost, guessed or left out, `partial` says so in a sentence, `warnings` are the first 20 lines of
+    the log about it, and `warning_count` is how many there are.
+    """
 
     event: Literal["complete"] = "complete"
     type: Literal["document", "channel"]
     status: Literal["success", "error", "skipped"]
     message: str
     details: IngestDetails
+    partial: str | None = None
+    warnings: list[str] | None = None
+    warning_count: int | None = None
 
 
 class IngestEvent(RootModel[Annotated[IngestProgress | IngestComplete, Field(discriminator="event")]]):

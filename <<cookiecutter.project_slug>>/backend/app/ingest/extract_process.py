@@ -5,28 +5,32 @@ hang without holding anything up, and run out of memory alone.
 
 It reads one JSON object from a line of stdin, and writes JSON objects to stdout, one a line:
 `{"log": message, "level": level}` any number of times, then `{"title", "words", "characters"}` with the text
-in the file that was named (of a channel `{"title", "items"}`, and the file is the channel as JSON), or
-`{"error": sentence}`. When stdin ends, the server has gone, and so does this.
+in the file that was named, and its terms in one beside it (asked for a channel `{"channel": true}`, and the file is
+the channel as JSON, or `{"channel": false}` where it is none; of a page that leads on at once `{"redirect": url}`; of a
+list of texts in JSON `{"texts"}`, and the file is the list of their terms), or `{"error": sentence}`, with the
+`traceback` where a parser raised what none of our code expects. When stdin ends, the server has gone, and so does this.
 """
 
 from __future__ import annotations
 
+import base64
 import json
-import logging
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from app.ingest.channel import read_channel
+from app.ingest.channel import read_channel, refuse_markup
+from app.ingest.charset import decode
 from app.ingest.extract import ExtractError, Log, extract
-from app.wording import clip, size
+from app.ingest.readers.common import brief, out_of_memory
+from app.ingest.readers.html import redirect_of
+from app.ingest.terms import pack_terms
 
 __all__ = ["main"]
-
-_MAX_WARNINGS = 5
 
 
 def main() -> int:
@@ -41,55 +45,66 @@ def main() -> int:
     def log(message: str, level: str) -> None:
         _write(out, {"log": message[:1000], "level": level})
 
-    relay = _WarningRelay(log)
-    # pypdf speaks of the file; what other parsers log is about themselves.
-    logging.getLogger("pypdf").addHandler(relay)
+    noun = "feed or sitemap" if task["kind"] == "channel" else "document"
     try:
-        found = _channel(task) if task["kind"] == "channel" else _document(task, log)
+        found = _WHAT.get(task["kind"], _document)(task, log)
     except ExtractError as error:
-        _write(out, {"error": str(error)})
-    except (MemoryError, RecursionError) as error:
-        limit = size(task["memory_bytes"])
-        what = f"more than {limit} of memory" if isinstance(error, MemoryError) else "deeper nesting than allowed"
-        _write(out, {"error": f"Reading this document takes {what}: split or simplify it and try again."})
-    else:
-        relay.summarize()
-        _write(out, found)
+        found = {"error": str(error)[:1000]}
+    except MemoryError:
+        found = {"error": out_of_memory(noun, task["memory_bytes"])}
+    except RecursionError:
+        found = {"error": f"This {noun} is nested deeper than can be read: simplify it and try again."}
+    except BaseException as error:  # a stranger's parser raises anything, SystemExit too
+        trace = "".join(traceback.format_exception(error))
+        said = f"The parser of this {noun} failed ({brief(error)}): save it anew, or in another format, and try again."
+        found = {"error": said, "traceback": trace[-20_000:]}
+    _write(out, found)
     return 0
 
 
 def _document(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
-    found = extract(Path(task["path"]), task["kind"], name=task["name"], charset=task["charset"], log=log)
-    Path(task["text_path"]).write_text(found.text, encoding="utf-8", newline="\n")
+    path, charset = Path(task["path"]), task["charset"]
+    if task["kind"] == "text":
+        refuse_markup(path.read_bytes(), charset, task["name"])
+    if task["kind"] == "html" and task["follow"]:
+        to = redirect_of(decode(path.read_bytes(), charset, lambda *_: None, html=True))
+        if to is not None:
+            return {"redirect": to}
+    found = extract(path, task["kind"], name=task["name"], charset=charset, log=log)
+    text_path = Path(task["text_path"])
+    _save(text_path, found.text.encode())
+    _save(text_path.with_suffix(".terms"), pack_terms(found.text))
     return {"title": found.title, "words": found.words, "characters": len(found.text)}
 
 
-def _channel(task: Mapping[str, Any]) -> dict[str, Any]:
-    found = read_channel(Path(task["path"]).read_bytes(), task["url"])
-    Path(task["text_path"]).write_text(found.model_dump_json(), encoding="utf-8")
-    return {"title": found.title, "items": len(found.items)}
+def _channel(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
+    data = Path(task["path"]).read_bytes()
+    found = read_channel(data, task["url"], charset=task["charset"], media_type=task["media_type"], log=log)
+    if found is not None:
+        _save(Path(task["text_path"]), found.model_dump_json().encode())
+    return {"channel": found is not None}
 
 
-class _WarningRelay(logging.Handler):
-    """Shows what the parser complains of, the first few in words and the others as a number."""
+def _terms(task: Mapping[str, Any], _log: Log) -> dict[str, Any]:
+    texts = json.loads(Path(task["path"]).read_bytes())
+    packed = [base64.b64encode(pack_terms(text)).decode() for text in texts]
+    _save(Path(task["text_path"]), json.dumps(packed).encode())
+    return {"texts": len(packed)}
 
-    def __init__(self, log: Any) -> None:
-        super().__init__(logging.WARNING)
-        self._log = log
-        self._seen = 0
 
-    def emit(self, record: logging.LogRecord) -> None:
-        self._seen += 1
-        if self._seen <= _MAX_WARNINGS:
-            self._log(f"The parser says: {clip(record.getMessage(), 160)}", "warning")
+_WHAT = {"channel": _channel, "terms": _terms}
 
-    def summarize(self) -> None:
-        if self._seen > _MAX_WARNINGS:
-            self._log(f"The parser had {self._seen - _MAX_WARNINGS:,} more complaints", "warning")
+
+def _save(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ExtractError(f"What was read cannot be kept ({error.strerror}): make room in DATA_DIR.") from error
 
 
 def _write(out: BinaryIO, message: Mapping[str, Any]) -> None:
-    out.write(json.dumps(message).encode() + b"\n")
+    # Half a character, in what a parser says, would be refused by whatever writes it: a log, a database.
+    out.write(json.dumps(message, ensure_ascii=False).encode(errors="replace") + b"\n")
 
 
 def _exit_with_the_server() -> None:
@@ -103,7 +118,7 @@ def _limit_memory(number: int) -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (number, number))
     except (ImportError, ValueError, OSError) as error:
-        # Not every system has such a limit (macOS refuses it); the time limit and pypdf's own bounds remain.
+        # Not every system has such a limit (macOS refuses it); the time limit remains.
         print(f"no memory limit: {error}", file=sys.stderr)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
+import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,11 +19,13 @@ from typing import Any
 from app.ingest.channel import Channel
 from app.ingest.extract import Log
 from app.ingest.identify import Kind
+from app.ingest.readers.common import out_of_memory
 from app.jobs import JobError
-from app.wording import count, duration
+from app.wording import clip, count, duration, size
 
-__all__ = ["ExtractedFile", "Extractor"]
+__all__ = ["ExtractedFile", "Extractor", "LeadsOn"]
 
+_logger = logging.getLogger(__name__)
 _BACKEND = Path(__file__).resolve().parents[2]
 _COMMAND = (sys.executable, "-m", "app.ingest.extract_process")
 # A document has no business with the server's credentials, should a parser be talked into looking.
@@ -36,6 +41,18 @@ class ExtractedFile:
     title: str
     words: int
     characters: int
+
+
+class LeadsOn(Exception):
+    """A page is none itself, but leads on to another at once.
+
+    Arguments:
+        to: the address, as the page writes it.
+    """
+
+    def __init__(self, to: str) -> None:
+        super().__init__(to)
+        self.to = to
 
 
 class Extractor:
@@ -58,48 +75,96 @@ class Extractor:
         self._slots = asyncio.Semaphore(self._processes)
 
     async def extract(
-        self, path: Path, kind: Kind, *, name: str, charset: str | None, text_path: Path, log: Log
+        self,
+        path: Path,
+        kind: Kind,
+        *,
+        name: str,
+        charset: str | None,
+        text_path: Path,
+        log: Log,
+        follow: bool = False,
     ) -> ExtractedFile:
-        """Extracts a document into `text_path`, and calls `log` with each line of progress as it comes.
+        """Extracts a document into `text_path`, and calls `log` with each line of progress as it comes. The terms of
+        its text, packed, are in a file beside that, with the suffix `.terms`.
+
+        Arguments:
+            follow: whether a page that leads on to another is to be told rather than read.
 
         Raises:
+            LeadsOn: it does; only with `follow`.
             JobError: the document cannot be read, takes too long, or took the process down.
         """
-        message = await self._run(
-            {"path": str(path), "kind": kind, "name": name, "charset": charset, "text_path": str(text_path)}, log
-        )
+        task = {"path": str(path), "kind": kind, "name": name, "charset": charset, "follow": follow}
+        message = await self._run({**task, "text_path": str(text_path)}, log)
+        if "redirect" in message:
+            raise LeadsOn(message["redirect"])
         return ExtractedFile(message["title"], message["words"], message["characters"])
 
-    async def read_channel(self, path: Path, url: str, *, text_path: Path, log: Log) -> Channel:
-        """Reads the items of a feed or a sitemap that was fetched from `url`; `text_path` is a file to work with.
+    async def read_channel(
+        self, path: Path, url: str, *, charset: str | None = None, media_type: str = "", text_path: Path, log: Log
+    ) -> Channel | None:
+        """Reads the items of a feed or a sitemap that was fetched from `url`; gives None where the file is neither.
+
+        Arguments:
+            path: the file.
+            url: the address that answered.
+            charset: what the answer's header said of its charset.
+            media_type: its content type.
+            text_path: a file to work with.
+            log: takes each line of progress as it comes.
 
         Raises:
             JobError: as for `extract`.
         """
-        await self._run({"path": str(path), "kind": "channel", "url": url, "text_path": str(text_path)}, log)
+        task = {"path": str(path), "kind": "channel", "url": url, "charset": charset, "media_type": media_type}
+        found = await self._run({**task, "text_path": str(text_path)}, log)
+        if not found["channel"]:
+            return None
         return await asyncio.to_thread(lambda: Channel.model_validate_json(text_path.read_bytes()))
+
+    async def make_terms(self, texts: Sequence[str], path: Path) -> list[bytes]:
+        """Gives the packed terms of each text; `path` is a file to work with, and is gone afterwards.
+
+        Raises:
+            JobError: it takes too long, or too much memory.
+        """
+        terms_path = path.with_suffix(".terms")
+        try:
+            await asyncio.to_thread(lambda: path.write_bytes(json.dumps(texts).encode()))
+            await self._run({"path": str(path), "kind": "terms", "text_path": str(terms_path)}, lambda *line: None)
+            packed = await asyncio.to_thread(lambda: json.loads(terms_path.read_bytes()))
+            return [base64.b64decode(each) for each in packed]
+        finally:
+            for each in (path, terms_path):
+                each.unlink(missing_ok=True)
 
     async def _run(self, task: dict[str, Any], log: Log) -> dict[str, Any]:
         if self._slots.locked():
             log(f"Waiting: {count(self._processes, 'document is', 'documents are')} being read already", "info")
         async with self._slots:
             task["memory_bytes"] = _MEMORY_BYTES
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                cwd=_BACKEND,
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-                limit=_MAX_LINE,
-                start_new_session=True,  # Ctrl-C in the terminal is for the server, which then sees to this
-            )
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                    cwd=_BACKEND,
+                    env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                    limit=_MAX_LINE,
+                    start_new_session=True,  # Ctrl-C in the terminal is for the server, which then sees to this
+                )
+            except OSError as error:
+                raise JobError(
+                    f"The server cannot start another process ({error.strerror}): try again later."
+                ) from error
             complaints = asyncio.create_task(_tail(process.stderr))
             try:
                 return await asyncio.wait_for(_converse(process, task, log, complaints), self._timeout)
             except asyncio.TimeoutError:
                 raise JobError(
-                    f"Reading this document took longer than {duration(self._timeout)} and was stopped: "
+                    f"Reading this {_noun(task)} took longer than {duration(self._timeout)} and was stopped: "
                     "split or simplify it and try again."
                 ) from None
             finally:
@@ -124,13 +189,39 @@ async def _converse(
         if "log" in message:
             log(message["log"], message["level"])
         elif "error" in message:
+            if "traceback" in message:
+                _logger.error("a parser failed for %s\n%s", _name(task), message["traceback"])
             raise JobError(message["error"])
         else:
             return message
-    code, said = await process.wait(), await complaints
-    how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-    last = said.strip().splitlines()[-1][:300] if said.strip() else "it said nothing"
-    raise JobError(f"Reading this document crashed ({how}: {last}): save it anew and try again.")
+    code, said = await process.wait(), (await complaints).strip()
+    _logger.error("reading %s ended with exit code %d\n%s", _name(task), code, said)
+    raise JobError(_crash(code, said, task))
+
+
+def _name(task: dict[str, Any]) -> str:
+    return clip(task.get("name") or task.get("url") or task["path"])
+
+
+def _noun(task: dict[str, Any]) -> str:
+    return "feed or sitemap" if task["kind"] == "channel" else "document"
+
+
+def _crash(code: int, said: str, task: dict[str, Any]) -> str:
+    """What took the process down, as a sentence; `said` is the end of what it wrote to stderr."""
+    # Only Python raises MemoryError: C++ and Rust abort, pdfium does without a word, and the system kills.
+    if code == -signal.SIGKILL or re.search(r"bad_alloc|out of memory|memory allocation|MemoryError", said, re.I):
+        return out_of_memory(_noun(task), task["memory_bytes"])
+    how = f"exit code {code}"
+    if code < 0:
+        with contextlib.suppress(ValueError):  # a real-time signal has no name
+            how = f"{signal.Signals(-code).name}, {(signal.strsignal(-code) or '').lower()}"
+    if said:
+        how += f": {said.splitlines()[-1][:300]}"
+    elif code in (-signal.SIGABRT, -signal.SIGTRAP, -signal.SIGILL):
+        how += f", as one does that needs more than {size(task['memory_bytes'])} of memory"
+    fix = "split or simplify it, or save it anew, and try again."
+    return f"The parser of this {_noun(task)} crashed ({how}): {fix}"
 
 
 async def _tail(stream: asyncio.StreamReader | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,7 +15,9 @@ from app.ingest.documents import MIGRATIONS, Library
 from app.ingest.extractor import Extractor
 from app.ingest.fetch import Fetcher
 from app.ingest.pipeline import Pipeline
+from app.ingest.reindex import index_anew
 from app.ingest.router import router
+from app.ingest.validators import ValidatorTable
 
 __all__ = ["FEATURE"]
 
@@ -31,14 +35,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         max_bytes=settings.max_archive_bytes_per_user,
     )
     services.documents.append(library)
+    extractor = Extractor()
+    indexing = asyncio.create_task(index_anew(library, archive, extractor, settings.data_dir / "index.lock"))
     app.state.ingest = Pipeline(
         library=library,
         archive=archive,
         fetcher=Fetcher(max_bytes=settings.max_upload_bytes, allow_private=settings.ingest_allow_private_urls),
-        extractor=Extractor(),
+        extractor=extractor,
+        validators=ValidatorTable(services.database, kept=settings.max_documents_per_user),
         max_items=settings.max_feed_items,
     )
     yield
+    indexing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await indexing
     await library.close()
 
 

@@ -7,8 +7,10 @@ import ssl
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from email.message import Message
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -18,11 +20,14 @@ import httpx
 from app import project
 from app.ingest.addresses import is_public, resolve
 from app.ingest.extract import Log
+from app.ingest.unpacking import Unpacker
 from app.ingest.upload import safe_name
 from app.jobs import JobError
 from app.wording import clip, duration, size
 
-__all__ = ["BadUrl", "Fetched", "Fetcher", "Received", "check_url"]
+__all__ = [
+    "BadUrl", "Fetched", "Fetcher", "NotModified", "Received", "RetryLater", "Validators", "check_url",
+]  # fmt: skip
 
 Received = Callable[[int, int | None], None]
 """Hears how many bytes have come so far, and how many were announced, if that is known."""
@@ -30,6 +35,21 @@ Received = Callable[[int, int | None], None]
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
 _MAX_URL = 2000
+_MAX_VALIDATOR = 1000
+
+# What an answer means for whoever gave the address, and what they can do.
+_ADVICE = {
+    204: "it has no content: give another URL",
+    205: "it has no content: give another URL",
+    206: "it sent a part alone, unasked: try again, or upload the file",
+    401: "one has to sign in there: open it in a browser, save it, and upload the file",
+    402: "it has to be paid for: open it in a browser, save it, and upload the file",
+    403: "it refuses this server: open it in a browser, save it, and upload the file",
+    404: "there is no such page, check the URL",
+    410: "it was removed for good: give another URL",
+    429: "it had too many requests: try again later",
+    451: "it may not show this for legal reasons: give another URL",
+}
 
 # Ports of other protocols, whose servers might take a request for something else. Browsers refuse them all
 # (fetch.spec.whatwg.org, port blocking); these are those that a URL of the public internet could do harm with.
@@ -45,6 +65,38 @@ class BadUrl(ValueError):
     """This is no URL to fetch from. Its text says why, and the fix."""
 
 
+class RetryLater(JobError):
+    """The server has said when it may be asked again (Retry-After).
+
+    Arguments:
+        what: what it answered.
+        advice: what to do.
+        seconds: from now; at least 0.
+    """
+
+    def __init__(self, what: str, advice: str, seconds: float) -> None:
+        super().__init__(f"{what}: {advice}, in {duration(seconds)} at the earliest, as it asks.")
+        self.what = what
+        self.seconds = seconds
+
+
+class NotModified(Exception):
+    """What is at the URL is still what the validators were for (304)."""
+
+
+@dataclass(frozen=True)
+class Validators:
+    """What a server has said of a document, to be asked with whether it has changed (RFC 9110, 8.8).
+
+    Arguments:
+        url: the one that answered, behind all redirects. It alone is asked so.
+    """
+
+    url: str
+    etag: str | None
+    last_modified: str | None
+
+
 @dataclass(frozen=True)
 class Fetched:
     """A document that was fetched into a file."""
@@ -55,6 +107,11 @@ class Fetched:
     """The last part of the URL that answered."""
     media_type: str
     charset: str | None
+    url: str
+    """The one that answered, behind all redirects."""
+    validators: Validators | None = None
+    cookies: httpx.Cookies = field(default_factory=httpx.Cookies, compare=False)
+    """Those of this fetch, for one that goes on where it has led."""
 
 
 def check_url(url: str) -> httpx.URL:
@@ -103,19 +160,32 @@ class Fetcher:
         self._timeout = timeout
 
     async def fetch(
-        self, url: str, target: Path, log: Log, *, received: Received = lambda number, total: None
+        self,
+        url: str,
+        target: Path,
+        log: Log,
+        *,
+        received: Received = lambda number, total: None,
+        known: Validators | None = None,
+        cookies: httpx.Cookies | None = None,
     ) -> Fetched:
         """Fetches `url` into the file `target`, and calls `log` with each step.
 
         Arguments:
             received: called now and then while a large document arrives.
+            known: what was said of the document that is here already.
+            cookies: of the fetch that has led here (default: none). What a server sets is sent with the redirects of
+                this fetch, where it belongs, and then forgotten.
 
         Raises:
-            JobError: for whatever keeps it from arriving, with the reason and the fix.
+            NotModified: the document is still what `known` was for.
+            RetryLater: the server has said when to ask again.
+            JobError: for whatever else keeps it from arriving, with the reason and the fix.
         """
+        jar = httpx.Cookies(cookies)
         try:
             with anyio.fail_after(self._timeout):
-                return await self._follow(check_url(url), target, log, received)
+                return await self._follow(check_url(url), target, log, received, known, jar)
         except BadUrl as error:
             raise JobError(f"{error}.") from error
         except TimeoutError:
@@ -135,7 +205,15 @@ class Fetcher:
     def _tls(self) -> ssl.SSLContext:
         return httpx.create_ssl_context()  # knows SSL_CERT_FILE; takes some ms to make
 
-    async def _follow(self, url: httpx.URL, target: Path, log: Log, received: Received) -> Fetched:
+    async def _follow(
+        self,
+        url: httpx.URL,
+        target: Path,
+        log: Log,
+        received: Received,
+        known: Validators | None,
+        cookies: httpx.Cookies,
+    ) -> Fetched:
         # Redirects are followed here rather than by httpx: each is shown, and each is checked like the first.
         for _ in range(_MAX_REDIRECTS + 1):
             log(f"Fetching {_shown(url)}", "info")
@@ -143,18 +221,26 @@ class Fetcher:
             # A client for each: a shared one would take a connection for another of the same address, made
             # for another name and with that name's certificate.
             async with httpx.AsyncClient(verify=self._tls, trust_env=False, timeout=timeout) as client:
-                response = await self._send(client, url, log)
+                asked = httpx.Request("GET", url, headers=_conditions(url, known))
+                cookies.set_cookie_header(asked)
+                response = await self._send(client, asked, log)
                 try:
+                    # Its request went to an address; a cookie is of the name.
+                    cookies.extract_cookies(httpx.Response(200, headers=response.headers, request=asked))
+                    if response.status_code == 304 and _conditions(url, known):
+                        log(f"{_status(response)}: unchanged", "info")
+                        raise NotModified
                     if response.status_code in _REDIRECTS and "location" in response.headers:
                         url = check_url(str(url.join(response.headers["location"])))
                         log(f"{_status(response)}: redirected to {_shown(url)}", "info")
                         continue
-                    return await self._receive(response, url, target, log, received)
+                    return await self._receive(response, url, target, log, received, cookies)
                 finally:
                     await response.aclose()
         raise JobError(f"Redirected more than {_MAX_REDIRECTS} times, last to {_shown(url)}: give the final URL.")
 
-    async def _send(self, client: httpx.AsyncClient, url: httpx.URL, log: Log) -> httpx.Response:
+    async def _send(self, client: httpx.AsyncClient, asked: httpx.Request, log: Log) -> httpx.Response:
+        url = asked.url
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
             addresses = await resolve(url.raw_host.decode("ascii").strip("[]"), port)
@@ -169,10 +255,11 @@ class Fetcher:
                 "reach its network."
             )
         headers = {
+            **asked.headers,
             "host": url.netloc.decode("ascii"),
             "user-agent": f"{project.PROJECT_SLUG} (document ingest)",
             "accept": "text/html, text/markdown, application/pdf, text/plain, application/rss+xml, "
-            "application/atom+xml, application/xml, */*;q=0.1",
+            "application/atom+xml, application/feed+json, application/xml, */*;q=0.1",
             "accept-encoding": "gzip",
         }
         started = time.monotonic()
@@ -192,18 +279,23 @@ class Fetcher:
                         f"{url.host} ({address}, port {port}) cannot be connected to "
                         f"({str(error) or type(error).__name__}): check the URL, or try again later."
                     ) from error
-                log(f"{address} cannot be connected to, trying the next address of {url.host}", "warning")
+                log(f"{address} cannot be connected to, trying the next address of {url.host}", "info")
             else:
                 log(f"{url.host} ({address}) answered in {duration(time.monotonic() - started)}", "info")
                 return response
         raise AssertionError("the loop returns or raises at the last address")
 
     async def _receive(
-        self, response: httpx.Response, url: httpx.URL, target: Path, log: Log, hear: Received
+        self,
+        response: httpx.Response,
+        url: httpx.URL,
+        target: Path,
+        log: Log,
+        hear: Received,
+        cookies: httpx.Cookies,
     ) -> Fetched:
-        if not response.is_success:
-            advice = "check the URL" if response.status_code < 500 else "the fault is on its side, try again later"
-            raise JobError(f"The server answered {_status(response)} for {_shown(url)}: {advice}.")
+        if not response.is_success or response.status_code in _ADVICE:
+            raise _refusal(response, url)
         content_type = Message()
         content_type["content-type"] = response.headers.get("content-type", "")
         announced = response.headers.get("content-length", "")
@@ -217,17 +309,24 @@ class Fetcher:
         next_report = report_every = max(1_000_000, (total or 0) // 5)
         # Not in a thread: cancelled while it waits for that, nobody would close the file.
         with target.open("wb") as file:
-            async for chunk in _unpacked(response):
-                received += len(chunk)
-                if received > self._max_bytes:
-                    raise JobError(self._too_large(f"went past {size(self._max_bytes)}"))
-                digest.update(chunk)
-                file.write(chunk)  # to the page cache, 64 kB at a time: no thread is worth it
-                if received >= next_report:
-                    share = f" of {size(total)}" if total and received <= total else ""
-                    log(f"Received {size(received)}{share}", "info")
-                    hear(received, total)
-                    next_report = received + report_every
+            try:
+                async for chunk in _unpacked(response, log):
+                    received += len(chunk)
+                    if received > self._max_bytes:
+                        raise JobError(self._too_large(f"went past {size(self._max_bytes)}"))
+                    digest.update(chunk)
+                    file.write(chunk)  # to the page cache, 64 kB at a time: no thread is worth it
+                    if received >= next_report:
+                        share = f" of {size(total)}" if total and received <= total else ""
+                        log(f"Received {size(received)}{share}", "info")
+                        hear(received, total)
+                        next_report = received + report_every
+            except (httpx.RemoteProtocolError, httpx.ReadError) as error:
+                share = f" of the {size(total)} that it had announced" if total is not None else ""
+                raise JobError(
+                    f"{_shown(url)} could not be fetched whole: the server hung up after {size(received)}{share}. "
+                    "Try again."
+                ) from error
         seconds = time.monotonic() - started
         rate = f" ({size(int(received / seconds))}/s)" if seconds > 0.05 else ""
         log(f"Fetched {size(received)} in {duration(seconds)}{rate}", "success")
@@ -239,6 +338,9 @@ class Fetcher:
             name=name,
             media_type=content_type["content-type"],
             charset=charset if isinstance(charset, str) else None,
+            url=str(url),
+            validators=_validators(response, url),
+            cookies=cookies,
         )
 
     def _too_large(self, what: str) -> str:
@@ -248,7 +350,7 @@ class Fetcher:
         )
 
 
-async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
+async def _unpacked(response: httpx.Response, log: Log) -> AsyncIterator[bytes]:
     """The body, decompressed in pieces of at most 64 kB. httpx would unpack any number of layers in one go,
     and a few kB can become gigabytes that way."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
@@ -258,18 +360,68 @@ async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
         return
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise JobError(f"The server sent it compressed with {clip(encoding, 40)}, unasked: upload the file.")
-    unpacker = zlib.decompressobj(wbits=47)  # gzip or zlib, whichever it is
+    unpacker = Unpacker(deflate=encoding == "deflate")
     try:
         async for chunk in response.aiter_raw():
-            while chunk:
-                piece = unpacker.decompress(chunk, 65536)
-                if piece:
-                    yield piece
-                chunk = unpacker.unconsumed_tail
+            for piece in unpacker.feed(chunk):
+                yield piece
+        for piece in unpacker.finish():
+            yield piece
     except zlib.error as error:
         raise JobError(f"What the server sent cannot be decompressed ({error}): upload the file.") from error
-    if not unpacker.eof:
+    if not unpacker.complete:
         raise JobError("What the server sent ends in the middle of its compressed data: try again.")
+    if unpacker.ignored:
+        log(f"{size(unpacker.ignored)} behind the compressed data are no part of it, and left out", "warning")
+
+
+def _refusal(response: httpx.Response, url: httpx.URL) -> JobError:
+    """Why an answer is not the document, and what to do."""
+    status = response.status_code
+    if status < 400:
+        advice = _ADVICE.get(status, "it says of no address where to go on: give another URL")
+    elif status < 500:
+        advice = _ADVICE.get(status, "check the URL")
+    else:
+        advice = "the fault is on its side, try again later"
+    what = f"The server answered {_status(response)} for {_shown(url)}"
+    seconds = _retry_after(response, datetime.now(timezone.utc)) if status == 429 or status >= 500 else None
+    return JobError(f"{what}: {advice}.") if seconds is None else RetryLater(what, advice, seconds)
+
+
+def _retry_after(response: httpx.Response, now: datetime) -> float | None:
+    """The seconds after which a server wants to be asked again, which may be given as a date (RFC 9110, 10.2.3)."""
+    text = response.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return float(text)
+    until = _http_date(text)
+    if until is None:
+        return None
+    # By the server's own clock, where it shows that.
+    return max((until - (_http_date(response.headers.get("date", "")) or now)).total_seconds(), 0.0)
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return date if date.tzinfo is not None else date.replace(tzinfo=timezone.utc)
+
+
+def _conditions(url: httpx.URL, known: Validators | None) -> dict[str, str]:
+    if known is None or known.url != str(url):
+        return {}
+    conditions = {"if-none-match": known.etag, "if-modified-since": known.last_modified}
+    return {name: value for name, value in conditions.items() if value}
+
+
+def _validators(response: httpx.Response, url: httpx.URL) -> Validators | None:
+    found = [
+        text if 0 < len(text) <= _MAX_VALIDATOR and text.isascii() and text.isprintable() else None
+        for text in (response.headers.get("etag", ""), response.headers.get("last-modified", ""))
+    ]
+    return Validators(str(url), *found) if any(found) else None
 
 
 def _status(response: httpx.Response) -> str:

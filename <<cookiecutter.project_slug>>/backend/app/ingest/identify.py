@@ -8,32 +8,57 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
-__all__ = ["HEAD_BYTES", "Identified", "Kind", "UnsupportedType", "identify"]
+from app.ingest.charset import unmarked_unicode
 
-Kind = Literal["text", "markdown", "html", "pdf"]
+__all__ = ["ACCEPT", "HEAD_BYTES", "SUPPORTED", "Identified", "Kind", "UnsupportedType", "identify"]
+
+Kind = Literal[
+    "text", "markdown", "html", "pdf", "docx", "epub", "opendocument", "rtf", "email", "mhtml", "csv", "subtitles"
+]  # fmt: skip
 
 HEAD_BYTES = 64 * 1024
 """How much of a file `identify` wants to see."""
 
-_LABELS: dict[Kind, str] = {"text": "plain text", "markdown": "Markdown", "html": "HTML", "pdf": "PDF"}
+_LABELS: dict[Kind, str] = {
+    "text": "plain text", "markdown": "Markdown", "html": "HTML", "pdf": "PDF", "docx": "Word (docx)", "epub": "EPUB",
+    "opendocument": "OpenDocument", "rtf": "RTF", "email": "an email", "mhtml": "a saved page (MHTML)", "csv": "CSV",
+    "subtitles": "subtitles",
+}  # fmt: skip
+SUPPORTED = "text, Markdown, HTML, PDF, Word (docx), OpenDocument, EPUB, RTF, emails (eml), MHTML, CSV or subtitles"
+"""What can be ingested, as it stands in messages."""
+
 _EXTENSIONS: dict[str, Kind] = {
-    ".txt": "text", ".text": "text", ".log": "text", ".csv": "text",
+    ".txt": "text", ".text": "text", ".log": "text",
     ".md": "markdown", ".markdown": "markdown", ".mdown": "markdown", ".mkd": "markdown",
     ".html": "html", ".htm": "html", ".xhtml": "html",
-    ".pdf": "pdf",
+    ".pdf": "pdf", ".docx": "docx", ".epub": "epub", ".odt": "opendocument", ".odp": "opendocument",
+    ".ods": "opendocument", ".rtf": "rtf", ".eml": "email", ".mhtml": "mhtml", ".mht": "mhtml",
+    ".csv": "csv", ".tsv": "csv", ".srt": "subtitles", ".vtt": "subtitles",
 }  # fmt: skip
 _MEDIA_TYPES: dict[str, Kind] = {
     "text/markdown": "markdown", "text/x-markdown": "markdown",
     "text/html": "html", "application/xhtml+xml": "html",
     "application/pdf": "pdf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/epub+zip": "epub",
+    "application/vnd.oasis.opendocument.text": "opendocument",
+    "application/vnd.oasis.opendocument.presentation": "opendocument",
+    "application/vnd.oasis.opendocument.spreadsheet": "opendocument",
+    "application/rtf": "rtf", "text/rtf": "rtf",
+    "message/rfc822": "email", "multipart/related": "mhtml", "application/x-mimearchive": "mhtml",
+    "text/csv": "csv", "text/tab-separated-values": "csv",
+    "application/x-subrip": "subtitles", "text/vtt": "subtitles",
 }  # fmt: skip
+ACCEPT = ",".join((*_EXTENSIONS, "text/*", *(each for each in _MEDIA_TYPES if not each.startswith("text/"))))
+"""The same for a form's file field: names and content types, as in `<input accept>`."""
+
 _BINARY = (
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
-    (b"PK\x03\x04", "a ZIP archive or an Office document (docx, xlsx, odt, epub)"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document (doc, xls, ppt)"),
-    (b"{\\rtf", "an RTF document"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document (doc, xls, ppt, msg), or one with a password"),
     (b"%!PS", "a PostScript document"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
@@ -45,11 +70,29 @@ _BINARY = (
     (b"RIFF", "a recording or a WebP image"),
     (b"SQLite format 3\0", "an SQLite database"),
 )
+# The members of a ZIP archive are told by the first local headers; a mimetype comes first, unpacked.
+_ZIPS: tuple[tuple[re.Pattern[bytes], Kind], ...] = (
+    (re.compile(rb"PK\x03\x04.{26}mimetypeapplication/epub\+zip", re.DOTALL), "epub"),
+    (
+        re.compile(rb"PK\x03\x04.{26}mimetypeapplication/vnd\.oasis\.opendocument\.(?:text|pres|spread)", re.DOTALL),
+        "opendocument",
+    ),
+    (re.compile(rb"PK\x03\x04.{26}word/", re.DOTALL), "docx"),
+)
+_OFFICE = (
+    (re.compile(rb"PK\x03\x04.{26}xl/", re.DOTALL), "an Excel workbook: save it as CSV"),
+    (re.compile(rb"PK\x03\x04.{26}ppt/", re.DOTALL), "a PowerPoint presentation: save it as PDF"),
+)
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _HTML_START = re.compile(
     rb"(?:\s|<\?xml[^>]*>|<!--(?:[^-]|-(?!->))*-->)*<(?:!doctype\s+html|html|head|body|title|meta|script|style)\b",
     re.IGNORECASE,
 )
+_HEADERS = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]{1,60}:[^\n]*\n(?:[ \t][^\n]*\n)*)+")
+_OF_MAIL = {b"message-id", b"received", b"mime-version", b"return-path"}
+_COMMON = _OF_MAIL | {b"from", b"to", b"date", b"subject", b"content-type"}
+_MHTML = re.compile(rb"^(?:Content-Type:\s*multipart/related|Snapshot-Content-Location:)", re.IGNORECASE | re.MULTILINE)
+_CUE = re.compile(rb"(?:\d+[ \t]*\r?\n)?(?:\d+:)?\d\d:\d\d[,.]\d+[ \t]*-->|WEBVTT(?:[ \t][^\n]*)?\r?\n")
 _TAG = re.compile(rb"<(?:p|div|span|a|h[1-6]|ul|ol|table|br|img|article|section|main|body|html)\b", re.IGNORECASE)
 _CONTROLS = bytes(set(range(32)) - {8, 9, 10, 12, 13, 26, 27})
 
@@ -83,7 +126,7 @@ def identify(head: bytes, *, name: str, media_type: str = "") -> Identified:
         media_type: the content type it was sent with, parameters and all.
 
     Raises:
-        UnsupportedType: it is no text, Markdown, HTML or PDF.
+        UnsupportedType: it is none of these; an archive is not opened for it.
     """
     by_name = _EXTENSIONS.get(PurePosixPath(name.lower()).suffix)
     declared = media_type.split(";")[0].strip().lower()
@@ -92,15 +135,33 @@ def identify(head: bytes, *, name: str, media_type: str = "") -> Identified:
     # Readers of PDF accept rubbish before the header, and real files have it.
     if b"%PDF-" in head[:1024]:
         return Identified("pdf", "its content", _promise("pdf", promised))
+    if head.startswith(b"{\\rtf"):
+        return Identified("rtf", "its content", _promise("rtf", promised))
+    if head.startswith(b"PK\x03\x04"):
+        for pattern, kind in _ZIPS:
+            if pattern.search(head):
+                return Identified(kind, "its content", _promise(kind, promised))
+        for pattern, label in _OFFICE:
+            if pattern.search(head):
+                raise UnsupportedType(f"{name!r} is {label} and try again")
+        if promised in ("docx", "epub", "opendocument"):  # its first member is longer than what is seen
+            return Identified(promised, "its name" if by_name else "its content type")
     for magic, label in _BINARY:
-        if head.startswith(magic) and not (label == "a program" and magic == b"MZ" and _reads_as_text(head)):
+        if head.startswith(magic) and not (magic == b"MZ" and _has_few_controls(head)):
             raise UnsupportedType(_refusal(name, label))
     if not _reads_as_text(head):
         raise UnsupportedType(_refusal(name, "binary data"))
-    text = head.replace(b"\0", b"") if head.startswith(_BOMS) else head
+    text = head.replace(b"\0", b"")
     text = text[3:] if text.startswith(codecs.BOM_UTF8) else text.lstrip(b"\xff\xfe")
     if by_name != "markdown" and _HTML_START.match(text[:4096]):
         return Identified("html", "its content", _promise("html", promised))
+    start = text.lstrip()
+    if _CUE.match(start) and by_name != "markdown":
+        return Identified("subtitles", "its content", _promise("subtitles", promised))
+    if (mime := _mime(start, promised)) is not None and by_name in (None, "text", "email", "mhtml"):
+        return Identified(mime, "its content", _promise(mime, promised))
+    if promised == "csv":
+        return Identified("csv", "its name" if by_name else "its content type")
     if by_name == "markdown" or (by_name is None and by_media == "markdown"):
         return Identified("markdown", "its name" if by_name else "its content type")
     if promised == "html" and _TAG.search(text):
@@ -108,17 +169,28 @@ def identify(head: bytes, *, name: str, media_type: str = "") -> Identified:
     return Identified("text", "its content", _promise("text", promised))
 
 
+def _mime(start: bytes, promised: Kind | None) -> Kind | None:
+    """Whether a text is a mail or a saved page: both begin with headers."""
+    headers = _HEADERS.match(start[:16_384])
+    names = {line.partition(b":")[0].lower() for line in headers[0].splitlines()} if headers else set()
+    if len(names & _COMMON) < 2 or not (names & _OF_MAIL or promised in ("email", "mhtml")):
+        return None
+    return "mhtml" if promised == "mhtml" or (headers and _MHTML.search(headers[0])) else "email"
+
+
 def _promise(kind: Kind, promised: Kind | None) -> str | None:
     return None if promised is None or promised == kind else _LABELS[promised]
 
 
 def _reads_as_text(head: bytes) -> bool:
-    if head.startswith(_BOMS):
-        return True
+    return head.startswith(_BOMS) or _has_few_controls(head) or unmarked_unicode(head) is not None
+
+
+def _has_few_controls(head: bytes) -> bool:
     controls = len(head) - len(head.translate(None, _CONTROLS))
-    # A few stray control characters occur in real text; a NUL does not.
-    return b"\0" not in head and controls <= 4 + len(head) // 200
+    # A few stray control characters occur in real text, and a NUL in what a program wrote.
+    return controls <= 4 + len(head) // 200 and (b"\0" not in head or 20 * controls <= len(head))
 
 
 def _refusal(name: str, label: str) -> str:
-    return f"{name!r} is {label}, which cannot be ingested: use text, Markdown, HTML or PDF"
+    return f"{name!r} is {label}, which cannot be ingested: use {SUPPORTED}"

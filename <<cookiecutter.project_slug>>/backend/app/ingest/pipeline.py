@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import html
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
+import httpx
 from streamator import JobEmitter
 
 from app.ingest.archive import Archive
-from app.ingest.channel import MAX_ITEMS, Channel, ChannelItem, Limit, begins_channel, choose, newest_first, since
+from app.ingest.channel import MAX_ITEMS, Channel, ChannelItem, Limit, choose, newest_first, since
 from app.ingest.documents import Document, Library, LibraryFull, NewDocument
 from app.ingest.events import IngestDetails, IngestFailure, IngestItem
-from app.ingest.extractor import Extractor
-from app.ingest.fetch import Fetched, Fetcher
+from app.ingest.extractor import Extractor, LeadsOn
+from app.ingest.fetch import Fetched, Fetcher, NotModified, RetryLater, Validators
 from app.ingest.identify import HEAD_BYTES, Kind, UnsupportedType, identify
 from app.ingest.progress import Outcome, Progress
+from app.ingest.unpacking import GZIP
+from app.ingest.upload import safe_name
+from app.ingest.validators import ValidatorTable
 from app.jobs import JobError
 from app.users import User
 from app.wording import clip, count, duration, size
@@ -32,6 +38,12 @@ _MAX_SITEMAPS = 50
 
 _MAX_FAILURES_IN_A_ROW = 10
 """A site where so many items fail one after the other is left alone."""
+
+_MAX_WAITS = 3
+"""How often one address is asked again when its server says for how long to wait."""
+
+_MAX_PAGES_ON = 5
+"""How many pages one after the other may lead on by themselves."""
 
 _KEPT_FAILURES = 20
 """How many failures the last event names; the log has them all."""
@@ -70,8 +82,10 @@ class Pipeline:
     """Takes documents in. One per app; its parts are what the routes need too.
 
     Arguments:
+        validators: what servers have said of what came from them.
         max_items: so many items of a feed or a sitemap one job takes in (MAX_FEED_ITEMS).
         pause: seconds between two requests of one job, so that no site is pressed.
+        max_wait: so many seconds a server may have a request wait (Retry-After); told to wait longer it has failed.
     """
 
     def __init__(
@@ -81,8 +95,10 @@ class Pipeline:
         archive: Archive,
         fetcher: Fetcher,
         extractor: Extractor,
+        validators: ValidatorTable,
         max_items: int = 5_000,
         pause: float = 0.5,
+        max_wait: float = 120.0,
     ) -> None:
         self.library = library
         self.archive = archive
@@ -90,6 +106,8 @@ class Pipeline:
         self._extractor = extractor
         self._max_items = max_items
         self._pause = pause
+        self._validators = validators
+        self._max_wait = max_wait
 
     async def ingest_url(self, request: UrlRequest, path: Path, user: User, emitter: JobEmitter) -> dict[str, Any]:
         """The job for a URL: fetches it to `path`, then goes on as for an upload, or item by item for a channel."""
@@ -111,11 +129,21 @@ class Pipeline:
         known = await self._known(request.url, user, progress)
         if known is not None and not request.refresh:
             return _already_known(known, progress)
-        fetched = await self._fetch(request.url, path, progress)
-        if begins_channel(await asyncio.to_thread(_head, path)):
-            progress.type = "channel"
-            return await self._channel(request, path, user, progress)
-        return await self._fetched(request.url, path, fetched, user, progress)
+        scope = "document" if known is not None else request.limit
+        validators = await self._validators.get(request.url, scope, user=user) if request.refresh else None
+        try:
+            fetched = await self._fetch(request.url, path, progress, known=validators)
+        except NotModified:
+            return _unchanged(request.url, known, progress)
+        channel = await self._read_channel(request.url, fetched, path, progress)
+        if channel is None:
+            return await self._page(request.url, fetched, path, user, progress, replaces=known)
+        progress.type = "channel"
+        outcome = await self._channel(request, channel, path, user, progress)
+        # Where it is said to be unchanged later, nothing is tried again; and of its sitemaps an index knows nothing.
+        found = None if outcome.details.failed or channel.sitemaps else fetched.validators
+        await self._validators.put(request.url, request.limit, found, user=user)
+        return outcome
 
     async def _known(self, url: str, user: User, progress: Progress) -> Document | None:
         """The first three steps for an address."""
@@ -124,35 +152,111 @@ class Pipeline:
         progress.step("checking_cache", "Looking for this address in the library")
         return await self.library.from_source(url, user=user)
 
-    async def _fetch(self, url: str, path: Path, progress: Progress) -> Fetched:
+    async def _fetch(
+        self,
+        url: str,
+        path: Path,
+        progress: Progress,
+        *,
+        known: Validators | None = None,
+        cookies: httpx.Cookies | None = None,
+    ) -> Fetched:
         progress.step("fetching", f"Fetching {clip(url, 120)}")
-        fetched = await self._fetcher.fetch(url, path, progress.log, received=progress.received)
+        fetched = await self._get(url, path, progress, known=known, cookies=cookies)
         if not fetched.bytes:
             raise JobError(f"The document at {clip(url, 120)} is empty (0 bytes): give another URL.")
         progress.step("fetched", f"Fetched {size(fetched.bytes)}", length=fetched.bytes)
         return fetched
 
-    async def _fetched(self, url: str, path: Path, fetched: Fetched, user: User, progress: Progress) -> Outcome:
-        arrival = Arrival(path, url, fetched.name, fetched.media_type, fetched.charset, fetched.bytes, fetched.sha256)
-        return await self._store(arrival, await _identify(arrival, progress), user, progress)
+    async def _get(
+        self,
+        url: str,
+        path: Path,
+        progress: Progress,
+        *,
+        known: Validators | None = None,
+        cookies: httpx.Cookies | None = None,
+    ) -> Fetched:
+        """Fetches, and waits for as long as the server asks, where that is not too long."""
+        for waits in range(_MAX_WAITS + 1):
+            try:
+                return await self._fetcher.fetch(
+                    url, path, progress.reading, received=progress.received, known=known, cookies=cookies
+                )
+            except RetryLater as later:
+                if waits == _MAX_WAITS or later.seconds > self._max_wait:
+                    raise
+                progress.waiting(f"{later.what}: waiting {duration(later.seconds)}, as it asks")
+                await asyncio.sleep(later.seconds)
+        raise AssertionError("the loop returns or raises at the last time")
 
-    async def _store(self, arrival: Arrival, kind: Kind, user: User, progress: Progress) -> Outcome:
-        """From bytes that are here to a document in the library."""
+    async def _page(
+        self,
+        url: str,
+        fetched: Fetched,
+        path: Path,
+        user: User,
+        progress: Progress,
+        *,
+        replaces: Document | None = None,
+    ) -> Outcome:
+        """Takes in what was fetched from an address, or what that leads on to."""
+        for pages_on in range(_MAX_PAGES_ON + 1):
+            arrival = Arrival(
+                path, url, fetched.name, fetched.media_type, fetched.charset, fetched.bytes, fetched.sha256
+            )
+            kind = await _identify(arrival, progress)
+            try:
+                outcome = await self._store(arrival, kind, user, progress, follow=True, replaces=replaces)
+            except LeadsOn as page:
+                to = urljoin(fetched.url, page.to)
+                if pages_on == _MAX_PAGES_ON:
+                    raise JobError(
+                        f"{pages_on} pages led on to another, the last to {clip(to, 120)}: give the final URL."
+                    ) from None
+                progress.log(f"The page leads on to {clip(to, 120)}")
+                fetched = await self._fetch(to, path, progress, cookies=fetched.cookies)
+                if await self._read_channel(to, fetched, path, progress) is not None:
+                    raise JobError(f"It leads on to {clip(to, 120)}, a feed or a sitemap: give that address.") from None
+            else:
+                await self._validators.put(url, "document", fetched.validators, user=user)
+                return outcome
+        raise AssertionError("the loop returns or raises at the last page")
+
+    async def _store(
+        self,
+        arrival: Arrival,
+        kind: Kind,
+        user: User,
+        progress: Progress,
+        *,
+        follow: bool = False,
+        replaces: Document | None = None,
+    ) -> Outcome:
+        """From bytes that are here to a document in the library.
+
+        Arguments:
+            follow: whether a page that leads on to another is to be told rather than read.
+            replaces: the document that this is the newest version of.
+        """
         known = await self.library.known(arrival.sha256, user=user)
         if known is not None:
             return _already_known(known, progress)
         progress.log(f"Not ingested before (SHA-256 {arrival.sha256[:12]}…)")
 
         text_path = arrival.path.with_suffix(".text")
+        terms_path = text_path.with_suffix(".terms")
         try:
             started = time.monotonic()
             found = await self._extractor.extract(
                 arrival.path, kind, name=arrival.name, charset=arrival.charset,
-                text_path=text_path, log=progress.log,
+                text_path=text_path, log=progress.reading, follow=follow,
             )  # fmt: skip
             text = await asyncio.to_thread(text_path.read_text, encoding="utf-8")
+            terms = await asyncio.to_thread(terms_path.read_bytes)
         finally:
             text_path.unlink(missing_ok=True)
+            terms_path.unlink(missing_ok=True)
         progress.log(
             f"Extracted {clip(found.title)}: {count(found.words, 'word')}, "
             f"{count(found.characters, 'character')} in {duration(time.monotonic() - started)}",
@@ -163,7 +267,7 @@ class Pipeline:
         progress.step("archiving", f"Archiving the original ({size(arrival.bytes)})")
         new = NewDocument(
             sha256=arrival.sha256, title=found.title, source=arrival.source, file_name=arrival.name,
-            kind=kind, words=found.words, bytes=arrival.bytes, text=text,
+            kind=kind, words=found.words, bytes=arrival.bytes, text=text, terms=terms,
         )  # fmt: skip
 
         def archived() -> None:
@@ -171,25 +275,33 @@ class Pipeline:
             progress.step("storing", f"Indexing {count(found.words, 'word')}")
 
         started = time.monotonic()
-        document, added = await self.library.add(new, arrival.path, user=user, archived=archived)
+        document, added = await self.library.add(
+            new, arrival.path, user=user, archived=archived, replaces=None if replaces is None else replaces.id
+        )
         if not added:  # another job with the same content was quicker
             return _already_known(document, progress)
         message = f"Stored {clip(document.title)}"
+        if document.version > 1:
+            message += f" as version {document.version}, in place of {clip(replaces.title if replaces else '')}"
         progress.step("stored", message)
         progress.log(f"{message} in {duration(time.monotonic() - started)}", "success")
         return _outcome(document, message, known=False)
 
     # Channels
 
-    async def _channel(self, request: UrlRequest, path: Path, user: User, progress: Progress) -> Outcome:
-        """Takes in the items of the feed or sitemap in `path`, one at a time. An item that fails is passed over."""
-        channel, items = await self._items(request, path, progress)
+    async def _channel(
+        self, request: UrlRequest, channel: Channel, path: Path, user: User, progress: Progress
+    ) -> Outcome:
+        """Takes in the items of a feed or sitemap, one at a time. An item that fails is passed over."""
+        items = await self._items(request, channel, path, progress)
         chosen = choose(items, request.limit, datetime.now(timezone.utc))
         if not chosen:
             raise JobError(_none_chosen(channel, items, request.limit))
+        _tell_of_dates(items, request.limit, progress)
+        of_all = len(chosen)
         if len(chosen) > self._max_items:
             left_out = count(len(chosen) - self._max_items, "item")
-            progress.log(f"MAX_FEED_ITEMS is {self._max_items:,}: without {left_out}", "warning")
+            progress.warn(f"MAX_FEED_ITEMS is {self._max_items:,}: without {left_out}")
             del chosen[self._max_items :]
         progress.log(
             f"{clip(channel.title)} has {count(len(items), 'item')}, taking in {len(chosen):,} (limit: {request.limit})"
@@ -202,13 +314,16 @@ class Pipeline:
             try:
                 outcome = await self._item(item, path, user, of_item)
             except JobError as error:
-                progress.log(f"{where}: {error}", "warning")
+                of_item.warn(str(error))
                 failures.append(IngestFailure(url=item.url, error=str(error)))
                 in_a_row += 1
                 if isinstance(error, LibraryFull):
                     break
+                if isinstance(error, RetryLater) and number < len(chosen):
+                    progress.warn("The site wants no more requests for now: the other items are left out")
+                    break
                 if in_a_row == _MAX_FAILURES_IN_A_ROW and number < len(chosen):
-                    progress.log(f"{in_a_row} items in a row failed: the others are left out", "warning")
+                    progress.warn(f"{in_a_row} items in a row failed: the others are left out")
                     break
             else:
                 in_a_row = 0
@@ -230,33 +345,46 @@ class Pipeline:
         details = IngestDetails(found=len(items), failures=failures[:_KEPT_FAILURES], **counts)
         return Outcome(
             status="success" if stored else "skipped", message=message, details=details,
+            share=f"{stored + skipped:,} of {count(of_all, 'item')}" if stored + skipped < of_all else "",
             result={"document_id": None, "status": "channel", **counts},
         )  # fmt: skip
 
-    async def _items(self, request: UrlRequest, path: Path, progress: Progress) -> tuple[Channel, list[ChannelItem]]:
-        """What is in a channel; of a sitemap index, in as many of its sitemaps as the limit takes."""
-        channel = await self._read_channel(request.url, path, progress)
+    async def _items(self, request: UrlRequest, channel: Channel, path: Path, progress: Progress) -> list[ChannelItem]:
+        """What is in a channel; of what leads to sitemaps, in as many of those as the limit takes."""
         items, enough = list(channel.items), int(request.limit) if request.limit.isdigit() else MAX_ITEMS
         start = since(request.limit, datetime.now(timezone.utc))
-        sitemaps = [each for each in newest_first(channel.sitemaps) if not (start and each.date and each.date < start)]
-        for number, sitemap in enumerate(sitemaps[:_MAX_SITEMAPS], 1):
-            if len(items) >= enough:
-                break
+        waiting, seen = newest_first(channel.sitemaps), {request.url}
+        looked_at = 0
+        while waiting and len(items) < enough and looked_at < _MAX_SITEMAPS:
+            sitemap = waiting.pop(0)
+            if sitemap.url in seen or (start and sitemap.date and sitemap.date < start):
+                continue
+            seen.add(sitemap.url)
+            looked_at += 1
             await asyncio.sleep(self._pause)
-            progress.fetching_more(f"Fetching sitemap {number} of {min(len(sitemaps), _MAX_SITEMAPS)}")
+            progress.fetching_more(f"Fetching sitemap {looked_at}")
             try:
-                await self._fetcher.fetch(sitemap.url, path, progress.log)
-                items += (await self._read_channel(sitemap.url, path, progress)).items
+                fetched = await self._get(sitemap.url, path, progress)
+                found = await self._read_channel(sitemap.url, fetched, path, progress)
+                if found is None:
+                    raise JobError(f"{clip(sitemap.url, 120)} is no sitemap: left out.")
+                items += found.items
+                waiting = newest_first([*waiting, *found.sitemaps])
             except JobError as error:
-                progress.log(str(error), "warning")
-        if len(sitemaps) > _MAX_SITEMAPS:
-            progress.log(f"There are {len(sitemaps):,} sitemaps: the newest {_MAX_SITEMAPS} were looked at", "warning")
-        return channel, items
+                progress.warn(str(error))
+        if looked_at == _MAX_SITEMAPS and waiting:
+            progress.warn(f"{looked_at} sitemaps were looked at: {len(waiting):,} more are left out")
+        return items
 
-    async def _read_channel(self, url: str, path: Path, progress: Progress) -> Channel:
+    async def _read_channel(self, url: str, fetched: Fetched, path: Path, progress: Progress) -> Channel | None:
+        if not _may_be_channel(await asyncio.to_thread(_head, path)):
+            return None
         text_path = path.with_suffix(".text")
         try:
-            return await self._extractor.read_channel(path, url, text_path=text_path, log=progress.log)
+            return await self._extractor.read_channel(
+                path, url, charset=fetched.charset, media_type=fetched.media_type, text_path=text_path,
+                log=progress.reading,
+            )  # fmt: skip
         finally:
             text_path.unlink(missing_ok=True)
 
@@ -264,11 +392,14 @@ class Pipeline:
         known = await self._known(item.url, user, progress)
         if known is not None:
             return _already_known(known, progress)
+        if item.text is not None:
+            arrival = await asyncio.to_thread(_write_page, item, path)
+            return await self._store(arrival, "html", user, progress)
         await asyncio.sleep(self._pause)
         fetched = await self._fetch(item.url, path, progress)
-        if begins_channel(await asyncio.to_thread(_head, path)):
+        if await self._read_channel(item.url, fetched, path, progress) is not None:
             raise JobError(f"{clip(item.url, 120)} is a feed or a sitemap itself: give its own address.")
-        return await self._fetched(item.url, path, fetched, user, progress)
+        return await self._page(item.url, fetched, path, user, progress)
 
 
 async def _to_its_end(emitter: JobEmitter, work: Callable[[Progress], Awaitable[Outcome]]) -> dict[str, Any]:
@@ -286,8 +417,8 @@ async def _to_its_end(emitter: JobEmitter, work: Callable[[Progress], Awaitable[
     except Exception:
         progress.complete("error", "The server made a mistake; its log says more.", IngestDetails())
         raise
-    progress.complete(outcome.status, outcome.message, outcome.details)
-    return outcome.result
+    progress.complete(outcome.status, outcome.message, outcome.details, share=outcome.share)
+    return {**outcome.result, **progress.partial(outcome.share)}
 
 
 async def _identify(arrival: Arrival, progress: Progress) -> Kind:
@@ -308,12 +439,59 @@ def _head(path: Path) -> bytes:
         return file.read(HEAD_BYTES)
 
 
+def _may_be_channel(head: bytes) -> bool:
+    """Whether the first HEAD_BYTES leave it open that a file is a channel: they do but for what is certainly not one,
+    so that most documents are read without asking."""
+    if head.startswith((GZIP, b"<\0", b"\0<")):  # packed, or UTF-16 without its mark
+        return True
+    try:
+        return identify(head, name="").kind not in ("html", "pdf")
+    except UnsupportedType:
+        return False
+
+
+def _write_page(item: ChannelItem, path: Path) -> Arrival:
+    """The page of an item that has its text in the feed alone."""
+    title = html.escape(item.title)
+    page = (
+        f'<!doctype html><html><head><meta charset="utf-8"><title>{title}</title></head>'
+        f"<body><article><h1>{title}</h1>{item.text}</article></body></html>"
+    ).encode()
+    path.write_bytes(page)
+    name = f"{safe_name(item.title)}.html"
+    return Arrival(path, item.url, name, "text/html", "utf-8", len(page), hashlib.sha256(page).hexdigest())
+
+
+def _tell_of_dates(items: list[ChannelItem], limit: Limit, progress: Progress) -> None:
+    """Says what became of items whose date decides nothing."""
+    unread = [item.unread_date for item in items if item.unread_date]
+    if unread:
+        what = f"The dates of {count(len(unread), 'item')} cannot be read, such as {clip(unread[0], 60)}: "
+        in_time = f"taken in as if they were of the last {limit}"
+        progress.warn(what + (in_time if limit in ("month", "year") else "counted as the oldest"))
+    undated = sum(item.date is None and item.unread_date is None for item in items)
+    if undated and limit in ("month", "year"):
+        progress.warn(f"{count(undated, 'item')} without a date left out: choose 50, 100 or all to have them")
+
+
 def _none_chosen(channel: Channel, items: list[ChannelItem], limit: Limit) -> str:
     if not items:
         return f"None of the sitemaps of {clip(channel.title)} could be read: the log says why."
     dated = sum(item.date is not None for item in items)
     found = f"{clip(channel.title)} has {count(len(items), 'item')}, {dated:,} of them with a date, none in the last"
     return f"{found} {limit}: choose 50, 100 or all."
+
+
+def _unchanged(url: str, known: Document | None, progress: Progress) -> Outcome:
+    """What came of an address whose server says that nothing there has changed."""
+    message = f"{clip(url if known is None else known.title, 120)} is unchanged: nothing to do"
+    progress.log(message)
+    if known is not None:
+        return _outcome(known, message, known=True)
+    progress.type = "channel"
+    counts = {"title": url, "stored": 0, "skipped": 0, "failed": 0}
+    result = {"document_id": None, "status": "channel", **counts}
+    return Outcome(status="skipped", message=message, details=IngestDetails(**counts), result=result)
 
 
 def _already_known(document: Document, progress: Progress) -> Outcome:

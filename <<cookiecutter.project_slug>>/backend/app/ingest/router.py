@@ -10,24 +10,27 @@ from typing import Annotated, Any
 
 import anyio
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 from streamator import event_type
 from streamator.fastapi import StreamResponse, make_stream_response
 
+from app.bodies import RequestBody, unknown_field
 from app.errors import ApiError, error_responses, stream_error_responses
 from app.feature import Services, SharedServices
 from app.ingest.channel import Limit
-from app.ingest.documents import Documents, DocumentText, LibraryFull
+from app.ingest.documents import Documents, DocumentText, DocumentVersions, LibraryFull
 from app.ingest.events import IngestEvent
 from app.ingest.fetch import BadUrl, check_url
 from app.ingest.identify import HEAD_BYTES, UnsupportedType, identify
 from app.ingest.pipeline import Arrival, Pipeline, UrlRequest
 from app.ingest.upload import parse_form, read_json, safe_name, save, too_large
 from app.jobs import Job, TooManyJobs, Work
+from app.settings import Settings
 from app.users import CurrentUser, User
 from app.wording import duration
 
@@ -36,12 +39,12 @@ __all__ = ["router"]
 router = APIRouter(tags=["ingest"])
 
 
-class IngestRequest(BaseModel):
-    """An address to take in. `limit`: of a feed or a sitemap, which items; `refresh`: fetch it also where a document
-    from this address is in the library."""
+class IngestRequest(RequestBody):
+    """An address to take in. `limit`, or `channel_limit`: of a feed or a sitemap, which items; `refresh`: fetch it also
+    where a document from this address is in the library."""
 
     url: str
-    limit: Limit = "50"
+    limit: Limit = Field(default="50", validation_alias=AliasChoices("limit", "channel_limit"))
     refresh: bool = False
 
 
@@ -54,6 +57,7 @@ _BODY: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "description": "Either a file or a URL.",
+                    "additionalProperties": False,
                     "properties": {
                         "file": {"type": "string", "format": "binary"},
                         **IngestRequest.model_json_schema()["properties"],
@@ -119,7 +123,7 @@ async def _start(request: Request, services: Services, user: User, pipeline: Pip
             # The job has its place before megabytes are taken in.
             with services.jobs.preparing(user), anyio.fail_after(seconds):
                 await pipeline.library.ensure_room(user=user)
-                what = await _read(request, path, services.settings.max_upload_bytes)
+                what = await _read(request, path, services.settings)
             work: Work
             if isinstance(what, Arrival):
                 work, source = partial(pipeline.ingest_upload, what, user), what.source
@@ -141,12 +145,15 @@ async def _start(request: Request, services: Services, user: User, pipeline: Pip
     return job
 
 
-async def _read(request: Request, path: Path, limit: int) -> Arrival | UrlRequest:
+async def _read(request: Request, path: Path, settings: Settings) -> Arrival | UrlRequest:
     """What is to be taken in: an address, or a file, which is then in `path`."""
     if request.headers.get("content-type", "").lower().startswith("application/json"):
-        return _asked(await read_json(request))
-    form = await parse_form(request, limit)
+        return _asked(await read_json(request, settings.max_body_kb * 1_000))
+    form = await parse_form(request, settings.max_upload_bytes)
     try:
+        for name in form:
+            if problem := unknown_field(name, ["file", *IngestRequest.names()]):
+                raise ApiError(422, problem)
         file, url = form.get("file"), form.get("url")
         if isinstance(file, str) or isinstance(url, UploadFile):
             raise ApiError(422, "file must be a file and url a text: send the fields as they are named")
@@ -157,7 +164,7 @@ async def _read(request: Request, path: Path, limit: int) -> Arrival | UrlReques
             raise ApiError(422, f"the form holds {got} of file and url: send exactly one of them")
         if has_file:
             assert file is not None
-            return await _take(file, path, limit)
+            return await _take(file, path, settings.max_upload_bytes)
         return _asked({name: value for name, value in form.items() if name != "file"})
     finally:
         await form.close()
@@ -187,14 +194,15 @@ async def _take(file: UploadFile, path: Path, limit: int) -> Arrival:
     return Arrival(path, name, name, media_type, None, length, sha256)
 
 
-@router.get("/documents", responses=error_responses(422))
+@router.get("/documents", responses=error_responses(422), response_model_exclude_unset=True)
 async def list_documents(
     pipeline: Ingest,
     user: CurrentUser,
     q: Annotated[str, Query(max_length=500, description="words to find; empty for all")] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Documents:
-    """Lists the newest documents, or those that match a search, best first."""
+    """Lists the newest documents, or those that match a search, best first. While the index is made anew `unindexed`
+    says how many of the user's documents a search cannot find yet."""
     return await pipeline.library.find(q, limit, user=user)
 
 
@@ -214,7 +222,10 @@ async def get_document(pipeline: Ingest, user: CurrentUser, document_id: str) ->
 )
 async def get_original(pipeline: Ingest, user: CurrentUser, document_id: str) -> FileResponse:
     """Gives the original, to be saved: never to be shown as a page of this site."""
-    found = await pipeline.library.original(document_id, user=user)
+    return _download(await pipeline.library.original(document_id, user=user))
+
+
+def _download(found: tuple[Path, str] | None) -> FileResponse:
     if found is None or not found[0].is_file():
         raise ApiError(404, "not found")
     path, name = found
@@ -232,3 +243,36 @@ async def delete_document(pipeline: Ingest, user: CurrentUser, document_id: str)
     if not await pipeline.library.remove(document_id, user=user):
         raise ApiError(404, "not found")
     return Response(status_code=204)
+
+
+VersionNumber = Annotated[int, PathParameter(ge=1, le=1_000_000_000, description="from 1, the oldest")]
+
+
+@router.get("/documents/{document_id}/versions", responses=error_responses(404))
+async def list_versions(pipeline: Ingest, user: CurrentUser, document_id: str) -> DocumentVersions:
+    """Lists what a document was each time that its source had changed, the newest first."""
+    versions = await pipeline.library.versions(document_id, user=user)
+    if not versions:
+        raise ApiError(404, "not found")
+    return DocumentVersions(versions=versions)
+
+
+@router.get("/documents/{document_id}/versions/{version}", responses=error_responses(404, 422))
+async def get_version(pipeline: Ingest, user: CurrentUser, document_id: str, version: VersionNumber) -> DocumentText:
+    """Gives one version of a document with its text."""
+    document = await pipeline.library.get(document_id, user=user, version=version)
+    if document is None:
+        raise ApiError(404, "not found")
+    return document
+
+
+@router.get(
+    "/documents/{document_id}/versions/{version}/file",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {}}}, **error_responses(404, 422)},
+)
+async def get_original_of_version(
+    pipeline: Ingest, user: CurrentUser, document_id: str, version: VersionNumber
+) -> FileResponse:
+    """Gives the original of one version, to be saved."""
+    return _download(await pipeline.library.original(document_id, user=user, version=version))

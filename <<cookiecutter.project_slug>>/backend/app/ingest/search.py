@@ -1,50 +1,108 @@
-"""What a person searches for: as an expression of SQLite's FTS5, and where a text holds it."""
+"""What a person searches for: as an expression of SQLite's FTS5 over terms, and where a text holds it."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from app.ingest.terms import SOLID, Term, fold, is_solid, is_symbol, terms
 
 __all__ = ["Search"]
 
 _MAX_TERMS = 16
 _BEFORE, _LENGTH = 60, 200  # characters
+# Characters in which a snippet is looked for at once: in blocks that grow, and then within the one that may have it.
+_FIRST_BLOCK, _BLOCK, _WINDOW = 128, 2_048, 64
+
+_CLOSING = '"”“»«」』〞〟＂'
+_OPENING = "“”„‟«»「『〝＂"
+_QUOTES = _CLOSING + _OPENING
+_STOPS = r"\s\u3000-\u3004\u3008-\u3020\u3030\u303d-\u303f！，：；？（）"  # between words where no blanks are
+_QUERY = re.compile(
+    rf"[{_OPENING}](?P<curly>[^{_QUOTES}]*)[{_CLOSING}]"
+    r'|(?<![^\W_])"(?P<straight>[^"]*)"(?![^\W_])'
+    # צה"ל is a word.
+    rf'|(?P<word>[^{_QUOTES}{_STOPS}]+(?:(?<=[^\W_])"(?=[^\W_])[^{_QUOTES}{_STOPS}]+)*)'
+)
+# What is written onto the beginning of a word where other languages have a word of its own: the, and, in, to, from.
+_GLUED = {
+    "arabic": ("ال", "و", "وال", "ب", "بال", "ل", "لل"),
+    "hebrew": ("ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה"),
+}
+_BROKEN = re.compile(r"[-‐\u00ad][ \t]*\r?\n[ \t]*")
+
+
+class _Phrase(NamedTuple):
+    """Terms that must stand together, the last of them also as the beginning of one."""
+
+    terms: tuple[str, ...]
+    prefix: bool
+
+    @property
+    def expression(self) -> str:
+        # Quoted, so that none of FTS5's operators, columns or punctuation are typed by accident or on purpose.
+        return f'"{" ".join(self.terms)}"' + "*" * self.prefix
+
+    @property
+    def pattern(self) -> str:
+        """Finds every place in a folded text where the phrase may be, and a few others."""
+        index = max(
+            (each for each, term in enumerate(self.terms) if not is_symbol(term)), key=lambda i: len(self.terms[i])
+        )
+        before, term, after = ["", *self.terms, ""][index : index + 3]
+        pattern = r"\s*".join(map(re.escape, term)) if is_solid(term) else re.escape(term)
+        if before and is_symbol(before) and before[0] != "~":
+            pattern = re.escape(before) + pattern
+        elif not is_solid(term):
+            # The word stands first: it is looked for faster than what may not be before it.
+            pattern += rf"(?:(?<![^\W_]{pattern})|(?<=[{SOLID}]{pattern}))"
+        return pattern + (re.escape(after[1:]) if after.startswith("~") else "")
+
+    def at(self, places: Sequence[Term], index: int) -> bool:
+        """Whether a text's terms are this phrase from `index` on."""
+        last = index + len(self.terms) - 1
+        if last >= len(places):
+            return False
+        found, expected = places[last].term, self.terms[-1]
+        if found != expected and not (self.prefix and found.startswith(expected)):
+            return False
+        return all(each.term == term for each, term in zip(places[index:last], self.terms[:-1], strict=True))
 
 
 class Search:
-    """A query as it was typed: words, each of which must occur, whole or as the start of a word; "words in quotes"
-    must stand together. No other character means anything, so that no query is an error.
+    """A query as it was typed: words, each of which must occur, whole or as the start of a word; what is “in quotes” of
+    any kind must stand together and end with a whole word. In scripts that put no blanks between words, a word may be
+    any part of a text. Nothing else means anything, so that no query is an error.
 
     Arguments:
         query: what was typed.
 
     Attributes:
-        expression: the same for FTS5; empty where there is nothing to search for.
+        expression: the same for FTS5, over the terms of texts; empty where there is nothing to search for.
     """
 
     def __init__(self, query: str) -> None:
-        expressions: list[str] = []
-        patterns: list[str] = []
-        for phrase, word in re.findall(r'"([^"]*)"|([^\s"]+)', query):
-            term = (phrase or word).replace("\0", " ")
-            words = re.findall(r"[^\W_]+", _fold(term))
-            if words and len(patterns) < _MAX_TERMS:
-                # Quoted, so that none of FTS5's operators, columns or punctuation are typed by accident or on purpose.
-                expressions.append(f'"{term}"' if phrase else f'"{term}"*')
-                patterns.append(r"[\W_]+".join(words) + (r"(?![^\W_])" if phrase else ""))
-        self.expression = " ".join(expressions)
-        self._pattern = re.compile(rf"(?<![^\W_])(?:{'|'.join(patterns)})")
+        typed = ((found["word"], found["curly"] or found["straight"] or "") for found in _QUERY.finditer(query))
+        every = (_phrases(word or phrase, quoted=word is None) for word, phrase in typed)
+        wanted = list(islice(filter(None, every), _MAX_TERMS))
+        groups = (" OR ".join(phrase.expression for phrase in phrases) for phrases in wanted)
+        self.expression = " AND ".join(f"({group})" for group in groups)
+        self._phrases = [phrase for phrases in wanted for phrase in phrases]
+        self._pattern = re.compile("|".join(phrase.pattern for phrase in self._phrases))
+        # A find in a window may have begun so many characters before it, marks and a line end included.
+        self._reach = 16 + 3 * max((sum(map(len, phrase.terms)) for phrase in self._phrases), default=0)
 
     def snippet(self, text: str) -> str:
         """The part of a text where it first holds something searched for, with U+0002 and U+0003 around each of it;
         its beginning where it holds nothing.
 
-        FTS5's own takes time by the square of the occurrences: most of a minute for a word in 50,000 lines. This
-        one reads the text once, up to the first.
+        The text is read once, up to the first, and its terms are made only where there may be one.
         """
-        folded = _fold(text)
-        first = self._pattern.search(folded)
-        begin = first.start() - _BEFORE if first is not None else 0
+        hits = next(filter(None, (self._hits(text, start) for start in self._candidates(text))), [])
+        begin = hits[0][0] - _BEFORE if hits else 0
         if begin > 0:
             begin = text.find(" ", begin, begin + _BEFORE) + 1 or begin
         begin = max(begin, 0)
@@ -52,19 +110,83 @@ class Search:
         if end < len(text):
             end = text.rfind(" ", begin + _LENGTH // 2, end) + 1 or end
         parts, done = [], begin
-        for hit in self._pattern.finditer(folded, begin, end) if first is not None else ():
-            parts += [text[done : hit.start()], "\x02", text[hit.start() : hit.end()], "\x03"]
-            done = hit.end()
+        for first, last in hits:
+            if last <= end:
+                parts += [text[done:first], "\x02", text[first:last], "\x03"]
+                done = last
         return "".join(["…" if begin > 0 else "", *parts, text[done:end], "…" if end < len(text) else ""])
 
+    def _candidates(self, text: str) -> Iterator[int]:
+        """Where the windows begin that may have what is searched for."""
+        block, size = 0, _FIRST_BLOCK
+        while self._phrases and block < len(text):
+            end = min(block + size, len(text))
+            if self._may_be_in(text, block, end):
+                yield from (
+                    start for start in range(block, end, _WINDOW) if self._may_be_in(text, start, start + _WINDOW)
+                )
+            block, size = end, min(2 * size, _BLOCK)
 
-def _fold(text: str) -> str:
-    """A text as the index sees it, small and without diacritics, each character in its place."""
-    if text.isascii():
-        return text.lower()
-    return text.translate({ord(character): _plain(character) for character in set(text)})
+    def _may_be_in(self, text: str, start: int, end: int) -> bool:
+        part = text[max(0, start - self._reach) : end]
+        whole = _BROKEN.sub("", part)
+        return self._pattern.search(fold(part)) is not None or (
+            whole != part and self._pattern.search(fold(whole)) is not None
+        )
+
+    def _hits(self, text: str, start: int) -> list[tuple[int, int]]:
+        """Where a window of a text, and what a snippet shows after it, has what is searched for, without overlaps."""
+        begin, end = max(0, start - self._reach), start + _WINDOW
+        if begin:
+            begin = text.find(" ", begin, start) + 1 or begin
+        places = list(terms(text, begin, end + _LENGTH))
+        hits: list[tuple[int, int]] = []
+        for first, last in sorted(self._marks(text, places)):
+            if hits and first < hits[-1][1]:
+                hits[-1] = (hits[-1][0], max(last, hits[-1][1]))
+            else:
+                hits.append((first, last))
+        return hits if hits and hits[0][0] < end else []
+
+    def _marks(self, text: str, places: Sequence[Term]) -> Iterator[tuple[int, int]]:
+        first_terms = tuple(phrase.terms[0] for phrase in self._phrases)
+        for index, first in enumerate(places):
+            for phrase in self._phrases if first.term.startswith(first_terms) else ():
+                if phrase.at(places, index):
+                    last = places[index + len(phrase.terms) - 1]
+                    yield first.start, _end(text, last, phrase.terms[-1]) if phrase.prefix else last.end
 
 
-def _plain(character: str) -> str:
-    plain = unicodedata.normalize("NFD", character)[0].casefold()
-    return plain if len(plain) == 1 else character
+def _phrases(typed: str, *, quoted: bool) -> list[_Phrase]:
+    """What a word or a phrase may be in the index; nothing where no word is in it."""
+    found = list(terms(typed))
+    words = [each.term for each in found]
+    if "~" in words:  # a word broken over lines, which is whole before that
+        del found[words.index("~") :], words[words.index("~") :]
+    if all(map(is_symbol, words)):
+        return []
+    if len(found) > 1 and is_solid(words[-1]) and found[-2].end == found[-1].end:
+        words.pop()  # what follows is not known
+    prefix = is_solid(words[-1]) or not (quoted or is_symbol(words[-1]))
+    phrases = [_Phrase(tuple(words), prefix)]
+    if not quoted and len("".join(words)) > 1:
+        script = unicodedata.name(words[0][0], "").split(" ")[0].lower()
+        phrases += (_Phrase((glued + words[0], *words[1:]), prefix) for glued in _GLUED.get(script, ()))
+    # St.Gallen is St. Gallen; .csv and 3.11 are nothing else.
+    dots = [index for index in range(1, len(words)) if words[index] == "." and words[index - 1].isalpha()]
+    if dots:
+        phrases.append(_Phrase(tuple(word for index, word in enumerate(words) if index not in dots), prefix))
+    return phrases
+
+
+def _end(text: str, place: Term, beginning: str) -> int:
+    """Where in a text the beginning of a term ends."""
+    if len(place.term) == place.end - place.start:
+        return place.start + len(beginning)
+    for end in range(place.start + 1, place.end):
+        if len("".join(fold(_BROKEN.sub("", text[place.start : end])).split())) >= len(beginning):
+            # What is without a width, or a mark on the last letter, belongs to it.
+            while end < place.end and not fold("x" + text[end]).strip("x"):
+                end += 1
+            return end
+    return place.end

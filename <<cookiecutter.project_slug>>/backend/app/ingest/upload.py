@@ -72,17 +72,18 @@ async def parse_form(request: Request, max_bytes: int) -> FormData:
         raise ApiError(400, f"the form cannot be read ({error}): send it as UTF-8") from error
 
 
-async def read_json(request: Request) -> Any:
+async def read_json(request: Request, max_bytes: int) -> Any:
     """The JSON that a request holds.
 
     Raises:
-        ApiError: 413 for more than an address and its options can need; 400 for what is no JSON.
+        ApiError: 413 for more than `max_bytes` (MAX_BODY_KB); 400 for what is no JSON.
     """
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _ENVELOPE_BYTES:
-            raise ApiError(413, f"the JSON is larger than {size(_ENVELOPE_BYTES)}: send an address, not a document")
+        if len(body) > max_bytes:
+            fix = "send an address, not a document, or raise MAX_BODY_KB"
+            raise ApiError(413, f"the JSON is larger than {size(max_bytes)}: {fix}")
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:

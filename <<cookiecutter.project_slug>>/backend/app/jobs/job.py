@@ -31,6 +31,8 @@ class Job(BaseModel):
     finished_at: datetime | None = None
     document_id: str | None = None
     error: str | None = None
+    partial: str | None = None
+    """Of a job that is completed: what of it could not be done, in a sentence; null where all was."""
     step: str | None = None
     """Of a job that runs: where it is, as the last progress event of its log says; with `percent` from 0 to 100."""
     percent: float | None = None

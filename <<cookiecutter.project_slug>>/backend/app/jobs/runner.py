@@ -315,13 +315,14 @@ class JobRunner:
             reason = INTERRUPTED if self._stopping else None
         else:
             status, reason = "failed", _reason(error)
-        document_id = result.get("document_id") if result else None
+        document_id, partial = (result.get("document_id"), result.get("partial")) if result else (None, None)
         ended = job.model_copy(
             update={
                 "status": status,
                 "finished_at": utc_now(),
                 "error": reason,
                 "document_id": document_id if isinstance(document_id, str) else None,
+                "partial": partial if isinstance(partial, str) else None,
             }
         )
         del self._emitters[job.job_id]

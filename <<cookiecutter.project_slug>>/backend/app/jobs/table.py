@@ -146,4 +146,4 @@ _RESULT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 def _from_row(row: sqlite3.Row) -> Job:
     fields = {name: row[name] for name in row.keys() if name in Job.model_fields}  # noqa: SIM118
     result = _RESULT.validate_json(row["result"]) if row["result"] else {}
-    return Job(**fields, document_id=result.get("document_id"))
+    return Job(**fields, document_id=result.get("document_id"), partial=result.get("partial"))

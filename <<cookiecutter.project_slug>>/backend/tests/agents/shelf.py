@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
@@ -21,14 +21,17 @@ class Shelf:
     def __init__(self) -> None:
         self.documents: dict[str, SourceDocument] = {}
 
-    async def document_ids(self) -> Sequence[str]:
-        return list(self.documents)
+    async def document_versions(self) -> Mapping[str, int]:
+        return {identifier: document.version for identifier, document in self.documents.items()}
 
     async def document(self, identifier: str) -> SourceDocument | None:
         return self.documents.get(identifier)
 
     def put(self, identifier: str, text: str = BRIDGES, *, user: User = LOCAL_USER) -> None:
-        self.documents[identifier] = SourceDocument(identifier, user.id, f"Title of {identifier}", text)
+        """Puts a document there, or the next version of it."""
+        before = self.documents.get(identifier)
+        version = 1 if before is None else before.version + 1
+        self.documents[identifier] = SourceDocument(identifier, user.id, f"Title of {identifier}", text, version)
 
     def feature(self) -> Feature:
         """A feature that offers the documents."""

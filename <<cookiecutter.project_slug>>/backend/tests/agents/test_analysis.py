@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from app.agents.analysis import MAX_SENTENCES, sentences, summary, tags
+from tests.ingest.languages import TEXTS
 
 BRIDGES = """# Suspension bridges
 
@@ -37,6 +38,30 @@ def test_words_of_another_language_that_mean_nothing_are_no_tags() -> None:
     )
     assert found[0] == "brücke"
     assert not {"die", "ist", "und", "der", "das", "mit", "dem"} & set(" ".join(found).split())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("城市很大。城市的河流很宽，河流由北向南。", {"城市", "河流"}),
+        ("灯台は海を照らします。灯台の光は遠くから見えます。船は光を頼りにします。", {"灯台"}),
+        ("สะพานยาวมาก สะพานนี้ข้ามแม่น้ำ แม่น้ำกว้าง", {"สะพาน", "แม่น้ำ"}),
+        ("Мост очень длинный. Мост построили за год, и он не новый.", {"мост"}),
+    ],
+)
+def test_tags_are_words_in_any_script(text: str, expected: set[str]) -> None:
+    found = tags(text)
+    assert expected <= set(found)
+    assert max(map(len, found)) <= 12
+    assert not {"的", "です", "は", "และ", "не", "и", "он"} & set(found)
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_a_text_of_any_script_has_tags_and_a_summary(language: str) -> None:
+    whole = sentences(TEXTS[language])
+    assert len(whole) >= (1 if language == "th" else 2)
+    assert len(tags(TEXTS[language])) == 6
+    assert set(summary(whole)) <= set(whole)
 
 
 def test_numbers_and_what_holds_them_are_no_tags() -> None:

@@ -142,6 +142,9 @@ async def test_each_agent_reports_from_register_to_complete_in_the_documented_fo
     raw = next(each for each in job.log.read(0) if each["event"] == "activity_registered")
     assert set(raw) == {"stream", "source_id", "event", "timestamp", "payload", "t"}
     assert set(raw["payload"]) == {"agent_name", "status", "message", "progress"}
+    results = {each.payload.agent_name: each.payload.result for each in world.reports(run_id) if each.payload.result}
+    assert results["tagger"]["tags"][0] == "suspension bridge"
+    assert set(results) == {"tagger", "summariser"}
 
 
 async def test_a_worker_that_fails_says_so_and_is_not_asked_again(
@@ -185,7 +188,7 @@ async def test_what_is_done_is_not_done_again_and_what_was_under_way_is(
         await begun.wait()
 
         async def others_done() -> bool:
-            return len((await world.findings.done()).get("d1", ())) == 2
+            return len((await world.findings.done()).get(("d1", 1), ())) == 2
 
         await until(others_done)
         first.cancel()
@@ -259,6 +262,48 @@ async def test_what_is_known_of_a_deleted_document_is_forgotten(world: World) ->
     assert (await world.known("d2")).related == []
 
 
+async def test_of_a_document_that_has_changed_only_what_it_is_now_is_known(world: World) -> None:
+    world.shelf.put("d1")
+    world.shelf.put("d2")
+    world.begin()
+    await world.known("d1")
+    assert (await world.known("d2")).related
+    world.shelf.put("d1", CATS)
+
+    async def worked_on_anew() -> bool:
+        return len((await world.findings.done()).get(("d1", 2), ())) == 3
+
+    await until(worked_on_anew)
+    known = await world.known("d1")
+    assert (known.tags[0], known.related) == ("cat", [])
+    assert (await world.known("d2")).related == []
+    assert set(await world.findings.done()) == {("d1", 2), ("d2", 1)}
+
+
+async def test_a_version_that_comes_while_the_one_before_is_worked_on_is_worked_on_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag, begun, go_on = workers.WORKERS["tagger"], asyncio.Event(), asyncio.Event()
+
+    async def slow(document: SourceDocument, report: Report) -> Outcome:
+        begun.set()
+        await go_on.wait()
+        return await tag(document, report)
+
+    monkeypatch.setitem(workers.WORKERS, "tagger", slow)
+    world.shelf.put("d1")
+    world.begin()
+    await begun.wait()
+    world.shelf.put("d1", CATS)
+    go_on.set()
+
+    async def worked_on_anew() -> bool:
+        return len((await world.findings.done()).get(("d1", 2), ())) == 3
+
+    await until(worked_on_anew)
+    assert (await world.known("d1")).tags[0] == "cat"
+
+
 async def test_documents_about_something_else_are_not_related(world: World) -> None:
     world.shelf.put("d1")
     world.shelf.put("d2", CATS)
@@ -284,14 +329,14 @@ async def test_findings_are_their_users_alone(world: World) -> None:
 
 async def test_they_begin_again_after_a_fault_of_the_data(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     failing = True
-    document_ids = world.shelf.document_ids
+    document_versions = world.shelf.document_versions
 
-    async def flaky() -> Sequence[str]:
+    async def flaky() -> Mapping[str, int]:
         if failing:
             raise OSError("the disk is gone")
-        return await document_ids()
+        return await document_versions()
 
-    monkeypatch.setattr(world.shelf, "document_ids", flaky)
+    monkeypatch.setattr(world.shelf, "document_versions", flaky)
     world.shelf.put("d1")
     world.begin()
 

@@ -72,7 +72,7 @@ def test_a_new_document_is_worked_on_and_seen_live(app: RunningApp, shelf: Shelf
     assert {each.payload.agent_name for each in seen} == set(AGENTS)
     found = known(app, "d1")
     assert (found["title"], found["tags"][0], len(found["summary"])) == ("Title of d1", "suspension bridge", 2)
-    assert app.client.get("/api/agents/findings").json() == {"documents": [found]}
+    assert app.client.get("/api/agents/findings").json() == {"documents": [found], "total": 1}
 
 
 def test_a_late_viewer_sees_the_run_from_its_start(app: RunningApp, shelf: Shelf) -> None:
@@ -161,6 +161,17 @@ def test_forgotten_findings_are_made_again(app: RunningApp, shelf: Shelf) -> Non
     assert app.client.delete("/api/agents/findings/none").json() == {"error": "not found"}
 
 
+def test_the_count_is_of_all_documents_and_not_of_those_that_were_asked_for(app: RunningApp, shelf: Shelf) -> None:
+    for name in ("d1", "d2", "d3"):
+        shelf.put(name)
+        known(app, name)
+    shelf.put("d4", user=User("b", "Bob"))
+    answer = app.client.get("/api/agents/findings", params={"limit": "2"}).json()
+    assert ([each["document_id"] for each in answer["documents"]], answer["total"]) == (["d3", "d2"], 3)
+    assert app.client.get("/api/agents/findings", params={"document_id": "d1"}).json()["total"] == 1
+    assert app.client.get("/api/agents/findings", params={"document_id": "d4"}).json() == {"documents": [], "total": 0}
+
+
 def test_agents_hold_no_place_of_a_job(run_app: Callable[..., RunningApp], shelf: Shelf) -> None:
     app = run_app(features=[shelf.feature(), feature.FEATURE], max_running_jobs=1)
     shelf.put("d1")
@@ -193,4 +204,6 @@ def test_another_users_documents_are_nobody_elses_business(app: RunningApp, shel
 def test_the_form_of_the_events_is_in_the_schema(settings: Callable[..., Settings]) -> None:
     schemas = create_app(settings(), features=[feature.FEATURE]).openapi()["components"]["schemas"]
     assert {"stream", "source_id", "event", "timestamp", "payload"} <= set(schemas["AgentEvent"]["properties"])
-    assert set(schemas["AgentActivity"]["properties"]) == {"agent_name", "status", "message", "progress"}
+    assert set(schemas["AgentActivity"]["properties"]) == {
+        "agent_name", "status", "message", "progress", "result",
+    }  # fmt: skip

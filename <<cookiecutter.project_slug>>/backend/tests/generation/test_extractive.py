@@ -13,10 +13,13 @@ from app.generation.provider import Attempt, Task
 from app.generation.reading import key_sentences, read
 from app.generation.validate import count_words, validate
 from app.jobs import JobError
+from app.sentences import sentences
 from tests.generation.texts import LIGHTHOUSES
+from tests.ingest.languages import TEXTS
 
 pytestmark = pytest.mark.anyio
 
+HINDI = "कल शाम हम नदी के किनारे टहलने गए थे। दादी ने हमें अपने बचपन की कहानी सुनाई। फिर हमने घर आकर चाय पी।"
 PROMPTS = Prompts(Path(__file__).parents[2] / "app" / "generation" / "prompts")
 
 
@@ -134,3 +137,47 @@ async def test_the_sentences_chosen_are_those_that_others_repeat() -> None:
     )
     assert "My aunt has bought a green bicycle." not in key_sentences(sentences, 2)
     assert key_sentences(sentences, 9) == sentences
+
+
+@pytest.mark.parametrize(
+    ("language", "url_line"),
+    [
+        ("zh", "参见 https://example.com/zh 。"),
+        ("ja", "詳しくは https://example.com/ja を見てください。"),
+        ("th", "ดูที่ https://example.com/th"),
+        ("ru", "См. https://example.com/ru за 1950 г. и далее."),
+        ("hi", "https://example.com/hi देखें।"),
+        ("ko", "https://example.com/ko 을 보라."),
+    ],
+)
+@pytest.mark.parametrize("name", ["summary", "briefing"])
+async def test_a_draft_is_made_of_the_text_in_any_script(language: str, url_line: str, name: str) -> None:
+    written = TEXTS.get(language, HINDI)
+    source = f"{written}\n\n{url_line}\n"
+    prompt = await load(name)
+    text = await draft(Task(source, prompt, "standard"))
+    assert validate(text, prompt=prompt, length="standard", source=source) == []
+    found = [each for each in sentences(written, language) if each in flat(text)]
+    assert len(found) >= min(2, len(list(sentences(written, language))))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "## is how a second heading begins in it",
+        "### Three",
+        "> a quotation is what this line begins like",
+        "``` begins the code of it here",
+        "3. Oktober war es, als alles begann",
+        "--- --- ---",
+        "=====",
+        "[label]: https://example.com/label is where it leads",
+        "| a | b | c | d",
+        "+ one more for the list",
+    ],
+)
+async def test_a_sentence_that_looks_like_markup_stays_a_sentence(line: str) -> None:
+    source = f"Yes! {line} and more of it here."
+    prompt = await load("summary")
+    text = await draft(Task(source, prompt, "standard"))
+    assert validate(text, prompt=prompt, length="standard", source=source) == []

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.generation import pipeline
+from app.generation import writer
 from app.users import User, current_user
 from tests.generation.model_server import ModelServer, Refusal
 from tests.generation.texts import GOOD_DRAFT, LIGHTHOUSES
@@ -179,7 +179,7 @@ def test_a_model_that_writes_nothing_is_an_error(modelled: RunningApp, model: Mo
 def test_a_model_that_does_not_come_to_an_end_is_stopped(
     modelled: RunningApp, model: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "MAX_DRAFT", 1_000)
+    monkeypatch.setattr(writer, "MAX_DRAFT", 1_000)
     model.answers = [["word " * 100] * 100]
     events = run_stream(modelled, text=LIGHTHOUSES)
     [error] = of(events, "error")
@@ -332,5 +332,6 @@ def test_the_events_are_in_the_openapi_schema(running: RunningApp) -> None:
     assert content["text/event-stream"]["schema"]["$ref"] == "#/components/schemas/GenerationEvent"
     union = schema["components"]["schemas"]["GenerationEvent"]
     assert {ref.rsplit("/", 1)[1] for ref in union["discriminator"]["mapping"].values()} == {
-        "GenerationProgress", "GenerationDraft", "GenerationToken", "GenerationComplete", "GenerationError",
+        "GenerationProgress", "GenerationDraft", "GenerationToken", "GenerationReasoning", "GenerationComplete",
+        "GenerationError",
     }  # fmt: skip

@@ -40,7 +40,7 @@ class Read:
         )
         return found.characters
 
-    async def channel(self, content: bytes) -> Channel:
+    async def channel(self, content: bytes) -> Channel | None:
         self._path.write_bytes(content)
         url = "https://example.org/feed"
         return await Extractor().read_channel(self._path, url, text_path=self._text_path, log=self._log)
@@ -62,10 +62,13 @@ async def said(reading: Awaitable[object]) -> str:
 pytestmark = [pytest.mark.anyio, pytest.mark.server]
 
 
-async def test_a_pdf_whose_page_unpacks_to_more_than_is_allowed_is_refused(read: Read) -> None:
-    content = make_pdf(["x" * 80_000_000], packed=True)
+async def test_a_pdf_whose_page_unpacks_to_more_than_is_allowed_is_refused(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.ingest.extractor._MEMORY_BYTES", 400_000_000)
+    content = make_pdf(["\n".join(["x" * 1_000] * 3_000)], packed=True)
     assert len(content) < 100_000
-    with pytest.raises(JobError, match="This PDF unpacks to more than is allowed"):
+    with pytest.raises(JobError, match="more than 400 MB of memory"):
         await read.document(content)
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import gzip
+import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from app.ingest.channel import ChannelItem, Limit, begins_channel, choose, read_channel
+from app.ingest.channel import Channel, ChannelItem, Limit, choose, read_channel, refuse_markup
+from app.ingest.dates import DateReader
 from app.ingest.extract import ExtractError
 
 BASE = "https://example.org/news/feed"
@@ -18,8 +20,27 @@ def day(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
 
 
+def read(data: bytes, url: str = BASE, **options: str) -> tuple[Channel, list[str]]:
+    """Reads what is a channel; gives its warnings too."""
+    lines: list[tuple[str, str]] = []
+    channel = read_channel(data, url, log=lambda *line: lines.append(line), **options)
+    assert channel is not None
+    return channel, [message for message, level in lines if level == "warning"]
+
+
+def links(data: bytes, **options: str) -> list[str]:
+    return [item.url for item in read(data, **options)[0].items]
+
+
+def is_channel(data: bytes) -> bool:
+    try:
+        return read_channel(data, BASE) is not None
+    except ExtractError:
+        return True
+
+
 def test_an_rss_feed_gives_its_links_with_their_dates() -> None:
-    channel = read_channel(
+    channel, _ = read(
         b'<?xml version="1.0" encoding="iso-8859-1"?><rss version="2.0"><channel><title> The \n n\xe9ws </title>'
         b"<item><link>https://example.org/a?x=1&amp;y=2</link><pubDate>Tue, 09 Jun 2026 10:00:00 +0200</pubDate></item>"
         b"<item><link>/relative</link></item><item><title>no link</title></item>"
@@ -34,7 +55,7 @@ def test_an_rss_feed_gives_its_links_with_their_dates() -> None:
 
 
 def test_an_atom_feed_gives_the_pages_of_its_entries() -> None:
-    channel = read_channel(
+    channel, _ = read(
         b'<feed xmlns="http://www.w3.org/2005/Atom"><title>T</title><link rel="self" href="/me"/><entry>'
         b'<link rel="enclosure" href="/a.mp3"/><link rel="alternate" href="post/1"/>'
         b"<updated>2026-06-01T00:00:00Z</updated></entry></feed>",
@@ -44,7 +65,7 @@ def test_an_atom_feed_gives_the_pages_of_its_entries() -> None:
 
 
 def test_a_sitemap_gives_its_pages_and_not_their_pictures() -> None:
-    channel = read_channel(
+    channel, _ = read(
         f'<?xml version="1.0"?><urlset {SITEMAP} xmlns:i="http://www.google.com/schemas/sitemap-image/1.1">'
         "<url><loc> https://example.org/1 </loc><lastmod>2026-06-01T12:00:00+02:00</lastmod>"
         "<i:image><i:loc>https://example.org/1.png</i:loc></i:image></url>"
@@ -61,7 +82,7 @@ def test_a_sitemap_gives_its_pages_and_not_their_pictures() -> None:
 
 def test_a_packed_index_gives_its_sitemaps() -> None:
     index = f"<sitemapindex {SITEMAP}><sitemap><loc>https://example.org/1.xml</loc></sitemap></sitemapindex>"
-    channel = read_channel(gzip.compress(index.encode()), BASE)
+    channel, _ = read(gzip.compress(index.encode()), BASE)
     assert (channel.items, [each.url for each in channel.sitemaps]) == ([], ["https://example.org/1.xml"])
 
 
@@ -85,7 +106,7 @@ def test_entities_of_a_channel_read_no_file(tmp_path: Path, root: str) -> None:
     link = "<url><loc>https://example.org/&e;</loc></url><item><link>https://example.org/&e;</link></item>"
     body = f'<?xml version="1.0"?>{entity}<{root}><channel>{link}</channel>{link}</{root}>'
     try:
-        found = read_channel(body.encode(), BASE).model_dump_json()
+        found = read(body.encode())[0].model_dump_json()
     except ExtractError as error:
         found = str(error)
     assert "hidden" not in found
@@ -100,7 +121,7 @@ def test_entities_of_a_channel_read_no_file(tmp_path: Path, root: str) -> None:
     ],
 )  # fmt: skip
 def test_a_channel_is_known_by_its_beginning(head: bytes) -> None:
-    assert begins_channel(head)
+    assert is_channel(head)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +132,7 @@ def test_a_channel_is_known_by_its_beginning(head: bytes) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_channel_is_not_taken_for_one(head: bytes) -> None:
-    assert not begins_channel(head)
+    assert not is_channel(head)
 
 
 def items(*days: int | None) -> list[ChannelItem]:
@@ -139,3 +160,199 @@ def test_an_address_counts_once_by_its_newest_date() -> None:
     (old,) = items(10)
     new = ChannelItem(url=old.url, date=NOW)
     assert choose([old, *items(5), new], "all", NOW) == [new, *items(5)]
+
+
+def packed(*parts: bytes) -> bytes:
+    return b"".join(map(gzip.compress, parts))
+
+
+RSS = "<rss version='2.0'><channel><title>T</title><item><link>https://example.org/1</link></item></channel></rss>"
+ATOM = "xmlns:a='http://www.w3.org/2005/Atom'"
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [
+        (f"<?xml version='1.0'?><!DOCTYPE rss [<!ENTITY nbsp '&#160;'><!ELEMENT rss (channel)>]>{RSS}", {}),
+        (f"<a:feed {ATOM}><a:entry><a:link href='https://example.org/1'/></a:entry></a:feed>", {}),
+        (f"<!-- {'- ' * 20_000} -->{RSS}", {}),
+        (f"<br />\n<b>Warning</b>: headers in x.php on line 3<br />\n<?xml version='1.0'?>{RSS}\n", {}),
+        (f"Notice: x\n{RSS}<!-- end -->", {"media_type": "application/rss+xml; charset=utf-8"}),
+        (f"\n \n\ufeff<?xml version='1.0'?>{RSS}", {}),
+        (RSS.replace("</channel></rss>", ""), {}),
+        (RSS.replace("T</title>", "A &nbsp; B & C</title>"), {}),
+        ("<feed version='0.3' xmlns='http://purl.org/atom/ns#'><entry><link rel='alternate' "
+         "href='https://example.org/1'/><modified>2003-12-13T18:30:02Z</modified></entry></feed>", {}),
+        ("<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#' xmlns='http://purl.org/rss/1.0/'>"
+         "<item rdf:about='x'><link>https://example.org/1</link></item></rdf:RDF>", {}),
+        ("<sm:urlset xmlns:sm='http://x'><sm:url><sm:loc>https://example.org/1</sm:loc></sm:url></sm:urlset>", {}),
+        ("<feed xmlns='http://www.w3.org/2005/Atom' xml:base='https://example.org/'><entry><link href='1'/></entry>"
+         "</feed>", {}),
+        ("https://example.org/1\r\n\r\n", {}),
+        ('{"version": "https://jsonfeed.org/version/1", "items": [{"id": 1, "url": "https://example.org/1"}]}', {}),
+        ('{"version": "https://jsonfeed.org/version/1.1", "items": [{"external_url": "https://example.org/1"}]}', {}),
+    ],
+)  # fmt: skip
+def test_a_channel_is_known_by_its_root_whatever_stands_around_it(data: str, options: dict[str, str]) -> None:
+    for content in (data.encode(), packed(data.encode())):
+        assert links(content, **options) == ["https://example.org/1"]
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+def test_a_channel_may_be_in_any_form_of_unicode(charset: str) -> None:
+    assert links(RSS.encode(charset)) == ["https://example.org/1"]
+
+
+def test_the_charset_of_the_header_goes_before_that_of_the_declaration() -> None:
+    feed = '<?xml version="1.0" encoding="{}"?>' + RSS.replace("T</title>", "Новости дня</title>")
+    assert read(feed.format("utf-8").encode("koi8-r"), charset="koi8-r")[0].title == "Новости дня"
+    assert read(feed.format("koi8-r").encode("koi8-r"))[0].title == "Новости дня"
+    assert read(feed.format("iso-8859-1").encode(), charset="utf-8")[0].title == "Новости дня"
+
+
+def test_what_is_damaged_or_left_out_is_said() -> None:
+    assert "is left out" in read(f"oops<?xml version='1.0'?>{RSS}".encode())[1][0]
+    assert "not quite XML" in read(RSS.replace("</channel></rss>", "").encode())[1][0]
+    assert "not quite XML" in read(b"<urlset><url><loc>https://example.org/1</loc></url>")[1][0]
+    assert read(RSS.replace("</channel>", "<item><guid>x</guid></item></channel>").encode())[1] == [
+        "1 item with neither an address nor a text left out"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A feed begins with <?xml version='1.0'?><rss> and ends with </rss>, of course.",
+        '{"version": "1", "items": []}', "see https://example.org/1\nhttps://example.org/2", "Sitemap: none",
+        "<Alice> hello\n<Bob> hi", "<opml/>", '{"feed": "https://jsonfeed.org/version/1"}',
+    ],
+)  # fmt: skip
+def test_a_text_about_channels_is_none(text: str) -> None:
+    assert not is_channel(text.encode())
+
+
+def test_all_members_of_a_gzip_are_read() -> None:
+    url = "<url><loc>https://example.org/{}</loc></url>"
+    data = packed(b"<urlset>" + url.format(1).encode(), url.format(2).encode(), b"</urlset>")
+    assert links(data) == links(data + bytes(512)) == ["https://example.org/1", "https://example.org/2"]
+    assert "no part of it" in read(data + b"rest")[1][0]
+
+
+@pytest.mark.parametrize("cut", [1, 9, 200])
+def test_a_gzip_that_is_cut_is_told_as_cut(cut: int) -> None:
+    urls = b"".join(b"<url><loc>https://example.org/%d</loc></url>" % n for n in range(500))
+    for data in (packed(b"<urlset>" + urls + b"</urlset>"), packed(b"<urlset>", urls + b"</urlset>")):
+        with pytest.raises(ExtractError, match="ends in the middle of its compressed data"):
+            read_channel(data[:-cut], BASE)
+
+
+def test_the_sitemaps_of_a_robots_txt_are_found() -> None:
+    robots = b"User-agent: *\nDisallow: /x\nSitemap: https://example.org/a.xml\nSITEMAP:/b.xml\n"
+    channel, _ = read(robots, "https://example.org/robots.txt")
+    assert [each.url for each in channel.sitemaps] == ["https://example.org/a.xml", "https://example.org/b.xml"]
+    assert read_channel(robots, "https://example.org/notes.txt") is None
+
+
+def test_an_item_without_a_page_is_what_it_holds() -> None:
+    item = "<item><title>One</title>{}</item>"
+    text = "<description>&lt;p&gt;Notes &amp;amp; more</description>"
+    sound = '<enclosure url="https://example.org/1.mp3" type="audio/mpeg"/>'
+    paper = '<enclosure url="https://example.org/1.pdf" type="application/pdf"/>'
+
+    def found(inner: str) -> tuple[str, str | None]:
+        feed = f"<rss><channel>{item.format(inner)}</channel></rss>"
+        ((one,), _) = read(feed.encode())[0].items, None
+        return one.url, one.text
+
+    assert found(text + sound) == ("https://example.org/1.mp3", "<p>Notes &amp; more")
+    assert found(text + '<guid isPermaLink="false">id 1</guid>') == (f"{BASE}#id%201", "<p>Notes &amp; more")
+    assert found("<guid>https://example.org/p</guid>" + text) == ("https://example.org/p", None)
+    assert found(text + paper) == ("https://example.org/1.pdf", None)
+    assert found(sound) == ("https://example.org/1.mp3", None)
+
+
+def test_items_that_share_one_page_are_told_apart() -> None:
+    item = "<item><title>{0}</title><link>https://example.org/</link><guid isPermaLink='false'>{0}</guid>{1}</item>"
+    items = "".join(item.format(n, f"<description>Episode {n}</description>") for n in range(3))
+    channel, _ = read(f"<rss><channel>{items}</channel></rss>".encode())
+    assert [(one.url, one.text) for one in channel.items] == [(f"{BASE}#{n}", f"Episode {n}") for n in range(3)]
+
+
+def test_a_json_feed_gives_its_items() -> None:
+    feed = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": "News",
+        "items": [
+            {"id": "1", "url": "/1", "date_published": "2026-06-09T10:00:00+02:00"},
+            {"id": "2", "content_text": "1 < 2\n\nbut", "date_modified": "2026-06-01"},
+            {"id": "3", "content_html": "<p>\ud800", "title": None},
+            {"id": "4"},
+            "rubbish",
+        ],
+    }
+    channel, warnings = read(json.dumps(feed).encode())
+    assert [(one.url, one.text, one.date) for one in channel.items] == [
+        ("https://example.org/1", None, day("2026-06-09T08:00:00")),
+        (f"{BASE}#2", "<p>1 &lt; 2</p><p>but</p>", day("2026-06-01")),
+        (f"{BASE}#3", "<p>?", None),
+    ]
+    assert warnings == ["2 items with neither an address nor a text left out"]
+    assert channel.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Tue, 09 Jun 2026 10:00:00 +0200", "Tue, 09 Jun 26 08:00 GMT", "Tue, 9 June 2026 04:00:00 EDT",
+        "9 Jun 2026 10:00:00 CEST", "Tue, 09 Jun 2026 10:00:00 GMT+2", "Tue, 09 Jun 2026 10:00:00 +02:00",
+        "Tue Jun  9 08:00:00 2026", "2026-06-09T08:00:00.123456789Z", "2026-06-09T10:00:00,5+0200",
+        "20260609T080000Z", "1780992000", "1780992000000", "Di, 09 Juni 2026 10:00:00 +0200",
+        "mar., 9 juin 2026 10:00:00 +0200", "Вт, 09 июня 2026 11:00:00 +0300", "2026年6月9日 08:00",
+        "martes, 09 de junio de 2026 08:00:00", "wt., 09 cze 2026 10:00:00 +0200", "2026년 6월 9일 08:00",
+        "9 Haziran 2026 08:00", "9 يونيو 2026 08:00", "9 มิถุนายน 2569 08:00",
+    ],
+)  # fmt: skip
+def test_a_date_is_read_as_it_is_written(text: str) -> None:
+    date = DateReader().read(text)
+    assert date is not None
+    assert date.replace(second=0, microsecond=0) == day("2026-06-09T08:00:00")
+
+
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2 hours ago", "soon", "0000-00-00 00:00:00", "31 Jun 2026", "1/2", "-1"]
+)
+def test_what_is_no_date_is_none(text: str) -> None:
+    assert DateReader(patience=1).read(text) is None
+
+
+def test_an_item_whose_date_cannot_be_read_is_in_every_span() -> None:
+    feed = "<rss><channel>{}</channel></rss>".format(
+        "".join(
+            f"<item><link>/{n}</link>{date}</item>"
+            for n, date in enumerate(["<pubDate>next to never</pubDate>", "", "<pubDate>9 Jun 2026</pubDate>"])
+        )
+    )
+    found = read(feed.encode())[0].items
+    assert [item.unread_date for item in found] == ["next to never", None, None]
+    assert [item.url[-1] for item in choose(found, "month", NOW)] == ["2", "0"]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (RSS.encode(), "is a feed: give its address"),
+        (f"<?xml version='1.0'?>{RSS}".encode("utf-16"), "is a feed: give its address"),
+        (b"<urlset><url><loc>https://example.org/1</loc></url></urlset>", "is a sitemap: give its address"),
+        (b'{"version": "https://jsonfeed.org/version/1", "items": []}', "is a feed"),
+        (b"<?xml version='1.0'?><opml><body>", "is XML \\(its root is <opml>\\)"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><text>words</text></svg>", "is XML"),
+    ],
+)  # fmt: skip
+def test_markup_is_never_taken_for_plain_text(data: bytes, why: str) -> None:
+    with pytest.raises(ExtractError, match=why):
+        refuse_markup(data, None, "x.xml")
+
+
+@pytest.mark.parametrize("data", [b"<Alice> hi\n<Bob> ho", b"a <b>word</b>", b'{"a": 1}', b"<p>one</p>\n<p>two</p>"])
+def test_a_text_with_angle_brackets_is_a_text(data: bytes) -> None:
+    refuse_markup(data, None, "x.txt")

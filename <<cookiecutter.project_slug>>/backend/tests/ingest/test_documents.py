@@ -3,10 +3,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import random
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,9 @@ import pytest
 from app.database import Database
 from app.ingest.archive import Archive
 from app.ingest.documents import MIGRATIONS, Library, LibraryFull, NewDocument
+from app.ingest.extractor import Extractor
+from app.ingest.reindex import index_anew
+from app.ingest.search import Search
 from app.users import LOCAL_USER, User
 from tests.support import eventually_async
 
@@ -230,7 +234,10 @@ async def test_documents_from_before_there_were_users_are_kept(tmp_path: Path) -
 
     database = Database(tmp_path / "app.db", {"ingest": MIGRATIONS})
     await database.open()
-    library = Library(database, Archive(tmp_path / "archive"))
+    archive = Archive(tmp_path / "archive")
+    await archive.open()
+    library = Library(database, archive)
+    await index_anew(library, archive, Extractor(), tmp_path / "lock")
     assert [each.id for each in (await library.find("words", user=LOCAL_USER)).documents] == ["a1"]
     assert await library.remove("a1", user=LOCAL_USER)
     assert (await library.find("words", user=LOCAL_USER)).total == 0
@@ -252,3 +259,105 @@ async def test_what_a_killed_server_left_is_cleared_away_when_it_is_old(tmp_path
 async def test_only_a_hash_names_an_original(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="is no SHA-256"):
         Archive(tmp_path).path(name)
+
+
+async def test_a_changed_page_is_a_version_of_its_document(shelf: Shelf) -> None:
+    first, _ = await shelf.library.add(replace(NEW, text="old words"), shelf.arrival(), user=ANN)
+    second, added = await shelf.library.add(different(2), shelf.arrival(), user=ANN, replaces=first.id)
+    third, _ = await shelf.library.add(different(3), shelf.arrival(), user=ANN, replaces=first.id)
+    assert (second.id, second.version, added) == (first.id, 2, True)
+    assert (third.id, third.version) == (first.id, 3)
+
+    found = await shelf.library.find(user=ANN)
+    assert [(each.id, each.version) for each in found.documents] == [(first.id, 3)]
+    assert (await shelf.library.find("old", user=ANN)).total == 0
+    assert (await shelf.library.find("words", user=ANN)).total == 1
+
+    versions = await shelf.library.versions(first.id, user=ANN)
+    assert [each.version for each in versions] == [3, 2, 1]
+    # Others, who work on documents, are to know of it.
+    assert await shelf.library.document_versions() == {first.id: 3}
+    as_source = await shelf.library.document(first.id)
+    assert as_source is not None
+    assert (as_source.text, as_source.version) == ("some words", 3)
+    oldest = await shelf.library.get(first.id, user=ANN, version=1)
+    assert oldest is not None
+    assert (oldest.text, oldest.version, oldest.created_at) == ("old words", 1, first.created_at)
+    newest = await shelf.library.get(first.id, user=ANN)
+    assert newest is not None
+    assert (newest.text, newest.version) == ("some words", 3)
+    original = await shelf.library.original(first.id, user=ANN, version=1)
+    assert original == (shelf.archive.path(NEW.sha256), "x.txt")
+    assert await shelf.library.get(first.id, user=ANN, version=4) is None
+
+    assert await shelf.library.versions(first.id, user=BEN) == []
+    assert await shelf.library.get(first.id, user=BEN, version=1) is None
+    assert await shelf.library.original(first.id, user=BEN, version=1) is None
+
+
+async def test_a_document_goes_with_all_of_its_versions_and_their_originals(shelf: Shelf) -> None:
+    document, _ = await shelf.library.add(NEW, shelf.arrival(), user=ANN)
+    await shelf.library.add(NEW, shelf.arrival(), user=BEN)
+    await shelf.library.add(different(2), shelf.arrival(), user=ANN, replaces=document.id)
+    await shelf.library.add(different(3), shelf.arrival(), user=ANN, replaces=document.id)
+    assert await shelf.library.remove(document.id, user=ANN)
+    assert await shelf.library.versions(document.id, user=ANN) == []
+    kept = [shelf.archive.path(each.sha256).exists() for each in (NEW, different(2), different(3))]
+    assert kept == [True, False, False]  # the first is Ben's too
+
+
+async def test_a_page_that_is_again_what_it_was_is_a_version_too(shelf: Shelf) -> None:
+    first, _ = await shelf.library.add(NEW, shelf.arrival(), user=ANN)
+    await shelf.library.add(different(2), shelf.arrival(), user=ANN, replaces=first.id)
+    again, added = await shelf.library.add(NEW, shelf.arrival(), user=ANN, replaces=first.id)
+    assert (again.id, again.version, added) == (first.id, 3, True)
+    unchanged, added = await shelf.library.add(NEW, shelf.arrival(), user=ANN, replaces=first.id)
+    assert (unchanged.version, added) == (3, False)
+
+
+async def test_only_ones_own_document_that_is_there_is_replaced(shelf: Shelf) -> None:
+    hers, _ = await shelf.library.add(NEW, shelf.arrival(), user=ANN)
+    his, _ = await shelf.library.add(different(2), shelf.arrival(), user=BEN, replaces=hers.id)
+    assert (his.id != hers.id, his.version) == (True, 1)
+    await shelf.library.remove(hers.id, user=ANN)
+    new, _ = await shelf.library.add(different(3), shelf.arrival(), user=ANN, replaces=hers.id)
+    assert (new.id != hers.id, new.version) == (True, 1)
+
+
+async def test_earlier_versions_count_in_what_a_user_may_have(shelf: Shelf) -> None:
+    library = Library(shelf.database, shelf.archive, max_documents=2)
+    document, _ = await library.add(different(1), shelf.arrival(), user=ANN)
+    await library.add(different(2), shelf.arrival(), user=ANN, replaces=document.id)
+    with pytest.raises(LibraryFull) as refused:
+        await library.add(different(3), shelf.arrival(), user=ANN, replaces=document.id)
+    assert str(refused.value) == (
+        "The library has 1 document and 1 earlier version, and MAX_DOCUMENTS_PER_USER is 2: delete some."
+    )
+    assert [each.version for each in await library.versions(document.id, user=ANN)] == [2, 1], "it is as it was"
+    library = Library(shelf.database, shelf.archive, max_bytes=3 * len(CONTENT) - 1)
+    with pytest.raises(LibraryFull):
+        await library.add(different(3), shelf.arrival(), user=ANN, replaces=document.id)
+
+
+async def test_a_character_that_begins_thousands_of_terms_is_found_as_fast_as_a_word(shelf: Shelf) -> None:
+    chance = random.Random(1)
+
+    def fill(connection: sqlite3.Connection) -> None:
+        for position in range(1, 1_001):
+            terms = " ".join(f"的{chr(0x4E00 + chance.randrange(4_000))}" for _ in range(200))
+            connection.execute(
+                "INSERT INTO documents_index (rowid, title, text) VALUES (?, ?, ?)", (position, "", f"word {terms}")
+            )
+
+    def seconds(query: str) -> Callable[[sqlite3.Connection], float]:
+        def count(connection: sqlite3.Connection) -> float:
+            started = time.thread_time()
+            statement = "SELECT count(*) FROM documents_index WHERE documents_index MATCH ?"
+            assert connection.execute(statement, (Search(query).expression,)).fetchone()[0] == 1_000
+            return time.thread_time() - started
+
+        return count
+
+    await shelf.database.write(fill)
+    word, character = [min([await shelf.database.read(seconds(query)) for _ in range(9)]) for query in ("word", "的")]
+    assert character < 10 * word

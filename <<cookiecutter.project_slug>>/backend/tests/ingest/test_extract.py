@@ -2,29 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pypdf
-import pypdf.errors
 import pytest
 
-from app.ingest.extract import Extracted, ExtractError, count_words, extract
+from app.ingest.extract import Extracted, ExtractError
 from app.ingest.identify import Kind
+from app.ingest.readers.common import count_words
+from tests.ingest.extraction import Extraction
 from tests.pdf import make_pdf
-
-Lines = list[tuple[str, str]]
-
-
-class Extraction:
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / "arrived"
-        self.lines: Lines = []
-
-    def __call__(self, content: bytes, kind: Kind, name: str = "some-file.x", charset: str | None = None) -> Extracted:
-        self._path.write_bytes(content)
-        return extract(self._path, kind, name=name, charset=charset, log=lambda *line: self.lines.append(line))
-
-    @property
-    def messages(self) -> list[str]:
-        return [message for message, _ in self.lines]
 
 
 @pytest.fixture
@@ -128,85 +112,6 @@ def test_html_with_no_article_keeps_its_text(run: Extraction) -> None:
     assert found.title == "T"
 
 
-def test_pdf_gives_title_and_a_line_for_each_page(run: Extraction) -> None:
-    found = run(make_pdf(["First page here", "Second page\nof two"], title="The (Report)"), "pdf")
-    assert found.title == "The (Report)"
-    assert found.text == "First page here\n\nSecond page\nof two"
-    assert found.words == 7
-    assert run.messages == [
-        "Opened the PDF: 2 pages, version 1.4, made by “the tests”",
-        "Page 1 of 2: 3 words",
-        "Page 2 of 2: 4 words",
-    ]
-
-
-def test_a_pdf_with_a_title_that_says_nothing_takes_its_first_line(run: Extraction) -> None:
-    assert run(make_pdf(["A heading\nand text"], title="untitled"), "pdf").title == "A heading"
-
-
-def test_a_long_pdf_is_a_bounded_number_of_lines(run: Extraction) -> None:
-    run(make_pdf(["word"] * 90), "pdf")
-    assert run.messages[1] == "Pages 1–3 of 90: 3 words"
-    assert len(run.lines) == 31
-
-
-def test_empty_pages_are_counted(run: Extraction) -> None:
-    run(make_pdf(["Text", "", ""]), "pdf")
-    assert run.lines[-1] == ("2 pages of 3 without text: pictures, or scans", "warning")
-
-
-def test_pages_that_cannot_be_read_are_a_bounded_number_of_lines(
-    run: Extraction, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    extract_text = pypdf.PageObject.extract_text
-
-    def broken(page: pypdf.PageObject) -> str:
-        if page.page_number:
-            raise pypdf.errors.PdfReadError("rubbish")
-        return extract_text(page)
-
-    monkeypatch.setattr(pypdf.PageObject, "extract_text", broken)
-    assert run(make_pdf(["some words"] * 300), "pdf").text == "some words"
-    assert sum("cannot be read" in message for message in run.messages) == 6
-    assert "294 more pages cannot be read" in run.messages
-
-
-def test_a_pdf_with_more_text_than_is_allowed_is_refused(run: Extraction, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.ingest.extract.MAX_CHARACTERS", 1_000)
-    assert run(make_pdf(["x" * 499] * 2), "pdf").words == 2
-    with pytest.raises(ExtractError, match="longer than 1,000 characters: split it"):
-        run(make_pdf(["x" * 499] * 3), "pdf")
-
-
-def test_a_scan_is_a_clear_error(run: Extraction) -> None:
-    with pytest.raises(ExtractError, match=r"probably a scan.*ocrmypdf"):
-        run(make_pdf(["", ""]), "pdf")
-
-
-def encrypted(password: str, tmp_path: Path) -> bytes:
-    source, target = tmp_path / "plain.pdf", tmp_path / "encrypted.pdf"
-    source.write_bytes(make_pdf(["Secret words"]))
-    writer = pypdf.PdfWriter(clone_from=source)
-    writer.encrypt(user_password=password, owner_password="owner", algorithm="AES-256")
-    writer.write(target)
-    return target.read_bytes()
-
-
-def test_a_pdf_that_wants_a_password_is_a_clear_error(run: Extraction, tmp_path: Path) -> None:
-    with pytest.raises(ExtractError, match="wants a password: remove the password"):
-        run(encrypted("knock", tmp_path), "pdf")
-
-
-def test_a_pdf_that_is_encrypted_with_no_password_is_read(run: Extraction, tmp_path: Path) -> None:
-    assert run(encrypted("", tmp_path), "pdf").text == "Secret words"
-
-
-@pytest.mark.parametrize("content", [b"%PDF-1.4\nrubbish", make_pdf(["x"])[:200], b"%PDF-"])
-def test_a_damaged_pdf_is_a_clear_error(run: Extraction, content: bytes) -> None:
-    with pytest.raises(ExtractError, match=r"damaged.*export it again|no pages"):
-        run(content, "pdf")
-
-
 @pytest.mark.parametrize(
     ("content", "kind"), [(b"  \n\t\n", "text"), (b"---\n\n***\n", "markdown"), (b"<html></html>", "html")]
 )
@@ -221,3 +126,63 @@ def test_a_document_without_words_is_a_clear_error(run: Extraction, content: byt
 )
 def test_words_are_counted(text: str, words: int) -> None:
     assert count_words(text) == words
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "title"),
+    [
+        ("=====\nLe château\n=====\n\nTexte.", "text", "Le château"),
+        ("--- Протокол ---\nтекст", "text", "Протокол"),
+        ("~~~\n\n*** 議事録 ***\n\n本文です。", "text", "議事録"),
+        ("# A heading\n\nText", "text", "A heading"),
+        ("1\n00:00:01,000 --> 00:00:02,500\nWho is there?\n", "text", "the file"),
+        ("12\nlines of no title", "text", "the file"),
+        ("#!/bin/sh\necho hello", "text", "the file"),
+        ("file:///home/ann/notes.txt\n\nText", "text", "the file"),
+        ("---\ntitle: Of a text\n---\nwords", "text", "Of a text"),
+        ("1984\n\nA novel", "text", "1984"),
+        ("C#\n\nA language", "text", "C#"),
+        ("---\ntitle: >-\n  Two lines\n  of a title\n---\nText", "markdown", "Two lines of a title"),
+        ("---\nTitle: |\n  'Quoted' & more\ndate: 2024-05-01\n---\nText", "markdown", "'Quoted' & more"),
+        ("---\ntitle: Broken: by a colon\n---\nText", "markdown", "Broken: by a colon"),
+        ("---\ntitle: [a, list]\n---\n# Heading\n", "markdown", "Heading"),
+        ("---\ndate: 2024-13-45\ntitle: A date that is none\n---\nText", "markdown", "A date that is none"),
+        ('+++\ntitle = "Ünder TOML"\ndate = 2024-05-01\n+++\n# Heading\n', "markdown", "Ünder TOML"),
+        ("+++\ntitle = 'Broken\n+++\n# Heading\n", "markdown", "Broken"),
+        ("---\n\nA line, and no front matter\n\n---\n\n# Real\n", "markdown", "Real"),
+        ('<h1 align="center">Tool &amp; die</h1>\n\nText\n\n## Use\n', "markdown", "Tool & die"),
+        ('<div>\n<h1><img src="x.png" alt="Große Karte"></h1>\n<p>of all</p>\n</div>\n', "markdown", "Große Karte"),
+        ('<h1 align="center">\n\nApart **from** its tags\n\n</h1>\n\nText', "markdown", "Apart from its tags"),
+        ("# ![](logo.png)\n\n## 2. Install it\n", "markdown", "2. Install it"),
+        ("<html><title>file:///C:/page.htm</title><body><div>Short text</div>", "html", "Short text"),
+    ],
+)
+def test_a_title_is_words(run: Extraction, content: str, kind: Kind, title: str) -> None:
+    assert run(content.encode(), kind, name="the_file.x").title == title
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "x.PDF",
+        "Annual Report.docx",
+        "file:///C|/a.html",
+        r"C:\papers\1.tex",
+        "Untitled-1",
+        "Microsoft Word - a b",
+        "---",
+        "7",
+    ],
+)
+def test_a_pdf_titled_by_a_file_or_a_program_takes_its_first_line(run: Extraction, title: str) -> None:
+    assert run(make_pdf(["What it is about\nand text"], title=title), "pdf").title == "What it is about"
+
+
+def test_front_matter_that_cannot_be_read_is_said(run: Extraction) -> None:
+    assert run(b"---\ntitle: a: b\n---\nText", "markdown").text == "Text"
+    assert [level for message, level in run.lines if "front matter cannot be read" in message] == ["warning"]
+
+
+def test_the_words_of_an_html_heading_in_markdown_are_kept_in_their_order(run: Extraction) -> None:
+    found = run(b"Before\n\n<p>One</p><h2>Two</h2><p>Three</p><!-- no --><h3>Four\n</h3>\n\nFive\n", "markdown")
+    assert found.text.split() == ["Before", "One", "Two", "Three", "Four", "Five"]

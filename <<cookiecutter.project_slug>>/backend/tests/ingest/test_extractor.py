@@ -11,6 +11,7 @@ import pytest
 
 from app.ingest.extractor import ExtractedFile, Extractor
 from app.ingest.identify import Kind
+from app.ingest.terms import unpack_terms
 from app.jobs import JobError
 from tests.pdf import make_pdf
 from tests.support import eventually_async
@@ -100,13 +101,87 @@ async def test_one_that_hangs_is_stopped_at_its_time_limit(run: Run) -> None:
     ("code", "reason"),
     [
         ("sys.exit('no such parser')", "exit code 1: no such parser"),
-        ("os.abort()", "killed by signal 6"),
+        ("os.abort()", "SIGABRT, aborted, as one does that needs more than 2 GB of memory"),
+        ("os.kill(os.getpid(), 11)", "SIGSEGV, segmentation fault"),
+        ("os.kill(os.getpid(), 9)", "more than 2 GB of memory"),
+        ("os.write(2, b'terminate called after std::bad_alloc'); os.abort()", "more than 2 GB of memory"),
         ("sys.stderr.write('x' * 1_000_000); os._exit(3)", "exit code 3"),
+        ("os._exit(0)", r"exit code 0\)"),
     ],
 )
 async def test_one_that_crashes_is_a_clear_error(run: Run, code: str, reason: str) -> None:
     with pytest.raises(JobError, match=reason):
         await run(Extractor(command=script(code)))
+
+
+def parser(code: str) -> tuple[str, ...]:
+    """The extraction itself, with a parser of text and of feeds that runs `code`."""
+    return (
+        sys.executable,
+        "-c",
+        "import os, sys, warnings, app.ingest.extract as e, app.ingest.extract_process as p\n"
+        "class Odd(BaseException): pass\n"
+        "class Unprintable(Exception):\n    def __str__(self): raise self\n"
+        f"def parse(*args, **options): {code}\n"
+        "e.plain = p.read_channel = parse\n"
+        "os._exit(p.main())",
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise AssertionError('tag 7')", r"parser of this {} failed \(AssertionError: tag 7\): save it anew"),
+        ("raise Odd('odd')", r"parser of this {} failed \(Odd: odd\)"),
+        ("sys.exit(3)", r"parser of this {} failed \(SystemExit: 3\)"),
+        ("raise KeyboardInterrupt", r"parser of this {} failed \(KeyboardInterrupt\)"),
+        ("raise Unprintable", r"parser of this {} failed \(Unprintable\)"),
+        ("raise ValueError('x' * 1_000_000)", r"parser of this {} failed \(ValueError: x+…\)"),
+        ("raise ValueError('\\ud800\\0')", r"parser of this {} failed \(ValueError: "),
+        ("warnings.simplefilter('error'); warnings.warn('old')", r"parser of this {} failed \(UserWarning: old\)"),
+        ("print('{}', flush=True); 1 / 0", r"parser of this {} failed \(ZeroDivisionError: division by zero\)"),
+        ("sys.stdout.close(); sys.stderr.close(); 1 / 0", r"parser of this {} failed \(ZeroDivisionError"),
+        ("parse()", "This {} is nested deeper than can be read"),
+        ("bytearray(10**13)", r"Reading this {} takes more than 2 GB of memory"),
+        ("os.kill(os.getpid(), 11)", r"parser of this {} crashed \(SIGSEGV"),
+    ],
+)
+async def test_whatever_a_parser_raises_is_told(
+    run: Run, code: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(JobError, match=reason.replace("{}", "document")) as caught:
+        await run(Extractor(command=parser(code)))
+    assert (str(caught.value) + caplog.text).encode(), "half a character would be one too many for a log"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise Odd('odd')", r"The parser of this feed or sitemap failed \(Odd: odd\)"),
+        ("bytearray(10**13)", "Reading this feed or sitemap takes more than 2 GB"),
+        ("os.kill(os.getpid(), 11)", r"The parser of this feed or sitemap crashed \(SIGSEGV"),
+    ],
+)
+async def test_so_is_what_a_parser_of_feeds_raises(run: Run, code: str, reason: str) -> None:
+    run.path.write_bytes(b"<rss>")
+    url, extractor = "https://example.org/feed", Extractor(command=parser(code))
+    with pytest.raises(JobError, match=reason):
+        await extractor.read_channel(run.path, url, text_path=run.text_path, log=lambda *line: None)
+
+
+async def test_a_parser_that_fails_leaves_its_traceback_in_the_servers_log(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(JobError):
+        await run(Extractor(command=parser("raise AssertionError('tag 7')")))
+    assert "in parse" in caplog.text
+    assert "AssertionError: tag 7" in caplog.text
+
+
+async def test_what_was_read_but_cannot_be_kept_is_no_fault_of_the_document(run: Run) -> None:
+    run.text_path.mkdir()
+    with pytest.raises(JobError, match=r"cannot be kept \(Is a directory\): make room in DATA_DIR"):
+        await run(Extractor())
 
 
 async def test_one_that_eats_memory_is_stopped_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,3 +225,9 @@ async def test_it_is_not_given_the_servers_secrets(run: Run, monkeypatch: pytest
 def test_a_document_does_not_wait_for_the_server_s_own_modules() -> None:
     code = "import sys, app.ingest.extract_process; print({'fastapi', 'httpx', 'streamator'} & sys.modules.keys())"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
+
+
+async def test_the_terms_of_a_text_are_made_where_it_is_read(run: Run) -> None:
+    await run(Extractor(), "Straße 東京".encode())
+    packed = run.text_path.with_suffix(".terms").read_bytes()
+    assert unpack_terms(packed).split() == ["strasse", "東京", "京"]

@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.ingest.fetch import BadUrl, Fetched, Fetcher, check_url
+from app.ingest.fetch import BadUrl, Fetched, Fetcher, NotModified, RetryLater, check_url
 from app.jobs import JobError
 from tests.support import RunningApp, Web
 
@@ -31,8 +32,9 @@ class Fetch:
         self.lines: list[str] = []
 
     async def __call__(self, url: str, **options: Any) -> Fetched:
+        more = {"known": options.pop("known")} if "known" in options else {}
         fetcher = Fetcher(**{"max_bytes": 100_000, "allow_private": True, **options})
-        return await fetcher.fetch(url, self.target, lambda message, level: self.lines.append(message))
+        return await fetcher.fetch(url, self.target, lambda message, level: self.lines.append(message), **more)
 
 
 @pytest.fixture
@@ -50,6 +52,7 @@ async def test_a_document_arrives_with_what_is_known_of_it(fetch: Fetch, web: We
         name="My page.html",
         media_type="text/html; charset=Latin-1",
         charset="Latin-1",
+        url=url,
     )
     assert fetch.lines[0] == f"Fetching {url}"
     assert fetch.lines[2] == "200 OK, text/html; charset=Latin-1, 5 bytes announced"
@@ -83,7 +86,15 @@ async def test_a_redirect_out_of_the_web_is_refused(fetch: Fetch, web: Web, loca
         await fetch(web.put("/a", status=302, location=location))
 
 
-@pytest.mark.parametrize(("status", "advice"), [(404, "check the URL"), (503, "try again later")])
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (204, "has no content"), (206, "a part alone"), (300, "no address where to go on"), (304, "no address"),
+        (400, "check the URL"), (401, "sign in"), (402, "paid for"), (403, "refuses this server"),
+        (404, "check the URL"), (410, "removed for good"), (429, "too many requests: try again later"),
+        (451, "legal reasons"), (500, "fault is on its side"), (503, "try again later"), (599, "try again later"),
+    ],
+)  # fmt: skip
 async def test_an_error_status_is_a_clear_error(fetch: Fetch, web: Web, status: int, advice: str) -> None:
     url = web.put("/x", b"no", status=status)
     with pytest.raises(JobError, match=rf"answered {status} .*/x: .*{advice}"):
@@ -122,6 +133,69 @@ async def test_a_bomb_is_broken_off_at_the_limit(fetch: Fetch, web: Web) -> None
         await fetch(url)
 
 
+async def test_compressed_content_in_several_parts_is_whole(fetch: Fetch, web: Web) -> None:
+    parts = gzip.compress(b"words " * 5000) + gzip.compress(b"and more")
+    bare = zlib.compressobj(wbits=-15)
+    deflated = bare.compress(b"words " * 5000 + b"and more") + bare.flush()
+    for encoding, body in (("gzip", parts + bytes(100)), ("deflate", deflated), ("gzip", parts + b"rest")):
+        await fetch(web.put("/parts", body, content_encoding=encoding))
+        assert fetch.target.read_bytes() == b"words " * 5000 + b"and more"
+    assert "4 bytes behind the compressed data are no part of it, and left out" in fetch.lines
+
+
+async def test_cookies_are_kept_over_the_redirects_of_one_fetch_where_they_belong(fetch: Fetch, web: Web) -> None:
+    elsewhere = f"http://localhost:{web.url.rsplit(':', 1)[1]}/c"
+    url = web.put("/a", status=302, location="/b", set_cookie="seen=1; Path=/; HttpOnly")
+    web.put("/b", status=302, location=elsewhere)
+    web.put("/c", status=302, location=f"{web.url}/d")
+    web.put("/d", b"words")
+    for _ in range(2):
+        found = await fetch(url)
+        assert [with_.get("cookie") for with_ in web.asked_with[-4:]] == [None, "seen=1", None, "seen=1"]
+    assert found.cookies.get("seen") == "1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry_after": "7"}, 7), ({"retry_after": "0"}, 0), ({"retry_after": " 7 "}, 7),
+        ({"retry_after": "Sun, 01 Nov 1998 10:00:07 GMT"}, 0), ({"retry_after": "soon"}, None),
+        ({"retry_after": "-7"}, None), ({"retry_after": "9" * 400}, None), ({}, None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("status", [429, 503])
+async def test_when_a_server_may_be_asked_again_is_known(
+    fetch: Fetch, web: Web, status: int, headers: dict[str, Any], seconds: float | None
+) -> None:
+    with pytest.raises(JobError, match=f"answered {status}") as refused:
+        await fetch(web.put("/x", b"no", status=status, **headers))
+    assert getattr(refused.value, "seconds", None) == seconds
+
+
+async def test_a_date_to_ask_again_is_by_the_clock_of_the_server(fetch: Fetch, web: Web) -> None:
+    later = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=60), usegmt=True)
+    with pytest.raises(RetryLater, match=r"in (\d\d\.\d s|1 min 0 s) at the earliest") as refused:
+        await fetch(web.put("/x", b"no", status=429, retry_after=later))
+    assert 50 < refused.value.seconds <= 60
+
+
+@pytest.mark.parametrize("headers", [{"ETag": 'W/"1"'}, {"Last-Modified": "Sun, 01 Nov 2026 10:00:00 GMT"}])
+async def test_a_document_is_asked_for_with_what_was_said_of_it(
+    fetch: Fetch, web: Web, headers: dict[str, Any]
+) -> None:
+    web.put("/b", b"words", **headers)
+    url = web.put("/a", status=302, location="/b")
+    known = (await fetch(url)).validators
+    assert known is not None
+    web.put("/b", status=304)
+    with pytest.raises(NotModified):
+        await fetch(url, known=known)
+    (value,) = headers.values()
+    asked = {name.lower(): text for name, text in web.asked_with[-1].items()}
+    assert [asked.get("if-none-match"), asked.get("if-modified-since")].count(value) == 1
+    assert not {"if-none-match", "if-modified-since"} & set(web.asked_with[-2])  # it is not said of the redirect
+
+
 async def test_layers_of_compression_are_refused(fetch: Fetch, web: Web) -> None:
     url = web.put("/layers", gzip.compress(gzip.compress(b"x")), content_encoding="gzip, gzip")
     with pytest.raises(JobError, match="compressed with “gzip, gzip”"):
@@ -136,7 +210,7 @@ async def test_broken_compression_is_a_clear_error(fetch: Fetch, web: Web, body:
 
 async def test_a_body_cut_short_is_a_clear_error(fetch: Fetch, web: Web) -> None:
     url = web.put("/short", b"only this", content_length="500")
-    with pytest.raises(JobError, match="could not be fetched"):
+    with pytest.raises(JobError, match="could not be fetched whole: the server hung up after 9 bytes of the 500 bytes"):
         await fetch(url, timeout=5)
 
 

@@ -201,10 +201,12 @@ def test_the_limit_holds_where_no_length_is_given(run_app: RunApp) -> None:
 @pytest.mark.parametrize(
     ("request_", "status", "error"),
     [
-        ({"files": {"other": ("x.txt", b"x")}}, 422, "neither of file and url"),
+        ({"files": {"other": ("x.txt", b"x")}}, 422, "'other' is no field here: there are file, url, limit"),
+        ({"files": {"x": ("", b"")}, "data": {"url": ""}}, 422, "'x' is no field here"),
+        ({"data": {"url": " "}}, 422, "neither of file and url"),
         ({"files": {"file": ("x.txt", b"x")}, "data": {"url": "http://x.y"}}, 422, "both of file and url"),
         ({"files": {"file": ("x.txt", b"")}}, 422, "'x.txt' is empty (0 bytes)"),
-        ({"files": {"a": ("", b"")}, "data": {"url": "ftp://x.y/z"}}, 422, "is not a web address"),
+        ({"data": {"url": "ftp://x.y/z"}}, 422, "is not a web address"),
         ({"data": {"url": "no url"}}, 422, "not a web address"),
         ({"files": {"url": ("x.txt", b"x")}}, 422, "file must be a file and url a text"),
         ({"files": {"file": ("p.png", b"\x89PNG\r\n\x1a\n....")}}, 415, "'p.png' is a PNG image"),
@@ -214,7 +216,12 @@ def test_the_limit_holds_where_no_length_is_given(run_app: RunApp) -> None:
         ({"json": {"limit": "50"}}, 422, "url="),
         ({"json": {"url": "http://x.y", "limit": "51"}}, 422, "limit='51'"),
         ({"data": {"url": "http://x.y", "limit": "decade"}}, 422, "limit='decade'"),
-        ({"json": {"url": "x" * 100_000}}, 413, "larger than 65.5 kB"),
+        ({"json": {"url": "http://x.y", "limits": "50"}}, 422, "'limits' is no field here: did you mean `limit`?"),
+        ({"json": {"url": "http://x.y", "channel_limit": "51"}}, 422, "channel_limit='51'"),
+        ({"json": {"url": "http://x.y", "limit": "50", "channel_limit": "50"}}, 422, "mean the same: send one"),
+        ({"data": {"url": "http://x.y", "Refresh": "1"}}, 422, "did you mean `refresh`?"),
+        ({"files": {"file": ("x.txt", b"x")}, "data": {"titel": "x"}}, 422, "'titel' is no field here"),
+        ({"json": {"url": "x" * 100_000}}, 413, "not a document, or raise MAX_BODY_KB"),
         ({"content": b"{", "headers": {"content-type": "application/json"}}, 400, "is no JSON"),
         ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, 400, "cannot be read"),
         ({"content": b"x", "headers": {"content-type": "multipart/form-data; boundary=B"}}, 400, "be read"),
@@ -241,7 +248,7 @@ def test_what_cannot_be_ingested_is_refused_with_the_reason(
     ("content", "name", "error"),
     [
         (b"%PDF-1.4 rubbish", "broken.pdf", "This PDF is damaged"),
-        (make_pdf([""]), "scan.pdf", "probably a scan"),
+        (make_pdf([""]), "blank.pdf", "are blank"),
         (b" \n \n", "blank.txt", "There are no words in this document"),
     ],
 )

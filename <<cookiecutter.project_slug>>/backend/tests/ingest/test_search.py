@@ -4,7 +4,9 @@ import sqlite3
 
 import pytest
 
+from app.ingest.documents import TOKENIZER
 from app.ingest.search import Search
+from app.ingest.terms import pack_terms, unpack_terms
 
 TEXT = "One fox. " + "Nothing of note. " * 40 + "A quick brown fox, and FOXES in Reykjavík. " + "And on. " * 40
 
@@ -41,8 +43,8 @@ def test_a_snippet_of_a_long_text_is_about_its_first_find() -> None:
 @pytest.mark.parametrize("query", ["fox", "fo", '"brown fox"', "quick reykjavik", "Ω", "note brown", "x y z"])
 def test_the_index_finds_what_is_marked(query: str) -> None:
     index = sqlite3.connect(":memory:")
-    index.execute('CREATE VIRTUAL TABLE i USING fts5 (text, tokenize="unicode61 remove_diacritics 2")')
-    index.execute("INSERT INTO i VALUES (?)", (TEXT,))
+    index.execute(f"CREATE VIRTUAL TABLE i USING fts5 (text, {TOKENIZER})")
+    index.execute("INSERT INTO i VALUES (?)", (unpack_terms(pack_terms(TEXT)),))
     found = index.execute("SELECT count(*) FROM i WHERE i MATCH ?", (Search(query).expression,)).fetchone()[0]
     assert found == ("\x02" in Search(query).snippet(TEXT))
 

@@ -118,9 +118,18 @@ def test_an_address_in_the_library_is_skipped_without_a_request(running: Running
     assert "nothing to do" in events[-2]["message"]
     assert web.asked == []
 
-    web.put("/page.html", PAGE % (b"A hare", b"A hare"), content_type="text/html")
-    assert ingest(running, url, refresh=True)[-2]["status"] == "success"
-    assert titles(running) == ["A hare", "A fox"]
+    web.put("/page.html", PAGE % (b"A hare", b"A hare"), content_type="text/html", ETag='"2"')
+    complete = ingest(running, url, refresh=True)[-2]
+    assert (complete["status"], complete["message"]) == (
+        "success", "Stored “A hare” as version 2, in place of “A fox”",
+    )  # fmt: skip
+    (document,) = running.client.get("/api/documents").json()["documents"]
+    assert (document["id"], document["title"], document["version"]) == (complete["details"]["document_id"], "A hare", 2)
+
+    web.put("/page.html", status=304)
+    complete = ingest(running, url, refresh=True)[-2]
+    assert (complete["status"], complete["message"]) == ("skipped", "“A hare” is unchanged: nothing to do")
+    assert web.asked_with[-1]["if-none-match"] == '"2"'
 
 
 def test_a_failure_is_the_last_event_and_says_why(running: RunningApp, web: Web) -> None:
@@ -335,3 +344,200 @@ def test_a_feed_given_to_the_form_is_a_channel_too(running: RunningApp, web: Web
     job_id = running.client.post("/api/ingest", data={"url": url, "limit": "100"}).json()["job_id"]
     assert running.events(job_id)[-1]["status"] == "completed"
     assert titles(running) == ["one"]
+
+
+def test_an_episode_without_a_page_is_its_text_in_the_feed(running: RunningApp, web: Web) -> None:
+    item = (
+        "<item><title>The {0}</title><description>&lt;p&gt;About a {0} in the woods, and what it did.</description>"
+        '<enclosure url="https://x.example/{0}.mp3" type="audio/mpeg"/></item>'
+    )
+    url = web.put("/feed", f"<rss><channel>{item.format('fox')}{item.format('hare')}</channel></rss>".encode())
+    assert ingest(running, url, limit="all")[-2]["details"]["stored"] == 2
+    assert web.asked == ["/feed"]
+    (hare, fox) = running.client.get("/api/documents").json()["documents"]
+    assert (hare["title"], fox["title"], fox["source"]) == ("The hare", "The fox", "https://x.example/fox.mp3")
+    assert "in the woods" in running.client.get(f"/api/documents/{fox['id']}").json()["text"]
+    assert ingest(running, url, limit="all")[-2]["details"]["skipped"] == 2
+
+
+def test_what_became_of_items_whose_dates_decide_nothing_is_said(running: RunningApp, web: Web) -> None:
+    one, two, three = serve_pages(web, "one", "two", "three")
+    dates = [format_datetime(datetime.now(timezone.utc)), "once upon a time"]
+    items = "".join(
+        f"<item><link>{link}</link><pubDate>{date}</pubDate></item>"
+        for link, date in zip((one, two), dates, strict=True)
+    )
+    feed = f"<rss><channel>{items}<item><link>{three}</link></item></channel></rss>"
+    assert ingest(running, web.put("/feed", feed.encode()), limit="month")[-2]["details"]["stored"] == 2
+    assert titles(running) == ["two", "one"]
+    (job,) = running.client.get("/api/jobs").json()["jobs"]
+    assert [event["message"] for event in running.events(job["job_id"]) if event.get("level") == "warning"] == [
+        "The dates of 1 item cannot be read, such as “once upon a time”: taken in as if they were of the last month",
+        "1 item without a date left out: choose 50, 100 or all to have them",
+    ]
+
+
+def test_a_robots_txt_leads_to_the_pages_of_its_sitemaps(running: RunningApp, web: Web) -> None:
+    one, two = serve_pages(web, "one", "two")
+    web.put("/list.txt", f"{two}\n".encode(), content_type="text/plain")
+    web.put(
+        "/pages.xml.gz", gzip.compress(b"<urlset><url>") + gzip.compress(f"<loc>{one}</loc></url></urlset>".encode())
+    )
+    index = "".join(f"<sitemap><loc>{web.url}{path}</loc></sitemap>" for path in ("/pages.xml.gz", "/index.xml"))
+    web.put("/index.xml", f"<sitemapindex>{index}</sitemapindex>".encode())
+    robots = web.put(
+        "/robots.txt", b"Sitemap: /index.xml\nSitemap: /list.txt\nSitemap: /gone.xml", content_type="text/plain"
+    )
+    assert ingest(running, robots, limit="all")[-2]["details"]["stored"] == 2
+    assert titles(running) == ["one", "two"]
+    assert sorted(web.asked) == sorted(
+        ["/robots.txt", "/index.xml", "/list.txt", "/gone.xml", "/pages.xml.gz", "/one.html", "/two.html"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "why"),
+    [
+        (b"<rss><channel><item><link>/x</link><description><p>words</p></description></item></channel></rss>",
+         {"content_type": "text/html"}, "error", "None of 1 item of"),
+        (b"<?xml version='1.0'?><opml><body/></opml>", {"content_type": "text/plain"}, "error", "is XML"),
+        (b"<kml><name>words</name></kml>", {"content_type": "application/xml"}, "error", "is XML"),
+        (gzip.compress(b"<urlset><url><loc>http://x.y/</loc></url></urlset>")[:-9], {}, "error", "in the middle"),
+        (b"<Alice> words\n<Bob> more words", {"content_type": "text/plain"}, "success", "Stored"),
+    ],
+)  # fmt: skip
+def test_markup_is_read_or_refused_and_never_stored_raw(
+    running: RunningApp, web: Web, content: bytes, headers: dict[str, Any], status: str, why: str
+) -> None:
+    complete = ingest(running, web.put("/what", content, **headers))[-2]
+    assert (complete["status"], why in complete["message"]) == (status, True), complete["message"]
+
+
+def test_a_feed_that_has_not_changed_is_not_read_again(running: RunningApp, web: Web) -> None:
+    (one,) = serve_pages(web, "one")
+    url = web.put("/feed", rss([one]), ETag='"1"')
+    ingest(running, url)
+    web.put("/feed", status=304)
+    complete = ingest(running, url, refresh=True)[-2]
+    assert (complete["type"], complete["status"]) == ("channel", "skipped")
+    assert "is unchanged: nothing to do" in complete["message"]
+    # Of other items, or where some failed, it is asked for anew.
+    web.put("/feed", rss([one, f"{web.url}/gone"]), ETag='"2"')
+    for limit, known in (("all", None), ("50", '"1"'), ("50", None)):
+        web.asked.clear()
+        web.asked_with.clear()
+        ingest(running, url, refresh=True, limit=limit)
+        assert web.asked_with[web.asked.index("/feed")].get("if-none-match") == known
+
+
+def test_a_server_that_asks_to_wait_is_waited_for(running: RunningApp, web: Web) -> None:
+    def next_time(wfile: Any) -> None:
+        web.put("/page.html", PAGE % (b"A fox", b"A fox"), content_type="text/html")
+
+    url = web.put("/page.html", next_time, status=429, retry_after="1")
+    job_id = running.client.post("/api/ingest", json={"url": url}).json()["job_id"]
+    events = running.events(job_id)
+    lines = [event["message"] for event in events if event["event"] == "log"]
+    assert f"The server answered 429 Too Many Requests for {url}: waiting 1.0 s, as it asks" in lines
+    assert (events[-1]["status"], titles(running)) == ("completed", ["A fox"])
+
+
+def test_a_wait_is_told_of_an_item_too_and_ends_when_it_is_cancelled(running: RunningApp, web: Web) -> None:
+    url = web.put("/feed", rss([web.put("/busy", b"no", status=503, retry_after="100")]))
+    with running.client.stream("POST", "/api/ingest/stream", json={"url": url}) as response:
+        job_id = response.headers["x-job-id"]
+        for _, event in named_events(response):
+            if "waiting 1 min 40 s" in event.get("message", ""):
+                running.client.post(f"/api/job/{job_id}/cancel")
+    assert running.events(job_id)[-1]["status"] == "cancelled"
+    assert "1/1: The server answered 503" in str(running.events(job_id))
+
+
+def test_a_server_that_asks_to_wait_for_long_ends_the_channel(running: RunningApp, web: Web) -> None:
+    one, two = serve_pages(web, "one", "two")
+    busy = web.put("/busy", b"no", status=429, retry_after="7200")
+    complete = ingest(running, web.put("/feed", rss([one, busy, two])), limit="all")[-2]
+    assert (complete["status"], complete["partial"]) == (
+        "success", f"1 of 3 items; 2 warnings, the first: 2/3: The server answered 429 Too Many Requests for {busy}: "
+        "it had too many requests: try again later, in 120 min 0 s at the earliest, as it asks.",
+    )  # fmt: skip
+    assert "the other items are left out" in complete["warnings"][1]
+    assert web.asked == ["/feed", "/one.html", "/busy"]
+
+
+def leading_to(url: str, before: str = "") -> bytes:
+    return f'<!doctype html><title>Wait</title>{before}<meta http-equiv="Refresh" content="0; URL=\'{url}\'">'.encode()
+
+
+def test_a_page_that_leads_on_at_once_is_followed_with_its_cookies(running: RunningApp, web: Web) -> None:
+    web.put("/b/page.html", PAGE % (b"A fox", b"A fox"), content_type="text/html")
+    web.put("/b/there", status=302, location="page.html")
+    url = web.put("/a/", leading_to("../b/there"), content_type="text/html", set_cookie="seen=1; Path=/")
+    events = ingest(running, url)
+    assert (events[-2]["status"], events[-2]["message"]) == ("success", "Stored “A fox”")
+    assert percents(events) == sorted(percents(events))
+    assert web.asked == ["/a/", "/b/there", "/b/page.html"]
+    assert [each.get("cookie") for each in web.asked_with] == [None, "seen=1", "seen=1"]
+    (document,) = running.client.get("/api/documents").json()["documents"]
+    assert document["source"] == url
+
+
+@pytest.mark.parametrize(
+    ("to", "why"),
+    [
+        ("/ring", "5 pages led on to another"),
+        ("http://u:p@x.example/", "holds a user name"), ("/feed", "a feed or a sitemap: give that address"),
+        ("/missing", "404"),
+    ],
+)  # fmt: skip
+def test_where_a_page_leads_on_to_is_checked_like_a_redirect(running: RunningApp, web: Web, to: str, why: str) -> None:
+    web.put("/feed", rss([f"{web.url}/x"]))
+    complete = ingest(running, web.put("/ring", leading_to(to), content_type="text/html"))[-2]
+    assert (complete["status"], why in complete["message"]) == ("error", True), complete["message"]
+
+
+@pytest.mark.parametrize("content", ["30; url=/b", "0", "", "url=/b", "0; url="])
+def test_a_page_that_leads_on_later_or_nowhere_is_a_page(running: RunningApp, web: Web, content: str) -> None:
+    page = PAGE % (b"A fox", b"A fox") + f'<meta http-equiv=refresh content="{content}">'.encode()
+    assert ingest(running, web.put("/page.html", page, content_type="text/html"))[-2]["status"] == "success"
+    assert web.asked == ["/page.html"]
+
+
+# What a job could not do
+
+
+def test_what_was_lost_of_a_document_is_told_with_its_completion(running: RunningApp, web: Web) -> None:
+    url = web.put("/page.txt", gzip.compress(b"some words") + b"rest", content_encoding="gzip")
+    *_, complete, _ = ingest(running, url)
+    (job,) = running.client.get("/api/jobs").json()["jobs"]
+    warnings = [event["message"] for event in running.events(job["job_id"]) if event.get("level") == "warning"]
+    assert warnings
+    assert (complete["status"], complete["warnings"], complete["warning_count"]) == ("success", warnings, len(warnings))
+    assert warnings[0] in complete["partial"]
+    result = running.client.get(f"/api/job/{job['job_id']}/result").json()
+    assert job["partial"] == complete["partial"] == result.get("result", result)["partial"]
+    assert running.client.get(f"/api/jobs/{job['job_id']}").json()["partial"] == complete["partial"]
+
+
+def test_what_was_lost_of_an_item_is_told_with_its_number(running: RunningApp, web: Web) -> None:
+    (one,) = serve_pages(web, "one")
+    damaged = web.put("/two.txt", gzip.compress(b"some words") + b"rest", content_encoding="gzip")
+    links = [one, damaged, *(f"{web.url}/gone{n}" for n in range(9)), one.replace("one", "none")]
+    complete = ingest(running, web.put("/feed", rss(links)), limit="all")[-2]
+    assert complete["partial"].startswith("2 of 12 items; ")
+    assert complete["warnings"][0].startswith("2/12: ")
+    assert complete["warning_count"] == len(complete["warnings"])
+
+
+def test_a_job_that_could_do_all_says_nothing_of_it(running: RunningApp, web: Web) -> None:
+    (one,) = serve_pages(web, "one")
+    assert not {"partial", "warnings", "warning_count"} & set(ingest(running, web.put("/feed", rss([one])))[-2])
+    assert [job["partial"] for job in running.client.get("/api/jobs").json()["jobs"]] == [None]
+
+
+@pytest.mark.parametrize("name", ["limit", "channel_limit"])
+def test_the_limit_has_two_names(running: RunningApp, web: Web, name: str) -> None:
+    pages = serve_pages(web, "new", "old")
+    now = datetime.now(timezone.utc)
+    url = web.put("/feed", rss(pages, [now, now - timedelta(days=99)]))
+    assert ingest(running, url, **{name: "month"})[-2]["details"]["stored"] == 1

@@ -4,14 +4,15 @@ import { useResource } from "../app/resource";
 import { href, navigate } from "../app/router";
 import { useTitle } from "../app/title";
 import { listFindings } from "./api";
-import type { AgentName } from "./api";
+import type { AgentFindings, AgentName } from "./api";
 import { FindingsList } from "./FindingsList";
 import { Lanes } from "./Lanes";
 import { agentTitles } from "./reports";
 import "./agents.css";
 
 const names = Object.keys(agentTitles) as AgentName[];
-const CHOICES = 100;
+/** As many as the server gives at once. */
+const LISTED = 100;
 
 /** The agents at work, live, and what they have found out; of all documents or of the one that the address names. */
 export function AgentsPage({ params }: PageProps) {
@@ -20,6 +21,7 @@ export function AgentsPage({ params }: PageProps) {
   const [worked, setWorked] = useState(0);
   const onWorked = useCallback(() => setWorked((times) => times + 1), []);
   useTitle("Agents");
+  const all = useResource(`agent-findings:${worked}`, (signal) => listFindings(LISTED, null, signal));
 
   return (
     <>
@@ -28,12 +30,16 @@ export function AgentsPage({ params }: PageProps) {
         <p className="soft">Each new document goes to a tagger, a summariser and an indexer. This is what they do, as they do it.</p>
         <div className="agents-head__filters">
           <KindFilter kind={kind} onKind={setKind} />
-          <DocumentFilter documentId={documentId} version={worked} />
+          <DocumentFilter documentId={documentId} findings={all.data} />
         </div>
       </header>
       <div className="agents">
         <Lanes key={`${kind}:${documentId}`} kind={kind} documentId={documentId} onWorked={onWorked} />
-        <FindingsList key={documentId} documentId={documentId} version={worked} />
+        {documentId === null ? (
+          <FindingsList findings={all.data} error={all.error} />
+        ) : (
+          <DocumentFindings key={documentId} documentId={documentId} version={worked} />
+        )}
       </div>
     </>
   );
@@ -56,11 +62,16 @@ function KindFilter({ kind, onKind }: { readonly kind: AgentName | null; readonl
   );
 }
 
+/** What was found out about one document, which may be none of the latest. */
+function DocumentFindings({ documentId, version }: { readonly documentId: string; readonly version: number }) {
+  const { data, error } = useResource(`agent-findings:${version}:${documentId}`, (signal) => listFindings(1, documentId, signal));
+  return <FindingsList findings={data} error={error} alone />;
+}
+
 /** Which document: kept in the address, so that it holds over a reload and can be sent to others. */
-function DocumentFilter({ documentId, version }: { readonly documentId: string | null; readonly version: number }) {
+function DocumentFilter({ documentId, findings }: { readonly documentId: string | null; readonly findings: AgentFindings | null }) {
   const field = useId();
-  const { data } = useResource(`agent-documents:${version}`, (signal) => listFindings(CHOICES, null, signal));
-  const choices = data?.map(({ document_id, title }) => ({ id: document_id, title })) ?? [];
+  const choices = findings?.documents.map(({ document_id, title }) => ({ id: document_id, title })) ?? [];
   if (documentId !== null && !choices.some(({ id }) => id === documentId)) choices.push({ id: documentId, title: documentId });
   return (
     <p className="agents-filter">

@@ -2,57 +2,57 @@ import { useState } from "react";
 import { explain, explainHere } from "../app/api";
 import { formatCount } from "../app/format";
 import { Icon } from "../app/icons";
-import { useResource } from "../app/resource";
 import { href } from "../app/router";
-import { forgetFindings, listFindings } from "./api";
-import type { DocumentFindings } from "./api";
+import { forgetFindings } from "./api";
+import type { AgentFindings, DocumentFindings } from "./api";
 import { agentTitles } from "./reports";
 
 const PAGE = 10;
 
 export interface FindingsListProps {
-  readonly documentId: string | null;
-  /** Changes when there is more to show. */
-  readonly version: number;
+  /** Null until the server has answered. */
+  readonly findings: AgentFindings | null;
+  readonly error: unknown;
+  /** They are of the one document that was asked for. */
+  readonly alone?: boolean;
 }
 
 /** What the agents have found out: tags, a summary, and which documents are about the same. */
-export function FindingsList({ documentId, version }: FindingsListProps) {
+export function FindingsList({ findings, error, alone = false }: FindingsListProps) {
   const [limit, setLimit] = useState(PAGE);
-  const { data, error } = useResource(`agent-findings:${version}:${limit}:${documentId}`, (signal) =>
-    listFindings(limit, documentId, signal),
-  );
+  const { documents, total } = findings ?? { documents: null, total: 0 };
   const problem = explainHere(error);
   return (
     <section className="findings" aria-labelledby="findings-heading">
       <div className="section-head">
         <h2 id="findings-heading">What they found</h2>
-        <output className="soft">{data === null || data.length === 0 ? "" : formatCount(data.length, "document")}</output>
+        <output className="soft">{total === 0 ? "" : formatCount(total, "document")}</output>
       </div>
       {problem !== null && (
         <p className="note note--bad" role="alert">
           {problem}
         </p>
       )}
-      {data === null ? (
+      {documents === null ? (
         problem === null && <p className="empty">Loading what they found</p>
-      ) : data.length === 0 ? (
+      ) : documents.length === 0 ? (
         <p className="empty">
           <strong>Nothing yet</strong>
           Each document that is taken in is tagged, summed up and indexed here.
         </p>
       ) : (
         <ul className="findings__list">
-          {data.map((findings) => (
-            <Finding key={findings.document_id} findings={findings} alone={documentId !== null} />
+          {documents.slice(0, limit).map((each) => (
+            <Finding key={each.document_id} findings={each} alone={alone} />
           ))}
         </ul>
       )}
-      {data !== null && data.length >= limit && documentId === null && (
+      {documents !== null && documents.length > limit && (
         <button type="button" className="button button--plain more" onClick={() => setLimit((before) => before + PAGE)}>
           Show more
         </button>
       )}
+      {documents !== null && documents.length <= limit && documents.length < total && <p className="soft more">The latest {documents.length} are listed.</p>}
     </section>
   );
 }

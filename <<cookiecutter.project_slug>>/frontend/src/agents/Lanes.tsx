@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useReducer, useRef } from "react";
+import { useEffect, useMemo, useReducer, useRef, useState } from "react";
 import { ActivityPanel, useLogStream } from "streamator-react";
 import type { LogStream } from "streamator-react";
 import "streamator-react/panels.css";
@@ -13,6 +13,8 @@ import { laneWords, lanesAfter, shownLanes } from "./reports";
 const LOOK_MS = 1_000;
 /** Three heartbeats. */
 const STALE_SECONDS = 30;
+/** The findings are asked for about when the reports are: by so much one of them may be the older one. */
+const SLACK_MS = 2_000;
 /** Agents show that they are there whatever they have finished. */
 const NEVER: readonly string[] = [];
 
@@ -21,7 +23,7 @@ export interface LanesProps {
   readonly kind: AgentName | null;
   /** Only what is about this document; null: about all. */
   readonly documentId: string | null;
-  /** Somebody has finished something. */
+  /** Somebody has finished something since this is shown. */
   readonly onWorked: () => void;
 }
 
@@ -29,6 +31,7 @@ export interface LanesProps {
 export function Lanes({ kind, documentId, onWorked }: LanesProps) {
   const [lanes, report] = useReducer(lanesAfter, []);
   const over = useRef(false);
+  const [shownAt] = useState(() => Date.now());
   const { data, error, refresh } = useResource("agents", loadAgents, (agents) =>
     over.current || (agents?.run_id ?? null) === null ? LOOK_MS : null,
   );
@@ -38,7 +41,9 @@ export function Lanes({ kind, documentId, onWorked }: LanesProps) {
     formatEvent: () => null, // lanes, not lines
     onEvent: (event) => {
       report(event);
-      if (event.event === "activity_completed") onWorked();
+      // What a run tells of its past was found out before the findings were asked for.
+      const at = Date.parse(String(event.timestamp)) + (data?.clockSkew ?? 0);
+      if (event.event === "activity_completed" && at > shownAt - SLACK_MS) onWorked();
     },
   });
 

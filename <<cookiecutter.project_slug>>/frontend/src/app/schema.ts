@@ -236,7 +236,8 @@ export interface paths {
         };
         /**
          * List Documents
-         * @description Lists the newest documents, or those that match a search, best first.
+         * @description Lists the newest documents, or those that match a search, best first. While the index is made anew `unindexed`
+         *     says how many of the user's documents a search cannot find yet.
          */
         readonly get: operations["list_documents_api_documents_get"];
         readonly put?: never;
@@ -283,6 +284,66 @@ export interface paths {
          * @description Gives the original, to be saved: never to be shown as a page of this site.
          */
         readonly get: operations["get_original_api_documents__document_id__file_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/documents/{document_id}/versions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List Versions
+         * @description Lists what a document was each time that its source had changed, the newest first.
+         */
+        readonly get: operations["list_versions_api_documents__document_id__versions_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/documents/{document_id}/versions/{version}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Get Version
+         * @description Gives one version of a document with its text.
+         */
+        readonly get: operations["get_version_api_documents__document_id__versions__version__get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/documents/{document_id}/versions/{version}/file": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Get Original Of Version
+         * @description Gives the original of one version, to be saved.
+         */
+        readonly get: operations["get_original_of_version_api_documents__document_id__versions__version__file_get"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -640,6 +701,13 @@ export interface components {
              * @description in percent
              */
             readonly progress: number;
+            /**
+             * Result
+             * @description what came of it; where it is over
+             */
+            readonly result?: {
+                readonly [key: string]: unknown;
+            } | null;
         };
         /**
          * AgentEvent
@@ -681,6 +749,11 @@ export interface components {
         readonly AgentFindings: {
             /** Documents */
             readonly documents: readonly components["schemas"]["DocumentFindings"][];
+            /**
+             * Total
+             * @description how many there are in all
+             */
+            readonly total: number;
         };
         /**
          * AgentWork
@@ -767,7 +840,8 @@ export interface components {
         };
         /**
          * Document
-         * @description A document in a list. In `snippet`, U+0002 and U+0003 enclose each word that was found.
+         * @description A document in a list. In `snippet`, U+0002 and U+0003 enclose each word that was found; `version` counts from 1,
+         *     and what is not the newest is found by its number alone.
          */
         readonly Document: {
             /** Id */
@@ -780,7 +854,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            readonly kind: "text" | "markdown" | "html" | "pdf";
+            readonly kind: "text" | "markdown" | "html" | "pdf" | "docx" | "epub" | "opendocument" | "rtf" | "email" | "mhtml" | "csv" | "subtitles";
             /** Words */
             readonly words: number;
             /** Bytes */
@@ -790,6 +864,8 @@ export interface components {
              * Format: date-time
              */
             readonly created_at: string;
+            /** Version */
+            readonly version: number;
             /** Snippet */
             readonly snippet: string;
         };
@@ -826,7 +902,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            readonly kind: "text" | "markdown" | "html" | "pdf";
+            readonly kind: "text" | "markdown" | "html" | "pdf" | "docx" | "epub" | "opendocument" | "rtf" | "email" | "mhtml" | "csv" | "subtitles";
             /** Words */
             readonly words: number;
             /** Bytes */
@@ -836,20 +912,33 @@ export interface components {
              * Format: date-time
              */
             readonly created_at: string;
+            /** Version */
+            readonly version: number;
             /** Snippet */
             readonly snippet: string;
             /** Text */
             readonly text: string;
         };
         /**
+         * DocumentVersions
+         * @description All versions of a document, the newest first.
+         */
+        readonly DocumentVersions: {
+            /** Versions */
+            readonly versions: readonly components["schemas"]["Document"][];
+        };
+        /**
          * Documents
-         * @description Some of the documents found, and how many there are.
+         * @description Some of the documents found, and how many there are. `unindexed` is there only while the index is made anew: how
+         *     many documents a search cannot find yet.
          */
         readonly Documents: {
             /** Documents */
             readonly documents: readonly components["schemas"]["Document"][];
             /** Total */
             readonly total: number;
+            /** Unindexed */
+            readonly unindexed?: number | null;
         };
         /**
          * ErrorBody
@@ -877,7 +966,9 @@ export interface components {
         };
         /**
          * GenerationDraft
-         * @description The whole draft as it is now; it takes the place of all that came before.
+         * @description The whole draft as it is now; it takes the place of all that came before. Where it is empty, it is begun anew.
+         *
+         *     The first draft that is whole comes with the stage `generator` and the `progress` 50, as its writer wrote it.
          */
         readonly GenerationDraft: {
             /**
@@ -885,6 +976,15 @@ export interface components {
              * @enum {string}
              */
             readonly event: "draft";
+            /**
+             * Stage
+             * @enum {string}
+             */
+            readonly stage: "load_prompts" | "generator" | "formatter" | "validator" | "retry" | "done" | "fail";
+            /** Message */
+            readonly message: string;
+            /** Progress */
+            readonly progress: number;
             /** Draft */
             readonly draft: string;
         };
@@ -905,7 +1005,7 @@ export interface components {
          * GenerationEvent
          * @description One event of a run.
          */
-        readonly GenerationEvent: components["schemas"]["GenerationProgress"] | components["schemas"]["GenerationDraft"] | components["schemas"]["GenerationToken"] | components["schemas"]["GenerationComplete"] | components["schemas"]["GenerationError"];
+        readonly GenerationEvent: components["schemas"]["GenerationProgress"] | components["schemas"]["GenerationDraft"] | components["schemas"]["GenerationToken"] | components["schemas"]["GenerationReasoning"] | components["schemas"]["GenerationComplete"] | components["schemas"]["GenerationError"];
         /**
          * GenerationProgress
          * @description Where the run is. `progress` is in percent and never goes back.
@@ -925,6 +1025,19 @@ export interface components {
             readonly message: string;
             /** Progress */
             readonly progress: number;
+        };
+        /**
+         * GenerationReasoning
+         * @description What the model says to itself, added to what it has said so far: no part of the draft.
+         */
+        readonly GenerationReasoning: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            readonly event: "reasoning";
+            /** Reasoning */
+            readonly reasoning: string;
         };
         /**
          * GenerationToken
@@ -961,6 +1074,9 @@ export interface components {
         /**
          * IngestComplete
          * @description The last event: how it ended. `skipped`: all of it was in the library before.
+         *
+         *     Where something was lost, guessed or left out, `partial` says so in a sentence, `warnings` are the first 20 lines of
+         *     the log about it, and `warning_count` is how many there are.
          */
         readonly IngestComplete: {
             /**
@@ -981,6 +1097,12 @@ export interface components {
             /** Message */
             readonly message: string;
             readonly details: components["schemas"]["IngestDetails"];
+            /** Partial */
+            readonly partial?: string | null;
+            /** Warnings */
+            readonly warnings?: readonly string[] | null;
+            /** Warning Count */
+            readonly warning_count?: number | null;
         };
         /**
          * IngestDetails
@@ -1084,6 +1206,8 @@ export interface components {
             readonly document_id: string | null;
             /** Error */
             readonly error: string | null;
+            /** Partial */
+            readonly partial: string | null;
             /** Step */
             readonly step: string | null;
             /** Percent */
@@ -1249,7 +1373,7 @@ export interface components {
         };
         /**
          * RunMetadata
-         * @description How an output came about.
+         * @description How an output came about. `input_tokens`, `output_tokens` and `price` are of all that was asked for it.
          */
         readonly RunMetadata: {
             /** Prompt */
@@ -1277,6 +1401,24 @@ export interface components {
             readonly problems: readonly string[];
             /** Seconds */
             readonly seconds: number;
+            /**
+             * Warnings
+             * @description what the output is not made of, or was not checked for
+             * @default []
+             */
+            readonly warnings: readonly string[];
+            /**
+             * Input Tokens
+             * @description as the model's server counts them, where it does
+             */
+            readonly input_tokens: number | null;
+            /** Output Tokens */
+            readonly output_tokens: number | null;
+            /**
+             * Price
+             * @description in the currency of the settings, where they have one
+             */
+            readonly price: number | null;
         };
         /**
          * RunOptions
@@ -1506,6 +1648,7 @@ export type Config = components['schemas']['Config'];
 export type Document = components['schemas']['Document'];
 export type DocumentFindings = components['schemas']['DocumentFindings'];
 export type DocumentText = components['schemas']['DocumentText'];
+export type DocumentVersions = components['schemas']['DocumentVersions'];
 export type Documents = components['schemas']['Documents'];
 export type ErrorBody = components['schemas']['ErrorBody'];
 export type GenerationComplete = components['schemas']['GenerationComplete'];
@@ -1513,6 +1656,7 @@ export type GenerationDraft = components['schemas']['GenerationDraft'];
 export type GenerationError = components['schemas']['GenerationError'];
 export type GenerationEvent = components['schemas']['GenerationEvent'];
 export type GenerationProgress = components['schemas']['GenerationProgress'];
+export type GenerationReasoning = components['schemas']['GenerationReasoning'];
 export type GenerationToken = components['schemas']['GenerationToken'];
 export type HttpValidationError = components['schemas']['HTTPValidationError'];
 export type Health = components['schemas']['Health'];
@@ -2327,6 +2471,130 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    readonly list_versions_api_documents__document_id__versions_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly document_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DocumentVersions"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Validation Error */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    readonly get_version_api_documents__document_id__versions__version__get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly document_id: string;
+                /** @description from 1, the oldest */
+                readonly version: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DocumentText"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly get_original_of_version_api_documents__document_id__versions__version__file_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly document_id: string;
+                /** @description from 1, the oldest */
+                readonly version: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/octet-stream": unknown;
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
                 };
             };
         };

@@ -32,7 +32,7 @@ const badges = {
   interrupted: ["warn", "Interrupted"],
 } as const;
 
-/** A job that is over: how it ended, and why. */
+/** A job that is over: how it ended, why, and what of it could not be done. */
 export function EndedJob({ job }: { readonly job: Job }) {
   const [tone, badge] = badges[job.status];
   const took = job.finished_at === null ? null : (Date.parse(job.finished_at) - Date.parse(job.created_at)) / 1_000;
@@ -42,6 +42,7 @@ export function EndedJob({ job }: { readonly job: Job }) {
         {took !== null && <span>{formatDuration(took, true)}</span>}
         <time dateTime={job.created_at}>{formatWhen(job.created_at)}</time>
         {job.error !== null && <span className="row__error">{job.error}</span>}
+        {job.partial !== null && <span className="row__partial">{job.partial}</span>}
       </p>
     </Row>
   );

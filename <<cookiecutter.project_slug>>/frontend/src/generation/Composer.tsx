@@ -124,7 +124,7 @@ export function Composer({ wish, onWish, streaming, onStreaming, onStart }: Comp
           <input type="checkbox" role="switch" checked={streaming} aria-checked={streaming} onChange={(event) => onStreaming(event.target.checked)} />
           Show it while it is written
         </label>
-        <button type="submit" className="button button--primary">
+        <button type="submit" className="button button--primary" disabled={prompt === undefined}>
           Generate
         </button>
       </div>

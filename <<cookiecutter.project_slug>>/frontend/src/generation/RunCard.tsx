@@ -137,6 +137,12 @@ function Body({ item, job, seen, over, onReuse }: BodyProps) {
         />
       )}
       {job.error !== null && job.error.kind !== "job" && !gone && <p className="note note--bad">{job.error.message}</p>}
+      {seen.reasoning !== "" && (
+        <details className="run__draft">
+          <summary>Reasoning</summary>
+          <DraftPanel text={seen.reasoning} active={active} title="Reasoning" fileName={`${name}-reasoning.txt`} maxHeight="20rem" aria-label={`Reasoning of ${item.title}`} />
+        </details>
+      )}
       {seen.complete === null && !gone && (active || draft !== "") && (
         <DraftPanel text={draft} active={active} title="Draft" fileName={`${name}-draft.md`} maxHeight="20rem" aria-label={`Draft of ${item.title}`} />
       )}
@@ -177,6 +183,8 @@ function Kept({ item, jobId, shown, onReuse }: { readonly item: RunItem; readonl
 }
 
 function Result({ title, output, metadata }: { readonly title: string; readonly output: string; readonly metadata: RunMetadata }) {
+  // An event leaves out what there is nothing of, and a log may be older than what is told now.
+  const { input_tokens, output_tokens, price, warnings = [] } = metadata;
   return (
     <>
       <DraftPanel
@@ -193,6 +201,9 @@ function Result({ title, output, metadata }: { readonly title: string; readonly 
         <Fact name="Length">{`${formatCount(metadata.words, "word")} of ${metadata.source_words.toLocaleString()}`}</Fact>
         <Fact name="Drafts">{metadata.attempts}</Fact>
         <Fact name="Time">{formatDuration(metadata.seconds, true)}</Fact>
+        {typeof output_tokens === "number" && <Fact name="Tokens">{`${(input_tokens ?? 0).toLocaleString()} in, ${output_tokens.toLocaleString()} out`}</Fact>}
+        {typeof price === "number" && <Fact name="Price">{price.toLocaleString(undefined, { maximumSignificantDigits: 3 })}</Fact>}
+        {warnings.length > 0 && <Fact name="Warnings">{warnings.join(" ")}</Fact>}
         {metadata.problems.length > 0 && <Fact name="Problems">{metadata.problems.join(" ")}</Fact>}
       </dl>
     </>

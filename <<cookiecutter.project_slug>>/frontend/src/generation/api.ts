@@ -1,8 +1,10 @@
 /** The generation routes of the backend, typed; also for code without React. */
 
 import { draftAfter, streamEvents } from "streamator-react";
-import type { EventsHandle, JobOptions, StreamEvent } from "streamator-react";
+import type { JobOptions, StreamEvent } from "streamator-react";
 import { request } from "../app/api";
+import { awaited } from "../app/awaited";
+import type { AwaitedStream } from "../app/awaited";
 import { session } from "../app/session";
 import type { GenerationComplete, GenerationProgress, Run, RunChoices, RunDetail, RunResult } from "../app/schema";
 
@@ -23,6 +25,8 @@ export interface GenerationCallbacks {
   readonly onProgress?: (progress: GenerationProgress) => void;
   /** The whole draft so far, each time it has grown or changed. */
   readonly onDraft?: (draft: string) => void;
+  /** What the model says to itself, each time there is more of it; it is no part of the draft. */
+  readonly onReasoning?: (reasoning: string) => void;
   /** The end of a run that has an output; whether it keeps the rules is its `success`. */
   readonly onComplete?: (complete: GenerationComplete) => void;
   /** The end of a run without one: it failed, was cancelled, or could not be started. */
@@ -31,34 +35,45 @@ export interface GenerationCallbacks {
 
 /**
  * Starts a run and follows it. Exactly one of `onComplete` and `onError` is called, unless it is closed before.
- * A connection that breaks is mended; when it is closed the run goes on.
+ * A connection that breaks is mended; when it is closed the run goes on. `await` it to go on when it is over.
  */
-export function generateContentStream(params: RunParams, callbacks: GenerationCallbacks): EventsHandle {
+export function generateContentStream(params: RunParams, callbacks: GenerationCallbacks): AwaitedStream {
   let draft = "";
+  let reasoning = "";
   let complete: GenerationComplete | null = null;
   let message: string | null = null;
   const { url, ...start } = startRequest(params);
-  return streamEvents(url, {
-    ...start,
-    headers: session.headers,
-    streamUrl: followOptions.streamUrl,
-    onJobId: callbacks.onJobId,
-    onEvent: (event) => {
-      debugEvent(event);
-      if (event.event === "progress") callbacks.onProgress?.(event as unknown as GenerationProgress);
-      else if (event.event === "complete") complete = event as unknown as GenerationComplete;
-      else if (event.event === "error") message = event.message ?? null;
-      const grown = draftAfter(draft, event);
-      if (grown === draft) return;
-      draft = grown;
-      callbacks.onDraft?.(draft);
-    },
-    onEnd: (outcome) => {
-      if (complete !== null) callbacks.onComplete?.(complete);
-      else callbacks.onError?.(message ?? (outcome === "cancelled" ? "The run was cancelled." : "The run ended without an output."));
-    },
-    onError: (error) => callbacks.onError?.(error.detail ?? error.message),
-  });
+  return awaited((over) =>
+    streamEvents(url, {
+      ...start,
+      headers: session.headers,
+      streamUrl: followOptions.streamUrl,
+      onJobId: callbacks.onJobId,
+      onEvent: (event) => {
+        debugEvent(event);
+        if (event.event === "progress") callbacks.onProgress?.(event as unknown as GenerationProgress);
+        else if (event.event === "complete") complete = event as unknown as GenerationComplete;
+        else if (event.event === "error") message = event.message ?? null;
+        else if (event.event === "reasoning" && typeof event.reasoning === "string") {
+          reasoning += event.reasoning;
+          callbacks.onReasoning?.(reasoning);
+        }
+        const grown = draftAfter(draft, event);
+        if (grown === draft) return;
+        draft = grown;
+        callbacks.onDraft?.(draft);
+      },
+      onEnd: (outcome) => {
+        over();
+        if (complete !== null) callbacks.onComplete?.(complete);
+        else callbacks.onError?.(message ?? (outcome === "cancelled" ? "The run was cancelled." : "The run ended without an output."));
+      },
+      onError: (error) => {
+        over();
+        callbacks.onError?.(error.detail ?? error.message);
+      },
+    }),
+  );
 }
 
 /** Makes a run and gives its whole result at once. */
@@ -105,6 +120,6 @@ export function debugEvent(event: StreamEvent): void {
   } catch {
     return; // storage is blocked
   }
-  // oxlint-disable-next-line no-console -- asked for
-  console.debug("[generation]", event.event, event);
+  // oxlint-disable-next-line no-console -- asked for; Chrome hides what console.debug prints
+  console.info("[generation]", event.event, event);
 }

@@ -10,6 +10,8 @@ export interface RunEvents {
   readonly stage: Stage | null;
   /** Whether a draft was sent back. */
   readonly retried: boolean;
+  /** What the model has said to itself. */
+  readonly reasoning: string;
   /** The end, where there is an output. */
   readonly complete: GenerationComplete | null;
 }
@@ -18,15 +20,17 @@ export interface RunEvents {
 export function readEvents(events: readonly StreamEvent[]): RunEvents {
   let stage: Stage | null = null;
   let retried = false;
+  let reasoning = "";
   let complete: GenerationComplete | null = null;
   for (const event of events) {
     if (event.event === "complete") complete = event as unknown as GenerationComplete;
+    if (event.event === "reasoning" && typeof event.reasoning === "string") reasoning += event.reasoning;
     if (event.event !== "progress") continue;
     const at = (event as unknown as GenerationProgress).stage;
     if (at === "retry") retried = true;
     if (at !== "fail") stage = at;
   }
-  return { stage, retried, complete };
+  return { stage, retried, reasoning, complete };
 }
 
 export interface RunBadge {

@@ -6,7 +6,9 @@ import { useStored } from "../app/stored";
 import type { Limit } from "./api";
 import type { Start, Starts } from "./starts";
 
-const ACCEPT = ".txt,.text,.log,.csv,.md,.markdown,.html,.htm,.xhtml,.pdf,text/*,application/pdf,application/xhtml+xml";
+// As in backend/app/ingest/identify.py; a test holds them together.
+const ACCEPT =
+  ".txt,.text,.log,.md,.markdown,.mdown,.mkd,.html,.htm,.xhtml,.pdf,.docx,.epub,.odt,.odp,.ods,.rtf,.eml,.mhtml,.mht,.csv,.tsv,.srt,.vtt,text/*,application/xhtml+xml,application/pdf,application/vnd.openxmlformats-officedocument.wordprocessingml.document,application/epub+zip,application/vnd.oasis.opendocument.text,application/vnd.oasis.opendocument.presentation,application/vnd.oasis.opendocument.spreadsheet,application/rtf,message/rfc822,multipart/related,application/x-mimearchive,application/x-subrip";
 
 /** Files by drop or by choice, or an address. Each becomes a job of its own. */
 export function AddDocuments({ starts }: { readonly starts: Starts }) {
@@ -29,7 +31,8 @@ export function AddDocuments({ starts }: { readonly starts: Starts }) {
               <span className="drop__touch">Add files</span>
             </p>
             <p className="soft" id={hint}>
-              Text, Markdown, HTML or PDF{config ? `, up to ${formatBytes(config.max_upload_bytes)} each` : ""}
+              Text, Markdown, HTML, PDF, Word (docx), OpenDocument, EPUB, RTF, emails (eml), MHTML, CSV or subtitles
+              {config ? `, up to ${formatBytes(config.max_upload_bytes)} each` : ""}
             </p>
           </div>
           <button type="button" className="button" aria-describedby={hint} onClick={() => picker.current?.click()}>

@@ -138,6 +138,7 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
       </div>
       <div className="job__body" id={body}>
         {reason !== null && <p className="job__reason">{reason}</p>}
+        {job.partial !== null && <p className="job__partial">{job.partial}</p>}
         {open && (
           <>
             {state.note !== null && <p className={`note note--${state.tone}`}>{state.note}</p>}

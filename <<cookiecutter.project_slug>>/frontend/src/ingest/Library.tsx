@@ -11,18 +11,34 @@ import { Marked } from "./marks";
 
 const PAGE = 20;
 const TYPING_MS = 150;
-const kinds = { text: "Text", markdown: "Markdown", html: "HTML", pdf: "PDF" } as const;
+const INDEXING_MS = 2_000;
+const kinds = {
+  text: "Text",
+  markdown: "Markdown",
+  html: "HTML",
+  pdf: "PDF",
+  docx: "Word",
+  epub: "EPUB",
+  opendocument: "OpenDocument",
+  rtf: "RTF",
+  email: "Email",
+  mhtml: "Saved page",
+  csv: "CSV",
+  subtitles: "Subtitles",
+} as const;
 
 /** What has been ingested: to search, read, download and delete. `version` changes when there is more, or less. */
 export function Library({ version }: { readonly version: string }) {
   const [text, setText] = useState("");
   const query = useSettled(text.trim(), TYPING_MS);
   const [limit, setLimit] = useState(PAGE);
-  const list = useResource(`documents:${version}:${limit}:${query}`, async (signal) => ({
-    query,
-    ...(await listDocuments(query, limit, signal)),
-  }));
+  const list = useResource(
+    `documents:${version}:${limit}:${query}`,
+    async (signal) => ({ query, ...(await listDocuments(query, limit, signal)) }),
+    (found) => (found?.unindexed ? INDEXING_MS : null),
+  );
   const { data } = list;
+  const unindexed = data?.unindexed ?? 0;
   const problem = explainHere(list.error);
   const field = useId();
 
@@ -55,6 +71,11 @@ export function Library({ version }: { readonly version: string }) {
       {problem !== null && (
         <p className="note note--bad" role="alert">
           {problem}
+        </p>
+      )}
+      {unindexed > 0 && (
+        <p className="note library__unindexed">
+          The search index is being made anew: {formatCount(unindexed, "document")} cannot be found yet.
         </p>
       )}
       {data === null ? (
@@ -104,6 +125,7 @@ function DocumentRow({ document, onDeleted }: { readonly document: Document; rea
         <p className="soft">
           {kinds[document.kind]} · {formatCount(document.words, "word")} · {formatBytes(document.bytes)} ·{" "}
           <time dateTime={document.created_at}>{formatWhen(document.created_at)}</time>
+          {document.version > 1 && ` · version\u00a0${document.version}`}
         </p>
         <DocumentActions document={document} onDeleted={onDeleted} />
       </div>

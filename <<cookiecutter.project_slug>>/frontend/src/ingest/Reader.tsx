@@ -48,6 +48,7 @@ export function Reader({ id, onDeleted }: { readonly id: string; readonly onDele
               <p className="soft">
                 <span className="reader__source">{document.source}</span> · {formatCount(document.words, "word")} ·{" "}
                 {formatBytes(document.bytes)} · <time dateTime={document.created_at}>{formatWhen(document.created_at)}</time>
+                {document.version > 1 && ` · version\u00a0${document.version}`}
               </p>
             )}
           </div>

@@ -1,8 +1,9 @@
 /** The ingest routes of the backend, typed. */
 
 import { streamEvents } from "streamator-react";
-import type { EventsHandle } from "streamator-react";
 import { ApiError, refused, request } from "../app/api";
+import { awaited } from "../app/awaited";
+import type { AwaitedStream } from "../app/awaited";
 import { backend } from "../app/backend";
 import { session } from "../app/session";
 import { formatBytes } from "../app/format";
@@ -46,7 +47,8 @@ export async function startIngest(source: Source): Promise<Started> {
  * Takes in the document at `url`, or of a feed or a sitemap the items that `limit` names, and follows the job.
  *
  * Exactly one of `onComplete` and `onError` is called, unless it is closed before. A connection that breaks is mended;
- * when it is closed the job goes on, and is found again by the id that `onJobId` was called with.
+ * when it is closed the job goes on, and is found again by the id that `onJobId` was called with. `await` it to go on
+ * when it is over.
  */
 export function ingestUrlStream(
   url: string,
@@ -55,24 +57,30 @@ export function ingestUrlStream(
   onComplete: (complete: IngestComplete) => void,
   onError: (error: ApiError) => void,
   { refresh = false, onJobId }: { readonly refresh?: boolean; readonly onJobId?: (jobId: string) => void } = {},
-): EventsHandle {
+): AwaitedStream {
   let complete: IngestComplete | null = null;
-  return streamEvents("api/ingest/stream", {
-    method: "POST",
-    headers: session.headers,
-    body: json({ url, limit, refresh }),
-    streamUrl,
-    onJobId,
-    onEvent: (event) => {
-      if (event.event === "progress") onProgress(event as unknown as IngestProgress);
-      else if (event.event === "complete") complete = event as unknown as IngestComplete;
-    },
-    onEnd: () => {
-      if (complete !== null) onComplete(complete);
-      else onError(new ApiError("server", 0, "The job ended without a word. Its log may say why."));
-    },
-    onError: (error) => onError(refused(error)),
-  });
+  return awaited((over) =>
+    streamEvents("api/ingest/stream", {
+      method: "POST",
+      headers: session.headers,
+      body: json({ url, limit, refresh }),
+      streamUrl,
+      onJobId,
+      onEvent: (event) => {
+        if (event.event === "progress") onProgress(event as unknown as IngestProgress);
+        else if (event.event === "complete") complete = event as unknown as IngestComplete;
+      },
+      onEnd: () => {
+        over();
+        if (complete !== null) onComplete(complete);
+        else onError(new ApiError("server", 0, "The job ended without a word. Its log may say why."));
+      },
+      onError: (error) => {
+        over();
+        onError(refused(error));
+      },
+    }),
+  );
 }
 
 function form(file: File): FormData {

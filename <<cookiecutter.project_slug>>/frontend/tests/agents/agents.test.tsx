@@ -1,7 +1,8 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Activity, StreamEvent } from "streamator-react";
-import { FindingsList } from "../../src/agents/FindingsList";
+import { AgentsPage } from "../../src/agents/AgentsPage";
+import { connectAgentStream } from "../../src/agents/api";
 import { Lanes } from "../../src/agents/Lanes";
 import { lanesAfter, shownLanes } from "../../src/agents/reports";
 
@@ -98,8 +99,9 @@ function lane(name: string): HTMLElement {
 it("follows the next run when one is over, and the lanes go on", async () => {
   let run = "r1";
   backend.answers.set("/api/agents", () => ({ agents: [], run_id: run, now: new Date().toISOString() }));
-  backend.streams.set("/api/agents/stream?run=r1", [done("tagger", "of the first run"), { event: "done", status: "completed" }]);
-  backend.streams.set("/api/agents/stream?run=r2", [beat("tagger"), done("indexer", "of the second run")]);
+  const now = new Date().toISOString();
+  backend.streams.set("/api/agents/stream?run=r1", [{ ...done("tagger", "of the first run"), timestamp: now }, { event: "done", status: "completed" }]);
+  backend.streams.set("/api/agents/stream?run=r2", [beat("tagger"), { ...done("indexer", "of the second run"), timestamp: now }]);
   const onWorked = vi.fn<() => void>();
   render(<Lanes kind={null} documentId={null} onWorked={onWorked} />);
   await screen.findByText("of the first run");
@@ -156,9 +158,40 @@ describe("what they found", () => {
     ],
   };
 
+  const asked = (): number => backend.asked.filter((each) => each.includes("/findings")).length;
+
+  beforeEach(() => {
+    backend.answers.set("/api/agents", () => ({ agents: [], run_id: "r1", now: new Date().toISOString() }));
+    backend.answers.set("/api/agents/findings?limit=100", () => ({ documents: [findings], total: 230 }));
+    backend.streams.set("/api/agents/stream?run=r1", [done("tagger", "long ago"), done("indexer", "long ago, too")]);
+  });
+
+  it("is asked for once, whatever the run tells of its past, and counted with what is not listed", async () => {
+    render(<AgentsPage route="/agents" params={{}} />);
+    await screen.findByText("long ago, too");
+    await screen.findByRole("article", { name: "On bridges" });
+    expect(asked()).toBe(1);
+    expect(screen.getByText("230 documents")).toBeTruthy();
+  });
+
+  it("is asked for again when somebody has finished something", async () => {
+    const now = new Date().toISOString();
+    backend.streams.set("/api/agents/stream?run=r1", [done("tagger", "long ago"), { ...done("indexer", "just now"), timestamp: now }]);
+    render(<AgentsPage route="/agents" params={{}} />);
+    await screen.findByText("just now");
+    await waitFor(() => expect(asked()).toBe(2));
+  });
+
+  it("is that of one document where the address names it", async () => {
+    backend.answers.set("/api/agents/findings?limit=1&document_id=d1", () => ({ documents: [findings], total: 1 }));
+    backend.streams.set("/api/agents/stream?run=r1&id=d1", []);
+    render(<AgentsPage route="/agents/:id" params={{ id: "d1" }} />);
+    await screen.findByRole("article", { name: "On bridges" });
+    expect(screen.getByText("1 document")).toBeTruthy();
+  });
+
   it("is shown with the document, and leads to those about the same", async () => {
-    backend.answers.set("/api/agents/findings?limit=10", () => ({ documents: [findings] }));
-    render(<FindingsList documentId={null} version={0} />);
+    render(<AgentsPage route="/agents" params={{}} />);
     const article = within(await screen.findByRole("article", { name: "On bridges" }));
     expect(article.getAllByRole("listitem").map((item) => item.textContent)).toContain("suspension bridge");
     expect(article.getByText("A bridge hangs. … Wind blows.")).toBeTruthy();
@@ -167,10 +200,35 @@ describe("what they found", () => {
   });
 
   it("can be asked for again, and a refusal is said", async () => {
-    backend.answers.set("/api/agents/findings?limit=10", () => ({ documents: [findings] }));
-    render(<FindingsList documentId={null} version={0} />);
+    render(<AgentsPage route="/agents" params={{}} />);
     fireEvent.click(await screen.findByRole("button", { name: "Work on On bridges again" }));
     expect((await screen.findByRole("alert")).textContent).toBe("Not found.");
     expect(backend.asked).toContain("DELETE /api/agents/findings/d1");
+  });
+});
+
+describe("connectAgentStream", () => {
+  it("tells each report of one run after another, until it is closed", async () => {
+    let run: string | null = "r1";
+    backend.answers.set("/api/agents", () => ({ agents: [], run_id: run, now: new Date().toISOString() }));
+    backend.streams.set("/api/agents/stream?run=r1&kind=tagger&id=d1", [done("tagger", "one"), { event: "done", status: "completed" }]);
+    backend.streams.set("/api/agents/stream?run=r2&kind=tagger&id=d1", [done("tagger", "two")]);
+    const told: string[] = [];
+    const followed = connectAgentStream(({ payload }) => told.push(payload.message), { kind: "tagger", documentId: "d1" });
+    await waitFor(() => expect(told).toEqual(["one"]));
+    run = "r2";
+    await waitFor(() => expect(told).toEqual(["one", "two"]), { timeout: 5_000 });
+    followed.close();
+  });
+
+  it("says that it cannot be followed, and looks again", async () => {
+    const said: string[] = [];
+    const told: string[] = [];
+    const followed = connectAgentStream(({ payload }) => told.push(payload.message), { onError: (message) => said.push(message) });
+    await waitFor(() => expect(said).toEqual(["Not found."]));
+    backend.answers.set("/api/agents", () => ({ agents: [], run_id: "r1", now: new Date().toISOString() }));
+    backend.streams.set("/api/agents/stream?run=r1", [done("tagger", "one")]);
+    await waitFor(() => expect(told).toEqual(["one"]), { timeout: 5_000 });
+    followed.close();
   });
 });

@@ -8,7 +8,7 @@ const quiet = { event: "stats", processing_count: 0, completed: 4, failed: 1, ca
 const running = { job_id: "a1", kind: "ingest", source: "notes.md", step: "checking_cache", percent: 12.5, age_seconds: 61 };
 const ended = {
   job_id: "b2", kind: "generation", source: "A text", status: "failed", created_at: "2026-01-01T10:00:00Z", finished_at: "2026-01-01T10:00:02Z",
-  document_id: null, error: "It broke.", step: null, percent: null, age_seconds: null,
+  document_id: null, error: "It broke.", partial: null, step: null, percent: null, age_seconds: null,
 };
 
 let backend: Backend;
@@ -60,6 +60,14 @@ it("asks for the ended jobs again when one has ended, and says why one failed", 
   const before = backend.requests("/api/jobs?limit=50");
   stream.send({ ...quiet, failed: 2 });
   await waitFor(() => expect(backend.requests("/api/jobs?limit=50")).toBe(before + 1));
+});
+
+it("says what of a job could not be done", async () => {
+  const part = { ...ended, status: "completed", error: null, partial: "18 of 20 items; 2 warnings, the first: no text" };
+  backend.answers.set("/api/jobs?limit=50", () => Response.json({ jobs: [part] }));
+  await open();
+  const past = within(screen.getByRole("region", { name: "Ended" }));
+  expect(await past.findByText("18 of 20 items; 2 warnings, the first: no text")).toBeTruthy();
 });
 
 it("cancels a job, and says why that cannot be done", async () => {

@@ -8,7 +8,7 @@ import { readEvents, runBadge } from "../../src/generation/runView";
 import { merge } from "../../src/generation/useRuns";
 
 const PARAMS: RunParams = { text: "The text.", prompt: "summary", options: { provider: null, length: "standard" } };
-const METADATA = { prompt: "summary", provider: "extractive", model: "m", words: 2, source_words: 9, attempts: 1, problems: [], seconds: 0.1 };
+const METADATA = { prompt: "summary", provider: "extractive", model: "m", words: 2, source_words: 9, attempts: 1, problems: [], seconds: 0.1, warnings: [], input_tokens: 1200, output_tokens: 300, price: 0.0081 };
 const COMPLETE = { event: "complete", success: true, output: "## Key points\n\n- One.\n", metadata: METADATA };
 const RUN: Run = {
   job_id: "a",
@@ -110,22 +110,48 @@ describe("generateContentStream", () => {
     expect(calls).toEqual([["error", expect.stringMatching(/^8 jobs are running/)]]);
   });
 
+  it("tells what the model says to itself apart from the draft", async () => {
+    vi.stubGlobal("fetch", async () =>
+      stream([{ event: "reasoning", reasoning: "Let me " }, { event: "reasoning", reasoning: "think." }, { event: "token", token: "One." }, COMPLETE, { event: "done", status: "completed" }]),
+    );
+    const reasoning: string[] = [];
+    const drafts: string[] = [];
+    await generateContentStream(PARAMS, { onReasoning: (text) => reasoning.push(text), onDraft: (draft) => drafts.push(draft) });
+    expect(reasoning).toEqual(["Let me ", "Let me think."]);
+    expect(drafts).toEqual(["One."]);
+  });
+
+  it("can be awaited, and closed", async () => {
+    const ends: string[] = [];
+    vi.stubGlobal("fetch", async () => stream([COMPLETE, { event: "done", status: "completed" }]));
+    await generateContentStream(PARAMS, { onComplete: () => ends.push("complete") });
+    vi.stubGlobal("fetch", async () => Response.json({ error: "8 jobs are running" }, { status: 429 }));
+    await generateContentStream(PARAMS, { onError: () => ends.push("error") });
+    vi.stubGlobal("fetch", () => new Promise<Response>(() => undefined));
+    const waiting = generateContentStream(PARAMS, { onError: () => ends.push("never") });
+    waiting.close();
+    await waiting;
+    expect(ends).toEqual(["complete", "error"]);
+  });
+
   it("shows every event in the console where DEBUG_STREAMING is set", async () => {
-    const debug = vi.spyOn(console, "debug").mockImplementation(() => undefined);
+    const shown = vi.spyOn(console, "info").mockImplementation(() => undefined); // Chrome hides console.debug
     const events = [COMPLETE, { event: "done", status: "completed" }];
     await told(() => stream(events));
-    expect(debug).not.toHaveBeenCalled();
+    expect(shown).not.toHaveBeenCalled();
     localStorage.setItem("DEBUG_STREAMING", "1");
     await told(() => stream(events));
-    expect(debug.mock.calls.map(([, name]) => name)).toEqual(["complete", "done"]);
+    expect(shown.mock.calls.map(([, name]) => name)).toEqual(["complete", "done"]);
   });
 });
 
 describe("what a card shows", () => {
   it("is at the last stage that the run got to", () => {
     const at = (stage: string) => ({ event: "progress", stage });
-    expect(readEvents([at("load_prompts"), at("generator")])).toEqual({ stage: "generator", retried: false, complete: null });
+    expect(readEvents([at("load_prompts"), at("generator")])).toEqual({ stage: "generator", retried: false, reasoning: "", complete: null });
     expect(readEvents([at("validator"), at("retry"), at("fail")])).toMatchObject({ stage: "retry", retried: true });
+    const thought = { event: "reasoning", reasoning: "Hm" };
+    expect(readEvents([thought, at("generator"), thought])).toMatchObject({ reasoning: "HmHm" });
     expect(readEvents([at("done"), COMPLETE])).toMatchObject({ stage: "done", complete: COMPLETE });
   });
 
@@ -156,6 +182,25 @@ describe("the list", () => {
     expect(merge([RUN], [{ ...started, jobId: "b" }]).map(({ key }) => key)).toEqual(["started-1", "a"]);
     const [own] = merge([RUN], [{ ...started, jobId: "a" }]);
     expect(own).toMatchObject({ key: "started-1", run: RUN, params: PARAMS });
+  });
+});
+
+describe("a run of a model", () => {
+  it("has its reasoning folded, and its tokens and price", async () => {
+    const events = [{ event: "reasoning", reasoning: "Let me think." }, { event: "progress", stage: "done", message: "Done", progress: 100 }, COMPLETE, { event: "done", status: "completed" }];
+    vi.stubGlobal("fetch", async (url: string) => {
+      if (url === "api/run/options") return Response.json({ prompts: [], providers: [], max_text: 20 });
+      if (url.startsWith("api/runs?")) return Response.json({ runs: [RUN] });
+      if (url === "api/runs/a") return Response.json({ ...RUN, length: "standard", text: "The text.", output: COMPLETE.output, metadata: METADATA });
+      return stream(events);
+    });
+    render(<GeneratePage />);
+    fireEvent.click(await screen.findByRole("button", { name: RUN.title }));
+    const reasoning = await screen.findByText("Reasoning", { selector: "summary" });
+    expect((reasoning.parentElement as HTMLDetailsElement).open).toBe(false);
+    expect(reasoning.parentElement?.textContent).toContain("Let me think.");
+    expect(await screen.findByText("1,200 in, 300 out")).toBeTruthy();
+    expect(screen.getByText("0.0081")).toBeTruthy();
   });
 });
 
@@ -198,6 +243,13 @@ describe("the page", () => {
       body: { text: "The text.", prompt: "summary", options: { provider: "extractive", length: "standard" } },
     });
     await waitFor(() => expect(screen.getAllByRole("article")).toHaveLength(1)); // the server's list has it, too
+  });
+
+  it("can be asked for a run once it knows the prompts, and no click is lost before", async () => {
+    render(<GeneratePage />);
+    expect(screen.getByRole<HTMLButtonElement>("button", { name: "Generate" }).disabled).toBe(true);
+    await screen.findByRole("option", { name: "Summary" });
+    expect(screen.getByRole<HTMLButtonElement>("button", { name: "Generate" }).disabled).toBe(false);
   });
 
   it("asks for the whole result where streaming is off, and remembers that", async () => {

@@ -53,6 +53,7 @@ const running: Job = {
   finished_at: null,
   document_id: null,
   error: null,
+  partial: null,
   step: null,
   percent: null,
   age_seconds: null,
@@ -265,6 +266,14 @@ describe("a closed card", () => {
   it("says how far the job is, as the list knows it", () => {
     show({ open: false, job: { ...running, step: "fetching", percent: 12.7, age_seconds: 3 } });
     expect(screen.getByText("12 %")).toBeTruthy();
+  });
+
+  it("says what of a job could not be done, as an open one does", () => {
+    const part: Job = { ...running, status: "completed", finished_at: new Date().toISOString(), partial: "3 warnings, the first: a page is a picture" };
+    const change = show({ job: part, open: false });
+    expect(screen.getByText("3 warnings, the first: a page is a picture")).toBeTruthy();
+    change({ open: true });
+    expect(screen.getByText("3 warnings, the first: a page is a picture")).toBeTruthy();
   });
 
   it("shows why a job failed, and opens by its name", () => {

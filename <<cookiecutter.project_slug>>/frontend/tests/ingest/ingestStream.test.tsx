@@ -68,6 +68,18 @@ describe("ingestUrlStream", () => {
     await waitFor(() => expect(told).toEqual(["busy 8 jobs are running: wait for one to end."]));
   });
 
+  it("can be awaited, until it is over or closed", async () => {
+    const opened = backend.stream(URL_STREAM, { "x-job-id": "a1" });
+    const first = ingest();
+    await waitFor(() => expect(opened).toHaveLength(1));
+    for (const event of [stored, done]) opened[0]?.send(event);
+    await first.stream;
+    expect(first.told).toContain("success A");
+    const second = ingest();
+    second.stream.close();
+    await second.stream;
+  });
+
   it("calls nobody after it was closed", async () => {
     const opened = backend.stream(URL_STREAM, { "x-job-id": "a1" });
     const { told, stream } = ingest();

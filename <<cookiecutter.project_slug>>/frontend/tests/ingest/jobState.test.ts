@@ -12,6 +12,7 @@ const running: Job = {
   finished_at: null,
   document_id: null,
   error: null,
+  partial: null,
   step: null,
   percent: null,
   age_seconds: null,

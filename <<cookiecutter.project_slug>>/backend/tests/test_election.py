@@ -4,13 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.agents.election import elected
+from app.election import elected
 from tests.support import eventually
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from app.agents.election import elected
+from app.election import elected
 with elected(Path(sys.argv[1])) as is_elected:
     print(is_elected, flush=True)
     time.sleep(60)

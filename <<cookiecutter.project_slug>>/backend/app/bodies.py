@@ -1,0 +1,85 @@
+"""What requests hold: a field that nobody knows is refused, and never ignored."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+__all__ = ["REFUSED", "RequestBody", "unknown_field"]
+
+REFUSED = "refused"
+"""The type of a validation error whose message says all there is to say."""
+
+
+class RequestBody(BaseModel):
+    """The body of a request, or an object in it.
+
+    Guarantee: a field that it does not have is an error that names it, and the one that may be meant; text that cannot
+    be written down, with half a character in it (a lone surrogate), is one too.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_understood(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        known = cls.names()
+        for name in body:
+            if problem := unknown_field(str(name), known):
+                raise _refused(problem)
+        for names in cls._synonyms():
+            if len(given := [name for name in names if name in body]) > 1:
+                raise _refused(f"{' and '.join(given)} mean the same: send one of them")
+        for name, value in body.items():
+            if any(not _is_text(text) for text in _texts_in(value)):
+                raise _refused(f"{name} holds half a character (a lone surrogate): send text that is whole")
+        return body
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The names of its fields, with their synonyms."""
+        return [name for names in cls._synonyms() for name in names]
+
+    @classmethod
+    def _synonyms(cls) -> list[list[str]]:
+        return [
+            [str(choice) for choice in field.validation_alias.choices]
+            if isinstance(field.validation_alias, AliasChoices)
+            else [name]
+            for name, field in cls.model_fields.items()
+        ]
+
+
+def unknown_field(name: str, known: Collection[str]) -> str | None:
+    """What is wrong with a field's name; None where it is known."""
+    if name in known:
+        return None
+    near = difflib.get_close_matches(name[:100].lower(), known, 1, 0.6)
+    fix = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
+    return f"{name[:100]!r} is no field here: {fix}"
+
+
+def _refused(problem: str) -> PydanticCustomError:
+    return PydanticCustomError(REFUSED, "{problem}", {"problem": problem})
+
+
+def _texts_in(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts_in(inner)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

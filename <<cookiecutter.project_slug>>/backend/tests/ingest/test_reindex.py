@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.database import Database
+from app.ingest.archive import Archive
+from app.ingest.documents import MIGRATIONS, Library, Unindexed
+from app.ingest.extractor import Extractor
+from app.ingest.reindex import index_anew
+from app.ingest.terms import pack_terms
+from app.jobs import JobError
+from app.settings import Settings
+from app.users import LOCAL_USER, User
+from tests.support import RunningApp, eventually
+
+pytestmark = pytest.mark.anyio
+
+DOCUMENTS = 5
+
+
+async def old_library(directory: Path) -> None:
+    """A database as it was when SQLite made words of the texts."""
+    database = Database(directory / "app.db", {"ingest": MIGRATIONS[:3]})
+    await database.open()
+    statement = (
+        "INSERT INTO documents (id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, text) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    )
+    rows = [
+        (
+            f"d{number}", "local", f"{number:064}", f"Títle {number}", "x.txt", "x.txt", "text", 2, 10,
+            "2026-01-01T00:00:00+00:00", f"東京都の文書 number{number}",
+        )
+        for number in range(DOCUMENTS)
+    ]  # fmt: skip
+    await database.write(lambda connection: connection.executemany(statement, rows))
+    await database.close()
+
+
+class Maker(Extractor):
+    """Makes terms here; refuses the texts that it is told to."""
+
+    def __init__(self, refused: str = "\0") -> None:
+        super().__init__()
+        self.refused = refused
+        self.made: list[str] = []
+
+    async def make_terms(self, texts: Sequence[str], path: Path) -> list[bytes]:
+        await asyncio.sleep(0)
+        if any(self.refused in text for text in texts):
+            raise JobError("too large")
+        self.made += texts
+        return [pack_terms(text) for text in texts]
+
+
+class Server:
+    """What a server has of the library."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.archive = Archive(directory / "archive")
+        self.database = Database(directory / "app.db", {"ingest": MIGRATIONS})
+        self.library = Library(self.database, self.archive)
+
+    async def open(self) -> Server:
+        await self.archive.open()
+        await self.database.open()
+        return self
+
+    async def index_anew(self, maker: Extractor, **options: Any) -> None:
+        await index_anew(self.library, self.archive, maker, self.directory / "lock", look=0.01, **options)
+
+    async def found(self, query: str) -> tuple[int, int | None]:
+        documents = await self.library.find(query, user=LOCAL_USER)
+        return documents.total, documents.unindexed
+
+
+@pytest.fixture
+async def servers(tmp_path: Path) -> AsyncIterator[list[Server]]:
+    await old_library(tmp_path)
+    made = [await Server(tmp_path).open(), await Server(tmp_path).open()]
+    yield made
+    for each in made:
+        await each.library.close()
+        await each.database.close()
+
+
+async def test_a_search_says_how_much_it_cannot_find_yet(servers: list[Server]) -> None:
+    server = servers[0]
+    assert await server.found("東京") == (0, DOCUMENTS)
+    assert (await server.library.find("東京", user=User("2", "Ben"))).unindexed is None
+    await server.index_anew(Extractor())
+    assert await server.found("東京") == (DOCUMENTS, None)
+    assert await server.found("title number3") == (1, None)
+    assert list(server.archive.new_path().parent.iterdir()) == []
+
+
+async def test_what_was_broken_off_goes_on_where_it_was(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    server, two_done, index = servers[0], asyncio.Event(), servers[0].library.index
+
+    async def slow(document: Unindexed, terms: bytes) -> None:
+        if await server.library.unindexed() == DOCUMENTS - 2:
+            two_done.set()
+            await asyncio.Event().wait()
+        await index(document, terms)
+
+    monkeypatch.setattr(server.library, "index", slow)
+    begun = asyncio.create_task(server.index_anew(Maker()))
+    await asyncio.wait_for(two_done.wait(), 10)
+    begun.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await begun
+    assert await server.found("東京") == (2, DOCUMENTS - 2)
+    maker = Maker()
+    await servers[1].index_anew(maker)
+    assert len(maker.made) == DOCUMENTS - 2
+    assert await server.found("東京") == (DOCUMENTS, None)
+
+
+async def test_one_of_several_servers_does_it(servers: list[Server]) -> None:
+    makers = Maker(), Maker()
+    await asyncio.gather(*(server.index_anew(maker, batch=1) for server, maker in zip(servers, makers, strict=True)))
+    assert sorted(len(maker.made) for maker in makers) == [0, DOCUMENTS]
+
+
+async def test_a_document_that_cannot_be_indexed_keeps_no_other_from_it(
+    servers: list[Server], caplog: pytest.LogCaptureFixture
+) -> None:
+    await servers[0].index_anew(Maker(refused="number2"))
+    assert await servers[0].found("東京") == (DOCUMENTS - 1, 1)
+    assert "cannot be indexed: too large" in caplog.text
+
+
+async def test_after_an_error_it_goes_on(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    server, index, failures = servers[0], servers[0].library.index, [sqlite3.OperationalError("disk is full")]
+
+    async def fails_once(document: Unindexed, terms: bytes) -> None:
+        if failures:
+            raise failures.pop()
+        await index(document, terms)
+
+    monkeypatch.setattr(server.library, "index", fails_once)
+    await asyncio.wait_for(server.index_anew(Maker()), 10)
+    assert await server.found("東京") == (DOCUMENTS, None)
+
+
+async def test_a_document_that_is_deleted_meanwhile_is_not_indexed(servers: list[Server]) -> None:
+    library = servers[0].library
+    (newest, *_) = await library.to_index(1)
+    assert await library.remove(f"d{DOCUMENTS - 1}", user=LOCAL_USER)
+    await library.index(newest, pack_terms(newest.text))
+    assert await library.unindexed() == DOCUMENTS - 1
+    assert await servers[0].found("東京") == (0, DOCUMENTS - 1)
+
+
+async def test_nothing_of_a_document_stays_in_the_index_when_it_is_deleted(servers: list[Server]) -> None:
+    server = servers[0]
+    await server.index_anew(Maker())
+    for number in range(DOCUMENTS):
+        assert await server.library.remove(f"d{number}", user=LOCAL_USER)
+
+    def terms(connection: sqlite3.Connection) -> list[str]:
+        connection.execute("CREATE VIRTUAL TABLE temp.words USING fts5vocab (main, documents_index, row)")
+        return [row["term"] for row in connection.execute("SELECT term FROM words")]
+
+    assert await server.database.write(terms) == []
+
+
+@pytest.mark.server
+def test_an_existing_library_is_indexed_while_the_app_serves(
+    run_app: Callable[..., RunningApp], settings: Callable[..., Settings]
+) -> None:
+    asyncio.run(old_library(settings().data_dir))
+    running = run_app()
+    assert running.client.get("/api/documents").json()["total"] == DOCUMENTS
+    eventually(lambda: "unindexed" not in running.client.get("/api/documents?q=東京").json())
+    assert running.client.get("/api/documents?q=東京").json()["total"] == DOCUMENTS

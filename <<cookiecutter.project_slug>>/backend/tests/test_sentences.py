@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from app.sentences import language_of, sentences
+from tests.ingest.languages import TEXTS
+
+TRICKY = {
+    "en": ["Dr. Smith came at 3 p.m. sharp.", "It is 3.5 m high, i.e. tall; see Fig. 3.", "The U.S. Army left!"],
+    "de": ["Die Feier ist am 3. Oktober in Köln.", "Dr. Meier kommt z. B. mit dem Zug.", "Im 19. Jahrhundert?"],
+    "fr": ["M. Dupont et Mme. Curie habitent à Paris.", "Il est né le 1er mai, cf. p. 5.", "Est-ce vrai ?"],
+    "es": ["La Sra. García llegó tarde.", "¿Vive el Sr. López en la casa?", "No lo sabe la Dra. Ruiz."],
+    "pt": ["O Sr. Silva chegou com a Dra. Costa.", "Não é verdade!", "A reunião é em maio."],
+    "it": ["Il sig. Rossi è con la dott.ssa Bianchi.", "Che cosa vuole?", "Non lo so."],
+    "nl": ["Dhr. Jansen woont in Utrecht.", "Hij is bijv. leraar en niet rijk."],
+    "sv": ["Det kostar ca. 50 kr. per person.", "Han är t.ex. lärare."],
+    "da": ["Den 3. oktober kom hr. Jensen og blev her.", "Det var sent."],
+    "fi": ["Hän syntyi 3. lokakuuta Turussa.", "Se oli esim. kylmä."],
+    "pl": ["Prof. Nowak mieszka przy ul. Długiej.", "Urodził się w 1950 r. w Łodzi."],
+    "cs": ["Narodil se 3. října v Brně.", "Bylo to v noci."],
+    "hu": ["Október 3. napján érkezett a vonat.", "Dr. Kovács is itt van."],
+    "tr": ["Dr. Yılmaz geldi ve bir çay içti.", "Bu 3. sokakta oturuyor."],
+    "ru": ["Он родился в 1950 г. в Москве.", "В 2020 г. Иванов уехал.", "А. С. Пушкин жил на ул. Мойка."],
+    "uk": ["У 1950 р. він поїхав до Києва.", "Це було давно."],
+    "el": ["Ο κ. Παππάς ήρθε με την κόρη του.", "Πού είσαι;", "Είναι εδώ."],
+    "he": ["הוא לא בא.", "היא באה עם ד\"ר כהן?", "כן!"],
+    "ar": ["هذه جملة عن البيت.", "هل هذا صحيح؟", "نعم!"],
+    "hi": ["यह पहला वाक्य है।", "क्या यह दूसरा है?"],
+    "zh": ["今天是好天气。", "我们去北京！", "你也去吗？", "“好的。”"],
+    "ja": ["今日は晴れです。", "「行こう。」", "はい！", "駅から歩きます。"],
+    "ko": ["오늘은 할 일이 더 많다.", "우리는 내일 쉰다."],
+    "th": ["วันนี้อากาศดีและเราไปตลาดที่อยู่ในเมือง"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", TRICKY)
+def test_sentences_end_where_a_reader_ends_them(language: str) -> None:
+    text = " ".join(TRICKY[language])
+    assert language_of(text) == language
+    assert list(sentences(text, language)) == TRICKY[language]
+
+
+@pytest.mark.parametrize("language", [each for each in TEXTS if each not in ("zh-tw",)])
+def test_a_text_is_told_to_be_of_its_language_and_nothing_of_it_is_lost(language: str) -> None:
+    assert language_of(TEXTS[language]) == language
+    assert "".join(" ".join(sentences(TEXTS[language], language)).split()) == "".join(TEXTS[language].split())
+
+
+def test_a_text_of_no_language_is_taken_for_english() -> None:
+    assert language_of("12 = 7; ???") == "en"
+    assert list(sentences(" \n", "en")) == []
+
+
+ENDLESS = {
+    "zh": ["我们在北京看到了古老的建筑。", "她说：“真的吗？我不信。”", "明天会更好！", '他问："谁？你？"'],
+    "ja": ["吾輩は猫である。", "名前はまだ無い！", "「行こう。早く。」と言った。", "今日は｡"],
+    "ar": ["ذهب؟", "نعم!"],
+    "am": ["ሰላም።", "ደህና።"],
+    "en": ["Really?!", "No!", "Who?"],
+}
+
+
+@pytest.mark.parametrize("language", ENDLESS)
+def test_a_paragraph_without_end_takes_a_time_by_its_length(language: str) -> None:
+    some = ENDLESS[language]
+    times = 300_000 // len("".join(some))
+    expected = list(sentences("".join(some), language))
+    started = time.process_time()
+    found = list(sentences("".join(some * times), language))
+    assert time.process_time() - started < 5
+    assert found == expected * times

@@ -1,0 +1,125 @@
+"""How long a search takes in a library, what its index takes on disk, and how fast it is made, as JSON on stdout.
+
+    PYTHONPATH=<project>/backend python search.py 10000
+
+That many documents of 5,000 characters, half of them in English words, a quarter in Cyrillic and a quarter in Chinese
+without blanks, by a Zipf distribution. They are stored as versions before the tokenizer did and indexed anew; `before`
+is of that, with the text that SQLite's own tokenizer made words of. Milliseconds, the median and the worst of ten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from app.database import Database
+from app.ingest.archive import Archive
+from app.ingest.documents import MIGRATIONS, Library
+from app.ingest.terms import pack_terms
+from app.users import LOCAL_USER
+
+CHARACTERS, WORDS = 5_000, 40_000
+OLD_STEPS = 3
+QUERIES = ("the", "th", "rare word", '"the the"', "слово", "首都", "的", "不", "C++", "needle", "3.11", "nothinglikeit")
+
+
+def texts(number: int) -> Iterator[str]:
+    chance = random.Random(1)
+    latin = [
+        "the",
+        *("".join(chance.choices("etaoinshrdlucmfwypvbgk", k=chance.randint(2, 10))) for _ in range(WORDS)),
+    ]
+    cyrillic = ["слово", *("".join(chance.choices("оеаинтсрвлкмдпуя", k=chance.randint(2, 10))) for _ in range(WORDS))]
+    han = ["的", "首都", *("".join(chr(0x4E00 + chance.randrange(4_000)) for _ in range(2)) for _ in range(WORDS))]
+    for index in range(number):
+        words, blank = ((latin, " "), (cyrillic, " "), (latin, " "), (han, ""))[index % 4]
+        text, length = [f"Document {index}."], 0
+        while length < CHARACTERS:
+            word = words[min(int(chance.paretovariate(0.6)), len(words)) - 1]
+            text.append(word + chance.choices(("", ",", ".\n"), (20, 1, 1))[0])
+            length += len(word) + len(blank)
+        if index % 100 == 0:
+            text.insert(len(text) // 2, " rare word of C++ and Python 3.11, a needle ")
+        yield blank.join(text)
+
+
+def put(statement: str, row: tuple[object, ...], connection: sqlite3.Connection) -> None:
+    connection.execute(statement, row)
+
+
+async def measure(directory: Path, number: int) -> dict[str, Any]:
+    path = directory / "app.db"
+    old = Database(path, {"ingest": MIGRATIONS[:OLD_STEPS]})
+    await old.open()
+    rows = [
+        (
+            f"d{index}",
+            "local",
+            f"{index:064}",
+            f"Document {index}",
+            "x",
+            "x",
+            "text",
+            1,
+            1,
+            "2026-01-01T00:00:00+00:00",
+            text,
+        )
+        for index, text in enumerate(texts(number))
+    ]
+    megabytes = sum(len(row[-1].encode()) for row in rows) / 1e6
+    started = time.perf_counter()
+    columns = "id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, text"
+    statement = f"INSERT INTO documents ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    for row in rows:
+        await old.write(partial(put, statement, row))
+    before = {"store_and_index_s": time.perf_counter() - started}
+    await old.close()
+    before["bytes_per_byte_of_text"] = path.stat().st_size / megabytes / 1e6
+
+    database = Database(path, {"ingest": MIGRATIONS})
+    started = time.perf_counter()
+    await database.open()
+    migrate = time.perf_counter() - started
+    library = Library(database, Archive(directory / "archive"))
+    making = indexing = 0.0
+    while documents := await library.to_index(1_000_000):
+        for document in documents:
+            started = time.perf_counter()
+            terms = pack_terms(document.text)
+            made = time.perf_counter()
+            await library.index(document, terms)
+            making, indexing = making + made - started, indexing + time.perf_counter() - made
+    queries = {}
+    for query in QUERIES:
+        times = []
+        for _ in range(10):
+            started = time.perf_counter()
+            found = await library.find(query, user=LOCAL_USER)
+            times.append((time.perf_counter() - started) * 1_000)
+        queries[query] = {"found": found.total, "median": statistics.median(times), "worst": max(times)}
+    await database.close()
+    database = Database(path, {"ingest": MIGRATIONS})
+    await database.open()
+    await database.close()
+    return {
+        "documents": number, "text_mb": megabytes, "before": before, "migrate_s": migrate,
+        "terms_mb_per_s": megabytes / making, "index_mb_per_s": megabytes / indexing,
+        "bytes_per_byte_of_text": path.stat().st_size / megabytes / 1e6, "queries_ms": queries,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as made:
+        found = asyncio.run(measure(Path(made), int(sys.argv[1])))
+    print(json.dumps(found, ensure_ascii=False, indent=2, default=float))
