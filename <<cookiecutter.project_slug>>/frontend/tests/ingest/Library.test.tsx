@@ -44,6 +44,6 @@ it("says how many documents cannot be found yet, until they can", async () => {
   expect(screen.getByText("Nothing found for “words”")).toBeTruthy();
   unindexed = undefined;
   backend.answers.set("/api/documents?limit=20&q=words", () => Response.json({ documents: [first], total: 1 }));
-  expect(await screen.findByText("A page", undefined, { timeout: 5_000 })).toBeTruthy();
+  expect(await screen.findByText("A page", undefined, { timeout: 10_000 })).toBeTruthy();
   expect(screen.queryByText(/cannot be found yet/)).toBeNull();
-});
+}, 15_000);
