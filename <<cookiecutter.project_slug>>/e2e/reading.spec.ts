@@ -56,7 +56,8 @@ const top = (panel: Locator): Promise<number> => panel.evaluate((element) => ele
 async function grown(panel: Locator, more = 5): Promise<{ moved: number; rest: number }> {
   return panel.evaluate(async (element, count) => {
     const lines = (): number => (element.textContent ?? "").split("line").length;
-    const [{ scrollTop }, wanted] = [element, lines() + count];
+    const { scrollTop } = element;
+    const wanted = lines() + count;
     while (lines() < wanted) await new Promise(requestAnimationFrame);
     return { moved: Math.abs(element.scrollTop - scrollTop), rest: element.scrollHeight - element.scrollTop - element.clientHeight };
   }, more);

@@ -124,6 +124,7 @@ export function Reader({ panel, plan, near, setNear }: ReaderProps): React.React
     const view = stack ? windowOf(log, inner, stack.total) : viewOf(log, inner, blocks);
     if (!stack) {
       const seen = following ? [] : [...blocksIn(inner)].filter((_, place) => isNear(blocks[place]?.key ?? -1, view));
+      // A block is laid out only where its group is.
       layOut([...new Set(seen.flatMap((block) => [block.closest<HTMLElement>(".streamator-log-group") ?? block, block]))]);
     }
     learn({ view, atEnd: following });

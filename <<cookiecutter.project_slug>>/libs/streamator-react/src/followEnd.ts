@@ -169,7 +169,7 @@ export function makeFollower(): Follower {
     };
     on(scroller, "mousedown", ({ button, target }) => {
       if (button !== 0) return;
-      if (target === scroller) keepHeight(true); // its scroll bar
+      if (target === scroller) keepHeight(true); // its scroll bar, or its padding
       press();
     });
     on(window, "mousemove", ({ buttons }) => {
