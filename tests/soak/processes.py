@@ -121,7 +121,8 @@ class Stack:
         self.logs.mkdir(parents=True)
         self.store = self._store()
         self.servers = [self._server(n) for n in range(1 if self.store is None else 2)]
-        self.proxy = self._nginx() if len(self.servers) > 1 and shutil.which(os.environ.get("NGINX", "nginx")) else None
+        found = shutil.which(os.environ.get("NGINX", "nginx"), path=f"{os.environ['PATH']}:/usr/sbin")
+        self.proxy = self._nginx() if len(self.servers) > 1 and found else None
 
     @property
     def keeps(self) -> bool:

@@ -47,17 +47,22 @@ SITE = """
 """
 
 
+def installed() -> str | None:
+    """The nginx on the PATH, or in the folder of Debian's that is on the PATH of root alone."""
+    return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
 def find_nginx() -> str:
-    """The program: NGINX, else ``nginx`` on the PATH, else, for root on Debian, installed now."""
+    """The program: NGINX, else the one that is installed, else, for root on Debian, installed now."""
     named = os.environ.get("NGINX")
     if named:
         assert shutil.which(named), f"NGINX is {named!r}, and there is no such program"
         return named
-    found = shutil.which("nginx")
+    found = installed()
     if found is None and shutil.which("apt-get") and os.geteuid() == 0:
         for arguments in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", "nginx-light"]):
             subprocess.run(["apt-get", *arguments], check=False, stdout=subprocess.DEVNULL)
-        found = shutil.which("nginx")
+        found = installed()
     assert found, "there is no nginx: install it (apt install nginx, brew install nginx), or set NGINX to where it is"
     return found
 
