@@ -95,9 +95,15 @@ class Load:
         await self.stop()
 
     async def running(self) -> list[str]:
-        """The ids of the jobs that the app says are running."""
-        answer = await self._client.get(f"{self._address()}/api/jobs?kind=soak&limit=500", timeout=20)
-        return [row["job_id"] for row in answer.raise_for_status().json()["jobs"] if row["status"] == "running"]
+        """The jobs that still run after `SETTLE_SECONDS`, by their ids: one may outlive its viewers."""
+        until = time.monotonic() + SETTLE_SECONDS
+        while True:
+            answer = await self._client.get(f"{self._address()}/api/jobs?kind=soak&limit=500", timeout=20)
+            rows = answer.raise_for_status().json()["jobs"]
+            found = [row["job_id"] for row in rows if row["status"] == "running"]
+            if not found or time.monotonic() > until:
+                return found
+            await asyncio.sleep(0.2)
 
     async def stop(self) -> None:
         """Send all viewers away."""
