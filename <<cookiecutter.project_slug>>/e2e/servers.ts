@@ -40,7 +40,9 @@ export class Servers {
 
   /** `output`: the folder that takes what they print; `count`: how many of the two servers run; `prefix`: where. */
   static async start(output: string, count: 1 | 2 = 2, prefix: Prefix = "none"): Promise<Servers> {
-    const ports = [await freePort(), await freePort(), await freePort()] as const;
+    const [nginx, first] = [await freePort(), await freePort()];
+    // Nobody holds the port of a server that never runs: nginx would pass requests on to whatever took it.
+    const ports = [nginx, first, count === 1 ? first : await freePort()] as const;
     const servers = new Servers(await mkdtemp(join(tmpdir(), "servers-")), ports, prefix);
     try {
       await Promise.all(servers.addresses.slice(0, count).map((address) => servers.run(address, output)));
