@@ -24,15 +24,13 @@ _OPEN = (
     rf"(?:<{_TAGS}(?:\s[^<>]*)?>|\[THINK\]|◁think▷|<\|(?:START_THINKING|begin_of_thought|thinking)\|>|"
     r"<\|channel\|>(?:analysis|commentary)[^<]*<\|message\|>)"
 )
-_CLOSE = rf"(?:</{_TAGS}>|\[/THINK\]|◁/think▷|<\|(?:END_THINKING|end_of_thought|/thinking|end)\|>)"
+_CLOSE = rf"(?:</{_TAGS}>|\[/THINK\]|◁/think▷|<\|(?:END_THINKING|end_of_thought|/thinking)\|>)"
 _REASONING = re.compile(
-    rf"(?:^[ \t]*|(?<=<\|end\|>))(?:{_ANY_MARK}(?:assistant)?)*?{_OPEN}(.*?)(?:{_CLOSE}[ \t]*\n*|\Z)",
+    rf"(?:^[ \t]*|(?<=<\|end\|>))(?:{_ANY_MARK}(?:assistant)?)*?{_OPEN}(.*?)(?:(?:{_CLOSE}|<\|end\|>)[ \t]*\n*|\Z)",
     re.DOTALL | re.MULTILINE | re.IGNORECASE,
 )
-# An answer that begins with an element of any name, and then has its first heading: what is in it is no draft.
-_FIRST_ELEMENT = re.compile(
-    r"\A\s*<([a-z][\w:.-]{0,40})(?:\s[^<>]*)?>(.*?)</\1>(?=.*?^## )", re.DOTALL | re.MULTILINE | re.I
-)
+_FIRST_ELEMENT = re.compile(r"\A\s*<([a-z][\w:.-]{0,40})(?:\s[^<>]*)?>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
+_ANY_HEADING = re.compile(r"^## ", re.MULTILINE)
 _OPEN_ELEMENT = re.compile(r"<([a-z][\w:.-]{0,40})>\s*\Z", re.IGNORECASE)
 # Where the mark that opens it is in the model's own template, only the one that closes it is sent.
 _UNOPENED = re.compile(rf"\A(.*)(?:^[ \t]*{_CLOSE}|{_CLOSE}[ \t]*$)\s*", re.DOTALL | re.MULTILINE | re.IGNORECASE)
@@ -138,8 +136,9 @@ def split_reasoning(answer: str, *, whole: bool) -> tuple[str, str]:
         return ""
 
     rest = _REASONING.sub(take, answer)
-    if (element := _FIRST_ELEMENT.match(rest)) and not re.search(r"^## ", element[2], re.MULTILINE):
-        thoughts.append(element[2])
+    element = _FIRST_ELEMENT.match(rest)
+    if element and not _ANY_HEADING.search(element[2]) and _ANY_HEADING.search(rest, element.end()):
+        thoughts.append(element[2])  # whatever its name is, the draft begins after it
         rest = rest[element.end() :]
     unopened = _UNOPENED.match(rest)
     if unopened:
@@ -156,7 +155,7 @@ def has_marks(source: str) -> bool:
 
 
 def without_marks(text: str) -> tuple[str, list[str]]:
-    """A text without the marks of the model's own that have leaked into it, and what was cut."""
+    """A text without the marks of the model's own that have leaked into it, and what was cut, each once."""
     cut: list[str] = []
 
     def take(match: re.Match[str]) -> str:
@@ -166,9 +165,9 @@ def without_marks(text: str) -> tuple[str, list[str]]:
         cut.append(match[0].strip())
         return ""
 
-    for marks in (_MARKS_BEFORE, _NEXT_TURN, _MARKS_AFTER, _MARKS):
+    for marks in (_MARKS_BEFORE, _NEXT_TURN, _MARKS, _MARKS_AFTER):
         text = marks.sub(take, text)
-    return text, cut
+    return text, list(dict.fromkeys(cut))
 
 
 def only_draft(answer: str, prompt: Prompt, source: str) -> tuple[str, list[str]]:

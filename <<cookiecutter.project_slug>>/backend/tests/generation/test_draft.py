@@ -63,7 +63,7 @@ async def test_an_element_around_the_draft_is_no_reasoning(summary: Prompt) -> N
 @pytest.mark.parametrize(
     "mark",
     ["<|im_end|>", "<|eot_id|>", "</s>", "<|endoftext|>", "<end_of_turn>", "<eos>", "<｜end▁of▁sentence｜>",
-     "<|foo_7|>", "<|return|>", "[/INST]", "<|END_OF_TURN_TOKEN|>", "<|im_end|>\n<|endoftext|>"],
+     "<|foo_7|>", "<|return|>", "[/INST]", "<|END_OF_TURN_TOKEN|>", "<|end|>"],
 )  # fmt: skip
 async def test_a_mark_of_the_models_own_is_no_part_of_the_end(mark: str) -> None:
     assert without_marks(GOOD_DRAFT + mark) == (GOOD_DRAFT, [mark])
@@ -78,6 +78,11 @@ async def test_a_mark_of_the_models_own_is_no_part_of_the_end(mark: str) -> None
 )  # fmt: skip
 async def test_a_mark_of_the_models_own_is_no_part_of_the_beginning(mark: str) -> None:
     assert without_marks(mark + GOOD_DRAFT) == (GOOD_DRAFT, [mark.strip()])
+
+
+async def test_a_mark_without_end_is_told_once() -> None:
+    text, cut = without_marks(GOOD_DRAFT + "<|endoftext|>" * 10_000 + "\n<|foo|>")
+    assert (text.rstrip(), cut) == (GOOD_DRAFT.rstrip(), ["<|endoftext|>", "<|foo|>"])
 
 
 async def test_a_known_mark_is_left_out_in_the_middle_too() -> None:

@@ -51,9 +51,9 @@ def of(dialect: Dialect, model: ModelServer, **more: Any) -> dict[str, Any]:
 
 
 async def ran(pipeline: Pipeline) -> dict[str, Any]:
-    emitter = JobEmitter(store=MemoryStore())
     provider = next(iter(pipeline.providers.values()))
-    result = await pipeline.run(LIGHTHOUSES, "summary", provider, "standard", LOCAL_USER, emitter)
+    with JobEmitter(store=MemoryStore()) as emitter:
+        result = await pipeline.run(LIGHTHOUSES, "summary", provider, "standard", LOCAL_USER, emitter)
     return {**result["metadata"], "job_id": emitter.job_id}
 
 
