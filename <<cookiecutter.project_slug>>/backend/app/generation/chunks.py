@@ -72,8 +72,8 @@ async def _events(body: AsyncIterable[bytes]) -> AsyncGenerator[tuple[str, str],
     text, is_json, is_stream = "", False, False
     async for data in body:
         text += decoder.decode(data)
-        if not is_stream and text.lstrip()[:1] in ("{", "["):
-            is_json = True
+        if not is_stream and not is_json:
+            is_json = text.lstrip()[:1] in ("{", "[")
         if not is_json:
             *blocks, text = text.split("\n\n")
             for event in map(_event, blocks):

@@ -51,9 +51,9 @@ class OpenAIProvider:
             max_retries=0,
             http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),  # the key is for one address alone
         ) as client:
+            create = client.chat.completions.create  # imports more of the SDK: that is no silence of the server's
 
             async def ask(**options: Any) -> Any:
-                create = client.chat.completions.create
                 return await create(model=self.model, messages=messages, stream=True, **options)
 
             async def ask_for_usage() -> Any:

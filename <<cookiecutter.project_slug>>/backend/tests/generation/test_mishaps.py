@@ -101,9 +101,15 @@ def _shown(events: list[JsonObject]) -> str:
     return draft
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the one database, which is made once."""
+    return tmp_path_factory.mktemp("mishaps")
+
+
 @pytest.fixture
-async def run(tmp_path: Path, anyio_backend: str) -> Any:
-    database = Database(tmp_path / "app.db", {"generation": MIGRATIONS})
+async def run(folder: Path, anyio_backend: str) -> Any:
+    database = Database(folder / "app.db", {"generation": MIGRATIONS})
     await database.open()
     store = MemoryStore()
 
@@ -248,19 +254,19 @@ MISHAPS = [
     ),
     Mishap(
         "silence before the first byte",
-        lambda d: Reply([FOR_EVER]), ("sent nothing for 300 ms", "SILENCE_SECONDS"), 2, silence=0.3,
+        lambda d: Reply([FOR_EVER]), ("sent nothing for 100 ms", "SILENCE_SECONDS"), 2, silence=0.1,
     ),
     Mishap(
         "silence in its midst",
-        lambda d: stream(d, d.text(CUT_DRAFT), FOR_EVER), ("sent nothing for 300 ms",), 2, silence=0.3,
+        lambda d: stream(d, d.text(CUT_DRAFT), FOR_EVER), ("sent nothing for 100 ms",), 2, silence=0.1,
     ),
     Mishap(
         "signs of life without an end",
-        lambda d: stream(d, d.text(CUT_DRAFT), *PINGS), ("sent nothing for 300 ms",), 2, silence=0.3,
+        lambda d: stream(d, d.text(CUT_DRAFT), *PINGS), ("sent nothing for 100 ms",), 2, silence=0.1,
     ),
     Mishap(
         "chunks without anything in them",
-        lambda d: stream(d, d.text(CUT_DRAFT), *drips(d)), ("sent nothing for 300 ms",), 2, silence=0.3,
+        lambda d: stream(d, d.text(CUT_DRAFT), *drips(d)), ("sent nothing for 100 ms",), 2, silence=0.1,
     ),
     Mishap(
         "an error in the shape of vLLM's",
@@ -376,7 +382,7 @@ async def test_what_passes_leaves_no_trace_in_the_draft(
     dialect: Dialect, name: str, make: Make, model: ModelServer, run: Any
 ) -> None:
     model.answers = [make(dialect), PIECES]
-    ran = await run(provider_of(dialect, model, 2.0 if name == "silence" else 30.0))
+    ran = await run(provider_of(dialect, model, 1.0 if name == "silence" else 30.0))
     assert (ran.output, ran.shown, len(model.asked)) == (GOOD_DRAFT, GOOD_DRAFT, 2)
     assert ran.shown_before_it_was_whole == GOOD_DRAFT
 
