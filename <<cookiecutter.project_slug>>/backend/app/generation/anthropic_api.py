@@ -8,13 +8,11 @@ from typing import Any
 
 from app.generation.events import ProviderName
 from app.generation.faults import Server, field
-from app.generation.model_api import CONNECT_SECONDS, ChunkError, Found, ended, read_answer, thought, usage_of, written
-from app.generation.provider import Piece, Report, Task, conversation
+from app.generation.model_api import CONNECT_SECONDS, Found, ended, read_answer, said, usage_of
+from app.generation.provider import Piece, Report, Task, Usage, conversation
 from app.jobs import JobError
 
 __all__ = ["AnthropicProvider"]
-
-_INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
 class AnthropicProvider:
@@ -49,11 +47,16 @@ class AnthropicProvider:
         timeout = anthropic.Timeout(server.silence, connect=CONNECT_SECONDS)
         # When to ask again is for the run to say: it shows what it waits for.
         async with anthropic.AsyncAnthropic(
-            api_key=server.key, base_url=server.address, timeout=timeout, max_retries=0
+            api_key=server.key,
+            base_url=server.address,
+            timeout=timeout,
+            max_retries=0,
+            http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False),  # the key is for one address alone
         ) as client:
+            create = client.messages.create  # imports more of the SDK: that is no silence of the server's
 
             async def ask() -> Any:
-                return await client.messages.create(
+                return await create(
                     model=self.model,
                     max_tokens=self._max_tokens,
                     system=task.prompt.system(task.length),
@@ -69,21 +72,11 @@ class AnthropicProvider:
 def _found_in(event: object) -> Iterator[Found]:
     """What an event of the stream holds, or a message that came whole."""
     kind = field(event, "type")
-    if kind == "error":
-        raise ChunkError(field(event, "error"))
-    message = field(event, "message") if kind == "message_start" else event if kind == "message" else None
-    yield from usage_of(field(message, "usage") or field(event, "usage"), _INPUT, "output_tokens")
-    for block in field(message, "content") or ():
-        yield from _block(block)
-    if kind == "content_block_start":
-        yield from _block(field(event, "content_block"))
-    elif kind == "content_block_delta":
-        yield from _block(field(event, "delta"))
-    elif kind == "message_delta":
-        yield from ended(field(event, "delta", "stop_reason"))
-    yield from ended(field(message, "stop_reason"))
-
-
-def _block(block: object) -> Iterator[Found]:
-    yield from written(field(block, "text"))
-    yield from thought(field(block, "thinking"))
+    message = event if kind == "message" else field(event, "message")
+    for usage in usage_of(field(message, "usage") or field(event, "usage")):
+        # What a message that begins has of its output is no count yet.
+        yield Usage(usage.input) if kind == "message_start" else usage
+    yield from said(field(message, "content"))
+    yield from said(field(event, "content_block"))
+    yield from said(field(event, "delta"))
+    yield from ended(field(event, "delta", "stop_reason") or field(message, "stop_reason"))

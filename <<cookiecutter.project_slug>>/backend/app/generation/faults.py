@@ -10,9 +10,12 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
+from app.generation.characters import whole_characters
 from app.generation.provider import Action, ModelError
 from app.wording import clip, duration
 
@@ -79,9 +82,19 @@ _TAG = re.compile(r"<[^>]*>")
 _PAGE = re.compile(r"^\s*<(!doctype html|html|head|body)\b", re.IGNORECASE)
 _PAGE_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _NUMBER = re.compile(r"(?<![\w.-])\d{1,3}(?:[,_]\d{3})+(?![\w-])|(?<![\w.-])\d{3,9}(?![\w-])")
-_WAIT = re.compile(r"\b(?:again|retry|wait|resets?)\b[^.\d]{0,30}((?:\d+(?:\.\d+)?\s*(?:ms|s|m|h)[a-z]*\s*)+)")
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_ONE_SPAN = (
+    r"(\d{1,9}(?:\.\d{1,9})?)\s*"
+    r"(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)(?![a-z])"
+)
+_SPAN = re.compile(_ONE_SPAN)
+_SPANS = rf"(?:{_ONE_SPAN}(?:,|\s|and\b)*)+"
+_WAIT = re.compile(rf"\b(?:again|retry(?:ing)?|wait|resets?|available)\b[^.\d]{{0,30}}(?P<spans>{_SPANS})")
+# By what its name begins with, the longer ones first.
+_SECONDS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_PLAIN = re.compile(r"\d{1,16}(?:\.\d{1,9})?")
+# A number as large as these is a date, in seconds or in milliseconds since 1970.
+_DATE_SECONDS, _DATE_MILLISECONDS = 1e9, 1e12
+_RESET = re.compile(r"(?:[a-z]+-)?rate-?limit-(?:[a-z-]+-)?reset(?:-[a-z-]+)?")
 
 
 @dataclass(frozen=True)
@@ -114,7 +127,7 @@ class Server:
     def ended(self, reason: object) -> ModelError | None:
         """What a finish reason means: None where the draft is whole."""
         word = reason.lower() if isinstance(reason, str) else ""
-        given = f"(finish reason {clip(str(reason), 60)})"
+        given = f"(finish reason {clip(self._hide(str(reason)), 60)})"
         if word in _ENDS:
             return None
         if word in ("", "null", "none"):
@@ -128,10 +141,14 @@ class Server:
         if word in _WITHHELD:
             return ModelError(f"{self.name} withheld the draft {given}.", _OTHER_TEXT)
         if word in _TOOLS:
-            return ModelError(f"{self.name} asked for a tool in place of writing {given}.", "Choose another model.")
+            return self.wants_tool(f" {given}")
         if word in _BROKEN:
             return ModelError(f"{self.name} broke off {given}.", _LATER, "repeat")
         return ModelError(f"{self.name} ended in a way that is not known {given}.", "Choose another model or provider.")
+
+    def wants_tool(self, given: str = "") -> ModelError:
+        """It asks for a tool."""
+        return ModelError(f"{self.name} asked for a tool in place of writing{given}.", "Choose another model.")
 
     def declined(self, words: str) -> ModelError:
         """It says itself that it will not write."""
@@ -150,9 +167,12 @@ class Server:
         code, message, is_page = _read(body)
         message = self._hide(message or said)
         low = _URL.sub("", message).lower()
-        wait = _wait(headers, low, self.clock)
+        now = _date(headers.get("date", "")) or self.clock()  # by the server's clock, which its dates are told by
+        wait = _wait(headers, body, low, now)
         began = status in (None, 200)  # an error in the midst of an answer
         words = clip(message.rstrip(".") or "without a word", 300)
+        if status is not None and 300 <= status < 400:
+            words = f"it leads on to {self._target(headers.get('location', ''))}"
         what = f"{self.title} {'broke off' if began else f'answered {status}'}: {words}."
 
         # Some call a rate a quota, but say how long it lasts.
@@ -179,16 +199,19 @@ class Server:
                 return ModelError(what, _LATER)
             # Before it has begun to answer there is nothing to pay for.
             action: Action = "repeat" if began else "retry"
-            return ModelError(what, _LATER, action, wait=wait)
+            return ModelError(
+                what, _LATER, action, wait=_reset(headers, now) if wait is None and status == 429 else wait
+            )
         if began:
             return ModelError(what, _LATER, "repeat")
         if "max_tokens" in low and self.settings == "ANTHROPIC":
             return ModelError(what, "Lower ANTHROPIC_MAX_TOKENS, or choose another model.")
         return ModelError(what, "It would be refused again: choose another model or provider.")
 
-    def no_stream(self, kind: str) -> ModelError:
-        """It answered 200, and with something of another content type that is no model's answer."""
-        what = f"{self.title} answered with {kind or 'nothing'}, and not with a model's stream."
+    def no_stream(self, kind: str, text: str = "") -> ModelError:
+        """It answered 200, and with something that is no model's answer, of this content type and beginning."""
+        words = f": {clip(self._hide(_read(text)[1]), 300)}" if text.strip() else ""
+        what = f"{self.title} answered with {kind or 'nothing'}, and not with a model's stream{words}."
         return ModelError(what, f"Check {self.settings}_BASE_URL{self._address()}.")
 
     def silent(self) -> ModelError:
@@ -212,11 +235,21 @@ class Server:
     def _address(self) -> str:
         return f", which is {self.address}" if self.address else ""
 
+    def _target(self, location: str) -> str:
+        """Where a redirect leads, without what a query may tell."""
+        try:
+            target = urlsplit(urljoin(self.address or "", location))
+            return clip(self._hide(f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"), 200)
+        except ValueError:
+            return clip(self._hide(location), 200)
+
     def _error(self, error: BaseException) -> str:
         cause = error.__cause__ or error
         return clip(self._hide(f"{type(cause).__name__}: {cause}"), 300)
 
     def _hide(self, text: str) -> str:
+        """A text of the server's, as it may be told."""
+        text = whole_characters(text)
         return text.replace(self.key, "***") if self.key else text
 
 
@@ -262,17 +295,64 @@ def _fits(body: object, message: str) -> float | None:
     return most / asked
 
 
-def _wait(headers: Mapping[str, str], message: str, clock: Callable[[], float]) -> float | None:
-    """The seconds that the server asks to wait: by its headers, or else in its words."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name, "").strip()
-        if re.fullmatch(r"\d{1,9}(\.\d+)?", value):
-            return float(value) * unit
-    try:
-        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - clock())
-    except (ValueError, TypeError, IndexError, OverflowError):
-        pass  # it is no date, or there is none
-    found = _WAIT.search(message)
-    if found is None:
-        return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in _SPAN.findall(found[1]))
+def _wait(headers: Mapping[str, str], body: object, message: str, now: float) -> float | None:
+    """The seconds that the server asks to wait: by its headers, or else by a field or the words of its error."""
+    error = field(body, "error") or body
+    details = field(error, "details")
+    told = [
+        (headers.get("retry-after-ms"), 0.001),
+        (headers.get("retry-after"), 1.0),
+        (field(error, "retry_after_ms"), 0.001),
+        (field(error, "retry_after"), 1.0),
+        *((field(each, "retryDelay"), 1.0) for each in (details if isinstance(details, list) else ())),
+    ]
+    waits = (_until(str(value), now, unit) for value, unit in told if value is not None)
+    wait = next((each for each in waits if each is not None), None)
+    if wait is None and (found := _WAIT.search(message)):
+        wait = _span(found["spans"])
+    return wait
+
+
+def _reset(headers: Mapping[str, str], now: float) -> float | None:
+    """The seconds until a limit is lifted that is used up; where none is said to be, until the first one is."""
+    used: list[float] = []
+    others: list[float] = []
+    for name, value in headers.items():
+        if _RESET.fullmatch(name.lower()) and (wait := _until(value, now)):
+            remaining = headers.get(name.lower().replace("reset", "remaining"))
+            (used if remaining == "0" else others).append(wait)
+    return max(used, default=None) or min(others, default=None)
+
+
+def _until(value: str, now: float, unit: float = 1.0) -> float | None:
+    """The seconds from `now` that a value tells: a number of `unit` seconds, a span such as `6m0s`, or a date."""
+    value = value.strip()
+    if _PLAIN.fullmatch(value):
+        number = float(value)
+        if number >= _DATE_MILLISECONDS:
+            return max(0.0, number / 1000 - now)
+        return max(0.0, number - now) if number >= _DATE_SECONDS else number * unit
+    if re.fullmatch(_SPANS, value.lower()):
+        return _span(value.lower())
+    date = _date(value)
+    return None if date is None else max(0.0, date - now)
+
+
+def _span(words: str) -> float:
+    """`6m0s` -> 360.0"""
+
+    def seconds(unit: str) -> float:
+        return next(each for name, each in _SECONDS.items() if unit.startswith(name))
+
+    return sum(float(number) * seconds(unit) for number, unit in _SPAN.findall(words))
+
+
+def _date(value: str) -> float | None:
+    """The seconds since 1970 of a date as HTTP or as ISO 8601 has it; None for what is no date."""
+    for read in (parsedate_to_datetime, lambda text: datetime.fromisoformat(text.replace("Z", "+00:00"))):
+        try:
+            date = read(value)
+            return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue  # it is not of this form
+    return None

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 
+from app.generation.chunks import ChunkError, NoChunks, read_chunks
 from app.generation.faults import Server, field
 from app.generation.provider import ModelError, Piece, Reasoning, Usage
 
-__all__ = [
-    "CONNECT_SECONDS",
-    "ChunkError",
-    "Ended",
-    "Found",
-    "Refusal",
-    "ended",
-    "read_answer",
-    "thought",
-    "usage_of",
-    "written",
-]
+__all__ = ["CONNECT_SECONDS", "Ended", "Found", "Refusal", "ToolCall", "ended", "read_answer", "said", "usage_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,20 +25,21 @@ CONNECT_SECONDS = 10.0
 _GRACE_SECONDS = 5.0
 """How long is waited for what may follow the end: the tokens."""
 
+# Vendors have many names for a field of reasoning. Some fields beside it hold no words.
+_THOUGHT = re.compile(r"reason|think|thought", re.IGNORECASE)
+_NO_WORDS = re.compile(r"signature|encrypted|token|effort|budget|_(?:id|type|format|reason)\Z", re.IGNORECASE)
+_TOOL = re.compile(r"(?:\w+_)?tool_(?:use|call)|function_call")
+# The first names that are there count, and are added up: the others say the same again.
+_INPUT = (("prompt_tokens",), ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"))
+_OUTPUT = (("completion_tokens",), ("output_tokens",))
+_MOST_TOKENS = 10**12
+
 
 @dataclass(frozen=True)
 class Ended:
     """A finish reason."""
 
     reason: object
-
-
-class ChunkError(Exception):
-    """An error that stands where a chunk should be; its `body` is what it says."""
-
-    def __init__(self, body: object) -> None:
-        super().__init__(str(body))
-        self.body = body
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,12 @@ class Refusal:
     text: str
 
 
-Found = Piece | Ended | Refusal
+@dataclass(frozen=True)
+class ToolCall:
+    """The model wants a tool."""
+
+
+Found = Piece | Ended | Refusal | ToolCall
 
 
 async def read_answer(
@@ -75,15 +72,16 @@ async def read_answer(
     """
     reason: object = None
     declined = ""
+    wants_tool = has_text = False
     stream: Any = None
+    kind = ""
     until = anyio.current_time() + server.silence
     try:
         with anyio.fail_after(server.silence):
             stream = await ask()
-        async with stream:
-            kind = stream.response.headers.get("content-type", "")
-            chunks = _whole(stream.response) if "json" in kind else stream
-            is_empty = True
+        kind = stream.response.headers.get("content-type", "")
+        is_empty = True
+        async with stream, aclosing(read_chunks(stream.response.aiter_bytes())) as chunks:
             while True:
                 try:
                     # asyncio.wait_for may miss a cancellation before Python 3.12.
@@ -92,6 +90,8 @@ async def read_answer(
                 except StopAsyncIteration:
                     break
                 is_empty = False
+                if _is_error(chunk):
+                    raise ChunkError(chunk)
                 for found in found_in(chunk):
                     if not isinstance(found, Usage):  # a server that only shows that it is there is silent, too
                         until = anyio.current_time() + server.silence
@@ -99,14 +99,19 @@ async def read_answer(
                         reason = found.reason
                     elif isinstance(found, Refusal):
                         declined += found.text
+                    elif isinstance(found, ToolCall):
+                        wants_tool = True
                     else:
+                        has_text = has_text or isinstance(found, str)
                         yield found
                 if reason is not None:
                     until = anyio.current_time() + min(server.silence, _GRACE_SECONDS)
-            if is_empty and "event-stream" not in kind:
-                raise server.no_stream(kind)
+        if is_empty and "event-stream" not in kind:
+            raise server.no_stream(kind)
     except ModelError:
         raise
+    except NoChunks as error:
+        raise server.no_stream(kind, error.text) from error
     except Exception as error:
         # Once it has said how it ended, nothing of the draft can be missing.
         if reason is None:
@@ -114,13 +119,74 @@ async def read_answer(
         logger.info("%s went on after the end of its answer: %r", server.title, error)
     if declined:
         raise server.declined(declined)
+    if wants_tool and not has_text:
+        raise server.wants_tool()  # some say that they have ended well
     if (fault := server.ended(reason)) is not None:
         raise fault
 
 
-async def _whole(response: Any) -> AsyncGenerator[Any, None]:
-    """The one chunk of a server that does not stream."""
-    yield json.loads(await response.aread())
+def said(value: object, *, thinks: bool = False) -> Iterable[Found]:
+    """What a message, a delta or a part of its content holds, by whatever names.
+
+    Arguments:
+        value: text, a mapping, or a list of them.
+        thinks: whether it is reasoning.
+    """
+    if isinstance(value, str):
+        if value:
+            yield Reasoning(value) if thinks else value
+    elif isinstance(value, list):
+        for each in value:
+            yield from said(each, thinks=thinks)
+    elif isinstance(value, Mapping):
+        kind = str(value.get("type"))
+        names = [name for name in map(str, value) if _THOUGHT.search(name) and not _NO_WORDS.search(name)]
+        thinks = thinks or bool(_THOUGHT.search(kind)) or any(value.get(name) is True for name in names)
+        if _TOOL.fullmatch(kind) or value.get("tool_calls") or value.get("function_call"):
+            yield ToolCall()
+        yield from _first_of(value, names, thinks=True)
+        yield from _first_of(value, ("text", "content", "value", *(("summary",) if thinks else ())), thinks=thinks)
+        if isinstance(refusal := value.get("refusal"), str) and refusal:
+            yield Refusal(refusal)
+
+
+def _first_of(value: Mapping[Any, object], names: Iterable[str], *, thinks: bool) -> Iterable[Found]:
+    """What stands under the first of these names that has something: the others say the same again."""
+    return next((found for name in names if (found := list(said(value.get(name), thinks=thinks)))), ())
+
+
+def usage_of(usage: object) -> Iterable[Usage]:
+    """The tokens that a chunk tells of; None has none."""
+    told = Usage(_sum_of(usage, _INPUT), _sum_of(usage, _OUTPUT))
+    if told != Usage():
+        yield told
+
+
+def ended(reason: object) -> Iterable[Ended]:
+    """What a field for the finish reason holds; until the end there is nothing in it."""
+    yield from map(Ended, [reason] if reason else [])
+
+
+def _sum_of(usage: object, names: Iterable[Iterable[str]]) -> int | None:
+    found = ([tokens for name in each if (tokens := _tokens(field(usage, name))) is not None] for each in names)
+    return next((sum(tokens) for tokens in found if tokens), None)
+
+
+def _tokens(value: object) -> int | None:
+    """A count, which may come as text or with a decimal point."""
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1.0
+    except (ValueError, OverflowError):
+        return None
+    return int(number) if 0 <= number < _MOST_TOKENS else None
+
+
+def _is_error(chunk: object) -> bool:
+    """Whether an error stands in the place of a chunk."""
+    if "error" in (field(chunk, "object"), field(chunk, "type")) or field(chunk, "error"):
+        return True
+    words = (field(chunk, "detail"), field(chunk, "message"), field(chunk, "msg"))
+    return field(chunk, "choices") is None and field(chunk, "type") is None and any(isinstance(w, str) for w in words)
 
 
 def _meaning(error: Exception, server: Server, answered: bool) -> ModelError:
@@ -143,33 +209,3 @@ def _meaning(error: Exception, server: Server, answered: bool) -> ModelError:
 def _is(error: BaseException | None, name: str) -> bool:
     # Of the library that the SDK is made with, which is its own affair.
     return any(each.__name__ == name for each in type(error).__mro__)
-
-
-def usage_of(usage: object, input_names: Iterable[str], output_name: str) -> Iterable[Usage]:
-    """The tokens that a chunk tells of.
-
-    Arguments:
-        usage: what it has on them; None for nothing.
-        input_names: what is added up to what went in.
-        output_name: what came out.
-    """
-    told = [each for name in input_names if isinstance(each := field(usage, name), int)]
-    output = field(usage, output_name)
-    if told or isinstance(output, int):
-        yield Usage(sum(told) if told else None, output if isinstance(output, int) else None)
-
-
-def written(value: object) -> Iterable[str]:
-    """What a field for text holds."""
-    if isinstance(value, str) and value:
-        yield value
-
-
-def thought(value: object) -> Iterable[Reasoning]:
-    """What a field for reasoning holds."""
-    yield from map(Reasoning, written(value))
-
-
-def ended(reason: object) -> Iterable[Ended]:
-    """What a field for the finish reason holds; until the end there is nothing in it."""
-    yield from map(Ended, [reason] if reason else [])

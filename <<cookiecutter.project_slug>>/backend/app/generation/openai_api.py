@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import urlsplit
 
 from app.generation.events import ProviderName
 from app.generation.faults import Server, field
-from app.generation.model_api import (
-    CONNECT_SECONDS,
-    ChunkError,
-    Found,
-    Refusal,
-    ended,
-    read_answer,
-    thought,
-    usage_of,
-    written,
-)
+from app.generation.model_api import CONNECT_SECONDS, Found, ended, read_answer, said, usage_of
 from app.generation.provider import Piece, Report, Task, conversation
 from app.jobs import JobError
 
@@ -55,11 +45,15 @@ class OpenAIProvider:
         timeout = openai.Timeout(server.silence, connect=CONNECT_SECONDS)
         # The SDK insists on a key. When to ask again is for the run to say: it shows what it waits for.
         async with openai.AsyncOpenAI(
-            api_key=server.key or "none", base_url=server.address, timeout=timeout, max_retries=0
+            api_key=server.key or "none",
+            base_url=server.address,
+            timeout=timeout,
+            max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),  # the key is for one address alone
         ) as client:
+            create = client.chat.completions.create  # imports more of the SDK: that is no silence of the server's
 
             async def ask(**options: Any) -> Any:
-                create = client.chat.completions.create
                 return await create(model=self.model, messages=messages, stream=True, **options)
 
             async def ask_for_usage() -> Any:
@@ -77,19 +71,16 @@ class OpenAIProvider:
 
 def _found_in(chunk: object) -> Iterator[Found]:
     """What a chunk of the stream holds, or an answer that came whole."""
-    if field(chunk, "object") == "error" or field(chunk, "error") or field(chunk, "detail"):
-        names = ("error", "detail", "message", "type", "code")
-        raise ChunkError({name: value for name in names if (value := field(chunk, name)) is not None})
-    yield from usage_of(field(chunk, "usage"), ("prompt_tokens",), "completion_tokens")
-    for choice in field(chunk, "choices") or ():
-        if field(choice, "index"):
-            continue  # a second draft, which nobody has asked for
-        delta = field(choice, "delta") or field(choice, "message")
-        yield from thought(field(delta, "reasoning_content") or field(delta, "reasoning"))
-        content = field(delta, "content")
-        for part in content if isinstance(content, list) else [{"text": content}]:  # some send blocks
-            yield from written(field(part, "text"))
-            for block in field(part, "thinking") or ():
-                yield from thought(field(block, "text"))
-        yield from map(Refusal, written(field(delta, "refusal")))
-        yield from ended(field(choice, "finish_reason"))
+    yield from usage_of(field(chunk, "usage") or field(chunk, "x_groq", "usage"))
+    choice = _first(field(chunk, "choices"))
+    # A server of the older completions has the text in the choice itself.
+    held = (field(choice, "delta"), field(choice, "message"), choice)
+    yield from said(next((each for each in held if each is not None), None))
+    yield from ended(field(choice, "finish_reason"))
+
+
+def _first(choices: object) -> object:
+    """The choice of the first draft: nobody has asked for more."""
+    if not isinstance(choices, Sequence):
+        return None
+    return next((choice for choice in choices if str(field(choice, "index") or 0) == "0"), None)

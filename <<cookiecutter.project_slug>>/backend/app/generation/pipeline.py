@@ -36,10 +36,10 @@ class Price:
     output: float
 
     def of(self, usage: Usage) -> float | None:
-        """What these tokens cost; None where nobody has counted them."""
-        if usage.input is None and usage.output is None:
+        """What these tokens cost; None where not all of them were counted."""
+        if usage.input is None or usage.output is None:
             return None
-        return round(((usage.input or 0) * self.input + (usage.output or 0) * self.output) / 1_000_000, 6)
+        return round((usage.input * self.input + usage.output * self.output) / 1_000_000, 6)
 
 
 class Pipeline:
@@ -109,6 +109,7 @@ class Pipeline:
                 problems = await _validate(draft, prompt, length, writer.text)
 
         price = self._prices.get(provider.name)
+        usage = writer.usage or Usage()
         metadata = RunMetadata(
             prompt=prompt.name,
             provider=provider.name,
@@ -119,9 +120,9 @@ class Pipeline:
             problems=[problem.message for problem in problems],
             seconds=round(time.monotonic() - started, 3),
             warnings=writer.warnings,
-            input_tokens=writer.usage.input,
-            output_tokens=writer.usage.output,
-            price=None if price is None else price.of(writer.usage),
+            input_tokens=usage.input,
+            output_tokens=usage.output,
+            price=None if price is None else price.of(usage),
         )
         if problems:
             stages.at("fail", 100, f"Not usable after {count(metadata.attempts, 'draft')}: {_sentences(problems)}")

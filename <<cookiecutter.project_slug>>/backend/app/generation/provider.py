@@ -98,14 +98,24 @@ class Usage:
     output: int | None = None
 
     def updated(self, later: Usage) -> Usage:
-        """What is known after a later report on the same answer."""
-        return Usage(
-            self.input if later.input is None else later.input, self.output if later.output is None else later.output
-        )
+        """What is known after a later report on the same answer: it is of all so far, but may leave out a part."""
+        return Usage(_larger(self.input, later.input), _larger(self.output, later.output))
+
+    def __add__(self, other: Usage) -> Usage:
+        """The tokens of two answers; unknown where those of one are."""
+        return Usage(_sum(self.input, other.input), _sum(self.output, other.output))
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    return max((each for each in (one, other) if each is not None), default=None)
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
 
 
 Piece = str | Reasoning | Usage
-"""Text of the draft, or something beside it."""
+"""Text of the draft, or something beside it. Halves of characters (surrogates) may come in pieces of their own."""
 
 
 class Provider(Protocol):

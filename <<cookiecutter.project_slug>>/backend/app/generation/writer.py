@@ -13,7 +13,8 @@ from types import TracebackType
 from pydantic import BaseModel
 from streamator import JobEmitter
 
-from app.generation.draft import split_reasoning
+from app.generation.characters import Characters
+from app.generation.draft import has_marks, split_reasoning, without_marks
 from app.generation.events import (
     GenerationDraft,
     GenerationProgress,
@@ -24,7 +25,7 @@ from app.generation.events import (
 from app.generation.provider import ModelError, Provider, Reasoning, Task, Usage
 from app.generation.validate import Problem, count_words
 from app.jobs import JobError
-from app.wording import count, duration
+from app.wording import clip, count, duration
 
 __all__ = ["MAX_DRAFT", "Patience", "Stages", "Writer", "emit", "words_of"]
 
@@ -56,8 +57,8 @@ class Patience:
     jitter: Callable[[], float] = random.random
 
     def pause(self, error: ModelError, times: int) -> float:
-        """The seconds before it is asked again, for the `times`th time."""
-        return self.first * 2.0 ** (times - 1) * (1 - self.jitter() / 2) if error.wait is None else error.wait
+        """The seconds before it is asked again, for the `times`th time. A date that has passed asks for no wait."""
+        return error.wait or self.first * 2.0 ** (times - 1) * (1 - self.jitter() / 2)
 
 
 class Stages:
@@ -101,9 +102,8 @@ class Writer:
     def __init__(self, provider: Provider, text: str, emitter: JobEmitter, stages: Stages, patience: Patience) -> None:
         self.text = text
         """What of the text is written of: all of it, unless the model does not take as much."""
-        self.usage = Usage()
-        """The tokens of all that was asked, also where there came no draft of it."""
-        self.warnings: list[str] = []
+        self.usage: Usage | None = None
+        """The tokens of all that was answered, also where there came no draft of it; None where nothing was."""
         self._provider = provider
         self._name = f"{provider.title} ({provider.model})"
         self._whole = text
@@ -113,6 +113,13 @@ class Writer:
         self._done: Counter[str] = Counter()
         self._waited = 0.0
         self._shown = False
+        self._shortened: str | None = None
+        self._broken: str | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the draft is not made of, or has lost."""
+        return [each for each in (self._shortened, self._broken) if each is not None]
 
     async def write(self, task: Task, stage: Stage, begin: int, end: int) -> tuple[str, list[Problem]]:
         """A draft, shown as it comes, and what keeps it from being one: that it was cut off.
@@ -126,7 +133,7 @@ class Writer:
             JobError: there will be no draft.
         """
         while True:
-            draft = _Shown(self._emitter, self._stages, stage)
+            draft = _Shown(self._emitter, self._stages, stage, self._whole)
             if self._shown:  # what was written so far is not part of what comes now
                 self._stages.draft(stage, "Begun anew", "")
             try:
@@ -142,6 +149,7 @@ class Writer:
                 else:
                     await self._wait(error, stage)
             else:
+                self._tell_of_losses(draft)
                 self._stages.at(stage, end, f"Written: {words_of(draft.text)}")
                 self._stages.draft(stage, f"Written: {words_of(draft.text)}", draft.text)
                 return draft.text, []
@@ -174,7 +182,8 @@ class Writer:
                             report("Writing", draft.words / expected)
         finally:
             self._shown = self._shown or draft.text != ""
-            self.usage = Usage(_sum(self.usage.input, usage.input), _sum(self.usage.output, usage.output))
+            if draft.length or draft.thought or usage != Usage():  # else it has answered nothing
+                self.usage = usage if self.usage is None else self.usage + usage
         if not draft.text.strip():
             what = "reasoned, and wrote nothing" if draft.thought else "wrote nothing"
             raise ModelError(f"{self._name} {what}.", "Try again, or choose another provider.", "repeat")
@@ -188,8 +197,10 @@ class Writer:
         times = self._done[error.action]
         pause = self._patience.pause(error, times)
         if self._waited + pause > self._patience.most:
+            asks = "It asks to wait" if error.wait else "It would be asked again after"
+            waited = f" after {duration(self._waited)} of waiting" if self._waited else ""
             raise JobError(
-                f"{error.what} It asks to wait {duration(pause)}, and GENERATION_MAX_WAIT_SECONDS is "
+                f"{error.what} {asks} {duration(pause)}{waited}, and GENERATION_MAX_WAIT_SECONDS is "
                 f"{self._patience.most:g}. {error.fix}"
             ) from error
         self._waited += pause
@@ -229,20 +240,34 @@ class Writer:
             f"The text is too long for {self._name}: of its {words_of(self._whole)} only the first "
             f"{count_words(self.text):,} were read."
         )
-        self.warnings = [warning]
+        self._shortened = warning
         self._emitter.log(f"{warning} {error.what}", "warning")
+
+    def _tell_of_losses(self, draft: _Shown) -> None:
+        self._broken = None
+        for mark in draft.marks:
+            self._emitter.log(f"Left out, since it is a mark of the model's own: {clip(mark, 200)}")
+        if draft.broken:
+            lost = count(draft.broken, "character")
+            self._broken = f"{lost} of the draft came in part and became “\ufffd”."
+            self._emitter.log(f"{self._name}: {self._broken}", "warning")
 
 
 class _Shown:
     """Sends a draft on while it is written, a batch at a time: a viewer reads no faster than twenty times a second."""
 
-    def __init__(self, emitter: JobEmitter, stages: Stages, stage: Stage) -> None:
+    def __init__(self, emitter: JobEmitter, stages: Stages, stage: Stage, source: str) -> None:
         self.text = ""
         """The draft, as far as it has been sent on."""
         self.words = 0
         self.length = 0
         self.thought = 0
         """The characters of what the model says to itself."""
+        self.marks: list[str] = []
+        """The marks of the model's own that are left out."""
+        self._keeps_marks = has_marks(source)
+        self._characters = Characters()
+        self._thought_characters = Characters()
         self._emitter = emitter
         self._stages = stages
         self._stage: Stage = stage
@@ -251,15 +276,20 @@ class _Shown:
         self._told = ""
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def broken(self) -> int:
+        """The characters that only came in part."""
+        return self._characters.broken
+
     def add(self, piece: str) -> None:
         """Takes in the next piece; it is sent within the interval."""
-        self._answer.append(piece)
+        self._answer.append(self._characters.add(piece))
         self.length += len(piece)
         self._soon()
 
     def think(self, piece: str) -> None:
         """The same of the reasoning that comes by itself."""
-        self._thoughts.append(piece)
+        self._thoughts.append(self._thought_characters.add(piece))
         self.thought += len(piece)
         self._soon()
 
@@ -269,7 +299,12 @@ class _Shown:
 
     def _send(self, whole: bool) -> None:
         self._timer = None
+        if whole:
+            self._answer.append(self._characters.add("", whole=True))
+            self._thoughts += filter(None, [self._thought_characters.add("", whole=True)])
         within, text = split_reasoning("".join(self._answer), whole=whole)
+        if not self._keeps_marks:
+            text, self.marks = without_marks(text)
         self.thought = max(self.thought, len(within))
         thoughts = "".join(self._thoughts) + ("\n\n" if self._thoughts and within else "") + within
         if thoughts != self._told:
@@ -286,7 +321,7 @@ class _Shown:
                 emit(self._emitter, GenerationToken(token=added))
         else:  # it turned out to be none of the draft
             self.words = count_words(text)
-            self._stages.draft(self._stage, "Reasoning is told apart", text)
+            self._stages.draft(self._stage, "What is no part of the draft is left out", text)
 
     def __enter__(self) -> _Shown:
         return self
@@ -307,10 +342,6 @@ def emit(emitter: JobEmitter, event: BaseModel) -> None:
 def words_of(text: str) -> str:
     """`words_of("two words")` -> `2 words`."""
     return count(count_words(text), "word")
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    return one if other is None else other + (one or 0)
 
 
 def _beginning(text: str, length: int) -> str:

@@ -6,7 +6,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
+import gzip
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +27,7 @@ from app.generation.runs import MIGRATIONS, RunTable
 from app.generation.writer import Patience
 from app.jobs import JobError
 from app.users import LOCAL_USER
-from tests.generation.model_server import ANTHROPIC, OPENAI, Answer, Dialect, ModelServer, Refusal, Reply
+from tests.generation.model_server import ANTHROPIC, OPENAI, Answer, Dialect, ModelServer, Refusal, Reply, model_server
 from tests.generation.texts import GOOD_DRAFT, LIGHTHOUSES
 from tests.support import JsonObject, eventually_async
 
@@ -99,9 +101,15 @@ def _shown(events: list[JsonObject]) -> str:
     return draft
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the one database, which is made once."""
+    return tmp_path_factory.mktemp("mishaps")
+
+
 @pytest.fixture
-async def run(tmp_path: Path, anyio_backend: str) -> Any:
-    database = Database(tmp_path / "app.db", {"generation": MIGRATIONS})
+async def run(folder: Path, anyio_backend: str) -> Any:
+    database = Database(folder / "app.db", {"generation": MIGRATIONS})
     await database.open()
     store = MemoryStore()
 
@@ -167,6 +175,7 @@ MISHAPS = [
     Mishap("a cut before the first word", lambda d: stream(d, d.end(d.cut), d.close()), ("stopped at its limit",), 1),
     Mishap("a draft that is withheld", lambda d: said(d, CUT_DRAFT, d.withheld), ("withheld", "Change the text"), 1),
     Mishap("a tool that is asked for", lambda d: stream(d, d.end(d.tool), d.close()), ("a tool in place",), 1),
+    Mishap("a tool and a good end", lambda d: Reply([tool_call(d), d.end(d.full), d.close()]), ("a tool in place",), 1),
     Mishap("an end that nobody knows", lambda d: said(d, GOOD_DRAFT, "bored"), ("not known", "“bored”"), 1),
     Mishap("an end by an error", lambda d: said(d, CUT_DRAFT, "error"), ("“error”", *BROKE_OFF), 2),
     Mishap("a draft without a finish reason", lambda d: said(d, GOOD_DRAFT, None), NO_REASON, 2),
@@ -183,6 +192,18 @@ MISHAPS = [
     Mishap("a thought without an end", lambda d: said(d, "<think>\nHm.", d.full), ("reasoned, and wrote nothing",), 2),
     # What is no stream.
     Mishap("a web page", lambda d: Reply([b"<html>Welcome"], kind="text/html"), ("with text/html,", CHECK_URL), 1),
+    Mishap(
+        "a web page that is called a stream",
+        lambda d: Reply([b"<!doctype html>\n<title>Sign in</title>\n\n"]),
+        ("answered with text/event-stream, and not with", "“a web page, Sign in”. Check", CHECK_URL), 1,
+    ),
+    Mishap(
+        "a way to a page to sign in",
+        lambda d: Reply([], status=302, headers={"location": "https://login.example/sso?token=secret"}),
+        ("answered 302: it leads on to “https://login.example/sso”. Check", CHECK_URL), 1,
+    ),
+    Mishap("words in place of a stream", lambda d: Reply([b"no upstream"], kind="text/plain"), ("“no upstream”",), 1),
+    Mishap("comments alone", lambda d: Reply([b": hello\n\n: goodbye\n\n"]), NO_REASON, 2),
     Mishap("an answer that is empty", lambda d: Reply([], kind=""), ("with nothing,", CHECK_URL), 1),
     Mishap("NDJSON", lambda d: Reply([b'{"response": "Hi"}\n'], kind="application/x-ndjson"), BROKE_OFF, 2),
     Mishap("JSON that is cut", lambda d: Reply([d.whole(GOOD_DRAFT, d.full)[:-9]], kind=JSON), BROKE_OFF, 2),
@@ -195,11 +216,24 @@ MISHAPS = [
         lambda d: Reply([b'{"type": "error", "error": {"message": "no such deployment"}}'], kind=JSON),
         ("broke off: “no such deployment”",), 2,
     ),
+    Mishap(
+        "JSON of an error that is called a stream",
+        lambda d: Reply([b'{"error": {"message": "no such deployment"}}']), ("broke off: “no such deployment”",), 2,
+    ),
+    Mishap(
+        "JSON of an error in another shape",
+        lambda d: Reply([b'{"code": 1001, "msg": "gremlins"}'], kind=JSON), ("broke off: “gremlins”",), 2,
+    ),
     # What breaks in its midst.
     Mishap("a connection that breaks", lambda d: stream(d, d.text(CUT_DRAFT), missing=99), BROKE_OFF, 2),
     Mishap("half a chunk", lambda d: stream(d, d.text(CUT_DRAFT)[:-20] + b"\n\n"), BROKE_OFF, 2),
     Mishap("no UTF-8", lambda d: stream(d, b"event: x\ndata: {\"a\": \"\xff\xfe\"}\n\n"), BROKE_OFF, 2),
     Mishap("no gzip", lambda d: stream(d, d.text(CUT_DRAFT), headers={"content-encoding": "gzip"}), BROKE_OFF, 2),
+    Mishap(
+        "half a gzip",
+        lambda d: Reply([gzip.compress(said_bytes(d))[:-40]], headers={"content-encoding": "gzip"}), BROKE_OFF, 2,
+    ),
+    Mishap("an error in words", lambda d: stream(d, b"event: error\ndata: Gremlins\n\n"), ("off: “Gremlins”",), 2),
     Mishap(
         "an overloaded server in its midst",
         lambda d: stream(d, d.text(CUT_DRAFT), d.error("overloaded_error", "Overloaded")),
@@ -220,19 +254,19 @@ MISHAPS = [
     ),
     Mishap(
         "silence before the first byte",
-        lambda d: Reply([FOR_EVER]), ("sent nothing for 300 ms", "SILENCE_SECONDS"), 2, silence=0.3,
+        lambda d: Reply([FOR_EVER]), ("sent nothing for 100 ms", "SILENCE_SECONDS"), 2, silence=0.1,
     ),
     Mishap(
         "silence in its midst",
-        lambda d: stream(d, d.text(CUT_DRAFT), FOR_EVER), ("sent nothing for 300 ms",), 2, silence=0.3,
+        lambda d: stream(d, d.text(CUT_DRAFT), FOR_EVER), ("sent nothing for 100 ms",), 2, silence=0.1,
     ),
     Mishap(
         "signs of life without an end",
-        lambda d: stream(d, d.text(CUT_DRAFT), *PINGS), ("sent nothing for 300 ms",), 2, silence=0.3,
+        lambda d: stream(d, d.text(CUT_DRAFT), *PINGS), ("sent nothing for 100 ms",), 2, silence=0.1,
     ),
     Mishap(
         "chunks without anything in them",
-        lambda d: stream(d, d.text(CUT_DRAFT), *drips(d)), ("sent nothing for 300 ms",), 2, silence=0.3,
+        lambda d: stream(d, d.text(CUT_DRAFT), *drips(d)), ("sent nothing for 100 ms",), 2, silence=0.1,
     ),
     Mishap(
         "an error in the shape of vLLM's",
@@ -250,6 +284,8 @@ MISHAPS = [
         "a filter before it begins",
         lambda d: Refusal(400, "The prompt was filtered", "content_filter"), ("Change the text",), 1,
     ),
+    Mishap("half a character in an error", lambda d: Refusal(400, "no \ud83d"), ("answered 400: “no \ufffd”",), 1),
+    Mishap("half a character in an end", lambda d: said(d, GOOD_DRAFT, "\ud83d"), ("not known", "“\ufffd”"), 1),
     Mishap("a wrong key", lambda d: Refusal(401, "no: the-key"), ("answered 401: “no: ***”", "_API_KEY"), 1),
     Mishap(
         "a key in other words",
@@ -289,6 +325,11 @@ MISHAPS = [
         ("asks to wait", "GENERATION_MAX_WAIT_SECONDS is 60"), 1,
     ),
     Mishap("a rate in words", lambda d: Refusal(429, "Limit. Try again in 7m12.5s."), ("asks to wait 7 min 12 s",), 1),
+    Mishap(
+        "a rate until its limit is lifted",
+        lambda d: Refusal(429, "Slow", headers={"x-ratelimit-reset-tokens": "6m0s"}),
+        ("asks to wait 6 min 0 s, and GENERATION_MAX_WAIT_SECONDS is 60",), 1,
+    ),
     Mishap("a wait that is none", lambda d: Refusal(429, "Slow", headers={"retry-after": "soon"}), ("try 4.",), 4),
     Mishap("Anthropic's overload", lambda d: Refusal(529, "Overloaded", "overloaded_error"), ("answered 529",), 4),
     Mishap("a mistake of the server's", lambda d: Refusal(500, "Oops"), ("answered 500: “Oops”", "That was try 4."), 4),
@@ -341,7 +382,7 @@ async def test_what_passes_leaves_no_trace_in_the_draft(
     dialect: Dialect, name: str, make: Make, model: ModelServer, run: Any
 ) -> None:
     model.answers = [make(dialect), PIECES]
-    ran = await run(provider_of(dialect, model, 2.0 if name == "silence" else 30.0))
+    ran = await run(provider_of(dialect, model, 1.0 if name == "silence" else 30.0))
     assert (ran.output, ran.shown, len(model.asked)) == (GOOD_DRAFT, GOOD_DRAFT, 2)
     assert ran.shown_before_it_was_whole == GOOD_DRAFT
 
@@ -352,19 +393,59 @@ ODD: list[tuple[str, Make]] = [
     ("silence after the end", lambda d: stream(d, d.text(GOOD_DRAFT), d.end(d.full), d.close(), FOR_EVER)),
     ("an error after the end", lambda d: stream(d, d.text(GOOD_DRAFT), d.end(d.full), d.error("x", "y"))),
     ("carriage returns", lambda d: Reply([said_bytes(d).replace(b"\n", b"\r\n")])),
-    ("a byte at a time", lambda d: Reply([bytes([each]) for each in said_bytes(d)])),
+    ("a byte at a time", lambda d: Reply(bytes_of(said_bytes(d)))),
     ("another content type", lambda d: Reply([said_bytes(d)], kind="text/plain")),
+    ("a stream that is called JSON", lambda d: Reply([said_bytes(d)], kind=JSON)),
+    ("JSON that is called a stream", lambda d: Reply([d.whole(GOOD_DRAFT, d.full)])),
+    ("a byte order mark", lambda d: Reply([b"\xef\xbb\xbf" + said_bytes(d).removeprefix(d.start())])),
+    ("carriage returns a byte at a time", lambda d: Reply(bytes_of(said_bytes(d).replace(b"\n", b"\r\n")))),
+    ("events without names", lambda d: Reply([re.sub(rb"event: .*\n", b"", said_bytes(d))])),
+    ("no blank line at the end", lambda d: stream(d, d.text(GOOD_DRAFT), d.end(d.full).rstrip())),
+    ("gzip", lambda d: Reply([gzip.compress(said_bytes(d))], headers={"content-encoding": "gzip"})),
     ("a finish reason in capitals", lambda d: said(d, GOOD_DRAFT, "STOP")),
     (
         "a second draft",
         lambda d: Reply([OPENAI.chunk({"content": "No."}, index=1), OPENAI.text(GOOD_DRAFT),
                          OPENAI.chunk({}, "length", index=1), OPENAI.end("stop")]),
     ),
+    (
+        "a second draft in the same chunk",
+        lambda d: Reply([OPENAI.chunk({}, choices=[{"delta": {"content": GOOD_DRAFT}}, {"delta": {"content": "No."}}]),
+                         OPENAI.end("stop")]),
+    ),
+    ("a list of parts", lambda d: Reply([OPENAI.chunk({"content": [PIECES[0], part(PIECES[1])]}), OPENAI.end("stop")])),
+    ("a part", lambda d: Reply([OPENAI.chunk({"content": part(GOOD_DRAFT)}), OPENAI.end("stop")])),
+    (
+        "the whole again at the end",
+        lambda d: Reply([OPENAI.text(GOOD_DRAFT), OPENAI.chunk({}, choices=[
+            {"delta": {}, "message": {"content": GOOD_DRAFT}, "finish_reason": "stop"}])]),
+    ),
+    (
+        "the text of older completions",
+        lambda d: Reply([OPENAI.chunk({}, choices=[{"index": 0, "text": GOOD_DRAFT, "finish_reason": "stop"}])]),
+    ),
     ("a delta of null", lambda d: Reply([OPENAI.chunk(None), OPENAI.text(GOOD_DRAFT), OPENAI.chunk(None, "stop")])),
     ("choices of null", lambda d: Reply([OPENAI.chunk({}, choices=None), OPENAI.text(GOOD_DRAFT), OPENAI.end("stop")])),
     ("no chunks", lambda d: Reply([b"data: 7\n\ndata: []\n\n", OPENAI.text(GOOD_DRAFT), OPENAI.end("stop")])),
 ]  # fmt: skip
-OF_OPENAI = {"a second draft", "a delta of null", "choices of null", "no chunks"}
+OF_OPENAI = {
+    "a second draft", "a delta of null", "choices of null", "no chunks", "a second draft in the same chunk",
+    "a list of parts", "a part", "the whole again at the end", "the text of older completions",
+}  # fmt: skip
+
+
+def part(text: str) -> JsonObject:
+    return {"type": "text", "text": text}
+
+
+def bytes_of(body: bytes) -> list[bytes]:
+    return [bytes([each]) for each in body]
+
+
+def tool_call(dialect: Dialect) -> bytes:
+    if dialect is ANTHROPIC:
+        return ANTHROPIC.event("content_block_start", index=0, content_block={"type": "tool_use", "name": "find"})
+    return OPENAI.chunk({"tool_calls": [{"index": 0, "function": {"name": "find", "arguments": "{}"}}]})
 
 
 def said_bytes(dialect: Dialect) -> bytes:
@@ -453,7 +534,7 @@ async def test_a_wait_is_said_with_its_length_and_its_reason(dialect: Dialect, m
 async def test_all_waits_of_a_run_together_are_bounded(dialect: Dialect, model: ModelServer, run: Any) -> None:
     model.answers = [Refusal(429, "Slow down", headers={"retry-after": "0.05"})]
     ran = await run(provider_of(dialect, model), patience=Patience(most=0.12))
-    assert "GENERATION_MAX_WAIT_SECONDS is 0.12" in ran.error
+    assert "It asks to wait 50 ms after 100 ms of waiting, and GENERATION_MAX_WAIT_SECONDS is 0.12" in ran.error
     assert len(model.asked) == 3
 
 
@@ -467,6 +548,124 @@ async def test_tokens_and_price_are_of_all_that_was_asked(dialect: Dialect, mode
     assert (metadata["input_tokens"], metadata["output_tokens"]) == (3000, 500)
     assert metadata["price"] == pytest.approx(0.0165)
     assert "price" not in (await run(provider)).complete["metadata"]
+
+
+Totals = tuple[int | None, int | None, float | None]
+TOKENS: list[tuple[str, Callable[[Dialect], list[bytes]], Totals]] = [
+    ("late", lambda d: [d.end(d.full), usage(d, 1000, 100)], (1000, 100, 0.0045)),
+    ("twice", lambda d: [usage(d, 1000, 100), d.end(d.full), usage(d, 1000, 100)], (1000, 100, 0.0045)),
+    ("as it grows", lambda d: [usage(d, 1000, 1), usage(d, 1000, 100), d.end(d.full)], (1000, 100, 0.0045)),
+    ("in parts", lambda d: [usage(d, 1000, None), d.end(d.full), usage(d, 0, 100)], (1000, 100, 0.0045)),
+    ("as text", lambda d: [d.end(d.full), usage(d, "1000", "100.0")], (1000, 100, 0.0045)),
+    ("without what went in", lambda d: [d.end(d.full), usage(d, None, 100)], (None, 100, None)),
+    ("not at all", lambda d: [d.end(d.full)], (None, None, None)),
+    ("as nonsense", lambda d: [d.end(d.full), usage(d, "many", -1), usage(d, True, 1e300)], (None, None, None)),
+]
+
+
+def usage(dialect: Dialect, given: object, written: object) -> bytes:
+    if dialect is ANTHROPIC:
+        return ANTHROPIC.event("message_delta", delta={}, usage={"input_tokens": given, "output_tokens": written})
+    return OPENAI.chunk({}, choices=[], usage={"prompt_tokens": given, "completion_tokens": written})
+
+
+@pytest.mark.parametrize(("name", "frames", "totals"), TOKENS, ids=[name for name, _, _ in TOKENS])
+@dialects
+async def test_tokens_are_counted_however_they_are_told(
+    dialect: Dialect,
+    name: str,
+    frames: Callable[[Dialect], list[bytes]],
+    totals: Totals,
+    model: ModelServer,
+    run: Any,
+) -> None:
+    # An end of Anthropic's has tokens of its own.
+    end = [part.replace(b'"usage": {"output_tokens": 1}', b'"usage": null') for part in frames(dialect)]
+    model.answers = [Reply([dialect.text(GOOD_DRAFT), *end])]
+    provider = provider_of(dialect, model)
+    metadata = (await run(provider, prices={provider.name: Price(3, 15)})).complete["metadata"]
+    assert tuple(metadata.get(name) for name in ("input_tokens", "output_tokens", "price")) == totals
+
+
+@dialects
+async def test_a_price_is_not_told_of_a_part_of_what_was_asked(dialect: Dialect, model: ModelServer, run: Any) -> None:
+    broken = Reply([dialect.start(), dialect.text(CUT_DRAFT)])
+    model.answers = [broken, Reply([dialect.text(GOOD_DRAFT), usage(dialect, 1000, 100), dialect.end(dialect.full)])]
+    provider = provider_of(dialect, model)
+    metadata = (await run(provider, prices={provider.name: Price(3, 15)})).complete["metadata"]
+    assert "price" not in metadata
+    assert "output_tokens" not in metadata
+
+
+async def test_of_what_goes_in_the_cache_is_a_part(model: ModelServer, run: Any) -> None:
+    tokens = {"input_tokens": 7, "cache_read_input_tokens": 1000, "output_tokens": 1}
+    start = ANTHROPIC.event("message_start", message={"usage": tokens})
+    model.answers = [Reply([start, ANTHROPIC.text(GOOD_DRAFT), ANTHROPIC.end("end_turn", (7, 100))])]
+    metadata = (await run(provider_of(ANTHROPIC, model))).complete["metadata"]
+    assert (metadata["input_tokens"], metadata["output_tokens"]) == (1007, 100)
+
+
+@dialects
+async def test_the_halves_of_a_character_come_together_over_chunks(
+    dialect: Dialect, model: ModelServer, run: Any
+) -> None:
+    before, after = (GOOD_DRAFT.replace("open fires", "open 😀 fires")).split("😀")
+    escaped = [dialect.text(before + "\ud83d"), dialect.text("\ude00" + after)]
+    raw = [dialect.text(before + "HALF").replace(b"HALF", b"\xf0\x9f"), dialect.text("HALF" + after)]
+    raw[1] = raw[1].replace(b"HALF", b"\x98\x80")
+    model.answers = [
+        stream(dialect, *escaped, dialect.end(dialect.full)),
+        stream(dialect, *raw, dialect.end(dialect.full)),
+    ]
+    for _ in ("escaped", "raw"):
+        ran = await run(provider_of(dialect, model))
+        assert (ran.output, ran.shown) == (f"{before}😀{after}", f"{before}😀{after}")
+        assert ran.complete["metadata"]["warnings"] == []
+
+
+@dialects
+async def test_half_a_character_that_stays_alone_is_replaced_and_told(
+    dialect: Dialect, model: ModelServer, run: Any
+) -> None:
+    before, after = GOOD_DRAFT.split("open fires")
+    model.answers = [stream(dialect, dialect.text(f"{before}\ud83d"), dialect.text(after), dialect.end(dialect.full))]
+    ran = await run(provider_of(dialect, model))
+    assert ran.output == f"{before}\ufffd{after}"
+    warning = "1 character of the draft came in part and became “\ufffd”."
+    assert ran.complete["metadata"]["warnings"] == [warning]
+    assert [line["message"] for line in ran.of("log") if line["level"] == "warning"] == [
+        f"{provider_of(dialect, model).title} (a-model): {warning}"
+    ]
+
+
+@pytest.mark.parametrize(
+    "pieces", [["<|im_end|>"], ["\n<|eot", "_id|>"], ["</s>"], ["<end_", "of_turn>\n"], ["<|my_e", "nd|>"]]
+)
+@dialects
+async def test_a_mark_of_the_models_own_is_never_shown_and_its_loss_is_told(
+    dialect: Dialect, pieces: list[str], model: ModelServer, run: Any
+) -> None:
+    model.answers = [[GOOD_DRAFT, *pieces]]
+    ran = await run(provider_of(dialect, model))
+    assert (ran.output, ran.shown.rstrip()) == (GOOD_DRAFT, GOOD_DRAFT.rstrip())
+    assert "<" not in json.dumps(ran.of("token") + ran.of("draft"))
+    assert f"a mark of the model's own: “{''.join(pieces).strip()}”" in str([line["message"] for line in ran.of("log")])
+
+
+async def test_a_text_about_marks_may_have_them_in_its_draft(model: ModelServer, run: Any) -> None:
+    draft = GOOD_DRAFT.replace("open fires", "<|im_end|>")
+    model.answers = [[draft]]
+    ran = await run(provider_of(OPENAI, model), LIGHTHOUSES + "\nA turn ends with <|im_end|>.\n")
+    assert "im\\_end" in ran.output or "im_end" in ran.output
+
+
+async def test_a_key_goes_to_no_other_address(model: ModelServer, run: Any) -> None:
+    with model_server() as other:
+        other.answers = [PIECES]
+        for dialect in (OPENAI, ANTHROPIC):
+            model.answers = [Reply([], status=307, headers={"location": f"{other.url}/v1/messages"})]
+            assert "answered 307: it leads on to" in (await run(provider_of(dialect, model))).error
+        assert other.asked == []
 
 
 async def test_a_wait_is_over_when_the_run_is_cancelled(model: ModelServer, run: Any) -> None:
@@ -492,6 +691,23 @@ THOUGHTS: list[tuple[str, Make]] = [
     ("tags", lambda d: ["<thi", "nk>Let me ", "think.</th", "ink>\n\n", GOOD_DRAFT]),
     ("a tag that only closes", lambda d: ["Let me think.\n</think>\n\n", GOOD_DRAFT]),
     ("other tags", lambda d: [f"[THINK]Let me think.[/THINK]{GOOD_DRAFT}"]),
+    ("a tag that stays unknown", lambda d: [f"<my_plan>Let me think.</my_plan>\n\n{GOOD_DRAFT}"]),
+    ("channels", lambda d: [f"<|channel|>analysis<|message|>Let me think.<|end|><|start|>assistant<|channel|>final"
+                            f"<|message|>{GOOD_DRAFT}<|return|>"]),
+    ("half a character in it", lambda d: stream(d, d.thought("Let me "), d.thought("think.\ud83d"), d.thought("\ude00"),
+                                                d.text(GOOD_DRAFT), d.end(d.full))),
+    ("a block of a type", lambda d: stream(d, block(d, {"type": "reasoning", "text": "Let me think."}),
+                                           d.text(GOOD_DRAFT), d.end(d.full))),
+    ("a field of another name", lambda d: stream(
+        d, block(d, {"my_thoughts": "Let me think.", "thought_signature": "x"}), d.text(GOOD_DRAFT), d.end(d.full))),
+    ("a field with details", lambda d: stream(
+        d, block(d, {"reasoning_details": [{"type": "reasoning.text", "text": "Let me think.", "signature": "x"}]}),
+        d.text(GOOD_DRAFT), d.end(d.full))),
+    ("two fields that say the same", lambda d: stream(
+        d, block(d, {"reasoning": "Let me think.", "reasoning_content": "Let me think."}),
+        d.text(GOOD_DRAFT), d.end(d.full))),
+    ("a part with a mark", lambda d: stream(d, block(d, {"text": "Let me think.", "thought": True}),
+                                            d.text(GOOD_DRAFT), d.end(d.full))),
     ("capitals", lambda d: [f"<Thinking>\nLet me think.\n</Thinking>\n{GOOD_DRAFT}"]),
     (
         "another field",
@@ -505,6 +721,12 @@ THOUGHTS: list[tuple[str, Make]] = [
 ]  # fmt: skip
 
 
+def block(dialect: Dialect, delta: JsonObject) -> bytes:
+    if dialect is ANTHROPIC:
+        return ANTHROPIC.event("content_block_delta", index=0, delta=delta)
+    return OPENAI.chunk({"content": [delta]} if "text" in delta else delta)
+
+
 @pytest.mark.parametrize(("name", "make"), THOUGHTS, ids=[name for name, _ in THOUGHTS])
 @dialects
 async def test_reasoning_is_told_apart_and_never_part_of_the_draft(
@@ -515,8 +737,8 @@ async def test_reasoning_is_told_apart_and_never_part_of_the_draft(
     model.answers = [make(dialect)]
     ran = await run(provider_of(dialect, model))
     assert (ran.output, ran.shown, len(model.asked)) == (GOOD_DRAFT, GOOD_DRAFT, 1)
-    assert ran.reasoning.strip() == "Let me think."
-    if name != "a tag that only closes":
+    assert ran.reasoning.strip() == "Let me think." + ("😀" if name == "half a character in it" else "")
+    if name not in ("a tag that only closes", "a tag that stays unknown"):
         assert "hink" not in json.dumps(ran.of("token") + ran.of("draft"))
 
 
@@ -529,6 +751,10 @@ AROUND = [
     ("", "\n---\nIf you'd like, I can make it shorter. Is there anything else?"),
     ("", "\nGerne passe ich die Länge an, sag mir einfach Bescheid."),
     ("", "\n¿Quieres que lo haga más corto?"),
+    ("", "\n---\n\nŽelite li kraću verziju?"),
+    ("", "\n***\n\nSlobodno zatražite drugu verziju."),
+    ("Evo sažetka:\n\n---\n\n", ""),
+    ("<answer>\n", "</answer>"),
     ("", "\nDajcie znać, czy coś zmienić."),
     ("", "\nأخبرني إذا كنت تريد نسخة أقصر."),
     ("```markdown\n", "```"),

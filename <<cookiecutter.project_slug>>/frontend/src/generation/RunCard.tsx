@@ -185,6 +185,7 @@ function Kept({ item, jobId, shown, onReuse }: { readonly item: RunItem; readonl
 function Result({ title, output, metadata }: { readonly title: string; readonly output: string; readonly metadata: RunMetadata }) {
   // An event leaves out what there is nothing of, and a log may be older than what is told now.
   const { input_tokens, output_tokens, price, warnings = [] } = metadata;
+  const tokens = [typeof input_tokens === "number" && `${input_tokens.toLocaleString()} in`, typeof output_tokens === "number" && `${output_tokens.toLocaleString()} out`];
   return (
     <>
       <DraftPanel
@@ -201,7 +202,7 @@ function Result({ title, output, metadata }: { readonly title: string; readonly 
         <Fact name="Length">{`${formatCount(metadata.words, "word")} of ${metadata.source_words.toLocaleString()}`}</Fact>
         <Fact name="Drafts">{metadata.attempts}</Fact>
         <Fact name="Time">{formatDuration(metadata.seconds, true)}</Fact>
-        {typeof output_tokens === "number" && <Fact name="Tokens">{`${(input_tokens ?? 0).toLocaleString()} in, ${output_tokens.toLocaleString()} out`}</Fact>}
+        {tokens.some(Boolean) && <Fact name="Tokens">{tokens.filter(Boolean).join(", ")}</Fact>}
         {typeof price === "number" && <Fact name="Price">{price.toLocaleString(undefined, { maximumSignificantDigits: 3 })}</Fact>}
         {warnings.length > 0 && <Fact name="Warnings">{warnings.join(" ")}</Fact>}
         {metadata.problems.length > 0 && <Fact name="Problems">{metadata.problems.join(" ")}</Fact>}

@@ -186,14 +186,18 @@ describe("the list", () => {
 });
 
 describe("a run of a model", () => {
-  it("has its reasoning folded, and its tokens and price", async () => {
-    const events = [{ event: "reasoning", reasoning: "Let me think." }, { event: "progress", stage: "done", message: "Done", progress: 100 }, COMPLETE, { event: "done", status: "completed" }];
+  function serve(complete: typeof COMPLETE): void {
+    const events = [{ event: "reasoning", reasoning: "Let me think." }, { event: "progress", stage: "done", message: "Done", progress: 100 }, complete, { event: "done", status: "completed" }];
     vi.stubGlobal("fetch", async (url: string) => {
       if (url === "api/run/options") return Response.json({ prompts: [], providers: [], max_text: 20 });
       if (url.startsWith("api/runs?")) return Response.json({ runs: [RUN] });
       if (url === "api/runs/a") return Response.json({ ...RUN, length: "standard", text: "The text.", output: COMPLETE.output, metadata: METADATA });
       return stream(events);
     });
+  }
+
+  it("has its reasoning folded, and its tokens and price", async () => {
+    serve(COMPLETE);
     render(<GeneratePage />);
     fireEvent.click(await screen.findByRole("button", { name: RUN.title }));
     const reasoning = await screen.findByText("Reasoning", { selector: "summary" });
@@ -201,6 +205,14 @@ describe("a run of a model", () => {
     expect(reasoning.parentElement?.textContent).toContain("Let me think.");
     expect(await screen.findByText("1,200 in, 300 out")).toBeTruthy();
     expect(screen.getByText("0.0081")).toBeTruthy();
+  });
+
+  it("tells no tokens that its server has not counted", async () => {
+    const { input_tokens: _, ...metadata } = METADATA;
+    serve({ ...COMPLETE, metadata: metadata as typeof METADATA });
+    render(<GeneratePage />);
+    fireEvent.click(await screen.findByRole("button", { name: RUN.title }));
+    expect(await screen.findByText("300 out")).toBeTruthy();
   });
 });
 
