@@ -286,7 +286,7 @@ def _channel_in(text: str, url: str, base: str, media_type: str) -> _Reader | No
     if lines and all(re.match(r"https?://[^\s<>\"]+$", line) for line in lines):
         return _List(lines, base)
     named = [match[1] for line in lines if (match := re.match(r"sitemap\s*:\s*(\S+)", line, re.IGNORECASE))]
-    if named and urlsplit(url).path == "/robots.txt":
+    if named and urlsplit(base).path == "/robots.txt":
         return _Robots(named, base)
     return None
 

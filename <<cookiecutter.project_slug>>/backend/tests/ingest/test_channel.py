@@ -257,6 +257,7 @@ def test_the_sitemaps_of_a_robots_txt_are_found() -> None:
     channel, _ = read(robots, "https://example.org/robots.txt")
     assert [each.url for each in channel.more] == ["https://example.org/a.xml", "https://example.org/b.xml"]
     assert read_channel(robots, "https://example.org/notes.txt") is None
+    assert read_channel(robots, "https://example.org/robots", base="https://www.example.org/robots.txt") is not None
 
 
 def test_an_item_without_a_page_is_what_it_holds() -> None:

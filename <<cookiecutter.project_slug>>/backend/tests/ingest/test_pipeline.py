@@ -230,6 +230,21 @@ async def test_what_one_channel_says_of_a_page_is_no_change_to_another(desk: Des
     assert web.asked.count("/one.html") == 1
 
 
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [({"ETag": '"1"'}, "if-none-match"), ({"Last-Modified": "Sun, 01 Nov 2026 10:00:00 GMT"}, "if-modified-since")],
+)
+async def test_a_feed_is_asked_for_with_what_was_said_of_it(
+    desk: Desk, web: Web, said: dict[str, Any], asked: str
+) -> None:
+    url = web.put("/feed", atom(note("a", "words")), **said)
+    await desk(url)
+    web.put("/feed", status=304)
+    told = await desk(url, refresh=True)
+    assert (told.last["type"], told.last["status"]) == ("channel", "skipped")
+    assert [web.asked_with[-1][asked]] == list(said.values())
+
+
 # What was deleted
 
 
@@ -317,6 +332,21 @@ async def test_pages_that_lead_in_a_ring_are_read_once(desk: Desk, web: Web) -> 
     web.put("/2", atom(note("b", "two"), head=following("/feed")))
     await desk(web.put("/feed", atom(note("a", "one"), head=following("/2"))))
     assert web.asked == ["/feed", "/2"]
+
+
+@pytest.mark.parametrize("path", ["/feed", "/2"])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_server_that_asks_to_wait_is_waited_for_with_a_feed_too(
+    desk: Desk, web: Web, path: str, status: int
+) -> None:
+    feeds = {"/feed": atom(note("a", "one"), head=following("/2")), "/2": atom(note("b", "two"))}
+    for each, feed in feeds.items():
+        web.put(each, feed)
+    web.put(path, lambda _: web.put(path, feeds[path]), status=status, retry_after="0")
+    told = await desk(f"{web.url}/feed")
+    assert (told.last["details"]["stored"], told.warnings) == (2, [])
+    assert web.asked.count(path) == 2
+    assert any(message.endswith("waiting 0 ms, as it asks") for message, _ in told.lines)
 
 
 # Bounds that an operator sets
