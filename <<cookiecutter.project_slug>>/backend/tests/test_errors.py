@@ -41,12 +41,14 @@ def requests(running: RunningApp, sent: Iterable[str]) -> Iterator[tuple[str, st
 
 @pytest.mark.parametrize(
     ("auth", "sent", "statuses"),
-    [("none", SENT, {403, 404, 405, 413, 415, 422, 429}), ("jwt", ["nothing"], {401, 404, 405})],
+    [("none", SENT, {403, 404, 405, 413, 422}), ("jwt", ["nothing"], {401, 404, 405})],
     ids=["open", "signed in"],
 )
 def test_every_refusal_has_the_one_shape(
     run_app: RunApp, tmp_path: Path, auth: str, sent: Iterable[str], statuses: set[int]
 ) -> None:
+    if auth == "jwt":
+        pytest.importorskip("app.auth", reason="nobody signs in here")
     (tmp_path / "index.html").write_text("the page")
     running = run_app(
         static_dir=tmp_path, metrics=True, auth=auth, allowed_hosts="app.example", max_running_jobs=1, max_streams=1
