@@ -234,6 +234,24 @@ class Settings(BaseSettings):
     max_feed_items: int = _number(
         5_000, "items", "those that one job takes of a feed or a sitemap; the others are left out", at_most=50_000
     )
+    max_feed_pages: int = _number(
+        50, "pages", "the further pages of a feed, or sitemaps of an index, that one job reads", at_most=10_000
+    )
+    max_fetch_seconds: float = _number(
+        60, "seconds", "how long a document may take to be fetched; then that has failed", at_most=86_400
+    )
+    max_retry_after_seconds: float = _number(
+        120,
+        "seconds",
+        "how long a job waits for a server that says when to ask again; told to wait longer it has failed",
+        at_most=86_400,
+    )
+    max_reading_seconds: float = _number(
+        120, "seconds", "how long a document or a feed may take to be read; then that has failed", at_most=86_400
+    )
+    max_reading_mb: float = _number(
+        2_000, "MB", "the memory that reading one may take; past it the same", at_least=500, at_most=1_000_000
+    )
     ingest_allow_private_urls: bool = Field(
         default=False,
         title="whether a job may fetch from this machine or a private network",
@@ -388,6 +406,11 @@ class Settings(BaseSettings):
     def max_upload_bytes(self) -> int:
         """The largest document taken, in bytes: MAX_UPLOAD_MB times 1,000,000."""
         return int(self.max_upload_mb * 1_000_000)
+
+    @property
+    def max_reading_bytes(self) -> int:
+        """The memory that reading a document may take, in bytes: MAX_READING_MB times 1,000,000."""
+        return int(self.max_reading_mb * 1_000_000)
 
     @property
     def host_names(self) -> list[str] | None:

@@ -7,13 +7,15 @@ documents is. They parse what has been fetched, and fetch nothing.
 from __future__ import annotations
 
 import codecs
+import contextlib
+import hashlib
 import html
 import io
 import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -41,12 +43,13 @@ _MAX_BYTES = 100_000_000
 _DAYS = {"month": 30, "year": 365}
 _FEEDS = {"rss", "feed", "rdf"}
 _SITEMAPS = {"urlset", "sitemapindex"}
+_NEXT = {"next", "prev-archive"}  # RFC 5005: the next page of a paged feed, what is older than an archived one
 _JSON_FEED = re.compile(r"(https?://)?(www\.)?jsonfeed\.org/version/")
 _MARKUP = re.compile(rb"[\s\0\xef\xbb\xbf\xfe\xff]*[<{]")
 _XML_DECLARATION = re.compile(r"<\?xml(\s[^>]{0,500})?\?>")
 _ENCODING = re.compile(rb"""<\?xml[^>]*\sencoding\s*=\s*["']\s*([\w.:-]+)""")
 _XML_TYPE = re.compile(r"[^;]*[/+]xml\s*(;|$)", re.IGNORECASE)
-_DOCUMENT_TYPES = {"application/pdf", "application/xhtml+xml"}
+_DOCUMENT_TYPES = {"application/pdf", "application/xhtml+xml", "application/x-subrip", "application/srt"}
 """Of what is attached to an item, beside text of any kind: what can be read in its place."""
 
 
@@ -62,6 +65,8 @@ class ChannelItem(BaseModel):
     title: str = ""
     text: str | None = None
     """HTML. Of an item with no page of its own: its text in the feed, which is the document."""
+    mark: str = ""
+    """Another one where the channel says anything else of the item than before; empty where it says nothing."""
 
 
 class Channel(BaseModel):
@@ -69,12 +74,21 @@ class Channel(BaseModel):
 
     title: str
     items: list[ChannelItem]
-    sitemaps: list[ChannelItem] = []
-    """Of the index of a large site, or of its robots.txt: where its other sitemaps are."""
+    more: list[ChannelItem] = []
+    """Where the rest of it is: the sitemaps of an index or a robots.txt, the next page or archive of a feed (RFC 5005).
+    Their dates are of the newest item that may be in them."""
+    deleted: int = 0
+    """How many items it says were deleted (RFC 6721)."""
 
 
 def read_channel(
-    data: bytes, url: str, *, charset: str | None = None, media_type: str = "", log: Log = lambda message, level: None
+    data: bytes,
+    url: str,
+    *,
+    base: str | None = None,
+    charset: str | None = None,
+    media_type: str = "",
+    log: Log = lambda message, level: None,
 ) -> Channel | None:
     """Reads a feed, a sitemap, or a robots.txt that names sitemaps; each may be packed with gzip.
 
@@ -82,7 +96,8 @@ def read_channel(
 
     Arguments:
         data: the file.
-        url: where it came from: links in it may be relative.
+        url: the channel's address, which its items without an address are named after.
+        base: the address that answered, which links in it may be relative to (default: `url`).
         charset: what the header of its answer said of its charset, which goes before what the file says (RFC 7303).
         media_type: the content type it was sent with, parameters and all.
         log: takes a line for whatever could not be read.
@@ -90,6 +105,7 @@ def read_channel(
     Raises:
         ExtractError: it is one, and cannot be read, or has no items; the text says why.
     """
+    base = base or url
     lines: list[tuple[str, str]] = []
     complete = True
     if data.startswith(GZIP):
@@ -98,18 +114,18 @@ def read_channel(
         if not data:
             return None
     text = _text(data, charset, lambda *line: lines.append(line))
-    channel = _channel_in(text, url, media_type)
+    channel = _channel_in(text, url, base, media_type)
     if channel is None:
         return None
     if not complete:
         raise ExtractError(
-            f"{_name(url)} ends in the middle of its compressed data, after {size(packed)}: give its address again "
+            f"{_name(base)} ends in the middle of its compressed data, after {size(packed)}: give its address again "
             "later."
         )
     for line in lines:
         log(*line)
     found = channel.read(log)
-    if not found.items and not found.sitemaps:
+    if not found.items and not found.more and not found.deleted:
         raise ExtractError(f"There are no items in {found.title!r}: give the address of another feed or sitemap.")
     return found
 
@@ -134,7 +150,7 @@ def refuse_markup(data: bytes, charset: str | None, name: str) -> None:
             f"{name!r} is XML (its root is <{root.name}>), which is written for programs: use text, Markdown, HTML or "
             "PDF."
         )
-    if isinstance(_channel_in(text, "", ""), _JsonFeed):
+    if isinstance(_channel_in(text, "", "", ""), _JsonFeed):
         raise ExtractError(f"{name!r} is a feed: give its address in place of the file, and its items are taken in.")
 
 
@@ -245,7 +261,7 @@ def _is_well_formed(text: str) -> bool:
     return True
 
 
-def _channel_in(text: str, url: str, media_type: str) -> _Reader | None:
+def _channel_in(text: str, url: str, base: str, media_type: str) -> _Reader | None:
     """What reads the channel that some text is; None where it is none."""
     if text.startswith("{") and _JSON_FEED.search(text):
         try:
@@ -253,7 +269,7 @@ def _channel_in(text: str, url: str, media_type: str) -> _Reader | None:
         except ValueError:
             return None
         if _JSON_FEED.match(_string(feed.get("version"))):
-            return _JsonFeed(feed, url)
+            return _JsonFeed(feed, url, base)
     declaration = _XML_DECLARATION.search(text[:65_536])
     # Something printed by mistake may stand in front, such as a warning of PHP's. Of a text about feeds the end shows
     # that it is not all XML.
@@ -262,16 +278,16 @@ def _channel_in(text: str, url: str, media_type: str) -> _Reader | None:
         if start == 0 or _XML_TYPE.match(media_type) or text.rstrip().endswith(root.ends_with):
             junk = text[:start].strip()
             if root.name in _SITEMAPS:
-                return _Sitemap(text[start:], url, junk)
+                return _Sitemap(text[start:], base, junk)
             if root.name in _FEEDS:
-                return _Feed(text[start:], url, junk)
+                return _Feed(text[start:], url, base, junk)
         return None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if lines and all(re.match(r"https?://[^\s<>\"]+$", line) for line in lines):
-        return _List(lines, url)
+        return _List(lines, base)
     named = [match[1] for line in lines if (match := re.match(r"sitemap\s*:\s*(\S+)", line, re.IGNORECASE))]
-    if named and urlsplit(url).path == "/robots.txt":
-        return _Robots(named, url)
+    if named and urlsplit(base).path == "/robots.txt":
+        return _Robots(named, base)
     return None
 
 
@@ -279,28 +295,23 @@ def _channel_in(text: str, url: str, media_type: str) -> _Reader | None:
 
 
 class _Reader:
-    """Reads a channel of some kind."""
+    """Reads a channel of some kind.
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._dates = DateReader()
+    Arguments:
+        base: the address that links in it are relative to.
+    """
+
+    def __init__(self, base: str) -> None:
+        self._base = base
 
     def read(self, log: Log) -> Channel:
         raise NotImplementedError
-
-    def _dated(self, *texts: object) -> dict[str, Any]:
-        """An item's date: the first of those it gives that can be read."""
-        given = [text.strip() for text in texts if isinstance(text, str) and text.strip()]
-        for text in given:
-            if (date := self._dates.read(text)) is not None:
-                return {"date": date}
-        return {"unread_date": given[0][:100] if given else None}
 
     def _address(self, link: object) -> str | None:
         """A link as an address of the web; None where it is none."""
         link = _string(link).strip()
         try:
-            url = urljoin(self._url, link)
+            url = urljoin(self._base, link)
             return url if link and urlsplit(url).scheme in ("http", "https") else None
         except ValueError:  # no URL at all
             return None
@@ -318,13 +329,13 @@ class _Reader:
 class _List(_Reader):
     """An address in each line, as in a sitemap.txt."""
 
-    def __init__(self, lines: Sequence[str], url: str) -> None:
-        super().__init__(url)
+    def __init__(self, lines: Sequence[str], base: str) -> None:
+        super().__init__(base)
         self._lines = lines
 
     def read(self, log: Log) -> Channel:
         items = [self._item(line) for line in self._lines[:MAX_ITEMS]]
-        return Channel(title=_name(self._url), items=self._told(log, items, len(self._lines)))
+        return Channel(title=_name(self._base), items=self._told(log, items, len(self._lines)))
 
     def _item(self, line: str) -> ChannelItem | None:
         url = self._address(line)
@@ -336,12 +347,12 @@ class _Robots(_List):
 
     def read(self, log: Log) -> Channel:
         found = super().read(log)
-        return Channel(title=found.title, items=[], sitemaps=found.items)
+        return Channel(title=found.title, items=[], more=found.items)
 
 
 class _Sitemap(_Reader):
-    def __init__(self, text: str, url: str, junk: str) -> None:
-        super().__init__(url)
+    def __init__(self, text: str, base: str, junk: str) -> None:
+        super().__init__(base)
         self._text, self._junk = text, junk
 
     def read(self, log: Log) -> Channel:
@@ -352,25 +363,27 @@ class _Sitemap(_Reader):
             io.BytesIO(_without_declaration(self._text)),
             events=("end",), recover=True, no_network=True, resolve_entities=False, load_dtd=False,
         )  # fmt: skip
-        items: list[ChannelItem | None] = []
-        sitemaps: list[ChannelItem] = []
+        entries: list[tuple[str, str | None, list[str]]] = []
         total = 0
         try:
             for kind, fields in _entries(parser):
                 total += 1
-                if total > MAX_ITEMS:
-                    continue
-                url = self._address(fields.get("loc"))
-                item = None if url is None else ChannelItem(url=url, **self._dated(fields.get("lastmod")))
-                if kind == "sitemap" and item is not None:
-                    sitemaps.append(item)
-                else:
-                    items.append(item)
+                if total <= MAX_ITEMS:
+                    entries.append((kind, self._address(fields.get("loc")), _texts(fields.get("lastmod"))))
         except etree.XMLSyntaxError as error:
             raise ExtractError(f"This sitemap cannot be read ({error}): give the address of another.") from error
         if parser.error_log:
             _tell_damage(parser.error_log[0].message, log)
-        return Channel(title=_name(self._url), items=self._told(log, items, total), sitemaps=sitemaps)
+        dates = DateReader(text for _, _, texts in entries for text in texts)
+        items: list[ChannelItem | None] = []
+        sitemaps: list[ChannelItem] = []
+        for kind, url, texts in entries:
+            item = None if url is None else ChannelItem(url=url, mark=_mark(*texts), **_dated(dates, texts))
+            if kind == "sitemap" and item is not None:
+                sitemaps.append(item)
+            else:
+                items.append(item)
+        return Channel(title=_name(self._base), items=self._told(log, items, total), more=sitemaps)
 
 
 def _entries(parser: Any) -> Iterator[tuple[str, dict[str, str]]]:
@@ -382,115 +395,202 @@ def _entries(parser: Any) -> Iterator[tuple[str, dict[str, str]]]:
             element.clear()  # so that a large file does not stay in memory
 
 
-class _FeedReader(_Reader):
-    """Reads a feed of any format, whose items may have a page, a file, a text, or several of these."""
+@dataclass(frozen=True)
+class _Entry:
+    """An item as its feed has it."""
 
-    def _item(
+    link: str
+    """Its page's address."""
+    name: str
+    """Tells it from the feed's other items, and from itself never; empty where the feed does not say."""
+    title: str
+    text: str
+    """HTML."""
+    files: Sequence[tuple[object, object]]
+    """What is attached to it, address and media type."""
+    dates: Sequence[str]
+    """What it says of its date, the best first."""
+
+    @property
+    def mark(self) -> str:
+        return _mark(self.title, self.text, *self.dates)
+
+
+class _FeedReader(_Reader):
+    """Reads a feed of any format, whose items may have a page, a file, a text, or several of these.
+
+    Arguments:
+        url: the feed's address, which items without an address are named after.
+        base: the address that links in it are relative to.
+    """
+
+    def __init__(self, url: str, base: str) -> None:
+        super().__init__(base)
+        self._url = url
+
+    def _channel(
         self,
+        log: Log,
+        title: object,
+        entries: Sequence[_Entry | None],
         *,
-        link: object,
-        shared: bool,
-        name: str,
-        title: str,
-        text: str,
-        files: Sequence[tuple[object, object]],
-        dates: Sequence[object],
-    ) -> ChannelItem | None:
+        total: int,
+        next_pages: Sequence[object],
+        deleted: int = 0,
+    ) -> Channel:
+        found = [entry for entry in entries if entry is not None]
+        dates = DateReader(text for entry in found for text in entry.dates)
+        links = Counter(link for link, _ in {(each.link, each.name or each.title) for each in found})
+        titles = Counter(each.title for each in found)
+        items = [
+            None if each is None else self._item(each, dates, links[each.link] > 1, titles[each.title] > 1)
+            for each in entries
+        ]
+        newest = max((item.date for item in items if item is not None and item.date is not None), default=None)
+        pages = [url for page in next_pages if (url := self._address(page)) is not None]
+        return Channel(
+            title=_line(title)[:200] or _name(self._base),
+            items=self._told(log, items, total),
+            more=[ChannelItem(url=url, date=newest) for url in pages],
+            deleted=deleted,
+        )
+
+    def _item(self, entry: _Entry, dates: DateReader, shared: bool, ambiguous: bool) -> ChannelItem | None:
         """An item by what of it can be read: its page; a file of a readable kind; its text in the feed.
 
         Arguments:
-            link: its page's address.
-            shared: that is no page of its own: other items have the same.
-            name: tells it from the feed's other items.
-            text: HTML.
-            files: what is attached to it, address and media type.
-            dates: what it says of its date, the best first.
+            shared: its page is no page of its own: other items have the same.
+            ambiguous: other items have its title.
         """
-        page = self._address(link)
-        attached = [(url, _string(kind)) for file, kind in files if (url := self._address(file)) is not None]
-        readable = [url for url, kind in attached if kind.startswith("text/") or kind in _DOCUMENT_TYPES]
-        facts = {"title": title, **self._dated(*dates)}
+        page = self._address(entry.link)
+        attached = [(url, _string(kind)) for file, kind in entry.files if (url := self._address(file)) is not None]
+        readable = [url for url, kind in attached if _is_readable(kind)]
+        facts = {"title": entry.title, "mark": entry.mark, **_dated(dates, entry.dates)}
         if page is not None and not shared:
             return ChannelItem(url=page, **facts)
         if readable:
             return ChannelItem(url=readable[0], **facts)
-        if text.strip():
-            url = attached[0][0] if attached else f"{self._url.partition('#')[0]}#{quote(name or title)[:500]}"
-            return ChannelItem(url=url, text=text, **facts)
+        if entry.text.strip():
+            name = entry.name or (entry.title if not ambiguous else "") or _mark(entry.title, entry.text)
+            url = attached[0][0] if attached else f"{self._url.partition('#')[0]}#{quote(name)[:500]}"
+            return ChannelItem(url=url, text=entry.text, **facts)
         url = attached[0][0] if attached else page
         return None if url is None else ChannelItem(url=url, **facts)
 
 
 class _Feed(_FeedReader):
-    def __init__(self, text: str, url: str, junk: str) -> None:
-        super().__init__(url)
+    """RSS 0.9 to 2.0, with what iTunes, Media RSS and Podcasting 2.0 add to it; Atom 0.3 and 1.0."""
+
+    def __init__(self, text: str, url: str, base: str, junk: str) -> None:
+        super().__init__(url, base)
         self._text, self._junk = text, junk
 
     def read(self, log: Log) -> Channel:
         import feedparser
 
         _tell_junk(self._junk, log)
+        # Without an xml:base it leaves relative links as they are, and so tells a guid from an address.
+        base = {"content-location": self._base} if "xml:base" in self._text else {}
         # As a stream: what is a string to it, it opens or fetches.
         found = feedparser.parse(
             io.BytesIO(_without_declaration(self._text)), sanitize_html=False, resolve_relative_uris=False,
-            response_headers={"content-type": "application/xml; charset=utf-8"},
+            response_headers={"content-type": "application/xml; charset=utf-8", **base},
         )  # fmt: skip
-        if found.bozo and not found.entries:
+        deleted, transcripts = self._unknown_to_feedparser()
+        if found.bozo and not found.entries and not deleted:
             raise ExtractError(
                 f"This feed cannot be read ({found.bozo_exception}): check the address in a feed reader."
             )
         if found.bozo:
             _tell_damage(str(found.bozo_exception), log)
-        title = " ".join(_string(found.feed.get("title")).split()) or _name(self._url)
-        entries = found.entries[:MAX_ITEMS]
-        of_link = Counter(link for link, _ in {(_link_of(each), _name_of(each)) for each in entries})
-        items = [self._entry(each, of_link[_link_of(each)] > 1) for each in entries]
-        return Channel(title=title[:200], items=self._told(log, items, len(found.entries)))
-
-    def _entry(self, entry: Any, shared: bool) -> ChannelItem | None:
-        contents = [
-            each for each in (*entry.get("content", ()), entry.get("summary_detail") or {}) if each.get("value")
+        if len(transcripts) != len(found.entries):
+            transcripts = [[] for _ in found.entries]
+        for entry in found.entries:
+            # One that was changed after it was deleted is there (RFC 6721, 3).
+            if _is_newer(dict.get(entry, "updated"), deleted.get(_string(entry.get("id")))):
+                del deleted[entry.id]
+        there = [
+            (entry, files)
+            for entry, files in zip(found.entries, transcripts, strict=True)
+            if _string(entry.get("id")) not in deleted
         ]
-        content = max(contents, key=lambda each: len(each["value"]), default={"value": ""})
-        return self._item(
-            link=_link_of(entry),
-            shared=shared,
-            name=_name_of(entry),
-            title=" ".join(_string(entry.get("title")).split()),
-            text=_as_html(content["value"], content.get("type", "text/html")),
-            files=[(each.get("href"), each.get("type")) for each in entry.get("enclosures", ())],
-            # As a dict has them: feedparser gives one for the other, and warns of it.
-            dates=[dict.get(entry, name) for name in ("published", "updated", "created")],
+        entries = [_entry(entry, files) for entry, files in there[:MAX_ITEMS]]
+        links = [each.get("href") for each in found.feed.get("links", ()) if each.get("rel") in _NEXT]
+        return self._channel(
+            log, found.feed.get("title"), entries, total=len(there), next_pages=links, deleted=len(deleted)
         )
+
+    def _unknown_to_feedparser(self) -> tuple[dict[str, str], list[list[tuple[object, object]]]]:
+        """When which entries were deleted, by their ids; and the transcripts of each entry. Of both feedparser keeps
+        the last alone."""
+        from lxml import etree
+
+        deleted: dict[str, str] = {}
+        transcripts: list[list[tuple[object, object]]] = []
+        if not re.search("deleted-entry|transcript", self._text):
+            return deleted, transcripts
+        parser = etree.iterparse(
+            io.BytesIO(_without_declaration(self._text)),
+            events=("end",), recover=True, no_network=True, resolve_entities=False, load_dtd=False,
+        )  # fmt: skip
+        with contextlib.suppress(etree.XMLSyntaxError):  # feedparser says so too
+            for _, element in parser:
+                name = _local(element.tag)
+                if name == "deleted-entry":
+                    deleted[element.get("ref", "")] = element.get("when", "")
+                elif name in ("item", "entry"):
+                    found = (each for each in element if isinstance(each.tag, str) and _local(each.tag) == "transcript")
+                    transcripts.append([(each.get("url"), each.get("type")) for each in found])
+                    element.clear()
+        return deleted, transcripts
+
+
+def _entry(entry: Any, transcripts: Sequence[tuple[object, object]]) -> _Entry:
+    details = [*entry.get("content", ()), entry.get("summary_detail") or {}, entry.get("subtitle_detail") or {}]
+    content = max(details, key=lambda each: len(each.get("value") or ""))
+    enclosures = [(each.get("href"), each.get("type")) for each in entry.get("enclosures", ())]
+    media = [(each.get("url"), each.get("type")) for each in entry.get("media_content", ())]
+    elsewhere = [
+        (urljoin(each.get("base") or "", each["src"]), each.get("type")) for each in details if each.get("src")
+    ]
+    return _Entry(
+        link=_link_of(entry),
+        name=_string(entry.get("id")) or (_string(enclosures[0][0]) if enclosures else ""),
+        title=_line(entry.get("title")),
+        text=_as_html(content.get("value") or "", content.get("type", "text/html")),
+        files=[*enclosures, *(file for file in (*elsewhere, *media, *transcripts) if _is_readable(file[1]))],
+        # As a dict has them: feedparser gives one for the other, and warns of it.
+        dates=_texts(*(dict.get(entry, name) for name in ("published", "updated", "created"))),
+    )
 
 
 class _JsonFeed(_FeedReader):
     """JSON Feed 1.0 and 1.1 (jsonfeed.org)."""
 
-    def __init__(self, feed: dict[str, Any], url: str) -> None:
-        super().__init__(url)
+    def __init__(self, feed: dict[str, Any], url: str, base: str) -> None:
+        super().__init__(url, base)
         self._feed = feed
 
     def read(self, log: Log) -> Channel:
-        title = " ".join(_string(self._feed.get("title")).split()) or _name(self._url)
         listed = self._feed.get("items")
-        entries = listed if isinstance(listed, list) else []
-        items = [self._entry(each) if isinstance(each, dict) else None for each in entries[:MAX_ITEMS]]
-        return Channel(title=title[:200], items=self._told(log, items, len(entries)))
+        given = listed if isinstance(listed, list) else []
+        entries = [_json_entry(each) if isinstance(each, dict) else None for each in given[:MAX_ITEMS]]
+        more = [self._feed.get("next_url")]
+        return self._channel(log, self._feed.get("title"), entries, total=len(given), next_pages=more)
 
-    def _entry(self, entry: dict[str, Any]) -> ChannelItem | None:
-        attachments = entry.get("attachments")
-        files = [each for each in attachments if isinstance(each, dict)] if isinstance(attachments, list) else []
-        plain = next((text for name in ("content_text", "summary") if (text := _string(entry.get(name)))), "")
-        return self._item(
-            link=entry.get("url") or entry.get("external_url"),
-            shared=False,
-            name=_string(str(entry.get("id", ""))),
-            title=" ".join(_string(entry.get("title")).split()),
-            text=_string(entry.get("content_html")) or _as_html(plain, "text/plain"),
-            files=[(each.get("url"), each.get("mime_type")) for each in files],
-            dates=[entry.get("date_published"), entry.get("date_modified")],
-        )
+
+def _json_entry(entry: Mapping[str, Any]) -> _Entry:
+    attachments = entry.get("attachments")
+    files = [each for each in attachments if isinstance(each, dict)] if isinstance(attachments, list) else []
+    plain = next((text for name in ("content_text", "summary") if (text := _string(entry.get(name)))), "")
+    return _Entry(
+        link=_string(entry.get("url") or entry.get("external_url")),
+        name=_string(str(entry.get("id", ""))),
+        title=_line(entry.get("title")),
+        text=_string(entry.get("content_html")) or _as_html(plain, "text/plain"),
+        files=[(each.get("url"), each.get("mime_type")) for each in files],
+        dates=_texts(entry.get("date_published"), entry.get("date_modified")),
+    )
 
 
 def _link_of(entry: Any) -> str:
@@ -500,10 +600,36 @@ def _link_of(entry: Any) -> str:
     return "" if is_guid and not re.match("https?://", name) else link
 
 
-def _name_of(entry: Any) -> str:
-    """What tells an item from the others of its feed, by what the feed says."""
-    files = entry.get("enclosures") or [{}]
-    return _string(entry.get("id")) or _string(files[0].get("href")) or _string(entry.get("title"))
+def _is_readable(media_type: object) -> bool:
+    """Whether a file of this kind can be read in an item's place."""
+    kind = _string(media_type)
+    return kind.startswith("text/") or kind in _DOCUMENT_TYPES
+
+
+def _is_newer(updated: object, deleted: str | None) -> bool:
+    """Whether an entry that was deleted then was changed after that."""
+    if deleted is None:
+        return False
+    dates = DateReader()
+    now, then = dates.read(_string(updated)), dates.read(deleted)
+    return now is not None and then is not None and now > then
+
+
+def _dated(dates: DateReader, texts: Sequence[str]) -> dict[str, Any]:
+    """An item's date: the first of those it gives that can be read."""
+    for text in texts:
+        if (date := dates.read(text)) is not None:
+            return {"date": date}
+    return {"unread_date": texts[0][:100] if texts else None}
+
+
+def _texts(*values: object) -> list[str]:
+    """Of some values those that say anything."""
+    return [text for value in values if (text := _string(value).strip())]
+
+
+def _mark(*said: str) -> str:
+    return hashlib.sha256("\0".join(said).encode()).hexdigest()[:16] if any(said) else ""
 
 
 def _as_html(text: str, media_type: str) -> str:
@@ -519,6 +645,10 @@ def _tell_junk(junk: str, log: Log) -> None:
 
 def _tell_damage(why: str, log: Log) -> None:
     log(f"It is not quite XML ({clip(why, 120)}): read as far as it can be understood", "warning")
+
+
+def _line(value: object) -> str:
+    return " ".join(_string(value).split())
 
 
 def _string(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 __all__ = ["DateReader"]
 
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=timezone.utc), datetime(2200, 1, 1, tzinfo=timezone.utc)
+_NUMBERS = re.compile(r"(?<!\d)(\d{1,2})([/-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
+"""A day and a month in either order, and a year. With points between them the day is first everywhere."""
 _THAI = re.compile("[\u0e00-\u0e7f]")
 _BUDDHIST_YEARS = 543
 
@@ -17,12 +20,20 @@ _BUDDHIST_YEARS = 543
 class DateReader:
     """Reads dates: RFC 822, ISO 8601, seconds or milliseconds since 1970, and those in words of some 200 languages.
 
+    Where the day and the month are numbers, those of all the dates decide which of them is first: 13/06 shows it for
+    05/06. Where nothing shows it, or one date says this and another that, 05/06 cannot be read.
+
     Arguments:
+        texts: all dates of a channel.
         patience: how many dates that cannot be read are looked at in all languages, which takes a tenth of a second
             each; the others are then tried in the first three ways alone.
     """
 
-    def __init__(self, patience: int = 20) -> None:
+    def __init__(self, texts: Iterable[str] = (), *, patience: int = 20) -> None:
+        numbers = [(int(found[1]), int(found[3])) for text in texts if (found := _NUMBERS.search(text[:100]))]
+        day_first, month_first = any(one > 12 for one, _ in numbers), any(other > 12 for _, other in numbers)
+        self._undecided = day_first == month_first
+        self._order = "MDY" if month_first else "DMY"
         self._patience = patience
         self._words: Any = None
 
@@ -47,13 +58,16 @@ class DateReader:
     def _in_words(self, text: str) -> datetime | None:
         if self._patience <= 0 or len(re.findall(r"\d+", text)) < 2:  # a day and a year
             return None
+        numbers = _NUMBERS.search(text)
+        if self._undecided and numbers and numbers[1] != numbers[3] and max(int(numbers[1]), int(numbers[3])) <= 12:
+            return None
         if self._words is None:
             from dateparser.date import DateDataParser
 
             # A part that is missing would be taken from today.
             self._words = DateDataParser(
                 settings={
-                    "DATE_ORDER": "DMY", "PARSERS": ["absolute-time"], "REQUIRE_PARTS": ["day", "month", "year"],
+                    "DATE_ORDER": self._order, "PARSERS": ["absolute-time"], "REQUIRE_PARTS": ["day", "month", "year"],
                     "RETURN_AS_TIMEZONE_AWARE": True, "STRICT_PARSING": True, "TIMEZONE": "UTC",
                 }
             )  # fmt: skip

@@ -418,6 +418,9 @@ class Library:
             query: as `Search` understands it.
             limit: how many to give at most.
             user: whose.
+
+        Raises:
+            TooManyWords: the query has more than are looked for at once.
         """
         if not query.strip():
             return await self._database.read(lambda connection: _newest(connection, user.id, limit))

@@ -52,7 +52,8 @@ class IngestFailure(BaseModel):
 
 
 class IngestDetails(BaseModel):
-    """What came of it: of a document its id and size; of a channel how many items went which way."""
+    """What came of it: of a document its id and size; of a channel how many items went which way, and how many it says
+    were deleted, if any."""
 
     document_id: str | None = None
     title: str | None = None
@@ -61,6 +62,7 @@ class IngestDetails(BaseModel):
     stored: int | None = None
     skipped: int | None = None
     failed: int | None = None
+    deleted: int | None = None
     failures: list[IngestFailure] | None = None
 
 

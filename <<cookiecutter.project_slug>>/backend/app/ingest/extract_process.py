@@ -3,12 +3,12 @@
 A document is a stranger's input to large parsers. In a process of its own it can be killed at any moment,
 hang without holding anything up, and run out of memory alone.
 
-It reads one JSON object from a line of stdin, and writes JSON objects to stdout, one a line:
-`{"log": message, "level": level}` any number of times, then `{"title", "words", "characters"}` with the text
-in the file that was named, and its terms in one beside it (asked for a channel `{"channel": true}`, and the file is
-the channel as JSON, or `{"channel": false}` where it is none; of a page that leads on at once `{"redirect": url}`; of a
-list of texts in JSON `{"texts"}`, and the file is the list of their terms), or `{"error": sentence}`, with the
-`traceback` where a parser raised what none of our code expects. When stdin ends, the server has gone, and so does this.
+It reads one JSON object from a line of stdin, and writes JSON objects to stdout, one a line: `{"log": message, "level":
+level}` any number of times, then `{"title", "words", "characters"}` with the text in the file that was named, and its
+terms in one beside it (asked for a channel `{"channel": true}`, and the file is the channel as JSON, or `{"channel":
+false}` where it is none; of a page that leads on at once `{"redirect": url}`; of a list of texts in JSON `{"texts"}`,
+and the file is the list of their terms), or `{"out_of_memory": true}`, or `{"error": sentence}`, with the `traceback`
+where a parser raised what none of our code expects. When stdin ends, the server has gone, and so does this.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 from app.ingest.channel import read_channel, refuse_markup
 from app.ingest.charset import decode
 from app.ingest.extract import ExtractError, Log, extract
-from app.ingest.readers.common import brief, out_of_memory
+from app.ingest.readers.common import brief
 from app.ingest.readers.html import redirect_of
 from app.ingest.terms import pack_terms
 
@@ -51,7 +51,7 @@ def main() -> int:
     except ExtractError as error:
         found = {"error": str(error)[:1000]}
     except MemoryError:
-        found = {"error": out_of_memory(noun, task["memory_bytes"])}
+        found = {"out_of_memory": True}
     except RecursionError:
         found = {"error": f"This {noun} is nested deeper than can be read: simplify it and try again."}
     except BaseException as error:  # a stranger's parser raises anything, SystemExit too
@@ -79,7 +79,8 @@ def _document(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
 
 def _channel(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
     data = Path(task["path"]).read_bytes()
-    found = read_channel(data, task["url"], charset=task["charset"], media_type=task["media_type"], log=log)
+    options = {name: task[name] for name in ("base", "charset", "media_type")}
+    found = read_channel(data, task["url"], **options, log=log)
     if found is not None:
         _save(Path(task["text_path"]), found.model_dump_json().encode())
     return {"channel": found is not None}

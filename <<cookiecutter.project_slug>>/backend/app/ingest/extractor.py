@@ -31,7 +31,6 @@ _COMMAND = (sys.executable, "-m", "app.ingest.extract_process")
 # A document has no business with the server's credentials, should a parser be talked into looking.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR")
 _MAX_LINE = 256 * 1024
-_MEMORY_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -62,15 +61,22 @@ class Extractor:
 
     Arguments:
         processes: how many run at once (default: one for each core, 2 to 4); the others wait.
-        timeout: how long one document may take, in seconds.
+        timeout: how long one document may take, in seconds (MAX_READING_SECONDS).
+        memory_bytes: how much memory it may take (MAX_READING_MB).
         command: what to run in place of this package's own extraction; for tests.
     """
 
     def __init__(
-        self, *, processes: int | None = None, timeout: float = 120.0, command: Sequence[str] = _COMMAND
+        self,
+        *,
+        processes: int | None = None,
+        timeout: float = 120.0,
+        memory_bytes: int = 2_000_000_000,
+        command: Sequence[str] = _COMMAND,
     ) -> None:
         self._processes = processes or min(4, max(2, os.cpu_count() or 2))
         self._timeout = timeout
+        self._memory_bytes = memory_bytes
         self._command = command
         self._slots = asyncio.Semaphore(self._processes)
 
@@ -102,13 +108,22 @@ class Extractor:
         return ExtractedFile(message["title"], message["words"], message["characters"])
 
     async def read_channel(
-        self, path: Path, url: str, *, charset: str | None = None, media_type: str = "", text_path: Path, log: Log
+        self,
+        path: Path,
+        url: str,
+        *,
+        base: str | None = None,
+        charset: str | None = None,
+        media_type: str = "",
+        text_path: Path,
+        log: Log,
     ) -> Channel | None:
-        """Reads the items of a feed or a sitemap that was fetched from `url`; gives None where the file is neither.
+        """Reads the items of a feed or a sitemap; gives None where the file is neither.
 
         Arguments:
             path: the file.
-            url: the address that answered.
+            url: the channel's address.
+            base: the address that answered (default: `url`).
             charset: what the answer's header said of its charset.
             media_type: its content type.
             text_path: a file to work with.
@@ -117,8 +132,8 @@ class Extractor:
         Raises:
             JobError: as for `extract`.
         """
-        task = {"path": str(path), "kind": "channel", "url": url, "charset": charset, "media_type": media_type}
-        found = await self._run({**task, "text_path": str(text_path)}, log)
+        task = {"path": str(path), "kind": "channel", "url": url, "base": base or url, "text_path": str(text_path)}
+        found = await self._run({**task, "charset": charset, "media_type": media_type}, log)
         if not found["channel"]:
             return None
         return await asyncio.to_thread(lambda: Channel.model_validate_json(text_path.read_bytes()))
@@ -143,7 +158,7 @@ class Extractor:
         if self._slots.locked():
             log(f"Waiting: {count(self._processes, 'document is', 'documents are')} being read already", "info")
         async with self._slots:
-            task["memory_bytes"] = _MEMORY_BYTES
+            task["memory_bytes"] = self._memory_bytes
             try:
                 process = await asyncio.create_subprocess_exec(
                     *self._command,
@@ -163,6 +178,7 @@ class Extractor:
             try:
                 return await asyncio.wait_for(_converse(process, task, log, complaints), self._timeout)
             except asyncio.TimeoutError:
+                _logger.warning("reading %s was stopped: MAX_READING_SECONDS is %g", _name(task), self._timeout)
                 raise JobError(
                     f"Reading this {_noun(task)} took longer than {duration(self._timeout)} and was stopped: "
                     "split or simplify it and try again."
@@ -188,6 +204,8 @@ async def _converse(
         message: dict[str, Any] = json.loads(line)
         if "log" in message:
             log(message["log"], message["level"])
+        elif "out_of_memory" in message:
+            raise _out_of_memory(task)
         elif "error" in message:
             if "traceback" in message:
                 _logger.error("a parser failed for %s\n%s", _name(task), message["traceback"])
@@ -196,6 +214,9 @@ async def _converse(
             return message
     code, said = await process.wait(), (await complaints).strip()
     _logger.error("reading %s ended with exit code %d\n%s", _name(task), code, said)
+    # Only Python raises MemoryError: C++ and Rust abort, pdfium does without a word, and the system kills.
+    if code == -signal.SIGKILL or re.search(r"bad_alloc|out of memory|memory allocation|MemoryError", said, re.I):
+        raise _out_of_memory(task)
     raise JobError(_crash(code, said, task))
 
 
@@ -207,11 +228,13 @@ def _noun(task: dict[str, Any]) -> str:
     return "feed or sitemap" if task["kind"] == "channel" else "document"
 
 
+def _out_of_memory(task: dict[str, Any]) -> JobError:
+    _logger.warning("reading %s was stopped: MAX_READING_MB is %g", _name(task), task["memory_bytes"] / 1_000_000)
+    return JobError(out_of_memory(_noun(task), task["memory_bytes"]))
+
+
 def _crash(code: int, said: str, task: dict[str, Any]) -> str:
     """What took the process down, as a sentence; `said` is the end of what it wrote to stderr."""
-    # Only Python raises MemoryError: C++ and Rust abort, pdfium does without a word, and the system kills.
-    if code == -signal.SIGKILL or re.search(r"bad_alloc|out of memory|memory allocation|MemoryError", said, re.I):
-        return out_of_memory(_noun(task), task["memory_bytes"])
     how = f"exit code {code}"
     if code < 0:
         with contextlib.suppress(ValueError):  # a real-time signal has no name

@@ -35,15 +35,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         max_bytes=settings.max_archive_bytes_per_user,
     )
     services.documents.append(library)
-    extractor = Extractor()
+    extractor = Extractor(timeout=settings.max_reading_seconds, memory_bytes=settings.max_reading_bytes)
     indexing = asyncio.create_task(index_anew(library, archive, extractor, settings.data_dir / "index.lock"))
     app.state.ingest = Pipeline(
         library=library,
         archive=archive,
-        fetcher=Fetcher(max_bytes=settings.max_upload_bytes, allow_private=settings.ingest_allow_private_urls),
+        fetcher=Fetcher(
+            max_bytes=settings.max_upload_bytes,
+            allow_private=settings.ingest_allow_private_urls,
+            timeout=settings.max_fetch_seconds,
+        ),
         extractor=extractor,
-        validators=ValidatorTable(services.database, kept=settings.max_documents_per_user),
+        validators=ValidatorTable(services.database, kept=2 * settings.max_documents_per_user),
         max_items=settings.max_feed_items,
+        max_pages=settings.max_feed_pages,
+        max_wait=settings.max_retry_after_seconds,
     )
     yield
     indexing.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import ssl
 import time
 import zlib
@@ -26,11 +27,13 @@ from app.jobs import JobError
 from app.wording import clip, duration, size
 
 __all__ = [
-    "BadUrl", "Fetched", "Fetcher", "NotModified", "Received", "RetryLater", "Validators", "check_url",
+    "BadUrl", "Fetched", "Fetcher", "Gone", "NotModified", "Received", "RetryLater", "Validators", "check_url",
 ]  # fmt: skip
 
 Received = Callable[[int, int | None], None]
 """Hears how many bytes have come so far, and how many were announced, if that is known."""
+
+logger = logging.getLogger(__name__)
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
@@ -78,6 +81,10 @@ class RetryLater(JobError):
         super().__init__(f"{what}: {advice}, in {duration(seconds)} at the earliest, as it asks.")
         self.what = what
         self.seconds = seconds
+
+
+class Gone(JobError):
+    """What was at the URL was removed for good (410)."""
 
 
 class NotModified(Exception):
@@ -151,7 +158,7 @@ class Fetcher:
     Arguments:
         max_bytes: the largest document, unpacked.
         allow_private: whether addresses of this machine and its network are allowed, for development.
-        timeout: for all of it, redirects included, in seconds.
+        timeout: for all of it, redirects included, in seconds (MAX_FETCH_SECONDS).
     """
 
     def __init__(self, *, max_bytes: int, allow_private: bool = False, timeout: float = 60.0) -> None:
@@ -189,6 +196,7 @@ class Fetcher:
         except BadUrl as error:
             raise JobError(f"{error}.") from error
         except TimeoutError:
+            logger.warning("fetching %s was stopped: MAX_FETCH_SECONDS is %g", clip(url, 120), self._timeout)
             raise JobError(
                 f"{clip(url, 120)} did not arrive within {duration(self._timeout)}: try later, or upload the file."
             ) from None
@@ -385,6 +393,8 @@ def _refusal(response: httpx.Response, url: httpx.URL) -> JobError:
     else:
         advice = "the fault is on its side, try again later"
     what = f"The server answered {_status(response)} for {_shown(url)}"
+    if status == 410:
+        return Gone(f"{what}: {advice}.")
     seconds = _retry_after(response, datetime.now(timezone.utc)) if status == 429 or status >= 500 else None
     return JobError(f"{what}: {advice}.") if seconds is None else RetryLater(what, advice, seconds)
 

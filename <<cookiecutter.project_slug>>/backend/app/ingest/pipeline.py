@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import html
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from app.ingest.channel import MAX_ITEMS, Channel, ChannelItem, Limit, choose, n
 from app.ingest.documents import Document, Library, LibraryFull, NewDocument
 from app.ingest.events import IngestDetails, IngestFailure, IngestItem
 from app.ingest.extractor import Extractor, LeadsOn
-from app.ingest.fetch import Fetched, Fetcher, NotModified, RetryLater, Validators
+from app.ingest.fetch import Fetched, Fetcher, Gone, NotModified, RetryLater, Validators
 from app.ingest.identify import HEAD_BYTES, Kind, UnsupportedType, identify
 from app.ingest.progress import Outcome, Progress
 from app.ingest.unpacking import GZIP
@@ -33,8 +34,7 @@ from app.wording import clip, count, duration, size
 
 __all__ = ["Arrival", "Pipeline", "UrlRequest"]
 
-_MAX_SITEMAPS = 50
-"""How many sitemaps of an index are looked at, the newest first."""
+logger = logging.getLogger(__name__)
 
 _MAX_FAILURES_IN_A_ROW = 10
 """A site where so many items fail one after the other is left alone."""
@@ -70,7 +70,7 @@ class UrlRequest:
         url: a document's, a feed's or a sitemap's.
         limit: of a feed or a sitemap, which items.
         refresh: whether to fetch it also where a document from this address is in the library. The items of a feed
-            or a sitemap that are there are never fetched again.
+            or a sitemap that are there are fetched again where that says anything else of them than before.
     """
 
     url: str
@@ -84,8 +84,10 @@ class Pipeline:
     Arguments:
         validators: what servers have said of what came from them.
         max_items: so many items of a feed or a sitemap one job takes in (MAX_FEED_ITEMS).
+        max_pages: so many further pages of a feed or sitemaps of an index it reads (MAX_FEED_PAGES).
         pause: seconds between two requests of one job, so that no site is pressed.
-        max_wait: so many seconds a server may have a request wait (Retry-After); told to wait longer it has failed.
+        max_wait: so many seconds a server may have a request wait (Retry-After, MAX_RETRY_AFTER_SECONDS); told to wait
+            longer it has failed.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Pipeline:
         extractor: Extractor,
         validators: ValidatorTable,
         max_items: int = 5_000,
+        max_pages: int = 50,
         pause: float = 0.5,
         max_wait: float = 120.0,
     ) -> None:
@@ -105,6 +108,7 @@ class Pipeline:
         self._fetcher = fetcher
         self._extractor = extractor
         self._max_items = max_items
+        self._max_pages = max_pages
         self._pause = pause
         self._validators = validators
         self._max_wait = max_wait
@@ -140,8 +144,8 @@ class Pipeline:
             return await self._page(request.url, fetched, path, user, progress, replaces=known)
         progress.type = "channel"
         outcome = await self._channel(request, channel, path, user, progress)
-        # Where it is said to be unchanged later, nothing is tried again; and of its sitemaps an index knows nothing.
-        found = None if outcome.details.failed or channel.sitemaps else fetched.validators
+        # Where it is said to be unchanged later, nothing is tried again; and of what it leads to it knows nothing.
+        found = None if outcome.details.failed or channel.more else fetched.validators
         await self._validators.put(request.url, request.limit, found, user=user)
         return outcome
 
@@ -184,7 +188,10 @@ class Pipeline:
                     url, path, progress.reading, received=progress.received, known=known, cookies=cookies
                 )
             except RetryLater as later:
-                if waits == _MAX_WAITS or later.seconds > self._max_wait:
+                if later.seconds > self._max_wait:
+                    logger.warning("%s MAX_RETRY_AFTER_SECONDS is %g", later, self._max_wait)
+                    raise
+                if waits == _MAX_WAITS:
                     raise
                 progress.waiting(f"{later.what}: waiting {duration(later.seconds)}, as it asks")
                 await asyncio.sleep(later.seconds)
@@ -295,7 +302,9 @@ class Pipeline:
         """Takes in the items of a feed or sitemap, one at a time. An item that fails is passed over."""
         items = await self._items(request, channel, path, progress)
         chosen = choose(items, request.limit, datetime.now(timezone.utc))
-        if not chosen:
+        if channel.deleted:
+            progress.log(f"It says that {count(channel.deleted, 'item was', 'items were')} deleted")
+        if not chosen and (items or not channel.deleted):
             raise JobError(_none_chosen(channel, items, request.limit))
         _tell_of_dates(items, request.limit, progress)
         of_all = len(chosen)
@@ -306,13 +315,17 @@ class Pipeline:
         progress.log(
             f"{clip(channel.title)} has {count(len(items), 'item')}, taking in {len(chosen):,} (limit: {request.limit})"
         )
-        stored = skipped = in_a_row = 0
+        stored = skipped = gone = in_a_row = 0
         failures: list[IngestFailure] = []
         for number, item in enumerate(chosen, 1):
             of_item = progress.of_item(IngestItem(number=number, total=len(chosen), url=item.url))
             where = f"{number}/{len(chosen)}"
             try:
-                outcome = await self._item(item, path, user, of_item)
+                outcome = await self._item(item, request.url, path, user, of_item)
+            except Gone as error:
+                gone += 1
+                in_a_row = 0
+                progress.log(f"{where}: {error}")
             except JobError as error:
                 of_item.warn(str(error))
                 failures.append(IngestFailure(url=item.url, error=str(error)))
@@ -340,40 +353,52 @@ class Pipeline:
                 f"the last one: {failures[-1].error}"
             )
         message = f"{clip(channel.title)}: {stored:,} stored, {skipped:,} known already, {len(failures):,} failed"
+        deleted = channel.deleted + gone
+        if deleted:
+            message += f", {deleted:,} deleted there"
         progress.log(message, "warning" if failures else "success")
         counts = {"title": channel.title, "stored": stored, "skipped": skipped, "failed": len(failures)}
-        details = IngestDetails(found=len(items), failures=failures[:_KEPT_FAILURES], **counts)
+        details = IngestDetails(found=len(items), deleted=deleted or None, failures=failures[:_KEPT_FAILURES], **counts)
+        done = stored + skipped + gone
         return Outcome(
             status="success" if stored else "skipped", message=message, details=details,
-            share=f"{stored + skipped:,} of {count(of_all, 'item')}" if stored + skipped < of_all else "",
+            share=f"{stored + skipped:,} of {count(of_all, 'item')}" if done < of_all else "",
             result={"document_id": None, "status": "channel", **counts},
         )  # fmt: skip
 
     async def _items(self, request: UrlRequest, channel: Channel, path: Path, progress: Progress) -> list[ChannelItem]:
-        """What is in a channel; of what leads to sitemaps, in as many of those as the limit takes."""
+        """What is in a channel, and in as many of the files that it leads to as the limit takes."""
         items, enough = list(channel.items), int(request.limit) if request.limit.isdigit() else MAX_ITEMS
         start = since(request.limit, datetime.now(timezone.utc))
-        waiting, seen = newest_first(channel.sitemaps), {request.url}
+        waiting, seen = channel.more, {request.url}
         looked_at = 0
-        while waiting and len(items) < enough and looked_at < _MAX_SITEMAPS:
-            sitemap = waiting.pop(0)
-            if sitemap.url in seen or (start and sitemap.date and sitemap.date < start):
-                continue
-            seen.add(sitemap.url)
+        while len(items) < enough:
+            waiting = [
+                part
+                for part in newest_first(waiting)
+                if part.url not in seen and not (start and part.date and part.date < start)
+            ]
+            if not waiting:
+                break
+            if looked_at == self._max_pages:
+                logger.warning("%s goes on for longer: MAX_FEED_PAGES is %d", clip(request.url, 120), self._max_pages)
+                progress.warn(f"It goes on after {count(looked_at, 'further file')}: the rest of it is left out")
+                break
+            part = waiting.pop(0)
+            seen.add(part.url)
             looked_at += 1
             await asyncio.sleep(self._pause)
-            progress.fetching_more(f"Fetching sitemap {looked_at}")
+            progress.fetching_more(f"Fetching {clip(part.url, 120)}, where it goes on")
             try:
-                fetched = await self._get(sitemap.url, path, progress)
-                found = await self._read_channel(sitemap.url, fetched, path, progress)
+                fetched = await self._get(part.url, path, progress)
+                found = await self._read_channel(request.url, fetched, path, progress)
                 if found is None:
-                    raise JobError(f"{clip(sitemap.url, 120)} is no sitemap: left out.")
+                    raise JobError(f"{clip(part.url, 120)} is no feed or sitemap: left out.")
                 items += found.items
-                waiting = newest_first([*waiting, *found.sitemaps])
+                channel.deleted += found.deleted
+                waiting += found.more
             except JobError as error:
                 progress.warn(str(error))
-        if looked_at == _MAX_SITEMAPS and waiting:
-            progress.warn(f"{looked_at} sitemaps were looked at: {len(waiting):,} more are left out")
         return items
 
     async def _read_channel(self, url: str, fetched: Fetched, path: Path, progress: Progress) -> Channel | None:
@@ -382,24 +407,41 @@ class Pipeline:
         text_path = path.with_suffix(".text")
         try:
             return await self._extractor.read_channel(
-                path, url, charset=fetched.charset, media_type=fetched.media_type, text_path=text_path,
-                log=progress.reading,
+                path, url, base=fetched.url, charset=fetched.charset, media_type=fetched.media_type,
+                text_path=text_path, log=progress.reading,
             )  # fmt: skip
         finally:
             text_path.unlink(missing_ok=True)
 
-    async def _item(self, item: ChannelItem, path: Path, user: User, progress: Progress) -> Outcome:
+    async def _item(self, item: ChannelItem, channel: str, path: Path, user: User, progress: Progress) -> Outcome:
         known = await self._known(item.url, user, progress)
-        if known is not None:
+        scope = f"item of {channel}"
+        said = await self._validators.get(item.url, scope, user=user)
+        if known is not None and said is not None and said.etag == item.mark:
             return _already_known(known, progress)
+        if known is not None and said is None:  # it came some other way: from here on its changes are seen
+            outcome = _already_known(known, progress)
+        else:
+            outcome = await self._take_item(item, known, path, user, progress)
+        await self._validators.put(item.url, scope, Validators(item.url, item.mark, None), user=user)
+        return outcome
+
+    async def _take_item(
+        self, item: ChannelItem, known: Document | None, path: Path, user: User, progress: Progress
+    ) -> Outcome:
+        """Takes in an item that is new, or of which its channel says something else than when `known` was taken in."""
         if item.text is not None:
             arrival = await asyncio.to_thread(_write_page, item, path)
-            return await self._store(arrival, "html", user, progress)
+            return await self._store(arrival, "html", user, progress, replaces=known)
         await asyncio.sleep(self._pause)
-        fetched = await self._fetch(item.url, path, progress)
+        validators = await self._validators.get(item.url, "document", user=user) if known is not None else None
+        try:
+            fetched = await self._fetch(item.url, path, progress, known=validators)
+        except NotModified:
+            return _unchanged(item.url, known, progress)
         if await self._read_channel(item.url, fetched, path, progress) is not None:
             raise JobError(f"{clip(item.url, 120)} is a feed or a sitemap itself: give its own address.")
-        return await self._page(item.url, fetched, path, user, progress)
+        return await self._page(item.url, fetched, path, user, progress, replaces=known)
 
 
 async def _to_its_end(emitter: JobEmitter, work: Callable[[Progress], Awaitable[Outcome]]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from app.ingest.events import IngestEvent
 from app.ingest.fetch import BadUrl, check_url
 from app.ingest.identify import HEAD_BYTES, UnsupportedType, identify
 from app.ingest.pipeline import Arrival, Pipeline, UrlRequest
+from app.ingest.search import TooManyWords
 from app.ingest.upload import parse_form, read_json, safe_name, save, too_large
 from app.jobs import Job, TooManyJobs, Work
 from app.settings import Settings
@@ -203,7 +204,10 @@ async def list_documents(
 ) -> Documents:
     """Lists the newest documents, or those that match a search, best first. While the index is made anew `unindexed`
     says how many of the user's documents a search cannot find yet."""
-    return await pipeline.library.find(q, limit, user=user)
+    try:
+        return await pipeline.library.find(q, limit, user=user)
+    except TooManyWords as error:
+        raise ApiError(422, str(error)) from error
 
 
 @router.get("/documents/{document_id}", responses=error_responses(404))

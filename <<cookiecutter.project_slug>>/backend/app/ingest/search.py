@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 from app.ingest.terms import SOLID, Term, fold, is_solid, is_symbol, terms
 
-__all__ = ["Search"]
+__all__ = ["Search", "TooManyWords"]
 
-_MAX_TERMS = 16
+_MAX_WORDS = 16
 _BEFORE, _LENGTH = 60, 200  # characters
 # Characters in which a snippet is looked for at once: in blocks that grow, and then within the one that may have it.
 _FIRST_BLOCK, _BLOCK, _WINDOW = 128, 2_048, 64
@@ -33,6 +32,10 @@ _GLUED = {
     "hebrew": ("ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה"),
 }
 _BROKEN = re.compile(r"[-‐\u00ad][ \t]*\r?\n[ \t]*")
+
+
+class TooManyWords(ValueError):
+    """A query has more words than are looked for at once. Its text says how many that are, and the fix."""
 
 
 class _Phrase(NamedTuple):
@@ -75,19 +78,29 @@ class _Phrase(NamedTuple):
 class Search:
     """A query as it was typed: words, each of which must occur, whole or as the start of a word; what is “in quotes” of
     any kind must stand together and end with a whole word. In scripts that put no blanks between words, a word may be
-    any part of a text. Nothing else means anything, so that no query is an error.
+    any part of a text. Nothing else means anything, so that no query is an error but for its length.
 
     Arguments:
         query: what was typed.
 
     Attributes:
         expression: the same for FTS5, over the terms of texts; empty where there is nothing to search for.
+
+    Raises:
+        TooManyWords: more words, or phrases, than are looked for at once.
     """
 
     def __init__(self, query: str) -> None:
-        typed = ((found["word"], found["curly"] or found["straight"] or "") for found in _QUERY.finditer(query))
-        every = (_phrases(word or phrase, quoted=word is None) for word, phrase in typed)
-        wanted = list(islice(filter(None, every), _MAX_TERMS))
+        wanted: dict[tuple[_Phrase, ...], None] = {}
+        for found in _QUERY.finditer(query):
+            word, phrase = found["word"], found["curly"] or found["straight"] or ""
+            if phrases := _phrases(word or phrase, quoted=word is None):
+                wanted[tuple(phrases)] = None
+            if len(wanted) > _MAX_WORDS:
+                raise TooManyWords(
+                    f"the search has more than {_MAX_WORDS} words: leave some out, or put those that stand together in "
+                    "quotes"
+                )
         groups = (" OR ".join(phrase.expression for phrase in phrases) for phrases in wanted)
         self.expression = " AND ".join(f"({group})" for group in groups)
         self._phrases = [phrase for phrases in wanted for phrase in phrases]

@@ -51,7 +51,8 @@ class ValidatorTable:
 
         Arguments:
             source: the address.
-            scope: what was taken in of it: `document`, or of a channel its limit.
+            scope: what was taken in of it: `document`; of a channel its limit; or what it is as an item of which
+                channel, with the item's mark for its ETag.
         """
         await self._database.write(lambda connection: _put(connection, (user.id, source, scope), found, self._kept))
 

@@ -27,6 +27,7 @@ class Read:
     def __init__(self, directory: Path) -> None:
         self._path, self._text_path = directory / "in", directory / "out"
         self.lines: list[str] = []
+        self.extractor = Extractor()
 
     def _log(self, message: str, level: str) -> None:
         self.lines.append(message)
@@ -35,7 +36,7 @@ class Read:
         """The number of characters that are taken out of it."""
         self._path.write_bytes(content)
         kind = identify(content, name=name).kind
-        found = await Extractor().extract(
+        found = await self.extractor.extract(
             self._path, kind, name=name, charset=None, text_path=self._text_path, log=self._log
         )
         return found.characters
@@ -43,7 +44,7 @@ class Read:
     async def channel(self, content: bytes) -> Channel | None:
         self._path.write_bytes(content)
         url = "https://example.org/feed"
-        return await Extractor().read_channel(self._path, url, text_path=self._text_path, log=self._log)
+        return await self.extractor.read_channel(self._path, url, text_path=self._text_path, log=self._log)
 
 
 @pytest.fixture
@@ -62,10 +63,8 @@ async def said(reading: Awaitable[object]) -> str:
 pytestmark = [pytest.mark.anyio, pytest.mark.server]
 
 
-async def test_a_pdf_whose_page_unpacks_to_more_than_is_allowed_is_refused(
-    read: Read, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.ingest.extractor._MEMORY_BYTES", 400_000_000)
+async def test_a_pdf_whose_page_unpacks_to_more_than_is_allowed_is_refused(read: Read) -> None:
+    read.extractor = Extractor(memory_bytes=400_000_000)
     content = make_pdf(["\n".join(["x" * 1_000] * 3_000)], packed=True)
     assert len(content) < 100_000
     with pytest.raises(JobError, match="more than 400 MB of memory"):

@@ -32,6 +32,11 @@ def links(data: bytes, **options: str) -> list[str]:
     return [item.url for item in read(data, **options)[0].items]
 
 
+def unmarked(channel: Channel) -> list[ChannelItem]:
+    """The items, but for what tells their states apart."""
+    return [item.model_copy(update={"mark": ""}) for item in channel.items]
+
+
 def is_channel(data: bytes) -> bool:
     try:
         return read_channel(data, BASE) is not None
@@ -48,7 +53,7 @@ def test_an_rss_feed_gives_its_links_with_their_dates() -> None:
         BASE,
     )
     assert channel.title == "The néws"
-    assert channel.items == [
+    assert unmarked(channel) == [
         ChannelItem(url="https://example.org/a?x=1&y=2", date=day("2026-06-09T08:00:00")),
         ChannelItem(url="https://example.org/relative"),
     ]
@@ -61,7 +66,7 @@ def test_an_atom_feed_gives_the_pages_of_its_entries() -> None:
         b"<updated>2026-06-01T00:00:00Z</updated></entry></feed>",
         BASE,
     )
-    assert channel.items == [ChannelItem(url="https://example.org/news/post/1", date=day("2026-06-01"))]
+    assert unmarked(channel) == [ChannelItem(url="https://example.org/news/post/1", date=day("2026-06-01"))]
 
 
 def test_a_sitemap_gives_its_pages_and_not_their_pictures() -> None:
@@ -83,7 +88,7 @@ def test_a_sitemap_gives_its_pages_and_not_their_pictures() -> None:
 def test_a_packed_index_gives_its_sitemaps() -> None:
     index = f"<sitemapindex {SITEMAP}><sitemap><loc>https://example.org/1.xml</loc></sitemap></sitemapindex>"
     channel, _ = read(gzip.compress(index.encode()), BASE)
-    assert (channel.items, [each.url for each in channel.sitemaps]) == ([], ["https://example.org/1.xml"])
+    assert (channel.items, [each.url for each in channel.more]) == ([], ["https://example.org/1.xml"])
 
 
 @pytest.mark.parametrize(
@@ -168,6 +173,7 @@ def packed(*parts: bytes) -> bytes:
 
 RSS = "<rss version='2.0'><channel><title>T</title><item><link>https://example.org/1</link></item></channel></rss>"
 ATOM = "xmlns:a='http://www.w3.org/2005/Atom'"
+XMLNS = ATOM.replace(":a", "")
 
 
 @pytest.mark.parametrize(
@@ -249,8 +255,9 @@ def test_a_gzip_that_is_cut_is_told_as_cut(cut: int) -> None:
 def test_the_sitemaps_of_a_robots_txt_are_found() -> None:
     robots = b"User-agent: *\nDisallow: /x\nSitemap: https://example.org/a.xml\nSITEMAP:/b.xml\n"
     channel, _ = read(robots, "https://example.org/robots.txt")
-    assert [each.url for each in channel.sitemaps] == ["https://example.org/a.xml", "https://example.org/b.xml"]
+    assert [each.url for each in channel.more] == ["https://example.org/a.xml", "https://example.org/b.xml"]
     assert read_channel(robots, "https://example.org/notes.txt") is None
+    assert read_channel(robots, "https://example.org/robots", base="https://www.example.org/robots.txt") is not None
 
 
 def test_an_item_without_a_page_is_what_it_holds() -> None:
@@ -266,6 +273,17 @@ def test_an_item_without_a_page_is_what_it_holds() -> None:
 
     assert found(text + sound) == ("https://example.org/1.mp3", "<p>Notes &amp; more")
     assert found(text + '<guid isPermaLink="false">id 1</guid>') == (f"{BASE}#id%201", "<p>Notes &amp; more")
+    subtitle = "<itunes:subtitle xmlns:itunes='http://www.itunes.com/dtds/podcast-1.0.dtd'>In short</itunes:subtitle>"
+    said = "<p:transcript xmlns:p='https://podcastindex.org/namespace/1.0' url='/1.{0}' type='{1}'/>"
+    transcripts = [("json", "application/json"), ("srt", "application/x-subrip"), ("vtt", "text/vtt"), ("x", "x/x")]
+    media = "<m:{0} xmlns:m='http://search.yahoo.com/mrss/' url='/1.{1}' type='{2}'/>"
+
+    assert found(subtitle + sound) == ("https://example.org/1.mp3", "<p>In short</p>")
+    assert found(text + sound + "".join(said.format(*each) for each in transcripts)) == (
+        "https://example.org/1.srt", None,
+    )  # fmt: skip
+    assert found(media.format("content", "pdf", "application/pdf")) == ("https://example.org/1.pdf", None)
+    assert found(text + media.format("content", "mp4", "video/mp4"))[0] == f"{BASE}#One"
     assert found("<guid>https://example.org/p</guid>" + text) == ("https://example.org/p", None)
     assert found(text + paper) == ("https://example.org/1.pdf", None)
     assert found(sound) == ("https://example.org/1.mp3", None)
@@ -276,6 +294,67 @@ def test_items_that_share_one_page_are_told_apart() -> None:
     items = "".join(item.format(n, f"<description>Episode {n}</description>") for n in range(3))
     channel, _ = read(f"<rss><channel>{items}</channel></rss>".encode())
     assert [(one.url, one.text) for one in channel.items] == [(f"{BASE}#{n}", f"Episode {n}") for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    "feed",
+    [
+        "<rss><channel><item><description>one</description></item><item><description>two</description></item>"
+        "</channel></rss>",
+        "<rss><channel><item><title>T</title><description>one</description></item><item><title>T</title>"
+        "<description>two</description></item></channel></rss>",
+        '{"version": "https://jsonfeed.org/version/1", "items": [{"content_html": "one"}, {"content_html": "two"}]}',
+        '{"version": "https://jsonfeed.org/version/1", "items": [{"id": 1, "url": "http://x.y", "content_html": "one"},'
+        '{"id": 2, "url": "http://x.y", "content_html": "two"}]}',
+    ],
+)
+def test_items_without_an_id_or_a_page_of_their_own_are_each_one(feed: str) -> None:
+    found = choose(read(feed.encode())[0].items, "all", NOW)
+    assert [item.text for item in found] == ["one", "two"]
+    again = read(feed.replace('"two"', '"2"').replace(">two<", ">2<").encode())[0].items
+    assert again[0] == found[0]
+
+
+def test_an_entry_whose_content_is_elsewhere_is_that_file() -> None:
+    content = "<content type='{}' src='1'/><summary>In short</summary>"
+    feed = f"<feed {XMLNS}><entry xml:base='/b/'><id>tag:x</id>{content}</entry></feed>"
+    assert links(feed.format("text/html").encode()) == ["https://example.org/b/1"]
+    assert links(feed.format("video/mp4").encode()) == [f"{BASE}#tag%3Ax"]
+
+
+def test_the_base_of_a_link_may_be_relative_to_that_of_its_feed() -> None:
+    feed = (
+        f"<feed {XMLNS} xml:base='/blog/'><entry xml:base='2026/'><id>a</id>"
+        "<link xml:base='06/' href='1'/></entry></feed>"
+    )
+    assert links(feed.encode()) == ["https://example.org/blog/2026/06/1"]
+
+
+@pytest.mark.parametrize(
+    ("updated", "there"),
+    [("2026-06-01T00:00:00Z", False), ("2026-06-03T00:00:00Z", True), ("", False)],
+)
+def test_an_entry_that_was_deleted_is_there_if_it_was_changed_later(updated: str, there: bool) -> None:
+    tombstone = (
+        "<t:deleted-entry xmlns:t='http://purl.org/atompub/tombstones/1.0' ref='{}' when='2026-06-02T00:00:00Z'/>"
+    )
+    entry = f"<entry><id>a</id><link href='/a'/><updated>{updated}</updated></entry>"
+    feed = f"<feed {XMLNS}>{entry}{tombstone.format('a')}{tombstone.format('b')}</feed>"
+    channel, warnings = read(feed.encode())
+    assert ([item.url for item in channel.items], warnings) == (["https://example.org/a"] if there else [], [])
+    assert channel.deleted == 2 - there
+
+
+@pytest.mark.parametrize("relation", ["next", "prev-archive"])
+def test_a_feed_says_where_it_goes_on(relation: str) -> None:
+    link = f"rel='{relation}' href='?page=2'/>"
+    item = "<item><link>/1</link><pubDate>9 Jun 2026</pubDate></item>"
+    for feed in (
+        f"<feed {XMLNS}><link {link}<entry><link href='/'/><updated>2026-06-09</updated></entry></feed>",
+        f"<rss {ATOM}><channel><a:link {link}<a:link rel='next' href='mailto:x'/>{item}</channel></rss>",
+    ):
+        (page,) = read(feed.encode())[0].more
+        assert (page.url, page.date) == (f"{BASE}?page=2", day("2026-06-09"))
 
 
 def test_a_json_feed_gives_its_items() -> None:
@@ -316,6 +395,43 @@ def test_a_date_is_read_as_it_is_written(text: str) -> None:
     date = DateReader().read(text)
     assert date is not None
     assert date.replace(second=0, microsecond=0) == day("2026-06-09T08:00:00")
+
+
+@pytest.mark.parametrize(
+    ("texts", "days"),
+    [
+        (["05/06/2026", "13/06/2026 10:00"], [day("2026-06-05"), day("2026-06-13T10:00:00")]),
+        (["05/06/2026", "06/13/2026 10:00 AM"], [day("2026-05-06"), day("2026-06-13T10:00:00")]),
+        (["6-5-26", "6-25-26"], [day("2026-06-05"), day("2026-06-25")]),
+        (["05/06/2026", "06/06/2026", "05.06.2026", "5 Jun 2026"],
+         [None, day("2026-06-06"), day("2026-06-05"), day("2026-06-05")]),
+        (["05/06/2026", "13/06/2026", "06/13/2026"], [None, day("2026-06-13"), day("2026-06-13")]),
+    ],
+)  # fmt: skip
+def test_whether_the_day_or_the_month_is_first_is_told_by_the_other_dates(
+    texts: list[str], days: list[datetime | None]
+) -> None:
+    reader = DateReader(texts)
+    assert [reader.read(text) for text in texts] == days
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        "<rss><channel><item><link>/1</link><pubDate>{}</pubDate></item><item><link>/2</link><pubDate>{}</pubDate></item>"
+        "</channel></rss>",
+        "<urlset><url><loc>/1</loc><lastmod>{}</lastmod></url><url><loc>/2</loc><lastmod>{}</lastmod></url></urlset>",
+        '{{"version": "https://jsonfeed.org/version/1", "items": [{{"url": "/1", "date_published": "{}"}},'
+        '{{"url": "/2", "date_published": "{}"}}]}}',
+    ],
+)
+def test_so_it_is_in_any_channel_and_what_is_not_told_counts_as_unread(channel: str) -> None:
+    for dates, month in ((("06/05/2026", "05/31/2026"), "12"), (("06/05/2026", "31/05/2026"), "21"),
+                         (("06/05/2026", "07/05/2026"), "12")):  # fmt: skip
+        items = read(channel.format(*dates).encode())[0].items
+        assert "".join(item.url[-1] for item in choose(items, "all", NOW)) == month
+    assert [item.unread_date for item in items] == ["06/05/2026", "07/05/2026"]
+    assert choose(items, "month", NOW) == items
 
 
 @pytest.mark.parametrize(

@@ -90,11 +90,12 @@ async def test_cancelling_kills_it_at_once(run: Run) -> None:
     assert gone(int(run.lines[0]))
 
 
-async def test_one_that_hangs_is_stopped_at_its_time_limit(run: Run) -> None:
+async def test_one_that_hangs_is_stopped_at_its_time_limit(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     code = "print(json.dumps({'log': str(os.getpid()), 'level': 'info'}), flush=True)\ntime.sleep(60)"
     with pytest.raises(JobError, match=r"took longer than 1\.0 s and was stopped"):
         await run(Extractor(command=script(code), timeout=1.0))
     assert gone(int(run.lines[0]))
+    assert "MAX_READING_SECONDS is 1" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -184,10 +185,15 @@ async def test_what_was_read_but_cannot_be_kept_is_no_fault_of_the_document(run:
         await run(Extractor())
 
 
-async def test_one_that_eats_memory_is_stopped_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.ingest.extractor._MEMORY_BYTES", 300_000_000)
-    with pytest.raises(JobError, match="more than 300 MB of memory"):
-        await run(Extractor(), b"word " * 30_000_000)
+async def test_one_that_eats_memory_is_stopped_alone_and_the_log_names_the_setting(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(JobError, match="more than 300 MB of memory") as stopped:
+        await run(Extractor(memory_bytes=300_000_000), b"word " * 30_000_000)
+    with pytest.raises(JobError, match="more than 301 MB of memory"):
+        await run(Extractor(memory_bytes=301_000_000, command=script("os.kill(os.getpid(), 9)")))
+    assert ("MAX_READING_MB is 300" in caplog.text, "MAX_READING_MB is 301" in caplog.text) == (True, True)
+    assert "MAX_" not in str(stopped.value)
 
 
 async def test_only_so_many_run_at_once(run: Run) -> None:

@@ -214,7 +214,9 @@ async def test_a_body_cut_short_is_a_clear_error(fetch: Fetch, web: Web) -> None
         await fetch(url, timeout=5)
 
 
-async def test_a_server_that_trickles_is_left_at_the_time_limit(fetch: Fetch, web: Web) -> None:
+async def test_a_server_that_trickles_is_left_at_the_time_limit(
+    fetch: Fetch, web: Web, caplog: pytest.LogCaptureFixture
+) -> None:
     def trickle(socket: Any) -> None:
         for _ in range(200):
             socket.write(b"x")
@@ -222,6 +224,7 @@ async def test_a_server_that_trickles_is_left_at_the_time_limit(fetch: Fetch, we
 
     with pytest.raises(JobError, match="did not arrive within 300 ms"):
         await fetch(web.put("/trickle", trickle), timeout=0.3)
+    assert "MAX_FETCH_SECONDS is 0.3" in caplog.text
 
 
 async def test_no_server_is_a_clear_error(fetch: Fetch) -> None:

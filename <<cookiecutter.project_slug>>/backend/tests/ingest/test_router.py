@@ -420,4 +420,6 @@ def test_no_query_is_an_error(running: RunningApp) -> None:
 
 
 def test_a_query_past_its_length_is_a_422(running: RunningApp) -> None:
-    assert running.client.get("/api/documents", params={"q": "a" * 501}).status_code == 422
+    for query, limit in (("a" * 501, "at most 500 characters"), (" ".join(map(str, range(100))), "more than 16 words")):
+        answer = running.client.get("/api/documents", params={"q": query})
+        assert (answer.status_code, limit in answer.json()["error"]) == (422, True), answer.text

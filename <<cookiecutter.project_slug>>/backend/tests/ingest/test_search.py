@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from app.ingest.documents import TOKENIZER
-from app.ingest.search import Search
+from app.ingest.search import Search, TooManyWords
 from app.ingest.terms import pack_terms, unpack_terms
 
 TEXT = "One fox. " + "Nothing of note. " * 40 + "A quick brown fox, and FOXES in Reykjavík. " + "And on. " * 40
@@ -52,3 +52,11 @@ def test_the_index_finds_what_is_marked(query: str) -> None:
 @pytest.mark.parametrize("query", ["", " ", '""', "_", "-- ( *", "\0", "🎉"])
 def test_nothing_to_search_for_is_no_expression(query: str) -> None:
     assert Search(query).expression == ""
+
+
+def test_a_search_of_too_many_words_is_refused_and_one_that_repeats_them_is_not() -> None:
+    words = [f"w{number}" for number in range(17)]
+    with pytest.raises(TooManyWords, match="more than 16 words: leave some out"):
+        Search(" ".join(words))
+    for query in (" ".join(words[1:] * 9), f"“{' '.join(words)}”", "! " * 250):
+        Search(query)

@@ -1106,7 +1106,8 @@ export interface components {
         };
         /**
          * IngestDetails
-         * @description What came of it: of a document its id and size; of a channel how many items went which way.
+         * @description What came of it: of a document its id and size; of a channel how many items went which way, and how many it says
+         *     were deleted, if any.
          */
         readonly IngestDetails: {
             /** Document Id */
@@ -1123,6 +1124,8 @@ export interface components {
             readonly skipped?: number | null;
             /** Failed */
             readonly failed?: number | null;
+            /** Deleted */
+            readonly deleted?: number | null;
             /** Failures */
             readonly failures?: readonly components["schemas"]["IngestFailure"][] | null;
         };
