@@ -336,11 +336,12 @@ def escaped(text: str, codec: str) -> bytes:
         (rb"\uc1\u1055?\u1088\'f0\u1080 ?\u-10179 ?\u-8704 ?", "При😀"),
         (rb"\uc2\u26085\'93\'fa\u26412 {\'96\'7b}{\uc0\u26085 x}\u26412??y", "日本–{日x本y"),
         (rb"\u1055\u1088\u1080\u128512?\b bold\b0  and \{braces\}\'5c", "При😀bold and {braces}\\"),
+        (rb"{\pict\bin9 \'ff}}{{\'ff}\\bin and \binary words", "\\bin and words"),
         (rb"{\pict\bin9 \'ff}}{{\'ff}" + rb"words {\*\unknown no}\'e9", "words é"),
     ],
     ids=["cyrillic", "raw", "shift_jis", "gbk over a line", "big5", "utf-8", "mac", "pc", "mac cyrillic",
          "default font", "font over paragraphs", "fonts", "default charset", "ansi alone", "pairs", "skipped",
-         "unskipped", "binary"],
+         "unskipped", "no binary", "binary"],
 )  # fmt: skip
 def test_rtf_is_read_in_the_code_pages_of_its_fonts(run: Extraction, body: bytes, text: str) -> None:
     assert run(rb"{\rtf1\ansi " + body + rb"\par last}", "rtf").text == f"{text}\nlast"

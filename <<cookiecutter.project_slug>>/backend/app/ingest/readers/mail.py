@@ -34,7 +34,7 @@ __all__ = ["mail", "mhtml"]
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 _NEXT = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))" + ENVELOPE + rb"(?=>?[A-Za-z][\w-]*[: ])")
 _QUOTED_FROM = re.compile(rb"^>(?=>*From )", re.MULTILINE)
-_ENCODED_WORD = re.compile(r"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([bq])\?((?:[^?]|\?(?!=)){0,1000})\?=", re.IGNORECASE)
+_ENCODED_WORD = re.compile(r"=\?([!-)+->@-~]+)(?:\*[^?\s]*)?\?([bq])\?((?:[^?]|\?(?!=)){0,1000})\?=", re.IGNORECASE)
 _BASE64 = re.compile(rb"(?=.*[A-Za-z0-9])[^\s=]+={0,2}")
 _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
 _BROKEN_QUOTED = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r?\n|[ \t\r]*\Z)")
@@ -314,6 +314,10 @@ def _charset(part: Message) -> str | None:
     return None if charset in ("us-ascii", "ascii") else charset
 
 
+def _ascii(label: str | None) -> str | None:
+    return label if label and label.isascii() else None
+
+
 def _raw(text: str) -> bytes:
     return text.encode("ascii", "surrogateescape")
 
@@ -324,7 +328,7 @@ def _name(part: Message, found: _Mails) -> str:
     for parameter, header in (("filename", "content-disposition"), ("name", "content-type")):
         value = part.get_param(parameter, header=header)
         if isinstance(value, tuple):  # RFC 2231: its charset, its language and its bytes as characters
-            text = decode(value[2].encode("latin-1", "replace"), value[0] or None, log, html=False)
+            text = decode(value[2].encode("latin-1", "replace"), _ascii(value[0]), log, html=False)
         else:
             text = _decoded(value or "", part, log)
         if text.strip():

@@ -84,8 +84,8 @@ def _with_characters(source: bytes, charsets: dict[int, str], log: Log) -> tuple
             groups.append((font, alternatives, in_title))
         elif brace and groups:
             font, alternatives, in_title = groups.pop()
-        elif word == b"bin":
-            at += max(0, value)
+        elif word and word.startswith(b"bin"):  # striprtf looks for it in any place
+            at += max(0, value) if word == b"bin" else 0
             continue
         elif word == b"u":
             value += 0x10000 if value < 0 else 0
@@ -128,7 +128,7 @@ def _with_characters(source: bytes, charsets: dict[int, str], log: Log) -> tuple
         decoded = decode(b"\n" + b"\n".join(run for _, run in places), charset, log, html=False)
         said.update(zip((place for place, _ in places), decoded.split("\n")[1:], strict=True))
     for place, characters in said.items():
-        out[place] = re.sub(r"[\\{}]", r"\\\g<0>", characters)
+        out[place] = re.sub(r"[\\{}]", lambda each: f"\\u{ord(each[0])}?", characters)
     return "".join(out), "".join(said[place] for place in sorted(of_title))
 
 
