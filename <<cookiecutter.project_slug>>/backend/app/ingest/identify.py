@@ -154,7 +154,7 @@ def identify(head: bytes, *, name: str, media_type: str = "") -> Identified:
     # Readers of PDF accept rubbish before the header, and real files have it.
     if b"%PDF-" in head[:1024]:
         return Identified("pdf", "its content", _promise("pdf", promised))
-    if head.startswith(b"{\\rtf"):
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{\\rtf"):
         return Identified("rtf", "its content", _promise("rtf", promised))
     if head.startswith(b"PK\x03\x04"):
         for pattern, kind in _ZIPS:

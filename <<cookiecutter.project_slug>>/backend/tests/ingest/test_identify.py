@@ -50,6 +50,7 @@ ZIP = b"PK\x03\x04" + bytes(26) + b"%s%s"  # a local header, a member's name, it
         (b"From: <Saved by Blink>\nSnapshot-Content-Location: x\nMIME-Version: 1.0\n\n", "x.mhtml", "", "mhtml"),
         (b"MIME-Version: 1.0\nContent-Type: multipart/related; boundary=x\n\n--x", "x", "", "mhtml"),
         (b"{\\rtf1 words}", "x.doc", "application/msword", "rtf"),
+        (b"\xef\xbb\xbf\r\n{\\rtf1 words}", "x", "", "rtf"),
         (ZIP % (b"mimetype", b"application/epub+zip"), "x", "", "epub"),
         (ZIP % (b"mimetype", b"application/vnd.oasis.opendocument.text"), "x.zip", "", "opendocument"),
         (ZIP % (b"[Content_Types].xml", b"") + ZIP % (b"word/document.xml", b""), "x", "", "docx"),

@@ -349,9 +349,10 @@ def test_rtf_is_read_in_the_code_pages_of_its_fonts(run: Extraction, body: bytes
 
 
 def test_what_rtf_cannot_say_is_told(run: Extraction) -> None:
-    assert "x" in run(rb"{\rtf1\ansi\ansicpg932 \u-10179 ?x \'83\'41 \'85}", "rtf").text
-    assert len(run.warnings) == 2
-    assert all("1 character could not be decoded" in each for each in run.warnings)
+    content = b"\xef\xbb\xbf\n" + rb"{\rtf1\ansi\ansicpg932 \u-10179 ?\u9999999?x \'83\'41 \'85}"
+    assert run(content, "rtf").text == "\ufffd\ufffdx ア \ufffd"
+    lost = "could not be decoded and became “\ufffd”"
+    assert run.warnings == [f"1 character {lost}", f"2 characters {lost}"]
     text = escaped("Грязные ложки лежат на столе уже второй день, и никто их не моет. ", "cp1251") * 3
     run(rb"{\rtf1\ansi\ansicpg9999 " + text + rb"}", "rtf")
     assert "It declares the charset “cp9999”, which is not known" in run.warnings
@@ -520,7 +521,8 @@ def test_a_cell_may_be_long(run: Extraction) -> None:
             "some file",
         ),
         (
-            "WEBVTT\r\rid 7\r00:01.000 --> 00:02.000 line:0 position:20%\r<00:01.500><c>Hi</c>\r\rNOTE no\rno",
+            "WEBVTT Kind: captions\r\rid 7\r00:01.000 --> 00:02.000 line:0 position:20%\r"
+            "<00:01.500><c>Hi</c>\r\rNOTE no\rno",
             "Hi",
             "some file",
         ),

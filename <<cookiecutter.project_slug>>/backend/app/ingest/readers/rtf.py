@@ -32,7 +32,7 @@ def rtf(path: Path, log: Log) -> tuple[list[str], str]:
     from striprtf import striprtf
 
     rtf_to_text: Any = striprtf.rtf_to_text  # it has no types
-    source, title = _with_characters(path.read_bytes(), striprtf.charset_map, log)
+    source, title = _with_characters(path.read_bytes().lstrip(b"\xef\xbb\xbf \t\r\n"), striprtf.charset_map, log)
     text = _paired(rtf_to_text(source, errors="replace")).strip()
     lone = len(re.findall(r"[\ud800-\udfff]", text))
     if lone:
@@ -89,7 +89,7 @@ def _with_characters(source: bytes, charsets: dict[int, str], log: Log) -> tuple
             continue
         elif word == b"u":
             value += 0x10000 if value < 0 else 0
-            text(chr(value) if 0 <= value <= 0x10FFFF else "\ufffd")
+            text(chr(value) if 0 <= value <= 0x10FFFF else "\ud800")
             skip = alternatives
             continue
         elif word == b"uc":

@@ -40,5 +40,5 @@ def subtitles(text: str, log: Log) -> tuple[list[str], str]:
         if said and said not in lines[-2:]:  # captions that roll up show a line twice
             lines.append(said)
     log(f"Read the subtitles: {count(len(cues), 'cue')}", "info")
-    named = re.match(r"\s*\ufeff?WEBVTT[ \t]+(?:-[ \t]*)?([^\r\n]+)", text)
+    named = re.match(r"\s*\ufeff?WEBVTT[ \t]+(?:-[ \t]*)?(?!\w+:)([^\r\n]+)", text)
     return ([named[1].strip()] if named else []), "\n".join(lines)
