@@ -24,7 +24,7 @@ from app.wording import clip
 __all__ = ["ExtractError", "Extracted", "Log", "extract"]
 
 _MAX_TITLE = 200
-_ROWS: frozenset[Kind] = frozenset(("csv", "subtitles"))
+_ROWS: frozenset[Kind] = frozenset(("csv", "email", "subtitles"))
 """Whose first line is no more than any other."""
 
 

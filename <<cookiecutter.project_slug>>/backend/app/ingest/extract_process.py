@@ -30,7 +30,7 @@ from app.ingest.readers.common import brief
 from app.ingest.readers.html import redirect_of
 from app.ingest.terms import pack_terms
 
-__all__ = ["main"]
+__all__ = ["main", "read"]
 
 
 def main() -> int:
@@ -45,21 +45,25 @@ def main() -> int:
     def log(message: str, level: str) -> None:
         _write(out, {"log": message[:1000], "level": level})
 
+    _write(out, read(task, log))
+    return 0
+
+
+def read(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
+    """What is in the file of a task, or why it cannot be read, whatever its parser raises: the last message."""
     noun = "feed or sitemap" if task["kind"] == "channel" else "document"
     try:
-        found = _WHAT.get(task["kind"], _document)(task, log)
+        return _WHAT.get(task["kind"], _document)(task, log)
     except ExtractError as error:
-        found = {"error": str(error)[:1000]}
+        return {"error": str(error)[:1000]}
     except MemoryError:
-        found = {"out_of_memory": True}
+        return {"out_of_memory": True}
     except RecursionError:
-        found = {"error": f"This {noun} is nested deeper than can be read: simplify it and try again."}
+        return {"error": f"This {noun} is nested deeper than can be read: simplify it and try again."}
     except BaseException as error:  # a stranger's parser raises anything, SystemExit too
         trace = "".join(traceback.format_exception(error))
         said = f"The parser of this {noun} failed ({brief(error)}): save it anew, or in another format, and try again."
-        found = {"error": said, "traceback": trace[-20_000:]}
-    _write(out, found)
-    return 0
+        return {"error": said, "traceback": trace[-20_000:]}
 
 
 def _document(task: Mapping[str, Any], log: Log) -> dict[str, Any]:

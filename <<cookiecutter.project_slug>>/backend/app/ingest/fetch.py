@@ -21,6 +21,7 @@ import httpx
 from app import project
 from app.ingest.addresses import is_public, resolve
 from app.ingest.extract import Log
+from app.ingest.readers.html import refresh_target
 from app.ingest.unpacking import Unpacker
 from app.ingest.upload import safe_name
 from app.jobs import JobError
@@ -116,6 +117,8 @@ class Fetched:
     charset: str | None
     url: str
     """The one that answered, behind all redirects."""
+    leads_on: str | None = None
+    """Where its header `Refresh` leads on to at once, as a `<meta http-equiv=refresh>` does; it may be relative."""
     validators: Validators | None = None
     cookies: httpx.Cookies = field(default_factory=httpx.Cookies, compare=False)
     """Those of this fetch, for one that goes on where it has led."""
@@ -347,6 +350,7 @@ class Fetcher:
             media_type=content_type["content-type"],
             charset=charset if isinstance(charset, str) else None,
             url=str(url),
+            leads_on=refresh_target(response.headers.get("refresh", "")),
             validators=_validators(response, url),
             cookies=cookies,
         )

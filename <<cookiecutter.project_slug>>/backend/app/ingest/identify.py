@@ -10,7 +10,7 @@ from typing import Literal
 
 from app.ingest.charset import unmarked_unicode
 
-__all__ = ["ACCEPT", "HEAD_BYTES", "SUPPORTED", "Identified", "Kind", "UnsupportedType", "identify"]
+__all__ = ["ACCEPT", "ENVELOPE", "HEAD_BYTES", "SUPPORTED", "Identified", "Kind", "UnsupportedType", "identify"]
 
 Kind = Literal[
     "text", "markdown", "html", "pdf", "docx", "epub", "opendocument", "rtf", "email", "mhtml", "csv", "subtitles"
@@ -32,8 +32,8 @@ _EXTENSIONS: dict[str, Kind] = {
     ".md": "markdown", ".markdown": "markdown", ".mdown": "markdown", ".mkd": "markdown",
     ".html": "html", ".htm": "html", ".xhtml": "html",
     ".pdf": "pdf", ".docx": "docx", ".epub": "epub", ".odt": "opendocument", ".odp": "opendocument",
-    ".ods": "opendocument", ".rtf": "rtf", ".eml": "email", ".mhtml": "mhtml", ".mht": "mhtml",
-    ".csv": "csv", ".tsv": "csv", ".srt": "subtitles", ".vtt": "subtitles",
+    ".ods": "opendocument", ".rtf": "rtf", ".eml": "email", ".mbox": "email", ".mhtml": "mhtml", ".mht": "mhtml",
+    ".csv": "csv", ".tsv": "csv", ".srt": "subtitles", ".vtt": "subtitles", ".sbv": "subtitles",
 }  # fmt: skip
 _MEDIA_TYPES: dict[str, Kind] = {
     "text/markdown": "markdown", "text/x-markdown": "markdown",
@@ -45,7 +45,8 @@ _MEDIA_TYPES: dict[str, Kind] = {
     "application/vnd.oasis.opendocument.presentation": "opendocument",
     "application/vnd.oasis.opendocument.spreadsheet": "opendocument",
     "application/rtf": "rtf", "text/rtf": "rtf",
-    "message/rfc822": "email", "multipart/related": "mhtml", "application/x-mimearchive": "mhtml",
+    "message/rfc822": "email", "application/mbox": "email",
+    "multipart/related": "mhtml", "application/x-mimearchive": "mhtml",
     "text/csv": "csv", "text/tab-separated-values": "csv",
     "application/x-subrip": "subtitles", "text/vtt": "subtitles",
 }  # fmt: skip
@@ -88,11 +89,29 @@ _HTML_START = re.compile(
     rb"(?:\s|<\?xml[^>]*>|<!--(?:[^-]|-(?!->))*-->)*<(?:!doctype\s+html|html|head|body|title|meta|script|style)\b",
     re.IGNORECASE,
 )
+_DAY, _MONTH = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)", rb"[A-Z][a-z]{2}"
+_DATE = rb"%b,? +(?:%b +\d+|\d+ +%b) [^\r\n]{0,40}\d\d:\d\d" % (_DAY, _MONTH, _MONTH)
+ENVELOPE = rb"From [^\r\n]{0,200}\b%b[^\r\n]*\r?\n" % _DATE
+"""The line that stands in front of each mail in an mbox (RFC 4155, appendix A)."""
+_ENVELOPE = re.compile(ENVELOPE)
 _HEADERS = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]{1,60}:[^\n]*\n(?:[ \t][^\n]*\n)*)+")
 _OF_MAIL = {b"message-id", b"received", b"mime-version", b"return-path"}
 _COMMON = _OF_MAIL | {b"from", b"to", b"date", b"subject", b"content-type"}
 _MHTML = re.compile(rb"^(?:Content-Type:\s*multipart/related|Snapshot-Content-Location:)", re.IGNORECASE | re.MULTILINE)
-_CUE = re.compile(rb"(?:\d+[ \t]*\r?\n)?(?:\d+:)?\d\d:\d\d[,.]\d+[ \t]*-->|WEBVTT(?:[ \t][^\n]*)?\r?\n")
+_TIME = rb"(?:\d+:)?\d\d?:\d\d(?:[,.:]\d+)?"
+_CUE = re.compile(
+    rb"(?:\d+[ \t]*(?:\r\n?|\n)\s*)?%b[ \t]*-->|\d+:\d\d:\d\d\.\d+,\d+:\d\d:\d\d\.\d+[ \t]*[\r\n]"
+    rb"|WEBVTT(?:[ \t][^\r\n]*)?(?:[\r\n]|\Z)" % _TIME
+)
+_NOT_READ = (
+    (re.compile(rb"\[Script Info\]", re.IGNORECASE), "subtitles of SubStation Alpha (ass, ssa): save them as SRT"),
+    (re.compile(rb"\{\d+\}\{\d*\}"), "subtitles of MicroDVD (sub): save them as SRT"),
+    (re.compile(rb"<SAMI\b", re.IGNORECASE), "subtitles of SAMI (smi): save them as SRT"),
+    (re.compile(rb"BEGIN:VCALENDAR\b", re.IGNORECASE), "a calendar (iCalendar, ics): save what you need as text"),
+    (re.compile(rb"BEGIN:VCARD\b", re.IGNORECASE), "contacts (vCard, vcf): save what you need as CSV"),
+    (re.compile(rb"-----BEGIN PGP MESSAGE-----"), "encrypted with PGP: decrypt it"),
+)
+"""Files of text that are written for programs."""
 _TAG = re.compile(rb"<(?:p|div|span|a|h[1-6]|ul|ol|table|br|img|article|section|main|body|html)\b", re.IGNORECASE)
 _CONTROLS = bytes(set(range(32)) - {8, 9, 10, 12, 13, 26, 27})
 
@@ -135,7 +154,7 @@ def identify(head: bytes, *, name: str, media_type: str = "") -> Identified:
     # Readers of PDF accept rubbish before the header, and real files have it.
     if b"%PDF-" in head[:1024]:
         return Identified("pdf", "its content", _promise("pdf", promised))
-    if head.startswith(b"{\\rtf"):
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{\\rtf"):
         return Identified("rtf", "its content", _promise("rtf", promised))
     if head.startswith(b"PK\x03\x04"):
         for pattern, kind in _ZIPS:
@@ -156,7 +175,11 @@ def identify(head: bytes, *, name: str, media_type: str = "") -> Identified:
     if by_name != "markdown" and _HTML_START.match(text[:4096]):
         return Identified("html", "its content", _promise("html", promised))
     start = text.lstrip()
-    if _CUE.match(start) and by_name != "markdown":
+    if by_name != "markdown":
+        for pattern, label in _NOT_READ:
+            if pattern.match(start):
+                raise UnsupportedType(f"{name!r} is {label} and try again")
+    if by_name != "markdown" and (_CUE.match(start) or (promised == "subtitles" and _CUE.search(start))):
         return Identified("subtitles", "its content", _promise("subtitles", promised))
     if (mime := _mime(start, promised)) is not None and by_name in (None, "text", "email", "mhtml"):
         return Identified(mime, "its content", _promise(mime, promised))
@@ -170,10 +193,11 @@ def identify(head: bytes, *, name: str, media_type: str = "") -> Identified:
 
 
 def _mime(start: bytes, promised: Kind | None) -> Kind | None:
-    """Whether a text is a mail or a saved page: both begin with headers."""
-    headers = _HEADERS.match(start[:16_384])
+    """Whether a text is a mail, of an mbox too, or a saved page: all begin with headers."""
+    envelope = _ENVELOPE.match(start)
+    headers = _HEADERS.match(start[envelope.end() if envelope else 0 :][:16_384])
     names = {line.partition(b":")[0].lower() for line in headers[0].splitlines()} if headers else set()
-    if len(names & _COMMON) < 2 or not (names & _OF_MAIL or promised in ("email", "mhtml")):
+    if len(names & _COMMON) < 2 or not (envelope or names & _OF_MAIL or promised in ("email", "mhtml")):
         return None
     return "mhtml" if promised == "mhtml" or (headers and _MHTML.search(headers[0])) else "email"
 

@@ -167,7 +167,7 @@ class Pipeline:
     ) -> Fetched:
         progress.step("fetching", f"Fetching {clip(url, 120)}")
         fetched = await self._get(url, path, progress, known=known, cookies=cookies)
-        if not fetched.bytes:
+        if not fetched.bytes and fetched.leads_on is None:
             raise JobError(f"The document at {clip(url, 120)} is empty (0 bytes): give another URL.")
         progress.step("fetched", f"Fetched {size(fetched.bytes)}", length=fetched.bytes)
         return fetched
@@ -212,8 +212,10 @@ class Pipeline:
             arrival = Arrival(
                 path, url, fetched.name, fetched.media_type, fetched.charset, fetched.bytes, fetched.sha256
             )
-            kind = await _identify(arrival, progress)
             try:
+                if fetched.leads_on is not None:
+                    raise LeadsOn(fetched.leads_on)
+                kind = await _identify(arrival, progress)
                 outcome = await self._store(arrival, kind, user, progress, follow=True, replaces=replaces)
             except LeadsOn as page:
                 to = urljoin(fetched.url, page.to)

@@ -38,10 +38,19 @@ ZIP = b"PK\x03\x04" + bytes(26) + b"%s%s"  # a local header, a member's name, it
         (b"\xef\xbb\xbfWEBVTT\n\n00:01.000 --> 00:02.000\nHi\n", "x", "", "subtitles"),
         (b"Return-Path: <a@example.org>\r\nSubject: Hi\r\n\r\nwords", "x", "", "email"),
         (b"From: a@example.org\nSubject: Hi\n\nwords", "x.eml", "", "email"),
+        (b"From a@b.org Mon Nov  2 10:00:00 2026\nTo: b\nSubject: Hi\n\nwords", "inbox", "", "email"),
+        (b"From - Mon, 2 Nov 2026 10:00:00 +0100\r\nTo: b\r\nSubject: Hi\r\n\r\n", "x.mbox", "", "email"),
+        (b"From here on: nothing\nSubject: Hi\n\nwords", "x.txt", "", "text"),
+        (b"0:00:01.000,0:00:02.500\nHi\n", "x.sbv", "", "subtitles"),
+        (b"1\n0:00:01 --> 0:00:02\nHi\n", "x", "", "subtitles"),
+        (b"Made by me\n\n1\n00:00:01,000 --> 00:00:02,000\nHi\n", "x.srt", "", "subtitles"),
+        (b"WEBVTT\r\r00:01.000 --> 00:02.000\rHi", "x", "", "subtitles"),
+        (b"BEGIN:VCALENDAR is how it begins", "calendars.md", "", "markdown"),
         (b"From: a friend\nSubject: Hi\n\nwords", "notes.txt", "", "text"),
         (b"From: <Saved by Blink>\nSnapshot-Content-Location: x\nMIME-Version: 1.0\n\n", "x.mhtml", "", "mhtml"),
         (b"MIME-Version: 1.0\nContent-Type: multipart/related; boundary=x\n\n--x", "x", "", "mhtml"),
         (b"{\\rtf1 words}", "x.doc", "application/msword", "rtf"),
+        (b"\xef\xbb\xbf\r\n{\\rtf1 words}", "x", "", "rtf"),
         (ZIP % (b"mimetype", b"application/epub+zip"), "x", "", "epub"),
         (ZIP % (b"mimetype", b"application/vnd.oasis.opendocument.text"), "x.zip", "", "opendocument"),
         (ZIP % (b"[Content_Types].xml", b"") + ZIP % (b"word/document.xml", b""), "x", "", "docx"),
@@ -96,6 +105,28 @@ def test_what_is_no_document_is_refused_by_what_it_is(head: bytes, name: str, wh
 def test_an_office_file_that_is_not_read_is_refused_with_the_way_out(member: bytes, name: str, what: str) -> None:
     with pytest.raises(UnsupportedType, match=what):
         identify(ZIP % (b"[Content_Types].xml", b"") + ZIP % (member, b""), name=name)
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "what"),
+    [
+        (
+            b"\xef\xbb\xbf[Script Info]\r\nTitle: x",
+            "film.ass",
+            "subtitles of SubStation Alpha (ass, ssa): save them as SRT",
+        ),
+        (b"{1}{25}Hi\n{26}{50}There", "film.sub", "subtitles of MicroDVD (sub): save them as SRT"),
+        (b"<SAMI><HEAD>", "film.smi", "subtitles of SAMI (smi): save them as SRT"),
+        (b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n", "day.ics", "a calendar (iCalendar, ics): save what you need as text"),
+        (b"BEGIN:VCARD\r\nFN:Ada\r\n", "ada.vcf", "contacts (vCard, vcf): save what you need as CSV"),
+        ("BEGIN:VCARD\r\nFN:Ada\r\n".encode("utf-16"), "ada.txt", "contacts (vCard, vcf)"),
+        (b"-----BEGIN PGP MESSAGE-----\n\nhQ", "x.asc", "encrypted with PGP: decrypt it"),
+    ],
+)
+def test_text_that_is_written_for_programs_is_refused_with_the_way_out(head: bytes, name: str, what: str) -> None:
+    with pytest.raises(UnsupportedType) as caught:
+        identify(head, name=name)
+    assert str(caught.value).startswith(f"{name!r} is {what}")
 
 
 @pytest.mark.skipif(not FORM.exists(), reason="the page of this project is another")

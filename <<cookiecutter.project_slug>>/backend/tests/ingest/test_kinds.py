@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,10 @@ def run(tmp_path: Path) -> Extraction:
     return Extraction(tmp_path)
 
 
-def zipped(**members: str) -> bytes:
+Members = dict[str, str | bytes]
+
+
+def zipped(**members: str | bytes) -> bytes:
     """A ZIP archive; `__` in a name stands for `/`, and a mimetype is not packed."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -26,6 +31,15 @@ def zipped(**members: str) -> bytes:
             packing = zipfile.ZIP_STORED if name == "mimetype" else zipfile.ZIP_DEFLATED
             archive.writestr(name.replace("__", "/"), content, packing)
     return out.getvalue()
+
+
+def with_flags(archive: bytes, change: Callable[[int], int]) -> bytes:
+    """The same with other flags in the two headers of each of its members."""
+    content = bytearray(archive)
+    for header in re.finditer(rb"PK(?:\x03\x04|\x01\x02)", archive):
+        at = header.start() + (6 if header[0][2] == 3 else 8)
+        content[at : at + 2] = change(int.from_bytes(content[at : at + 2], "little")).to_bytes(2, "little")
+    return bytes(content)
 
 
 CORE = (
@@ -126,6 +140,152 @@ def test_a_protected_book_is_a_clear_error(run: Extraction) -> None:
         run(book('<encryption><CipherReference URI="OEBPS/text/one.xhtml"/></encryption>'), "epub")
 
 
+SHELF = '<container xmlns="urn:c"><rootfile full-path="OEBPS/a.opf"/></container>'
+
+
+def shelved(manifest: str, spine: str, pages: Members, guide: str = "") -> bytes:
+    package = (
+        f'<package xmlns="urn:p"><manifest>{manifest}</manifest><spine>{spine}</spine><guide>{guide}</guide></package>'
+    )
+    return zipped(**{"META-INF__container.xml": SHELF, "OEBPS__a.opf": package, **pages})
+
+
+def chapter(number: int, href: str, more: str = "") -> tuple[str, str]:
+    return f'<item id="c{number}" href="{href}" {more}/>', f'<itemref idref="c{number}"/>'
+
+
+@pytest.mark.parametrize(
+    ("label", "codec", "text"),
+    [
+        ("windows-1251", "cp1251", "Съешь ещё этих мягких булок"),
+        ("Shift_JIS", "cp932", "髙橋さんは①番です"),
+        ("big5", "big5", "台北的公園裡，花開了。"),
+        ("gb2312", "gbk", "朱镕基总理的讲话"),
+        ("ks_c_5601-1987", "cp949", "서울의 공원에 꽃이 피었다"),
+        ("iso-8859-1", "cp1252", "Déjà vu — “encore”"),
+        ("utf-16", "utf-16", "Grüße"),
+    ],
+)
+def test_the_xml_of_an_archive_may_be_in_any_charset(run: Extraction, label: str, codec: str, text: str) -> None:
+    declaration = f'<?xml version="1.0" encoding="{label}"?>\n'
+    package = (
+        f'{declaration}<package xmlns:dc="urn:dc"><dc:title>{text}</dc:title><manifest><item id="a" href="a.xhtml"/>'
+        '</manifest><spine><itemref idref="a"/></spine></package>'
+    )
+    of_epub: Members = {
+        "mimetype": "application/epub+zip",
+        "META-INF__container.xml": SHELF,
+        "OEBPS__a.opf": package.encode(codec),
+        "OEBPS__a.xhtml": f"{declaration}<html><body><p>{text} &amp; more</p></body></html>".encode(codec),
+    }
+    found = run(zipped(**of_epub), "epub")
+    assert (found.title, found.text) == (text, f"{text} & more")
+    content = f'{declaration}<a xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><text:p>{text}</text:p></a>'
+    members: Members = {"META-INF__manifest.xml": "<manifest/>", "content.xml": content.encode(codec)}
+    found = run(zipped(mimetype="application/vnd.oasis.opendocument.text", **members), "opendocument")
+    assert found.text == text
+    assert not run.warnings
+
+
+def test_a_page_in_another_charset_than_its_book_is_told_by_its_name(run: Extraction) -> None:
+    items, refs = zip(chapter(1, "a.xhtml"), chapter(2, "b.xhtml"), strict=True)
+    page = '<?xml version="1.0" encoding="{}"?><html><body><p>Съешь ещё этих мягких булок</p></body></html>'
+    other = page.format("windows-1251").encode("cp1251")
+    pages: Members = {"OEBPS__a.xhtml": page.format("utf-8"), "OEBPS__b.xhtml": other}
+    assert run(shelved("".join(items), "".join(refs), pages), "epub").text.count("булок") == 2
+    assert not run.warnings
+    pages["OEBPS__b.xhtml"] = page.format("utf-8").encode().replace("ъ".encode(), b"\xd1")
+    run(shelved("".join(items), "".join(refs), pages), "epub")
+    assert run.warnings == ["Chapter “b.xhtml”: 1 character could not be decoded and became “\ufffd”"]
+
+
+@pytest.mark.parametrize(
+    ("href", "member"),
+    [
+        ("text/one%20two.xhtml", "text/one two.xhtml"),
+        ("text/%D0%B3%D0%BB.xhtml#top", "text/гл.xhtml"),
+        ("text/one%20two.xhtml", "text/one%20two.xhtml"),
+        ("./text/../Text/One.xhtml", "text/one.xhtml"),
+        ("u\u0308ber.xhtml", "\u00fcber.xhtml"),
+        ("%E4%B8%8A.xhtml", "上.xhtml"),
+    ],
+)
+def test_a_chapter_is_found_however_its_name_is_written(run: Extraction, href: str, member: str) -> None:
+    item, ref = chapter(1, href)
+    page: Members = {f"OEBPS__{member.replace('/', '__')}": "<html><body><p>Words</p></body></html>"}
+    content = shelved(item, ref, page)
+    assert run(content, "epub").text == "Words"
+    unsaid = with_flags(content, lambda flags: flags & ~0x800)  # many programs do not say that names are in UTF-8
+    assert run(unsaid, "epub").text == "Words"
+    assert not run.warnings
+
+
+def test_the_cover_and_the_contents_of_a_book_are_left_out_unless_there_is_nothing_else(run: Extraction) -> None:
+    names = ("cover", "nav", "toc", "a")
+    pages: Members = {f"OEBPS__{name}.xhtml": f"<html><body><p>Of {name}</p></body></html>" for name in names}
+    chapters = [
+        chapter(1, "cover.xhtml"),
+        chapter(2, "nav.xhtml", 'properties="scripted nav"'),
+        chapter(3, "toc.xhtml"),
+        chapter(4, "a.xhtml"),
+        chapter(5, "map.png", 'media-type="image/png"'),
+    ]
+    guide = '<reference type="toc" href="toc.xhtml#start"/>'
+    items, refs = zip(*chapters, strict=True)
+    assert run(shelved("".join(items), "".join(refs), pages, guide), "epub").text == "Of a"
+    assert "Opened the book: 1 chapter, without its cover and table of contents (3 pages)" in run.messages
+    assert run(shelved(items[1], refs[1], pages), "epub").text == "Of nav"
+    assert not run.warnings
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "by"),
+    [
+        ("rights.xml", '<rights xmlns="http://ns.adobe.com/adept"/>', "DRM: Adobe ADEPT"),
+        ("rights.xml", "<kdrm/>", "DRM: Kobo"),
+        ("sinf.xml", "<sinf/>", "DRM: Apple FairPlay"),
+        ("license.lcpl", "{}", "DRM: Readium LCP"),
+        ("other.xml", "", "DRM"),
+    ],
+)
+def test_a_protection_of_a_book_is_told_by_its_name(run: Extraction, file: str, content: str, by: str) -> None:
+    item, ref = chapter(1, "one two.xhtml")
+    locked = '<?xml version="1.0" encoding="utf-16"?><e><CipherReference URI="OEBPS/{}"/></e>'
+    protected: Members = {
+        "OEBPS__one two.xhtml": "<p>Words",
+        "META-INF__encryption.xml": locked.format("one%20two.xhtml").encode("utf-16"),
+        f"META-INF__{file}": content,
+    }
+    with pytest.raises(ExtractError, match=rf"protected \({by}\)"):
+        run(shelved(item, ref, protected), "epub")
+    protected["META-INF__encryption.xml"] = locked.format("one.otf").encode("utf-16")  # fonts may be
+    assert run(shelved(item, ref, protected), "epub").text == "Words"
+
+
+def test_a_chapter_whose_parser_fails_is_left_out_with_the_reason(
+    run: Extraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(source: str) -> str:
+        if "bad" in source:
+            raise AssertionError("tag 7")
+        return source
+
+    monkeypatch.setattr("app.ingest.readers.archived.text_of", fail)
+    items, refs = zip(*(chapter(n, f"{n}.xhtml") for n in range(9)), strict=True)
+    pages: Members = {f"OEBPS__{n}.xhtml": "good" if n == 8 else f"bad {n}" for n in range(9)}
+    assert run(shelved("".join(items), "".join(refs), pages), "epub").text == "good"
+    assert run.warnings[0] == "Chapter “0.xhtml” is left out: AssertionError: tag 7"
+    assert run.warnings[5:] == ["3 more warnings of this kind"]
+    with pytest.raises(ExtractError, match=r"No chapter of this book can be read. The last one: AssertionError: tag 7"):
+        run(shelved(items[0], refs[0], pages), "epub")
+
+
+@pytest.mark.parametrize("kind", ["docx", "epub", "opendocument"])
+def test_an_archive_with_a_password_is_a_clear_error(run: Extraction, kind: Kind) -> None:
+    with pytest.raises(ExtractError, match="wants a password: save it without one and try again"):
+        run(with_flags(word(paragraph("words")), lambda flags: flags | 1), kind)
+
+
 @pytest.mark.parametrize("kind", ["docx", "epub", "opendocument"])
 def test_an_archive_that_is_damaged_or_explodes_is_a_clear_error(run: Extraction, kind: Kind) -> None:
     for content in (b"PK\x03\x04rubbish", zipped(a="b"), word(paragraph("words"))[:300]):
@@ -141,6 +301,76 @@ def test_rtf_gives_its_text(run: Extraction) -> None:
     )
     found = run(content, "rtf")
     assert (found.title, found.text) == ("A title", "Привет, 日本\nwords")
+
+
+FONTS = (
+    rb"{\fonttbl{\f0\fcharset0 Arial;}{\f1\fcharset204{\*\panose 02}Arial Cyr;}{\f2\fcharset128 \'82\'6c;}"
+    rb"{\f3\fcharset134 SimSun;}{\f4\fcharset1 Any;}{\f5\cpg949 Batang;}{\f6\fcharset2 Symbol;}}"
+)
+
+
+def escaped(text: str, codec: str) -> bytes:
+    return b"".join(b"\\'%02x" % byte for byte in text.encode(codec))
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (rb"\ansicpg1251 " + escaped("Привет", "cp1251"), "Привет"),
+        (rb"\ansicpg1251 " + "Привет, мир".encode("cp1251"), "Привет, мир"),
+        (rb"\ansicpg932 " + escaped("日本", "cp932") + rb"\'83A\'83\\", "日本アソ"),
+        (rb"\ansicpg936 " + escaped("镕", "gbk") + rb"\'b0\'a1" + b"\r\n" + rb"\'b0\'a2", "镕啊阿"),
+        (rb"\ansicpg950 " + escaped("公園", "big5"), "公園"),
+        (rb"\ansicpg65001 " + escaped("Ünï", "utf-8"), "Ünï"),
+        (rb"\mac " + escaped("Ünï", "mac-roman"), "Ünï"),
+        (rb"\pc " + escaped("Ünï", "cp437"), "Ünï"),
+        (rb"\ansicpg10007 " + escaped("Привет", "mac-cyrillic"), "Привет"),
+        (rb"\deff1" + FONTS + escaped("Да", "cp1251") + rb"{\f0 " + escaped("é", "cp1252") + rb"}\par " +
+         escaped("Нет", "cp1251"), "Даé\nНет"),
+        (FONTS + rb"\f1 " + escaped("Раз", "cp1251") + rb"\par\pard " + escaped("Два", "cp1251") + rb"\plain\b\'41",
+         "Раз\nДваA"),
+        (FONTS + rb"{\f2 " + escaped("日本", "cp932") + rb"}{\f3 " + escaped("中国", "gbk") + rb"}{\f5 " +
+         escaped("한국", "cp949") + rb"}", "日本中国한국"),
+        (rb"\ansicpg1251\deff4" + FONTS + escaped("Да", "cp1251") + rb"\f0 " + escaped("é", "cp1252"), "Даé"),
+        (rb"\ansicpg1251\deff0{\fonttbl{\f0\fcharset0 Arial;}}" + escaped("Привет", "cp1251"), "Привет"),
+        (rb"\uc1\u1055?\u1088\'f0\u1080 ?\u-10179 ?\u-8704 ?", "При😀"),
+        (rb"\uc2\u26085\'93\'fa\u26412 {\'96\'7b}{\uc0\u26085 x}\u26412??y", "日本–{日x本y"),
+        (rb"\u1055\u1088\u1080\u128512?\b bold\b0  and \{braces\}\'5c", "При😀bold and {braces}\\"),
+        (rb"{\pict\bin9 \'ff}}{{\'ff}\\bin and \binary words", "\\bin and words"),
+        (rb"{\pict\bin9 \'ff}}{{\'ff}" + rb"words {\*\unknown no}\'e9", "words é"),
+    ],
+    ids=["cyrillic", "raw", "shift_jis", "gbk over a line", "big5", "utf-8", "mac", "pc", "mac cyrillic",
+         "default font", "font over paragraphs", "fonts", "default charset", "ansi alone", "pairs", "skipped",
+         "unskipped", "no binary", "binary"],
+)  # fmt: skip
+def test_rtf_is_read_in_the_code_pages_of_its_fonts(run: Extraction, body: bytes, text: str) -> None:
+    assert run(rb"{\rtf1\ansi " + body + rb"\par last}", "rtf").text == f"{text}\nlast"
+    assert not run.warnings
+
+
+def test_what_rtf_cannot_say_is_told(run: Extraction) -> None:
+    content = b"\xef\xbb\xbf\n" + rb"{\rtf1\ansi\ansicpg932 \u-10179 ?\u9999999?x \'83\'41 \'85}"
+    assert run(content, "rtf").text == "\ufffd\ufffdx ア \ufffd"
+    lost = "could not be decoded and became “\ufffd”"
+    assert run.warnings == [f"1 character {lost}", f"2 characters {lost}"]
+    text = escaped("Грязные ложки лежат на столе уже второй день, и никто их не моет. ", "cp1251") * 3
+    run(rb"{\rtf1\ansi\ansicpg9999 " + text + rb"}", "rtf")
+    assert "It declares the charset “cp9999”, which is not known" in run.warnings
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        escaped("Отчёт", "cp1251"),
+        rb"?}{\*\ud{\title \uc0\u1054\u1090\u1095\u1105\u1090}",
+        rb"{\uc1\u1054?\u1090?}\u1095?\u1105?\u1090?",
+        "Отчёт".encode("cp1251"),
+    ],
+)
+def test_the_title_of_rtf_is_in_its_code_page_too(run: Extraction, title: bytes) -> None:
+    content = rb"{\rtf1\ansi\ansicpg1251{\info{\author x}{\title " + title + rb"}{\subject y}}words}"
+    found = run(content, "rtf")
+    assert (found.title, found.text) == ("Отчёт", "words")
 
 
 MAIL = b"""From: =?utf-8?q?J=C3=B6rg?= <joerg@example.org>
@@ -221,11 +451,45 @@ def test_a_saved_page_gives_its_article(run: Extraction) -> None:
         ("Sales of 2026,,\nday,n,sum\n1,2,3\n", "Sales of 2026 |  |\nday | n | sum\n1 | 2 | 3", "Sales of 2026"),
         ("one\ntwo\n", "one\ntwo", "some file"),
         ('"never closed\nx', "never closed\nx", "some file"),
+        ("sep=;\na,b;c\n1,2;3\n", "a,b | c\n1,2 | 3", "some file"),
+        ("\ufeff\ufeffSEP=\t\r\na;b\tc\r\n1\t2\r\n", "a;b | c\n1 | 2", "some file"),
+        ('"sep=|"\na|b\n', "a | b", "some file"),
+        ("\ufeffname;note\r\nAda;\"1, 2\r\n3; 4\"\r\n", "name | note\nAda | 1, 2\n3; 4", "some file"),
+        ("a\tb\n" * 9 + '"1, 2, 3; 4; 5"\tx\n', "a | b\n" * 9 + "1, 2, 3; 4; 5 | x", "some file"),
+        ('a;b\n' * 400 + '"say ""yes""; no";c\n', "a | b\n" * 400 + 'say "yes"; no | c', "some file"),
+        ("a,b\r1,2\r", "a | b\n1 | 2", "some file"),
+        ("a,b\u2028c\n1,2\x0b3\n", "a | b\u2028c\n1 | 23", "some file"),
+        ("it's,b\nthat's,c\n", "it's | b\nthat's | c", "some file"),
     ],
 )  # fmt: skip
 def test_a_table_is_a_line_for_each_row(run: Extraction, content: str, text: str, title: str) -> None:
     found = run(content.encode(), "csv")
     assert (found.text, found.title) == (text, title)
+
+
+@pytest.mark.parametrize(
+    ("content", "warning"),
+    [
+        (
+            "a;b\n1;2\n3;4;5\n6\n",
+            "2 rows of 4 without the 2 cells of the others, such as '3 | 4 | 5': see if they are whole",
+        ),
+        ("Sales of 2026\na;b\n1;2\n", ""),
+        ("one\ntwo\n", ""),
+        (
+            'a;b\n1;2\n3;"4\n5;6\n7;8\n',
+            "A quotation mark has no second one: the rows behind it may have become one cell",
+        ),
+        ('a;5" pipe\n1;2\n', ""),
+    ],
+)
+def test_rows_that_may_be_damaged_are_told(run: Extraction, content: str, warning: str) -> None:
+    run(content.encode(), "csv")
+    assert run.warnings == ([warning] if warning else [])
+
+
+def test_a_table_of_excel_in_utf_16_is_read(run: Extraction) -> None:
+    assert run("名前\t都市\r\n花子\t東京\r\n".encode("utf-16"), "csv").text == "名前 | 都市\n花子 | 東京"
 
 
 def test_a_cell_may_be_long(run: Extraction) -> None:
@@ -249,6 +513,24 @@ def test_a_cell_may_be_long(run: Extraction) -> None:
             "A film",
         ),
         ("1\n00:00:01,000 --> 00:00:02,000\nOne\n2\n00:00:02,500 --> 00:00:03,000\nTwo\n", "One\nTwo", "some file"),
+        (
+            "1\n00:00:01,000 --> 00:00:02,000 X1:40 X2:600 Y1:20 Y2:50\n{\\an8}{y:i}I <3 <font color=red>you</font>\\N"
+            "and <b>more</b>\n\nbehind a blank &amp; on\n\n2\n"
+            "0:00:03 --> 0:00:04\n42\n\n3\n00:00:05:100 --> 00:00:06:000\n43\n",
+            "I <3 you and more\nbehind a blank & on\n42\n43",
+            "some file",
+        ),
+        (
+            "WEBVTT Kind: captions\r\rid 7\r00:01.000 --> 00:02.000 line:0 position:20%\r"
+            "<00:01.500><c>Hi</c>\r\rNOTE no\rno",
+            "Hi",
+            "some file",
+        ),
+        (
+            "0:00:01.000,0:00:02.500\nOne[br]two\n\n0:00:03.000,0:00:04.000\n1984\n\n0:00:05.000,0:00:06.000\nEnd\n",
+            "One two\n1984\nEnd",
+            "some file",
+        ),
     ],
 )
 def test_subtitles_give_what_is_said(run: Extraction, content: str, text: str, title: str) -> None:

@@ -482,6 +482,14 @@ def test_a_page_that_leads_on_at_once_is_followed_with_its_cookies(running: Runn
     assert document["source"] == url
 
 
+def test_a_header_that_leads_on_at_once_is_followed_like_a_page_that_does(running: RunningApp, web: Web) -> None:
+    web.put("/b/page.html", PAGE % (b"A fox", b"A fox"), content_type="text/html", refresh="30; url=/a/")
+    url = web.put("/a/", b"", content_type="text/html", refresh="0; url=../b/page.html", set_cookie="seen=1; Path=/")
+    assert ingest(running, url)[-2]["message"] == "Stored “A fox”"
+    assert web.asked == ["/a/", "/b/page.html"]
+    assert [each.get("cookie") for each in web.asked_with] == [None, "seen=1"]
+
+
 @pytest.mark.parametrize(
     ("to", "why"),
     [

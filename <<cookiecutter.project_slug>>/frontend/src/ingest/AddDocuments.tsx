@@ -8,7 +8,7 @@ import type { Start, Starts } from "./starts";
 
 // As in backend/app/ingest/identify.py; a test holds them together.
 const ACCEPT =
-  ".txt,.text,.log,.md,.markdown,.mdown,.mkd,.html,.htm,.xhtml,.pdf,.docx,.epub,.odt,.odp,.ods,.rtf,.eml,.mhtml,.mht,.csv,.tsv,.srt,.vtt,text/*,application/xhtml+xml,application/pdf,application/vnd.openxmlformats-officedocument.wordprocessingml.document,application/epub+zip,application/vnd.oasis.opendocument.text,application/vnd.oasis.opendocument.presentation,application/vnd.oasis.opendocument.spreadsheet,application/rtf,message/rfc822,multipart/related,application/x-mimearchive,application/x-subrip";
+  ".txt,.text,.log,.md,.markdown,.mdown,.mkd,.html,.htm,.xhtml,.pdf,.docx,.epub,.odt,.odp,.ods,.rtf,.eml,.mbox,.mhtml,.mht,.csv,.tsv,.srt,.vtt,.sbv,text/*,application/xhtml+xml,application/pdf,application/vnd.openxmlformats-officedocument.wordprocessingml.document,application/epub+zip,application/vnd.oasis.opendocument.text,application/vnd.oasis.opendocument.presentation,application/vnd.oasis.opendocument.spreadsheet,application/rtf,message/rfc822,application/mbox,multipart/related,application/x-mimearchive,application/x-subrip";
 
 /** Files by drop or by choice, or an address. Each becomes a job of its own. */
 export function AddDocuments({ starts }: { readonly starts: Starts }) {

@@ -7,12 +7,12 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.wording import clip, size
+from app.wording import clip, count, size
 from app.words import count_words
 
 __all__ = [
-    "MAX_CHARACTERS", "MAX_WARNINGS", "ExtractError", "Log", "as_title", "batches", "brief", "clean", "count_words",
-    "first_line", "out_of_memory", "span",
+    "MAX_CHARACTERS", "MAX_WARNINGS", "ExtractError", "Log", "Parts", "as_title", "batches", "brief", "clean",
+    "count_words", "first_line", "out_of_memory", "span", "tell_left_out",
 ]  # fmt: skip
 
 Log = Callable[[str, str], None]
@@ -42,6 +42,46 @@ _PLACEHOLDER = re.compile(
 
 class ExtractError(Exception):
     """The document cannot be read. Its text says why, and what the user can do."""
+
+
+class Parts:
+    """The warnings of whatever reads the many parts of a document: the first five are passed on, the others counted.
+
+    Arguments:
+        log: the document's.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._told = dict[str, None]()
+
+    def log(self, part: str = "") -> Log:
+        """What the reader of one part logs to.
+
+        Arguments:
+            part: which it is, as the beginning of a sentence (default: not said).
+        """
+        where = f"{part}: " if part else ""
+        return lambda message, level: self.warn(f"{where}{message}") if level == "warning" else None
+
+    def warn(self, message: str) -> None:
+        """Passes a warning on, unless it has been told already."""
+        if message not in self._told and len(self._told) < MAX_WARNINGS:
+            self._log(message, "warning")
+        self._told[message] = None
+
+    def close(self) -> None:
+        """Says how many were not passed on."""
+        if len(self._told) > MAX_WARNINGS:
+            self._log(f"{count(len(self._told) - MAX_WARNINGS, 'more warning')} of this kind", "warning")
+
+
+def tell_left_out(names: list[str], log: Log) -> None:
+    """Names the attached files that are not read, if there are any."""
+    if names:
+        shown = ", ".join(clip(name, 60) for name in names[:MAX_WARNINGS])
+        also = f" and {len(names) - MAX_WARNINGS:,} more" if len(names) > MAX_WARNINGS else ""
+        log(f"{count(len(names), 'attached file')} left out: {shown}{also}. Ingest what you need", "warning")
 
 
 def as_title(candidate: str) -> str:

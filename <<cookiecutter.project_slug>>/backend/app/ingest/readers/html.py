@@ -14,7 +14,7 @@ from app.ingest.readers.markdown import FRONT_MATTER, log_sections, sections
 from app.ingest.readers.walls import wall
 from app.wording import clip, count
 
-__all__ = ["flat", "html", "redirect_of"]
+__all__ = ["flat", "html", "redirect_of", "refresh_target", "text_of"]
 
 _BLANKS = re.compile(r"\s+")
 _INLINE = {
@@ -62,12 +62,40 @@ def redirect_of(source: str) -> str | None:
             if piece["tag"].lower() == "base":
                 base = base or found.get("href", "")
             elif found.get("http-equiv", "").strip().lower() == "refresh":
-                match = _REFRESH.match(entities.unescape(found.get("content", "")))
-                url = next((each for each in match.groups()[1:] if each), "").strip() if match else ""
-                if match and url and int(match[1][:9]) <= _SOON and not _OTHER_SCHEME.match(url):
+                url = refresh_target(entities.unescape(found.get("content", "")))
+                if url is not None:
                     with contextlib.suppress(ValueError):  # no URL at all
                         return str(urljoin(entities.unescape(base), url))
     return None
+
+
+def refresh_target(content: str) -> str | None:
+    """Where `0; url=/new`, the content of such a `<meta>` or of the header `Refresh`, leads on to within 5 seconds."""
+    match = _REFRESH.match(content)
+    url = next((each for each in match.groups()[1:] if each), "").strip() if match else ""
+    return url if match and url and int(match[1][:9]) <= _SOON and not _OTHER_SCHEME.match(url) else None
+
+
+def text_of(source: str) -> str:
+    """All the text of a page that is part of something else, such as a mail or a book.
+
+    Raises:
+        ExtractError: it cannot be parsed.
+    """
+    from lxml import etree
+
+    tree = _parsed(source)
+    etree.strip_elements(tree, etree.Comment, etree.PI, "script", "style", "head", with_tail=False)
+    return flat(tree)
+
+
+def _parsed(source: str) -> Any:
+    from lxml import etree, html
+
+    try:
+        return html.document_fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", source))
+    except (etree.ParserError, ValueError) as error:
+        raise ExtractError(f"This HTML cannot be parsed ({error}): open it in a browser and save it again.") from error
 
 
 def flat(tree: Any) -> str:
@@ -96,12 +124,9 @@ def html(source: str, log: Log) -> tuple[list[str], str]:
         ExtractError: it cannot be parsed, or is only a wall in front of another page.
     """
     import trafilatura
-    from lxml import etree, html
+    from lxml import etree
 
-    try:
-        tree = html.document_fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", source))
-    except (etree.ParserError, ValueError) as error:
-        raise ExtractError(f"This HTML cannot be parsed ({error}): open it in a browser and save it again.") from error
+    tree = _parsed(source)
     log(
         f"Parsed the page: {count(sum(1 for _ in tree.iter()), 'element')}, "
         f"{count(len(tree.findall('.//a')), 'link')}, {count(len(tree.findall('.//img')), 'image')}",

@@ -23,6 +23,7 @@ from app.ingest.readers.common import (
     count_words,
     first_line,
     span,
+    tell_left_out,
 )  # fmt: skip
 from app.wording import clip, count
 
@@ -324,13 +325,7 @@ def _report(found: _Found, total: int, log: Log) -> None:
     if kinds:
         fields, notes = count(kinds.count("field"), "form field"), count(kinds.count("note"), "note")
         log(f"Taken in behind the text of their pages: {fields}, {notes}", "info")
-    if found.attachments:
-        names = ", ".join(clip(name, 60) for name in found.attachments[:MAX_WARNINGS])
-        more = len(found.attachments) - MAX_WARNINGS
-        also = f" and {more:,} more" if more > 0 else ""
-        log(
-            f"{count(len(found.attachments), 'attached file')} left out: {names}{also}. Ingest what you need", "warning"
-        )
+    tell_left_out(found.attachments, log)
 
 
 def _no_text(found: _Found) -> str:
