@@ -82,7 +82,7 @@ describe("publishing", () => {
     await Promise.resolve();
     await Promise.resolve();
     store.append([line(2, "the last")]);
-    store.setState({ ...store.state, status: "done", active: false });
+    store.setState({ ...store.state, status: "ended", active: false });
     vi.advanceTimersToNextFrame();
     expect(texts()).toEqual(["x", "the last"]);
   });
