@@ -1,6 +1,6 @@
 // Chromium by its own protocol over a pipe. Nothing is switched on in it but what a measure needs: Playwright and
 // Puppeteer turn on the network inspector, which slows every event of a stream.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +16,18 @@ const FLAGS = [
   "--disable-sync",
   "--mute-audio",
 ];
+
+/** The Chromium of CHROMIUM_PATH, else the one that the template's projects find. */
+export function chromiumPath() {
+  const find = join(import.meta.dirname, "../../../<<cookiecutter.project_slug>>/scripts/browser.py");
+  return process.env.CHROMIUM_PATH || execFileSync("python3", [find], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
+}
+
+/** Seconds of the main thread so far, by what Chromium says that it did with them. */
+export async function spent(page) {
+  const { metrics } = await page.send("Performance.getMetrics");
+  return Object.fromEntries(metrics.filter(({ name }) => name.endsWith("Duration")).map(({ name, value }) => [name, value]));
+}
 
 /** Starts the browser at `path`; `page(url)` opens a page in it, `close()` ends it. */
 export async function launch(path) {

@@ -1,21 +1,17 @@
 // Pictures of the panel in its states, light and dark, narrow and wide: `node gallery.mjs [folder]`.
-import { execFileSync, fork } from "node:child_process";
+import { fork } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "vite";
-import { launch } from "./chromium.mjs";
+import { chromiumPath, launch } from "./chromium.mjs";
 
 const here = import.meta.dirname;
 const folder = process.argv[2] ?? join(here, "dist/pictures");
-const chromium =
-  process.env.CHROMIUM_PATH ||
-  execFileSync("python3", [join(here, "../../../<<cookiecutter.project_slug>>/scripts/browser.py")], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
-
 await build({ configFile: join(here, "vite.config.mjs") });
 mkdirSync(folder, { recursive: true });
 const server = fork(join(here, "server.mjs"));
 const port = await new Promise((resolve) => server.once("message", resolve));
-const browser = await launch(chromium);
+const browser = await launch(chromiumPath());
 try {
   for (const width of [400, 1200]) {
     for (const dark of [false, true]) {

@@ -1,13 +1,14 @@
 // The panel under load, beside what one would use instead: `make bench-ui`, or
-//   node run.mjs [--peers streamator,window,plain,logviewer] [--burst 10000,100000] [--steady 20] [--rounds 3]
+//   node run.mjs [--peers streamator,window,plain,logviewer] [--burst 10000,100000] [--steady 20] [--rounds 3] [--engine webkit]
 // `before` and `before-tools` are the library of another tree, to see what a change costs: BEFORE=<its folder> node run.mjs --peers streamator,before
 // Each measure is a fresh page of a production build in real Chromium; the table gives medians of the rounds (a steady
 // stream has one), and the ratio to ours. `tools` is the panel with its toolbar, line links and ANSI colours on.
-import { execFileSync, fork } from "node:child_process";
+import { fork } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "vite";
-import { launch } from "./chromium.mjs";
+import { chromiumPath, launch, spent } from "./chromium.mjs";
+import { launch as launchWebKit } from "./webkit.mjs";
 
 const here = import.meta.dirname;
 const { values: options } = parseArgs({
@@ -17,6 +18,7 @@ const { values: options } = parseArgs({
     steady: { type: "string", default: "20" }, // seconds at 1,000 lines a second; 0: none
     rounds: { type: "string", default: "3" },
     timeout: { type: "string", default: "90" }, // seconds for one page
+    engine: { type: "string", default: "chromium" }, // or webkit, of which only the page itself can tell
   },
 });
 const peers = options.peers.split(",");
@@ -26,14 +28,10 @@ const bursts = options.burst.split(",").map(Number).filter(Boolean);
 const cases = bursts.map((count) => ({ title: `${count.toLocaleString("en")} lines in a burst`, count, rate: 0 }));
 if (Number(options.steady) > 0) cases.push({ title: `${RATE} lines a second for ${options.steady} s`, count: Number(options.steady) * RATE, rate: RATE });
 
-const chromium =
-  process.env.CHROMIUM_PATH ||
-  execFileSync("python3", [join(here, "../../../<<cookiecutter.project_slug>>/scripts/browser.py")], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
-
 await build({ configFile: join(here, "vite.config.mjs") });
 const server = fork(join(here, "server.mjs"), bursts.map(String));
 const port = await new Promise((resolve) => server.once("message", resolve));
-const browser = await launch(chromium);
+const browser = await (options.engine === "webkit" ? launchWebKit() : launch(chromiumPath()));
 try {
   for (const { title, count, rate } of cases) {
     const results = new Map(peers.map((peer) => [peer, []]));
@@ -53,6 +51,11 @@ try {
 
 async function measure(peer, count, rate) {
   const page = await browser.page(`http://127.0.0.1:${port}/?peer=${peer}&n=${count}&rate=${rate}`);
+  if (!page.send) {
+    const result = await page.evaluate("bench.start()");
+    await page.close();
+    return result;
+  }
   const { x, y } = await page.evaluate("(({ x, y, width, height }) => ({ x: x + width / 2, y: y + height / 2 }))(document.getElementById('click').getBoundingClientRect())");
   await page.send("Performance.enable", { timeDomain: "threadTicks" }); // what the page itself used, however busy the machine is
   const before = await spent(page);
@@ -83,12 +86,6 @@ async function measure(peer, count, rate) {
   return result;
 }
 
-/** Seconds of the main thread so far, by what Chromium says that it did with them. */
-async function spent(page) {
-  const { metrics } = await page.send("Performance.getMetrics");
-  return Object.fromEntries(metrics.filter(({ name }) => name.endsWith("Duration")).map(({ name, value }) => [name, value]));
-}
-
 function print(title, results) {
   const columns = [
     ["total ms", "total"],
@@ -97,6 +94,7 @@ function print(title, results) {
     ["style ms", "RecalcStyleDuration"],
     ["layout ms", "LayoutDuration"],
     ["blocking ms", "blocking"],
+    ["blocked ms", "blocked"],
     ["longest frame ms", "frame"],
     ["frames > 50 ms", "slow"],
     ["click p98 ms", "click"],
@@ -110,7 +108,7 @@ function print(title, results) {
   for (const [peer, runs] of results) {
     const row = medians(runs, columns);
     const cells = row.map((value, index) => {
-      if (value === null) return "-";
+      if (!Number.isFinite(value)) return "-";
       const shown = value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 1 : 0 });
       return peer === peers[0] || !first[index] ? shown : `${shown} (x${(value / first[index]).toPrecision(2).replace(/\.0$/, "")})`;
     });

@@ -16,6 +16,9 @@ function frame(id, stamp) {
   return `id: ${id}\ndata: ${JSON.stringify({ event: "log", message, level, t: id / 1000 })}\n\n`;
 }
 
+/** So many characters as a program writes them that colours its words. */
+const coloured = (length) => " \u001b[32mok\u001b[0m and on".repeat(length / 20);
+
 const end = (id) => `id: ${id}\ndata: ${JSON.stringify({ event: "done", t: id / 1000, status: "completed" })}\n\n`;
 const HEADERS = { "content-type": "text/event-stream", "cache-control": "no-cache, no-transform" };
 const bursts = new Map();
@@ -42,12 +45,14 @@ function sendBurst(response, count) {
   pipeline(Readable.from(burst(count)), response, () => undefined); // a viewer that leaves is no fault
 }
 
-function sendSteadily(response, count, rate) {
-  const start = performance.now();
+/** `first` lines at once, and the others once `wait` milliseconds have passed. */
+function sendSteadily(response, count, rate, first, wait) {
+  const start = performance.now() + wait;
   let sent = 0;
   response.write("retry: 3000\n: ok\n\n");
+  while (sent < first) response.write(frame((sent += 1), ""));
   const timer = setInterval(() => {
-    const due = Math.min(count, Math.floor(((performance.now() - start) / 1000) * rate));
+    const due = Math.min(count, first + Math.floor(((performance.now() - start) / 1000) * rate));
     let text = "";
     while (sent < due) text += frame((sent += 1), ` @${Date.now()}`);
     if (text) response.write(text);
@@ -63,13 +68,15 @@ const server = createServer((request, response) => {
   if (url.pathname === "/stream") {
     const count = Number(url.searchParams.get("n"));
     const rate = Number(url.searchParams.get("rate"));
+    const [first, wait, long] = ["first", "wait", "long"].map((name) => Number(url.searchParams.get(name)));
     const after = Number(request.headers["last-event-id"] ?? 0);
     if (after > count) {
       response.writeHead(204).end(); // EventSource asks again after the end
       return;
     }
     response.writeHead(200, HEADERS);
-    if (rate > 0) sendSteadily(response, count, rate);
+    if (rate > 0) sendSteadily(response, count, rate, first, wait);
+    else if (long > 0) response.end(frame(1, coloured(long)) + frame(2, "") + end(3));
     else sendBurst(response, count);
     return;
   }

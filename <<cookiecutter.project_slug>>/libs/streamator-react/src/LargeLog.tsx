@@ -13,7 +13,7 @@ import { useKeys } from "./useKeys.js";
 import { useLatest } from "./useLatest.js";
 import { useSelectedBlocks, type SelectedBlocks } from "./useSelectedBlocks.js";
 import { useSight } from "./useSight.js";
-import { ALL, blocksIn, isText, lineHeightOf, rowsNear, UNSEEN, viewOf, type View } from "./view.js";
+import { ALL, blocksIn, groupsNear, isText, lineHeightOf, rowsNear, UNSEEN, viewOf, type View } from "./view.js";
 
 /** The most rows of a window: as many as a tall screen shows, though nothing may be laid out to count them. */
 const MOST_ROWS = 120;
@@ -108,25 +108,23 @@ export function Reader({ panel, plan, near, setNear }: ReaderProps): React.React
     [setNear],
   );
   // A browser lays out a block once it is in view, and Firefox and WebKit let what is below move then: what is near is laid out before.
-  const laidOut = useRef<readonly HTMLElement[]>([]);
-  const layOut = (wanted: readonly HTMLElement[]): void => {
-    const [come, gone] = [wanted.filter((block) => !laidOut.current.includes(block)), laidOut.current.filter((block) => !wanted.includes(block))];
+  const laidOut = useRef<{ readonly [kind in "groups" | "blocks"]: readonly HTMLElement[] }>({ groups: [], blocks: [] });
+  const layOut = (kind: "groups" | "blocks", wanted: readonly HTMLElement[]): void => {
+    const before = laidOut.current[kind];
+    const [come, gone] = [wanted.filter((element) => !before.includes(element)), before.filter((element) => !wanted.includes(element))];
     if (come.length + gone.length === 0) return;
     const place = following ? null : placeIn(panel);
-    for (const block of come) block.style.contentVisibility = "visible";
-    for (const block of gone) block.style.contentVisibility = "";
-    laidOut.current = wanted;
+    for (const element of come) element.style.contentVisibility = "visible";
+    for (const element of gone) element.style.contentVisibility = "";
+    laidOut.current = { ...laidOut.current, [kind]: wanted };
     putBack(place, panel);
   };
   const measure = useLatest(() => {
     const [log, inner] = [scroller.current, content.current];
     if (!log || !inner) return;
+    if (!stack) layOut("groups", following ? [] : groupsNear(log, inner)); // or their blocks have no place
     const view = stack ? windowOf(log, inner, stack.total) : viewOf(log, inner, blocks);
-    if (!stack) {
-      const seen = following ? [] : [...blocksIn(inner)].filter((_, place) => isNear(blocks[place]?.key ?? -1, view));
-      // A block is laid out only where its group is.
-      layOut([...new Set(seen.flatMap((block) => [block.closest<HTMLElement>(".streamator-log-group") ?? block, block]))]);
-    }
+    if (!stack) layOut("blocks", following ? [] : [...blocksIn(inner)].filter((_, place) => isNear(blocks[place]?.key ?? -1, view)));
     learn({ view, atEnd: following });
   });
   useSight(scroller, follower, measure);
@@ -136,7 +134,12 @@ export function Reader({ panel, plan, near, setNear }: ReaderProps): React.React
   const boxOf = (): { readonly top: number; readonly height: number } | null => {
     const inner = content.current;
     if (!plan || !inner || plan.current === -1) return null;
-    if (!stack) return current()?.getBoundingClientRect() ?? null;
+    if (!stack) {
+      const element = current();
+      const group = element?.closest<HTMLElement>(".streamator-log-group");
+      if (group) layOut("groups", [...new Set([...laidOut.current.groups, group])]);
+      return element?.getBoundingClientRect() ?? null;
+    }
     const height = lineHeightOf(inner);
     const top = stack.top(plan.current);
     return { top: inner.getBoundingClientRect().top + top * height, height: (stack.top(plan.current + 1) - top) * height };

@@ -44,8 +44,8 @@ export const defaultFormatEvent: FormatEvent = (event) => messageOf(event) ?? ba
 
 const baseFormat = makeFormatEvent();
 
-/** The words that people, syslog and loggers have for a success, a warning and an error, in small letters. */
-const LEVELS = /^(?:(success|succeeded|ok)|(warn(?:ing)?)|(err(?:or)?|crit(?:ical)?|fatal|severe|alert|emerg(?:ency)?|panic))$/;
+/** How the words begin that people, syslog and loggers have for a success, a warning and an error, in small letters. */
+const LEVELS = /^(?:(succ|ok$)|(warn)|(err|crit|fatal|severe|alert|emerg|panic))/;
 
 /** A level as the panel knows it, by its word or by its number in Python's logging (10 to 50). Anything else is `info`. */
 export function levelOf(level: unknown): LogLevel {

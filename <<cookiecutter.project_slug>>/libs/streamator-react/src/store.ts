@@ -89,6 +89,7 @@ export class LogStore {
 
   setState(state: ConnectionState): void {
     this.state = state;
+    if (!state.active) this.#pauseUntil = 0; // the end is shown without a pause
     this.publishSoon();
   }
 
@@ -154,7 +155,7 @@ export class LogStore {
 
   /** Publish what has come in with the next frame. */
   publishSoon(): void {
-    this.#cancelPublish ??= nextPublish(() => this.flush(), this.#pauseUntil);
+    this.#cancelPublish ??= nextPublish(() => this.flush(), () => this.#pauseUntil);
   }
 
   /** Publish now what has come in since the last publish. */
@@ -265,11 +266,11 @@ export function call<Given extends unknown[]>(called: ((...given: Given) => void
 }
 
 // The frame or the timer, whichever comes first: `document.hidden` alone does not know covered windows.
-function nextPublish(publish: () => void, notBefore: number): () => void {
+function nextPublish(publish: () => void, notBefore: () => number): () => void {
   const timer = setTimeout(publish, PUBLISH_WITHIN);
   if (typeof requestAnimationFrame !== "function") return () => clearTimeout(timer);
   const onFrame = (): void => {
-    if (performance.now() >= notBefore) publish();
+    if (performance.now() >= notBefore()) publish();
     else frame = requestAnimationFrame(onFrame);
   };
   let frame = requestAnimationFrame(onFrame);

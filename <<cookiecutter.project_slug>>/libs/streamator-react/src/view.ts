@@ -17,19 +17,28 @@ export const UNSEEN: View = { first: 0, last: -1, lines: 60 };
 export function viewOf(scroller: HTMLElement, content: HTMLElement, blocks: readonly LogBlock[]): View {
   const { height } = content.getBoundingClientRect();
   if (height === 0) return scroller.getClientRects().length > 0 ? ALL : UNSEEN; // not laid out, or not displayed
-  const { top, bottom, margin } = sightOf(scroller);
-  const [first, end] = within(blocksIn(content), top - margin, bottom + margin);
-  return { first: blocks[first]?.key ?? Number.POSITIVE_INFINITY, last: blocks[end - 1]?.key ?? -1, lines: Math.max(UNSEEN.lines, Math.ceil((2 * margin) / lineHeightOf(content))) };
+  const { margin } = sightOf(scroller);
+  const all = [...blocksIn(content)];
+  const seen = near(groupsNear(scroller, content).flatMap((group) => [...blocksIn(group)]), scroller);
+  const keyOf = (block: HTMLElement | undefined): number | undefined => block && blocks[all.indexOf(block)]?.key;
+  return { first: keyOf(seen[0]) ?? Number.POSITIVE_INFINITY, last: keyOf(seen.at(-1)) ?? -1, lines: Math.max(UNSEEN.lines, Math.ceil((2 * margin) / lineHeightOf(content))) };
+}
+
+/**
+ * What holds the blocks near the view: their groups, or the one window. These come first, whatever is looked for, since in
+ * Firefox and WebKit a block has no place while its group is not laid out.
+ */
+export function groupsNear(scroller: HTMLElement, content: HTMLElement): HTMLElement[] {
+  return near(partsOf(content), scroller);
 }
 
 /** The rows that the reader sees or may see in the next moment; all that are drawn where nothing is laid out. */
 export function rowsNear(scroller: HTMLElement, content: HTMLElement): Element[] {
-  const parts = partsOf(content);
-  if (scroller.getBoundingClientRect().height === 0) return parts.flatMap(({ children }) => [...children]);
-  const { top, bottom, margin } = sightOf(scroller);
-  return parts.slice(...within(parts, top - margin, bottom + margin)).flatMap(({ children }) => {
-    const rows = [...children];
-    return rows.slice(...within(rows, top - margin, bottom + margin));
+  const unlaid = scroller.getBoundingClientRect().height === 0;
+  return (unlaid ? partsOf(content) : groupsNear(scroller, content)).flatMap((part) => {
+    const blocks = [...blocksIn(part)];
+    const holders = part.classList.contains("streamator-log-group") ? (unlaid ? blocks : near(blocks, scroller)) : [part];
+    return holders.flatMap(({ children }) => (unlaid ? [...children] : near([...children], scroller)));
   });
 }
 
@@ -37,7 +46,8 @@ export function rowsNear(scroller: HTMLElement, content: HTMLElement): Element[]
 export function topOf(scroller: HTMLElement, content: HTMLElement): Element | undefined {
   const { top } = sightOf(scroller);
   const below = (elements: ArrayLike<Element>): Element | undefined => elements[search(elements.length, (index) => edge(elements, index, "bottom") > top)];
-  const part = below(partsOf(content));
+  const group = below(partsOf(content));
+  const part = group && (below(blocksIn(group)) ?? group);
   return part && !isText(part) ? (below(part.children) ?? part) : part;
 }
 
@@ -51,9 +61,8 @@ export function isText(block: Element): boolean {
   return block.classList.contains("streamator-log-block--text");
 }
 
-/** What holds rows: the blocks, or the one window. */
-function partsOf(content: Element): Element[] {
-  return [...content.querySelectorAll(".streamator-log-block, .streamator-log-window")];
+function partsOf(content: Element): HTMLElement[] {
+  return [...content.querySelectorAll<HTMLElement>(".streamator-log-group, .streamator-log-window")];
 }
 
 /** Where the view of the log is on the screen, and its height. */
@@ -64,10 +73,11 @@ function sightOf(scroller: HTMLElement): { readonly top: number; readonly bottom
   return { top, bottom, margin: Math.max(0, bottom - top) };
 }
 
-/** Which of some elements, one below the other, are between two heights: the first, and the one after the last. */
-function within(elements: ArrayLike<Element>, top: number, bottom: number): [number, number] {
-  const first = search(elements.length, (index) => edge(elements, index, "bottom") >= top);
-  return [first, search(elements.length, (index) => edge(elements, index, "top") > bottom)];
+/** Those of some elements, one below the other, that are within one view's height of the view. */
+function near<Each extends Element>(elements: readonly Each[], scroller: HTMLElement): Each[] {
+  const { top, bottom, margin } = sightOf(scroller);
+  const first = search(elements.length, (index) => edge(elements, index, "bottom") >= top - margin);
+  return elements.slice(first, search(elements.length, (index) => edge(elements, index, "top") > bottom + margin));
 }
 
 function edge(elements: ArrayLike<Element>, index: number, side: "top" | "bottom"): number {

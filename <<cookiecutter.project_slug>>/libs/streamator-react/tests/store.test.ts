@@ -75,6 +75,18 @@ describe("publishing", () => {
     expect(waited).toBeLessThan(100);
   });
 
+  it("shows the end with the next frame, however long the last one took to render", async () => {
+    store.subscribe(() => queueMicrotask(() => vi.advanceTimersByTime(100)));
+    store.append([line(1, "x")]);
+    vi.advanceTimersToNextFrame();
+    await Promise.resolve();
+    await Promise.resolve();
+    store.append([line(2, "the last")]);
+    store.setState({ ...store.state, status: "ended", active: false });
+    vi.advanceTimersToNextFrame();
+    expect(texts()).toEqual(["x", "the last"]);
+  });
+
   it("comes within 250 ms where the page gets no frames", () => {
     vi.stubGlobal("requestAnimationFrame", () => 1);
     vi.stubGlobal("cancelAnimationFrame", () => undefined);

@@ -6,11 +6,12 @@ import { peers } from "./peers.jsx";
 const query = new URLSearchParams(location.search);
 const count = Number(query.get("n"));
 const rate = Number(query.get("rate"));
-const url = `/stream?n=${count}&rate=${rate}`;
+const url = `/stream${location.search}`;
 const button = document.getElementById("click");
 
 const longTasks = [];
-new PerformanceObserver((list) => longTasks.push(...list.getEntries())).observe({ type: "longtask" });
+const LONG_TASKS = PerformanceObserver.supportedEntryTypes.includes("longtask"); // Chromium's alone
+if (LONG_TASKS) new PerformanceObserver((list) => longTasks.push(...list.getEntries())).observe({ type: "longtask" });
 
 const clicks = [];
 button.addEventListener("click", (event) => {
@@ -65,7 +66,8 @@ async function start() {
   const tasks = longTasks.filter((task) => task.startTime >= began);
   return {
     total,
-    blocking: tasks.reduce((sum, { duration }) => sum + duration - 50, 0),
+    blocking: LONG_TASKS ? tasks.reduce((sum, { duration }) => sum + duration - 50, 0) : null,
+    blocked: frames.reduce((sum, time) => sum + Math.max(0, time - 50), 0),
     frame: Math.max(...frames),
     slow: frames.filter((time) => time > 50).length,
     lag: rank(lags, 0.98),

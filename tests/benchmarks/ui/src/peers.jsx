@@ -85,6 +85,16 @@ function LogViewer({ url, rendered }) {
   );
 }
 
+/** All of a job by `useJob`, which keeps the newest `maxEntries` of its events. */
+function job(maxEntries) {
+  return function Job({ url, rendered }) {
+    const { stream, events } = now.useJob(null, { jobId: "job", streamUrl: () => url, resultUrl: null, maxEntries });
+    const newest = stream.logs.at(-1);
+    useLayoutEffect(() => rendered(newest?.line ?? 0, newest?.text), [newest, rendered]);
+    return <output>{events.length}</output>;
+  };
+}
+
 const TOOLS = { toolbar: true, lineLinks: true, ansi: true };
 
 export const peers = {
@@ -93,6 +103,8 @@ export const peers = {
   window: ours({ renderer: "window" }),
   plain: Plain,
   logviewer: LogViewer,
+  job: job(1_000_000),
+  "job-capped": job(1_000),
   before: ours({}, before),
   "before-tools": ours(TOOLS, before),
 };

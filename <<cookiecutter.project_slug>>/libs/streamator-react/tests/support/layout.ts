@@ -7,7 +7,7 @@ export const HEIGHT = 100;
 
 /**
  * happy-dom lays nothing out. From here on each line is a row high, one in a block without rows `textRow`, and one in a block that
- * a browser need not lay out `guessedRow`.
+ * a browser need not lay out `guessedRow`. A block has no place while its group is out of view and need not be laid out.
  */
 export function layOut({ textRow = ROW, guessedRow }: { readonly textRow?: number; readonly guessedRow?: number } = {}): void {
   const rowOf = (block: HTMLElement): number =>
@@ -18,9 +18,16 @@ export function layOut({ textRow = ROW, guessedRow }: { readonly textRow?: numbe
     const panel = this.closest<HTMLElement>("[role=log]");
     if (!panel || this === panel) return new DOMRect(0, 0, 300, HEIGHT);
     if (this.className === "streamator-log-content") return new DOMRect(0, -panel.scrollTop, 300, heightOf(blocks()));
+    const topOf = (block: HTMLElement | undefined): number => heightOf(blocks().slice(0, block ? blocks().indexOf(block) : 0)) - panel.scrollTop;
+    const group = this.closest<HTMLElement>(".streamator-log-group");
+    const members = blocks().filter((each) => group?.contains(each));
+    const groupTop = topOf(members[0]);
+    const groupHeight = heightOf(members);
+    if (this === group) return new DOMRect(0, groupTop, 300, groupHeight);
     const block = this.closest<HTMLElement>(".streamator-log-block");
-    if (!block) return new DOMRect();
-    const top = heightOf(blocks().slice(0, blocks().indexOf(block))) - panel.scrollTop;
+    const isSkipped = group?.nextElementSibling && group.style.contentVisibility !== "visible" && (groupTop > HEIGHT || groupTop + groupHeight < 0);
+    if (!block || isSkipped) return new DOMRect(); // as in Firefox and WebKit
+    const top = topOf(block);
     return this === block ? new DOMRect(0, top, 300, heightOf([block])) : new DOMRect(0, top + [...block.children].indexOf(this) * ROW, 300, ROW);
   });
 }
