@@ -42,7 +42,7 @@ export function makeFormatEvent(overrides: EventLabels = {}): FormatEvent {
 /** The formatter of a stream that names none: the message, else the base label, else no line. */
 export const defaultFormatEvent: FormatEvent = (event) => messageOf(event) ?? baseFormat(event);
 
-const baseFormat = makeFormatEvent();
+const baseFormat = /* @__PURE__ */ makeFormatEvent();
 
 /** The words that people, syslog and loggers have for a success, a warning and an error, in small letters. */
 const LEVELS = /^(?:(success|succeeded|ok)|(warn(?:ing)?)|(err(?:or)?|crit(?:ical)?|fatal|severe|alert|emerg(?:ency)?|panic))$/;
