@@ -8,6 +8,7 @@ export interface PanelEntry {
   readonly t?: number | string | null;
   /** Seconds, for the time of day where `t` is a string. */
   readonly seconds?: number;
+  /** Any of the words that events may have: `error`, `WARN`, `critical`, ... Others are `info`. */
   readonly level?: string;
   /** A number that stays with the line, so that dropping old lines does not render the others anew. */
   readonly line?: number;
