@@ -47,7 +47,7 @@ export function makeTerminal(): (logs: readonly PanelEntry[]) => AnsiView {
     const { rows, ends } = screenOf(entry.text, begins);
     const text = textOf(rows);
     const now = { text, pieces: piecesOf(rows, shownEnd(text)), begins, ends };
-    long.set(entry, now);
+    if (text.length <= entry.text.length) long.set(entry, now); // what codes have blown up is not kept
     return now;
   };
   const makeView = (): AnsiView => ({
@@ -83,8 +83,9 @@ export function makeTerminal(): (logs: readonly PanelEntry[]) => AnsiView {
 }
 
 /**
- * What a terminal shows of a message, cut where its look changes, and up to `end` characters. Links and titles are left out: whoever is worked for
- * writes into a log, and a link need not lead where it says. Nothing of a text reaches the page but text, and numbers in styles.
+ * What a terminal shows of a message, up to `end` characters, cut where its look changes. Links and titles are left out:
+ * whoever is worked for writes into a log, and a link need not lead where it says. Nothing of a text reaches the page but
+ * text, and numbers in styles.
  */
 export function parseAnsi(text: string, pen: Pen = PLAIN, end = Infinity): AnsiPiece[] {
   return CONTROL.test(text) ? piecesOf(screenOf(text, pen).rows, end) : [{ text: text.slice(0, end), ...lookOf(pen) }];
