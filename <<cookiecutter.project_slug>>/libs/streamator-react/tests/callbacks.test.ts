@@ -107,12 +107,14 @@ describe("a stream whose functions throw, close and reconnect", () => {
           await turn();
           if (!closed) continue;
           for (let more = 0; more < 5; more += 1) await turn();
+          expect(server.held()).toBe(0);
           expect(store.state).toMatchObject({ status: "idle", active: false });
           reconnect();
         }
         connection.dispose();
         store.flush();
 
+        expect(server.held()).toBe(0);
         expect(faults).toEqual([]);
         expect(told).toEqual(events.map((_, index) => index + 1));
         expect(store.getSnapshot().logs.map(({ text }) => text)).toEqual(events.slice(0, -1).map(({ message }) => message));

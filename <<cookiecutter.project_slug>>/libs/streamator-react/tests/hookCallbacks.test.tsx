@@ -97,7 +97,7 @@ describe.each(PAGES)("%s", (_, Page) => {
     await fc.assert(
       fc.asyncProperty(fc.nat(10), fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 3 }), deeds, async (count, sizes, all) => {
         const events: StreamEvent[] = [...Array.from({ length: count }, (__, index) => log(`${index + 1}`, index)), { event: "done", t: count, status: "completed" }];
-        serveLog(events, sizes);
+        const server = serveLog(events, sizes);
         reported.length = 0;
         const told: Told[] = [];
         const faults: string[] = [];
@@ -163,6 +163,7 @@ describe.each(PAGES)("%s", (_, Page) => {
         }
         view.unmount();
 
+        expect(server.held()).toBe(0);
         expect(faults).toEqual([]);
         for (const name of ["a", "b", "c"]) {
           const ids = told.filter(({ from }) => from === name).map(({ id }) => id);

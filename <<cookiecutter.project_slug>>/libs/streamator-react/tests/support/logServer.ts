@@ -5,6 +5,8 @@ import { frame } from "./fakes.js";
 export interface LogServer {
   /** The streams, sockets and polls that were opened. */
   opened(): number;
+  /** The streams and sockets that are held open. */
+  held(): number;
 }
 
 const parts = (count: number, sizes: readonly number[]): [number, number][] => {
@@ -27,6 +29,7 @@ const turn = (): Promise<void> => new Promise((resolve) => {
  */
 export function serveLog(events: readonly StreamEvent[], sizes: readonly number[]): LogServer {
   let opened = 0;
+  const held = new Set<unknown>();
 
   vi.stubGlobal("fetch", (input: string, { headers: given, signal }: { headers: HeadersInit; signal: AbortSignal }): Promise<Response> => {
     const headers = new Headers(given);
@@ -40,6 +43,8 @@ export function serveLog(events: readonly StreamEvent[], sizes: readonly number[
       return Promise.resolve(Response.json({ logs: events.slice(after, end), next: end, closed: end === events.length }));
     }
     if (rest.length === 0) return Promise.resolve(new Response(null, { status: 204 }));
+    held.add(signal);
+    signal.addEventListener("abort", () => held.delete(signal));
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => signal.addEventListener("abort", () => controller.error(new DOMException("aborted", "AbortError"))),
       pull: async (controller) => {
@@ -59,11 +64,13 @@ export function serveLog(events: readonly StreamEvent[], sizes: readonly number[
     constructor(url: string) {
       super();
       opened += 1;
+      held.add(this);
       void this.#send(Number(/[?&]after=(\d+)/.exec(url)?.[1] ?? 0));
     }
 
     close(): void {
       this.#closed = true;
+      held.delete(this);
     }
 
     async #send(after: number): Promise<void> {
@@ -84,11 +91,13 @@ export function serveLog(events: readonly StreamEvent[], sizes: readonly number[
 
     constructor(url: string) {
       super();
+      held.add(this);
       void this.#send(Number(/[?&]after=(\d+)/.exec(url)?.[1] ?? 0));
     }
 
     close(): void {
       this.readyState = 2;
+      held.delete(this);
     }
 
     #tell(event: Event): void {
@@ -117,7 +126,7 @@ export function serveLog(events: readonly StreamEvent[], sizes: readonly number[
   }
   vi.stubGlobal("EventSource", Source);
 
-  return { opened: () => opened };
+  return { opened: () => opened, held: () => held.size };
 }
 
 export { turn };
