@@ -32,23 +32,33 @@ function serveBusyJobs(): void {
   };
 }
 
-/** The page in a browser of its own, since Playwright's hides all scroll bars. `look` is given a log, then a draft. */
-async function open(look: (page: Page, panel: Locator) => Promise<void>, { rtl = false, args = [] as readonly string[] } = {}): Promise<void> {
+interface How {
+  readonly rtl?: boolean;
+  readonly args?: readonly string[];
+}
+
+/** The page in a browser of its own, since Playwright's hides all scroll bars. */
+async function launch(act: (page: Page) => Promise<void>, { rtl = false, args = [] }: How = {}): Promise<void> {
   const browser = await chromium.launch({ ...launchOptions, ignoreDefaultArgs: ["--hide-scrollbars"], args: [...(launchOptions.args ?? []), ...args] });
   try {
-    const page = await browser.newPage({ viewport: { width: 900, height: 900 }, reducedMotion: "reduce", deviceScaleFactor: rtl ? 1.1 : 1 });
+    await act(await browser.newPage({ viewport: { width: 900, height: 900 }, reducedMotion: "reduce", deviceScaleFactor: rtl ? 1.1 : 1 }));
+  } finally {
+    await browser.close();
+  }
+}
+
+/** `look` is given a log, then a draft. */
+const open = (look: (page: Page, panel: Locator) => Promise<void>, how: How = {}): Promise<void> =>
+  launch(async (page) => {
     await page.addInitScript(serveBusyJobs);
     await page.goto(`${baseURL}/#/components`);
-    if (rtl) await page.evaluate(() => Object.assign(document.documentElement, { dir: "rtl", style: "zoom: 1.1" }));
+    if (how.rtl) await page.evaluate(() => Object.assign(document.documentElement, { dir: "rtl", style: "zoom: 1.1" }));
     const job = page.getByRole("region", { name: "useJob" });
     for (const id of ["log", "draft"]) {
       await job.getByLabel("Job", { exact: true }).selectOption(id);
       await test.step(id, () => look(page, id === "log" ? job.getByRole("log") : job.getByRole("region", { name: "Draft" })));
     }
-  } finally {
-    await browser.close();
-  }
-}
+  }, how);
 
 const top = (panel: Locator): Promise<number> => panel.evaluate((element) => element.scrollTop);
 
@@ -165,5 +175,25 @@ test("a selection goes up and away with nothing sliding away under it, and one a
     expect((await grown(panel)).moved).toBe(0);
     await page.mouse.click(left + 300, bottom - 30);
     await follows(panel);
+  });
+});
+
+test("a page stands where the one before stood, be it longer than the window or not, where scroll bars take room", async () => {
+  await launch(async (page) => {
+    const look = () =>
+      page.evaluate(() => {
+        const { scrollHeight, clientHeight, clientWidth } = document.documentElement;
+        const { left, right } = document.querySelector("header")?.getBoundingClientRect() ?? {};
+        return { isLong: scrollHeight > clientHeight, barWidth: innerWidth - clientWidth, left, right };
+      });
+    await page.goto(`${baseURL}/#/components`);
+    await expect.poll(async () => (await look()).isLong).toBe(true);
+    const long = await look();
+    expect(long.barWidth).toBeGreaterThan(0);
+    expect(long.right).toBeGreaterThan(0);
+    await page.goto(`${baseURL}/#/nowhere`);
+    await expect(page.getByRole("link", { name: "Back to the start" })).toBeVisible();
+    const { isLong, left, right } = await look();
+    expect({ isLong, left, right }).toEqual({ isLong: false, left: long.left, right: long.right });
   });
 });

@@ -1,7 +1,7 @@
 import type { RefObject } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
-import { plainText, shownLength, type LineLook, type PanelEntry } from "./line.js";
-import { linesText, lineText } from "./text.js";
+import { shownText, type LineLook, type PanelEntry } from "./line.js";
+import { leadText } from "./text.js";
 
 export interface BlockTextProps {
   readonly block: RefObject<HTMLElement | null>;
@@ -15,8 +15,7 @@ export interface BlockTextProps {
  */
 export function BlockText({ block, lines, look }: BlockTextProps): null {
   useEffectBeforePaint(() => {
-    const isWhole = lines.every((entry) => shownLength(entry, look.whole) === entry.text.length);
-    block.current?.replaceChildren(...(isWhole ? [linesText(lines, look)] : lines.flatMap((entry) => textNodes(entry, look))));
+    block.current?.replaceChildren(...nodesOf(lines, look));
   }, [block, lines, look]);
   useEffectBeforePaint(() => {
     const element = block.current;
@@ -25,13 +24,21 @@ export function BlockText({ block, lines, look }: BlockTextProps): null {
   return null;
 }
 
-/** A line as text, what is not shown of it without a box. */
-function textNodes(entry: PanelEntry, look: LineLook): (Node | string)[] {
-  const end = shownLength(entry, look.whole);
-  const text = lineText({ ...entry, text: entry.text.slice(0, end) }, look);
-  if (end === entry.text.length) return [`${text}\n`];
-  const rest = document.createElement("span");
-  rest.hidden = true;
-  rest.textContent = plainText(entry.text.slice(end), look);
-  return [text, rest, "\n"];
+/** Lines as one text, but for what is not shown of long ones: that has a box. */
+function nodesOf(lines: readonly PanelEntry[], look: LineLook): (Node | string)[] {
+  const nodes: (Node | string)[] = [];
+  let before = "";
+  for (const entry of lines) {
+    const { text, end } = shownText(entry, look);
+    before += leadText(entry, look) + text.slice(0, end);
+    if (end < text.length) {
+      const rest = document.createElement("span");
+      rest.hidden = true;
+      rest.textContent = text.slice(end);
+      nodes.push(before, rest);
+      before = "";
+    }
+    before += "\n";
+  }
+  return [...nodes, before];
 }

@@ -9,6 +9,7 @@ import { LogRows } from "./LogBlock.js";
 import type { LinesState, PanelState } from "./panel.js";
 import { makeLookStacker, windowOf, type Stack, type Stacker } from "./stack.js";
 import { useCentred } from "./useCentred.js";
+import { useCopy } from "./useCopy.js";
 import { useKeys } from "./useKeys.js";
 import { useLatest } from "./useLatest.js";
 import { useSelectedBlocks, type SelectedBlocks } from "./useSelectedBlocks.js";
@@ -129,6 +130,7 @@ export function Reader({ panel, plan, near, setNear }: ReaderProps): React.React
   });
   useSight(scroller, follower, measure);
   useSelectedBlocks(panel, (selected) => learn({ selected }));
+  useCopy(panel);
   const current = (): Element | null => plan && content.current && plan.elementOf(content.current, plan.current);
   useKeys(panel, current);
   const boxOf = (): { readonly top: number; readonly height: number } | null => {

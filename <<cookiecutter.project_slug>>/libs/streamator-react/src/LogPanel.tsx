@@ -1,12 +1,13 @@
 "use client";
 
 import * as React from "react";
-import { useMemo, useRef, useState, type ClipboardEvent, type CSSProperties, type ReactNode } from "react";
+import { useMemo, useRef, useState, type CSSProperties, type ReactNode } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
 import { FEW, groupsOf, makeCutter } from "./blocks.js";
+import { levelOf } from "./formatEvent.js";
 import { guard, useGuard } from "./guard.js";
 import type { Near } from "./LargeLog.js";
-import { countAfter, lineOf, selectedText, type LineLook, type LogTime, type PanelEntry } from "./line.js";
+import { countAfter, lineOf, type LineLook, type LogTime, type PanelEntry } from "./line.js";
 import { LogBlock, type RenderEntry } from "./LogBlock.js";
 import { LogSummary } from "./LogSummary.js";
 import type { LogChoice } from "./LogToolbar.js";
@@ -135,7 +136,7 @@ function Panel({
   }, [time, startedAt, ansiView, prefix, whole, showWhole, words]);
 
   const { hidden } = choice;
-  const shown = useMemo(() => (hidden.length === 0 ? logs : logs.filter(({ level = "info" }) => !hidden.includes(level))), [logs, hidden]);
+  const shown = useMemo(() => (hidden.length === 0 ? logs : logs.filter(({ level }) => !hidden.includes(levelOf(level)))), [logs, hidden]);
 
   // Until it is there, the newest lines are all that is drawn. Where it fails to load, each 1,000 lines are another try.
   const large = usePart(largePart, 1 + Math.floor(shown.length / FEW));
@@ -164,15 +165,6 @@ function Panel({
 
   const tools = usePart(toolbarPart, framed || look.links !== null || named !== null);
 
-  const onCopy = (event: ClipboardEvent<HTMLDivElement>): void => {
-    const selection = document.getSelection();
-    if (renderEntry || !selection || selection.isCollapsed || selection.rangeCount === 0) return;
-    const range = selection.getRangeAt(0);
-    if (!event.currentTarget.contains(range.commonAncestorContainer)) return; // more than the log: the browser's own way
-    event.clipboardData.setData("text/plain", selectedText(range));
-    event.preventDefault();
-  };
-
   const outer = { className: className ? ` ${className}` : "", style: maxHeight === undefined ? style : withMaxHeight(style, maxHeight, framed) };
   const labels = ownWords?.level && labelsOf(ownWords.level);
 
@@ -187,7 +179,6 @@ function Panel({
       aria-live="off"
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
       tabIndex={0}
-      onCopy={onCopy}
     >
       <div ref={content} className="streamator-log-content" style={plan?.style}>
         {logs.length === 0 ? <div className="streamator-log-waiting log-waiting">{waitingText ?? words.waiting}</div> : null}

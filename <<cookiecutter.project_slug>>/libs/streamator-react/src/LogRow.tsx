@@ -1,6 +1,7 @@
 import * as React from "react";
-import { memo, type ReactNode } from "react";
-import { plainText, shownLength, timeText, type LineLook, type PanelEntry } from "./line.js";
+import { memo } from "react";
+import { levelOf } from "./formatEvent.js";
+import { shownText, timeText, type LineLook, type PanelEntry } from "./line.js";
 
 export interface LogRowProps {
   readonly entry: PanelEntry;
@@ -19,12 +20,13 @@ export interface LogRowProps {
  * the time has some; it goes with the row, which another `time` replaces.
  */
 export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRowProps): React.ReactElement {
-  const { text, t, seconds, level = "info" } = entry;
+  const { t, seconds, level } = entry;
   const time = timeText(t, look, seconds);
-  const end = shownLength(entry, look.whole);
-  const { links } = look;
+  const { text, end } = shownText(entry, look);
+  const { links, ansi } = look;
+  const shown = ansi ? ansi.show(entry, end) : text.slice(0, end);
   return (
-    <div key={`${look.time} ${time === ""}`} className={rowClass(level, linked)}>
+    <div key={`${look.time} ${time === ""}`} className={rowClass(levelOf(level), linked)}>
       {links === null ? null : (
         // Not a stop for Tab: Enter leads from the log to the links, the arrows from one to the next.
         <a className="streamator-log-line" href={links(line)} tabIndex={-1} translate="no" aria-label={look.words.line(line)}>
@@ -37,7 +39,19 @@ export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRow
         </span>
       )}
       {time === "" ? null : " "}
-      <span className="streamator-log-text">{end < text.length ? <Cut entry={entry} end={end} look={look} /> : textNode(entry, text, look)}</span>
+      <span className="streamator-log-text">
+        {end < text.length ? (
+          <>
+            <span>{shown}</span>
+            {/* Not laid out, but there for a selection. */}
+            <span hidden>{text.slice(end)}</span>
+          </>
+        ) : shown.length === 0 ? (
+          <br /> // never without a line of its own
+        ) : (
+          shown
+        )}
+      </span>
       {end < text.length ? (
         <button type="button" className="streamator-log-whole" tabIndex={-1} onClick={({ currentTarget }) => showWhole(currentTarget, entry, look)}>
           {look.words.whole(text.length)}
@@ -51,22 +65,6 @@ export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRow
 function showWhole(button: Element, entry: PanelEntry, look: LineLook): void {
   button.closest<HTMLElement>(".streamator-log")?.focus({ preventScroll: true });
   look.showWhole(entry);
-}
-
-/** A long text: its beginning, and the rest, which is not laid out but there for a selection. */
-function Cut({ entry, end, look }: { readonly entry: PanelEntry; readonly end: number; readonly look: LineLook }): React.ReactElement {
-  return (
-    <>
-      <span>{textNode(entry, entry.text.slice(0, end), look)}</span>
-      <span hidden>{plainText(entry.text.slice(end), look)}</span>
-    </>
-  );
-}
-
-/** Never without a line of its own, be it empty. */
-function textNode(entry: PanelEntry, text: string, { ansi }: LineLook): ReactNode {
-  const shown = ansi ? ansi.show(entry, text) : text;
-  return shown.length === 0 ? <br /> : shown;
 }
 
 function rowClass(level: string, linked: boolean): string {

@@ -124,7 +124,7 @@ export function LogToolbar({ panel, plan, words: ownWords, logs, choice, onChoic
             {words.wrap}
           </button>
         )}
-        <TextActions text={() => linesText(logs, look, true)} fileName={fileName} words={words} />
+        <TextActions text={() => linesText(logs, look)} fileName={fileName} words={words} />
       </div>
     </div>
   );

@@ -1,7 +1,7 @@
 import * as React from "react";
-import type { CSSProperties, ReactElement } from "react";
+import type { CSSProperties } from "react";
 import { growth } from "./growth.js";
-import type { AnsiView, PanelEntry } from "./line.js";
+import { SHOWN, shownEnd, type AnsiView, type PanelEntry } from "./line.js";
 import { ansiPart } from "./parts.js";
 import { colourOf, coloursOf } from "./readable.js";
 import { BOLD, CONCEALED, DIM, ITALIC, OVERLINE, PLAIN, play, samePen, STRUCK, type Pen, type Row } from "./terminal.js";
@@ -20,6 +20,14 @@ const SGR = /\x1b\[[\d:;]*m/g;
 const CONCEALS = /[[;]0*8[;m]/;
 /* oxlint-enable no-control-regex */
 
+/** What a long line comes to: its text, how it looks up to where it is cut, and the pen before and after it. */
+interface Played {
+  readonly text: string;
+  readonly pieces: readonly AnsiPiece[];
+  readonly begins: Pen;
+  readonly ends: Pen;
+}
+
 /**
  * Follows a log whose lines are terminal output. Each call takes the log as it is now, before any filter, and gives what
  * shows its lines; it looks at new lines only. Each log has one of its own.
@@ -30,9 +38,26 @@ const CONCEALS = /[[;]0*8[;m]/;
 export function makeTerminal(): (logs: readonly PanelEntry[]) => AnsiView {
   const pens = new WeakMap<PanelEntry, Pen>(); // what a line begins with, where that is not plain
   const penOf = (entry: PanelEntry | undefined): Pen => (entry && pens.get(entry)) ?? PLAIN;
+  const long = new WeakMap<PanelEntry, Played>(); // to play a million characters takes a while
+  const isLong = ({ text }: PanelEntry): boolean => text.length > SHOWN && CONTROL.test(text);
+  const played = (entry: PanelEntry): Played => {
+    const begins = penOf(entry);
+    const before = long.get(entry);
+    if (before && samePen(before.begins, begins)) return before;
+    const { rows, ends } = screenOf(entry.text, begins);
+    const text = textOf(rows);
+    const now = { text, pieces: piecesOf(rows, shownEnd(text)), begins, ends };
+    if (text.length <= entry.text.length) long.set(entry, now); // what codes have blown up is not kept
+    return now;
+  };
   const makeView = (): AnsiView => ({
-    show: (entry, text) => show(text, penOf(entry)),
-    text: stripAnsi,
+    text: (entry) => (isLong(entry) ? played(entry).text : stripAnsi(entry.text)),
+    show: (entry, end) => {
+      const pen = penOf(entry);
+      if (pen === PLAIN && !CONTROL.test(entry.text)) return entry.text.slice(0, end);
+      const pieces = isLong(entry) && end <= SHOWN ? played(entry).pieces : parseAnsi(entry.text, pen, end);
+      return pieces.map(({ text, className, style }, key) => React.createElement("span", { key, className: className || undefined, style }, text));
+    },
   });
   let logs: readonly PanelEntry[] = [];
   let pen = PLAIN; // what the next line begins with
@@ -48,7 +73,7 @@ export function makeTerminal(): (logs: readonly PanelEntry[]) => AnsiView {
       if (pen !== PLAIN) pens.set(entry, pen);
       else if (!grown) pens.delete(entry);
       const { text } = entry;
-      if (text.includes("\x1b") || text.includes("\x9b")) pen = play(text, pen);
+      if (text.includes("\x1b") || text.includes("\x9b")) pen = isLong(entry) ? played(entry).ends : play(text, pen);
       if (pen.flags & CONCEALED) pen = { ...pen, flags: pen.flags & ~CONCEALED };
     }
     if (redrawn) view = makeView();
@@ -57,37 +82,41 @@ export function makeTerminal(): (logs: readonly PanelEntry[]) => AnsiView {
   };
 }
 
-function show(text: string, pen: Pen): string | ReactElement[] {
-  if (pen === PLAIN && !CONTROL.test(text)) return text;
-  return parseAnsi(text, pen).map(({ text: piece, className, style }, key) =>
-    React.createElement("span", { key, className: className || undefined, style }, piece),
-  );
+/**
+ * What a terminal shows of a message, up to `end` characters, cut where its look changes. Links and titles are left out:
+ * whoever is worked for writes into a log, and a link need not lead where it says. Nothing of a text reaches the page but
+ * text, and numbers in styles.
+ */
+export function parseAnsi(text: string, pen: Pen = PLAIN, end = Infinity): AnsiPiece[] {
+  return CONTROL.test(text) ? piecesOf(screenOf(text, pen).rows, end) : [{ text: text.slice(0, end), ...lookOf(pen) }];
 }
 
-/**
- * What a terminal shows of a message, cut where its look changes. Links and titles are left out: whoever is worked for
- * writes into a log, and a link need not lead where it says. Nothing of a text reaches the page but text, and numbers in styles.
- */
-export function parseAnsi(text: string, pen: Pen = PLAIN): AnsiPiece[] {
-  if (!CONTROL.test(text)) return [{ text, ...lookOf(pen) }];
+function piecesOf(rows: readonly Row[], end: number): AnsiPiece[] {
   const pieces: AnsiPiece[] = [];
   let piece = "";
   let look = PLAIN;
+  let left = end;
   const flush = (): void => {
     if (piece !== "") pieces.push({ text: piece, ...lookOf(look) });
     piece = "";
   };
-  screenOf(text, pen).forEach(({ chars, pens }, index) => {
-    if (index > 0) piece += "\n";
-    chars.forEach((char, column) => {
+  const put = (char: string): void => {
+    piece += char.slice(0, left);
+    left -= char.length;
+  };
+  for (const [index, { chars, pens }] of rows.entries()) {
+    if (left <= 0) break;
+    if (index > 0) put("\n");
+    for (const [column, char] of chars.entries()) {
+      if (left <= 0) break;
       const next = pens[column] as Pen;
       if (!samePen(next, look)) {
         flush();
         look = next;
       }
-      piece += char;
-    });
-  });
+      put(char);
+    }
+  }
   flush();
   return pieces;
 }
@@ -97,15 +126,17 @@ export function stripAnsi(text: string): string {
   if (!CONTROL.test(text)) return text;
   const bare = text.replace(SGR, "");
   if (!CONTROL.test(bare) && !bare.includes("\t") && !CONCEALS.test(text)) return bare; // as most lines are, and it is cheap
-  return screenOf(text, PLAIN)
-    .map(({ chars }) => chars.join(""))
-    .join("\n");
+  return textOf(screenOf(text, PLAIN).rows);
 }
 
-function screenOf(text: string, pen: Pen): Row[] {
+function textOf(rows: readonly Row[]): string {
+  return rows.map(({ chars }) => chars.join("")).join("\n");
+}
+
+function screenOf(text: string, pen: Pen): { readonly rows: readonly Row[]; readonly ends: Pen } {
   const rows: (Row | undefined)[] = [];
-  play(text, pen, rows);
-  return rows.filter((row) => row !== undefined);
+  const ends = play(text, pen, rows);
+  return { rows: rows.filter((row) => row !== undefined), ends };
 }
 
 const UNDERLINES = ["solid", "solid", "double", "wavy", "dotted", "dashed"];

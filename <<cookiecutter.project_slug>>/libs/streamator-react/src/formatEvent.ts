@@ -42,7 +42,7 @@ export function makeFormatEvent(overrides: EventLabels = {}): FormatEvent {
 /** The formatter of a stream that names none: the message, else the base label, else no line. */
 export const defaultFormatEvent: FormatEvent = (event) => messageOf(event) ?? baseFormat(event);
 
-const baseFormat = makeFormatEvent();
+const baseFormat = /* @__PURE__ */ makeFormatEvent();
 
 /** How the words begin that people, syslog and loggers have for a success, a warning and an error, in small letters. */
 const LEVELS = /^(?:(succ|ok$)|(warn)|(err|crit|fatal|severe|alert|emerg|panic))/;

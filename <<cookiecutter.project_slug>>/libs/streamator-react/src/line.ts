@@ -8,6 +8,7 @@ export interface PanelEntry {
   readonly t?: number | string | null;
   /** Seconds, for the time of day where `t` is a string. */
   readonly seconds?: number;
+  /** Any of the words that events may have: `error`, `WARN`, `critical`, ... Others are `info`. */
   readonly level?: string;
   /** A number that stays with the line, so that dropping old lines does not render the others anew. */
   readonly line?: number;
@@ -16,11 +17,12 @@ export interface PanelEntry {
 /** Seconds since the job began, the time of day, or no time at all. */
 export type LogTime = "elapsed" | "wall" | "off";
 
-/** Lines as a terminal shows them, and the same as text. */
+/** Lines as a terminal shows them. */
 export interface AnsiView {
-  /** `text` is the entry's, or the beginning of it. */
-  readonly show: (entry: PanelEntry, text: string) => string | readonly ReactElement[];
-  readonly text: (text: string) => string;
+  /** What a line comes to as text. */
+  readonly text: (entry: PanelEntry) => string;
+  /** The same as it looks, up to `end` characters of that text. */
+  readonly show: (entry: PanelEntry, end: number) => string | readonly ReactElement[];
 }
 
 /** How lines are shown. One object for all rows, the same as long as nothing of it changes. */
@@ -35,19 +37,15 @@ export interface LineLook {
   /** The lines that are shown whole, however long they are, and how one becomes so. */
   readonly whole: ReadonlySet<PanelEntry>;
   readonly showWhole: (entry: PanelEntry) => void;
-  readonly words: Pick<LogWords, "line" | "whole">;
+  readonly words: Pick<LogWords, "line" | "whole"> & Partial<Pick<LogWords, "level">>;
 }
 
 /** Characters of a line that are shown until the reader asks for the rest: to lay out a million takes half a second. */
-const SHOWN = 10_000;
+export const SHOWN = 10_000;
 
-/** How much of an entry's text is shown: not up to within a character or an escape sequence. */
-export function shownLength(entry: PanelEntry, whole: LineLook["whole"]): number {
-  const { text } = entry;
-  if (text.length <= SHOWN || whole.has(entry)) return text.length;
-  const escape = text.lastIndexOf("\u001b", SHOWN);
-  if (escape > SHOWN - 32) return escape;
-  return SHOWN - (/[\uD800-\uDBFF]/.test(text.charAt(SHOWN - 1)) ? 1 : 0);
+/** The end of what is shown of a text at first: not within a character. */
+export function shownEnd(text: string): number {
+  return text.length <= SHOWN ? text.length : SHOWN - (/[\uD800-\uDBFF]/.test(text.charAt(SHOWN - 1)) ? 1 : 0);
 }
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
@@ -61,17 +59,10 @@ export function timeText(t: PanelEntry["t"], { time, startedAt }: Pick<LineLook,
   return typeof t === "number" ? `${t.toFixed(1)}s` : (t ?? "");
 }
 
-/** A text as it is shown. */
-export function plainText(text: string, { ansi }: Pick<LineLook, "ansi">): string {
-  return ansi ? ansi.text(text) : text;
-}
-
-/** What a selection in the panel is as text: a row is a line, also what of it is not shown. */
-export function selectedText(range: Range): string {
-  const part = range.cloneContents();
-  for (const unwanted of part.querySelectorAll(".streamator-log-line, button")) unwanted.remove();
-  for (const row of part.querySelectorAll(".streamator-log-entry")) row.append("\n");
-  return (part.textContent ?? "").replace(/\n$/, "");
+/** What a line comes to as text, and how much of that is shown. */
+export function shownText(entry: PanelEntry, { ansi, whole }: Pick<LineLook, "ansi" | "whole">): { readonly text: string; readonly end: number } {
+  const text = ansi ? ansi.text(entry) : entry.text;
+  return { text, end: whole.has(entry) ? text.length : shownEnd(text) };
 }
 
 /** A line's own number, else its place from 1; 0 before the first. */

@@ -30,7 +30,7 @@ export class Finder {
       for (let index = kept; index < logs.length; index += 1) {
         const entry = logs[index] as PanelEntry;
         pattern.lastIndex = 0;
-        if (pattern.test(ansi ? ansi.text(entry.text) : entry.text)) matches.push(index);
+        if (pattern.test(ansi ? ansi.text(entry) : entry.text)) matches.push(index);
       }
     }
     this.#logs = logs;

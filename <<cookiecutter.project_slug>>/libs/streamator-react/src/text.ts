@@ -1,22 +1,28 @@
-import { plainText, shownLength, timeText, type LineLook, type PanelEntry } from "./line.js";
+import { levelOf } from "./formatEvent.js";
+import { shownText, timeText, type LineLook, type PanelEntry } from "./line.js";
 
 /** How many rows of text an entry takes where nothing wraps. */
 export function rowsOf(entry: PanelEntry, look: Pick<LineLook, "whole" | "ansi">): number {
-  if (!entry.text.includes("\n")) return 1;
-  const shown = plainText(entry.text.slice(0, shownLength(entry, look.whole)), look);
-  return shown.replace(/\n$/, "").split("\n").length; // a break at the end begins no row
+  const { text, end } = shownText(entry, look);
+  if (!text.includes("\n")) return 1;
+  return text.slice(0, end).replace(/\n$/, "").split("\n").length; // a break at the end begins no row
 }
 
-/** A line as plain text: `12.3s [error] message`. */
-export function lineText(entry: PanelEntry, look: Pick<LineLook, "time" | "startedAt" | "ansi">, level = false): string {
-  const time = timeText(entry.t, look, entry.seconds);
-  const tag = level && entry.level && entry.level !== "info" ? `[${entry.level}] ` : "";
-  return `${time && `${time} `}${tag}${plainText(entry.text, look)}`;
+/** The word for a level before a line's text, as in `[error] `; none for `info`. */
+export function tagOf(level: unknown, { level: word }: LineLook["words"]): string {
+  const name = levelOf(level);
+  return name === "info" ? "" : `[${word?.(name) ?? name}] `;
+}
+
+/** What a line as plain text has before its text: `12.3s [error] `. */
+export function leadText({ t, seconds, level }: PanelEntry, look: Pick<LineLook, "time" | "startedAt" | "words">): string {
+  const time = timeText(t, look, seconds);
+  return `${time && `${time} `}${tagOf(level, look.words)}`;
 }
 
 /** Lines as one text, each with its line end. */
-export function linesText(logs: readonly PanelEntry[], look: Pick<LineLook, "time" | "startedAt" | "ansi">, level = false): string {
+export function linesText(logs: readonly PanelEntry[], look: LineLook): string {
   let text = "";
-  for (const entry of logs) text += `${lineText(entry, look, level)}\n`;
+  for (const entry of logs) text += `${leadText(entry, look)}${shownText(entry, look).text}\n`;
   return text;
 }

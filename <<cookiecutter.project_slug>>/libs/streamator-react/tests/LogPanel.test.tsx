@@ -45,6 +45,19 @@ describe("LogPanel", () => {
     expect(rows()[0]?.textContent).toBe("12.3s plain");
   });
 
+  it("tells a level by a sign of its own, and a word for who listens, not by colour alone", () => {
+    render(<LogPanel logs={[entry(1, "good", "success"), entry(2, "hm", "warning"), entry(3, "bad", "error")]} active={false} />);
+    const css = readFileSync(join(import.meta.dirname, "../src/log.css"), "utf8");
+    const signs = rows().map(({ classList: [, className = ""] }) => {
+      const [plain, told] = [...css.matchAll(new RegExp(`\\.${className}::before \\{\\s+content: "(.)"(?: / var\\(--streamator-\\w+-label, "(.+)"\\))?;`, "g"))];
+      expect(told?.[1]).toBe(plain?.[1]);
+      return [plain?.[1], plain?.[2], told?.[2]];
+    });
+    expect(signs).toEqual([["✓", undefined, "success: "], ["!", undefined, "warning: "], ["✕", undefined, "error: "]]);
+    // They stand in the panel's padding: what clips has a gutter for them.
+    expect(css).toMatch(/\.streamator-log-entry \{\s+margin-inline-start: -10px;\s+padding-inline-start: 10px;/);
+  });
+
   it("takes className, style and maxHeight", () => {
     const { rerender } = render(<LogPanel logs={entries(1)} active className="log mine" style={{ color: "red" }} maxHeight="200px" />);
     const panel = screen.getByRole("log");

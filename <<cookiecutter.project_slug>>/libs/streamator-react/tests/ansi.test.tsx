@@ -177,8 +177,8 @@ describe("a colour that a line leaves on", () => {
   it("goes on in the next lines, up to the one that ends it", () => {
     const logs = [line(`a ${ESC}[31mred`), line("still"), line(`${ESC}[0mplain`), line("plain")];
     const { show, text } = makeTerminal()(logs);
-    expect(logs.map((entry) => drawn(show(entry, entry.text)))).toEqual([`a [${RED}]red`, `[${RED}]still`, "plain", "plain"]);
-    expect(logs.map((entry) => text(entry.text))).toEqual(["a red", "still", "plain", "plain"]);
+    expect(logs.map((entry) => drawn(show(entry, Infinity)))).toEqual([`a [${RED}]red`, `[${RED}]still`, "plain", "plain"]);
+    expect(logs.map((entry) => text(entry))).toEqual(["a red", "still", "plain", "plain"]);
   });
 
   it("stays where it was when the lines before are dropped, one by one or all at once", () => {
@@ -187,7 +187,7 @@ describe("a colour that a line leaves on", () => {
     terminal(logs);
     for (const rest of [logs.slice(1), logs.slice(2), [...logs.slice(2), line("fourth", 4)]]) {
       const { show } = terminal(rest);
-      expect(rest.map((entry) => drawn(show(entry, entry.text)))).toEqual(rest.map(({ text }) => `[${RED}]${text}`));
+      expect(rest.map((entry) => drawn(show(entry, Infinity)))).toEqual(rest.map(({ text }) => `[${RED}]${text}`));
     }
   });
 
@@ -201,22 +201,22 @@ describe("a colour that a line leaves on", () => {
     expect(terminal([first, next])).toBe(view);
     expect(terminal([next, line("third", 3)])).toBe(view);
     expect(read.mock.calls.length).toBe(reads);
-    expect(drawn(view.show(next, next.text))).toBe(`[${RED}]next`);
+    expect(drawn(view.show(next, Infinity))).toBe(`[${RED}]next`);
   });
 
   it("is that of the lines before it, where the same line comes in another log", () => {
     const shared = line("shared");
     const terminal = makeTerminal();
     const red = terminal([line(`${ESC}[31mred`), shared]);
-    expect(drawn(red.show(shared, shared.text))).toBe(`[${RED}]shared`);
+    expect(drawn(red.show(shared, Infinity))).toBe(`[${RED}]shared`);
     const plain = terminal([line("plain"), shared]);
     expect(plain).not.toBe(red); // rows are drawn anew
-    expect(drawn(plain.show(shared, shared.text))).toBe("shared");
+    expect(drawn(plain.show(shared, Infinity))).toBe("shared");
   });
 
   it("but concealed text ends with its line", () => {
     const logs = [line(`${ESC}[31;8msecret`), line("seen")];
-    expect(drawn(makeTerminal()(logs).show(logs[1] as (typeof logs)[number], "seen"))).toBe(`[${RED}]seen`);
+    expect(drawn(makeTerminal()(logs).show(logs[1] as (typeof logs)[number], Infinity))).toBe(`[${RED}]seen`);
   });
 });
 
@@ -265,6 +265,48 @@ describe("a panel with ansi", () => {
     expect(find("javascript")).toBe("none");
     await act(async () => fireEvent.click(screen.getByRole("button", { name: "Copy" })));
     expect(writeText).toHaveBeenCalledWith("[warning] red <b>\n99%\nplain link\n");
+  });
+
+  describe("and a line of more than 10,000 characters", () => {
+    const bar = Array.from({ length: 2_000 }, (_, index) => `\r${ESC}[2K${ESC}[32m${index + 1}${ESC}[0m of 2000`).join("");
+    const letters = `${ESC}[31ma${ESC}[32mb`.repeat(6_000);
+    const plain = "ab".repeat(6_000);
+    const shown = (): string => [...document.querySelectorAll(".streamator-log-text > :not([hidden])")].map(({ textContent }) => textContent).join("");
+    const all = (): string | null | undefined => texts()[0]?.textContent;
+
+    it("shows the last state of a progress bar, and that is all of it", () => {
+      render(panel({ logs: [logEntry(1, bar)] }));
+      expect(shown()).toBe("2000 of 2000");
+      expect(document.querySelector(".streamator-log-whole, [hidden]")).toBeNull();
+    });
+
+    it("is cut where so many are shown, and says how many there are, with their colours", () => {
+      render(panel({ logs: [logEntry(1, letters)] }));
+      expect(shown()).toBe(plain.slice(0, 10_000));
+      expect(all()).toBe(plain);
+      expect(texts()[0]?.querySelectorAll(".streamator-ansi")).toHaveLength(10_000);
+      fireEvent.click(screen.getByRole("button", { name: "Show all 12,000 characters" }));
+      expect(all()).toBe(plain);
+      expect(texts()[0]?.querySelectorAll(".streamator-ansi")).toHaveLength(12_000);
+    });
+
+    it("is the same in a block out of view", () => {
+      vi.spyOn(Element.prototype, "getBoundingClientRect").mockReturnValue(new DOMRect(0, 0, 300, 100));
+      render(panel({ logs: [logEntry(1, bar), logEntry(2, letters), ...Array.from({ length: 1_100 }, (_, index) => logEntry(index + 3, "x"))] }));
+      const [first] = document.querySelectorAll(".streamator-log-block--text");
+      expect(first?.textContent).toMatch(new RegExp(`^2000 of 2000\n${plain}\nx\n`));
+      expect(first?.querySelector("[hidden]")?.textContent).toBe(plain.slice(10_000));
+    });
+
+    it("is played once, whoever asks for it", () => {
+      const played = vi.spyOn(String.prototype, "matchAll");
+      const first = logEntry(1, letters);
+      const view = makeTerminal()([first, logEntry(2, "next")]);
+      view.show(first, 10_000);
+      view.text(first);
+      view.show(first, 10_000);
+      expect(played).toHaveBeenCalledTimes(1);
+    });
   });
 
   it("without it texts are shown, found and copied as they are", () => {

@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection } from "../src/connection.js";
+import "../src/eventsource.js";
 import { streamEvents } from "../src/index.js";
 import "../src/poll.js";
 import "../src/ws.js";
@@ -27,7 +28,7 @@ const logOf = (count: number): StreamEvent[] => [...Array.from({ length: count }
 
 /** What is done in the `nth` call (from 0) of a function. */
 interface Deed<Act> {
-  readonly at: "onEvent" | "onOpen" | "formatEvent" | "headers" | "onJobId" | "onEnd";
+  readonly at: "onEvent" | "onOpen" | "formatEvent" | "headers" | "signUrl" | "onJobId" | "onEnd";
   readonly nth: number;
   readonly act: Act;
 }
@@ -39,10 +40,9 @@ describe("a stream whose functions throw, close and reconnect", () => {
   const act = fc.constantFrom("throw" as const, "close" as const, "reconnect" as const);
   const often = fc.constantFrom("onEvent" as const, "formatEvent" as const);
   const deeds = fc.array(fc.oneof({ weight: 3, arbitrary: fc.record({ at: often, nth: fc.nat(16), act }) }, fc.record({ at: fc.constant("onOpen" as const), nth: fc.nat(2), act })), { maxLength: 6 });
-  // Headers that cannot be had are a reason to ask again.
-  const quiet = fc.array(fc.record({ at: fc.constant("headers" as const), nth: fc.nat(3), act: fc.constantFrom("close" as const, "reconnect" as const) }), { maxLength: 2 });
+  const quiet = fc.array(fc.record({ at: fc.constantFrom("headers" as const, "signUrl" as const), nth: fc.nat(3), act }), { maxLength: 2 });
 
-  it.each<StreamMode>(["sse", "poll", "ws"])("tells each event once, reports each error once, and does what it is told, by %s", async (mode) => {
+  it.each<StreamMode>(["sse", "eventsource", "poll", "ws"])("tells each event once, reports each error once, and does what it is told, by %s", async (mode) => {
     await fc.assert(
       fc.asyncProperty(counts, sizes, deeds, quiet, async (count, batches, some, others) => {
         const events = logOf(count);
@@ -55,9 +55,11 @@ describe("a stream whose functions throw, close and reconnect", () => {
         let closed = false;
         let begun = 1;
         let thrown = 0;
+        let refused = 0;
 
         const store = new LogStore();
         store.begin("key");
+        const setState = vi.spyOn(store, "setState");
         const reconnect = (): void => {
           closed = false;
           begun += 1;
@@ -74,7 +76,9 @@ describe("a stream whose functions throw, close and reconnect", () => {
             connection.close();
           }
           if (deed?.act === "throw") {
-            thrown += 1;
+            // Credentials that cannot be had are a reason to ask again, which the state tells.
+            if (at === "headers" || at === "signUrl") refused += 1;
+            else thrown += 1;
             throw new Error(`${at} ${nth}`);
           }
         };
@@ -83,6 +87,10 @@ describe("a stream whose functions throw, close and reconnect", () => {
           headers: () => {
             called("headers");
             return {};
+          },
+          signUrl: (url) => {
+            called("signUrl");
+            return url;
           },
           onOpen: () => called("onOpen"),
           formatEvent: (event) => {
@@ -99,17 +107,20 @@ describe("a stream whose functions throw, close and reconnect", () => {
           await turn();
           if (!closed) continue;
           for (let more = 0; more < 5; more += 1) await turn();
+          expect(server.held()).toBe(0);
           expect(store.state).toMatchObject({ status: "idle", active: false });
           reconnect();
         }
         connection.dispose();
         store.flush();
 
+        expect(server.held()).toBe(0);
         expect(faults).toEqual([]);
         expect(told).toEqual(events.map((_, index) => index + 1));
         expect(store.getSnapshot().logs.map(({ text }) => text)).toEqual(events.slice(0, -1).map(({ message }) => message));
         expect(store.state).toMatchObject({ status: "ended", error: null });
         expect(reported).toHaveLength(thrown);
+        expect(setState.mock.calls.filter(([{ retryAt, error }]) => retryAt !== null && error)).toHaveLength(refused);
         expect(mode === "poll" ? 0 : server.opened()).toBeLessThanOrEqual(begun);
       }),
       SAME,

@@ -35,6 +35,23 @@ it("every line is in the document, and only the end has rows while it is followe
   }
 });
 
+it("a line of a level has its word before its text in a block out of view, too, in the words given", () => {
+  const levels = ["error", "warning", "success", "info"] as const;
+  const logs = all.map((entry, index) => ({ ...entry, level: levels[index % 4] ?? "info" }));
+  const { rerender } = show(logs);
+  expect(blocks()[0]?.textContent).toMatch(/^0\.0s \[error\] line 1\.\n1\.0s \[warning\] line 2\.\n2\.0s \[success\] line 3\.\n3\.0s line 4\.\n/);
+  rerender(<LogPanel logs={logs} active toolbar words={{ level: (level) => ({ error: "Fehler" })[level] ?? level }} />);
+  expect(blocks()[0]?.textContent).toMatch(/^0\.0s \[Fehler\] line 1\.\n1\.0s \[warning\] line 2\.\n/);
+});
+
+it("what is copied has the same words over rows and blocks out of view", () => {
+  const { panel } = show(all.map((entry) => ({ ...entry, level: "error" })));
+  document.getSelection()?.selectAllChildren(panel);
+  const copied = new Map<string, string>();
+  fireEvent.copy(panel, { clipboardData: { setData: (type: string, text: string) => copied.set(type, text) } });
+  expect(copied.get("text/plain")?.split("\n")).toEqual(all.map(({ t, text }) => `${t} [error] ${text}`));
+});
+
 it("a log of up to 1,000 lines is all rows, wherever its panel is", () => {
   const { rerender } = show(all.slice(0, 1_000));
   expect(drawn()).toEqual(placesOf(...all.slice(0, 1_000).map(({ line }) => line)));

@@ -1,9 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { makeTerminal } from "../src/ansi.js";
-import { selectedText, shownLength, timeText } from "../src/line.js";
-import { linesText, lineText, rowsOf } from "../src/text.js";
+import { shownText, timeText, type LineLook, type PanelEntry } from "../src/line.js";
+import { linesText, rowsOf } from "../src/text.js";
+import { selectedText } from "../src/useCopy.js";
+import { WORDS } from "../src/words.js";
 
-const look = { time: "elapsed", startedAt: null, ansi: null } as const;
+const look: LineLook = { time: "elapsed", startedAt: null, ansi: null, links: null, whole: new Set(), showWhole: () => undefined, words: WORDS };
+/** As a terminal shows this line. */
+const played = (entry: PanelEntry): LineLook => ({ ...look, ansi: makeTerminal()([entry]) });
+const lineText = (entry: PanelEntry, how = look): string => linesText([entry], how).slice(0, -1);
 
 describe("the time of a line", () => {
   it("is seconds since the job began, or as it is given", () => {
@@ -34,14 +39,20 @@ describe("the time of a line", () => {
 });
 
 describe("lines as text", () => {
-  it("are time and text, and the level where it is asked for", () => {
-    expect(lineText({ text: "bad", t: 1, level: "error" }, look, true)).toBe("1.0s [error] bad");
-    expect(linesText([{ text: "a", t: 1 }, { text: "b" }], look)).toBe("1.0s a\nb\n");
+  it("are time, level and text", () => {
+    expect(linesText([{ text: "a", t: 1 }, { text: "b", level: "info" }, { text: "bad", t: 1, level: "error" }], look)).toBe("1.0s a\nb\n1.0s [error] bad\n");
+  });
+
+  it("have the words given for their levels", () => {
+    const german = { ...look, words: { ...WORDS, level: (level: string) => ({ error: "Fehler" })[level] ?? level } };
+    expect(lineText({ text: "kaputt", level: "error" }, german)).toBe("[Fehler] kaputt");
+    expect(lineText({ text: "fast", level: "warning" }, german)).toBe("[warning] fast");
   });
 
   it("are without colour codes where those are shown as colours", () => {
-    expect(lineText({ text: "\u001b[31mred\u001b[0m" }, { ...look, ansi: makeTerminal()([]) })).toBe("red");
-    expect(lineText({ text: "\u001b[31mred" }, look)).toBe("\u001b[31mred");
+    const entry = { text: "\u001b[31mred\u001b[0m" };
+    expect(lineText(entry, played(entry))).toBe("red");
+    expect(lineText({ text: "\u001b[31mred" })).toBe("\u001b[31mred");
   });
 
   it("of a selection over rows and blocks out of view are a line each", () => {
@@ -49,24 +60,40 @@ describe("lines as text", () => {
       '<div><div class="streamator-log-block">1.0s one\n2.0s two\n</div><div class="streamator-log-block"><div class="streamator-log-entry"><a class="streamator-log-line">3</a><span class="streamator-log-time">3.0s</span> <span class="streamator-log-text"><span>thr</span><span hidden>ee</span></span><button>Show all</button></div><div class="streamator-log-entry"><span class="streamator-log-time">4.0s</span> <span class="streamator-log-text">four</span></div></div></div>';
     const range = document.createRange();
     range.selectNodeContents(document.body);
-    expect(selectedText(range)).toBe("1.0s one\n2.0s two\n3.0s three\n4.0s four");
+    expect(selectedText(range, WORDS)).toBe("1.0s one\n2.0s two\n3.0s three\n4.0s four");
+  });
+
+  it("of a selection have their levels, but the one that it begins within", () => {
+    const row = (level: string, text: string): string =>
+      `<div class="streamator-log-entry streamator-log-entry--${level} log-entry log-entry--${level}"><span class="streamator-log-time">1.0s</span> <span class="streamator-log-text">${text}</span></div>`;
+    document.body.innerHTML = `<div>${row("error", "one")}${row("warning", "two")}${row("info", "three")}</div>`;
+    const range = document.createRange();
+    range.selectNodeContents(document.body);
+    expect(selectedText(range, WORDS)).toBe("1.0s [error] one\n1.0s [warning] two\n1.0s three");
+    range.setStart(document.querySelector(".streamator-log-text")?.firstChild as Text, 1);
+    expect(selectedText(range, WORDS)).toBe("ne\n1.0s [warning] two\n1.0s three");
   });
 });
 
 describe("a line that is too long to be laid out at once", () => {
-  const none = { whole: new Set<never>(), ansi: null };
-  const shown = (text: string): number => shownLength({ text }, none.whole);
+  const endOf = (text: string, isTerminal = false): number => shownText({ text }, isTerminal ? played({ text }) : look).end;
 
-  it("is cut at 10,000 characters, and not within one, nor within an escape sequence", () => {
-    expect(shown("x".repeat(10_000))).toBe(10_000);
-    expect(shown("x".repeat(1_000_000))).toBe(10_000);
-    expect(shown(`${"x".repeat(9_999)}😀😀`)).toBe(9_999);
-    expect(shown(`${"x".repeat(9_995)}\u001b[38;5;12mred`)).toBe(9_995);
+  it("is cut at 10,000 characters, and not within one", () => {
+    expect(endOf("x".repeat(10_000))).toBe(10_000);
+    expect(endOf("x".repeat(1_000_000))).toBe(10_000);
+    expect(endOf(`${"x".repeat(9_999)}😀😀`)).toBe(9_999);
+  });
+
+  it("is cut where 10,000 characters are shown, whatever codes there are before", () => {
+    expect(endOf(`${"x".repeat(9_995)}\u001b[38;5;12m${"red".repeat(10)}`, true)).toBe(10_000);
+    expect(endOf(`${"\u001b[31mx".repeat(9_999)}😀😀`, true)).toBe(9_999);
+    expect(endOf(`${"x".repeat(9_900)}\u001b[200b`, true)).toBe(10_000);
+    expect(endOf(Array.from({ length: 2_000 }, (_, index) => `\r${index} of 2000`).join(""), true)).toBe("1999 of 2000".length);
   });
 
   it("is shown whole once it was asked for", () => {
     const entry = { text: "x".repeat(20_000) };
-    expect(shownLength(entry, new Set([entry]))).toBe(20_000);
+    expect(shownText(entry, { ...look, whole: new Set([entry]) }).end).toBe(20_000);
   });
 
   it.each([
@@ -78,6 +105,14 @@ describe("a line that is too long to be laid out at once", () => {
     ["", 1],
     [`${"x".repeat(9_000)}\n${"y".repeat(9_000)}\nz`, 2],
   ])("has as many rows as line breaks that are shown (%#)", (text, rows) => {
-    expect(rowsOf({ text }, none)).toBe(rows);
+    expect(rowsOf({ text }, look)).toBe(rows);
+  });
+
+  it.each([
+    ["one\u001b[2;1Htwo", 2],
+    ["one\vtwo", 2],
+    ["a bar\n\u001b[A\rdone\u001b[K\u001b[J", 1],
+  ])("has as many rows as a terminal shows (%#)", (text, rows) => {
+    expect(rowsOf({ text }, played({ text }))).toBe(rows);
   });
 });

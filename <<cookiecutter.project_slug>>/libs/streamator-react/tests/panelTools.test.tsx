@@ -200,6 +200,27 @@ describe("levels", () => {
     expect(log().style.getPropertyValue("--streamator-error-label")).toBe(""); // the style sheet has the English words
   });
 
+  it.each([
+    ["error", ["ERROR", "critical", "Fatal", "err"]],
+    ["warning", ["warn", "WARNING"]],
+    ["success", ["ok"]],
+    ["info", ["debug", "INFO", "none of them", "", undefined]],
+  ])("of entries of one's own are taken as %s where they mean it", async (level, written) => {
+    const writeText = vi.fn<(text: string) => Promise<void>>(() => Promise.resolve());
+    vi.stubGlobal("navigator", { clipboard: { writeText } });
+    vi.useFakeTimers();
+    const own = written.map((word, index) => ({ text: `line ${index}`, level: word, line: index + 1 }));
+    render(<LogPanel logs={own} active toolbar />);
+    expect(rows().map(({ className }) => /log-entry--\w+$/.exec(className)?.[0])).toEqual(own.map(() => `log-entry--${level}`));
+    act(() => void vi.advanceTimersByTime(1000));
+    const summary = { error: "4 errors, ", warning: "2 warnings, " }[level] ?? "";
+    expect(document.querySelector("[role=status]")?.textContent).toBe(`${summary}${own.length} line${own.length === 1 ? "" : "s"}`);
+    await act(async () => fireEvent.click(button("Copy")));
+    expect(writeText).toHaveBeenCalledWith(own.map(({ text }) => `${level === "info" ? "" : `[${level}] `}${text}\n`).join(""));
+    fireEvent.click(button(new RegExp(`^${own.length} ${level}`)));
+    expect(rows()).toEqual([]);
+  });
+
   it("that are hidden are not found", () => {
     show();
     fireEvent.click(button("2 info"));
@@ -418,6 +439,11 @@ describe("the window", () => {
     show({ renderer: "window", logs: Array.from({ length: 1_000 }, (_, index) => entry(index + 1, "one\ntwo")) });
     expect(document.querySelector<HTMLElement>(".streamator-log-content")?.style.height).toBe("3000em");
     expect(document.querySelector<HTMLElement>(".streamator-log-window")?.style.transform).toBe(`translateY(${(2_000 - rows().length * 2) * 1.5}em)`);
+  });
+
+  it("tells a level as rows do", () => {
+    show({ renderer: "window" });
+    expect(rows().map(({ className }) => / streamator-log-entry--(\w+)/.exec(className)?.[1])).toEqual([undefined, "warning", undefined, "error", "success"]);
   });
 
   it("draws rows by renderEntry", () => {

@@ -5,10 +5,10 @@ import { describe, expect, it } from "vitest";
 import { coloursOf, type Pair } from "../src/readable.js";
 import { DIM, INVERSE, PLAIN, TRUE_COLOR, type Pen } from "../src/terminal.js";
 
-// The panel's own ground, a theme's that is a little darker or lighter, and a line that the address names: light, dark.
+// The panel's own ground, a line that the address names, and the grounds of themes, the furthest first: light, dark.
 const GROUNDS: readonly (readonly number[])[][] = [
-  [[0xf8, 0xf8, 0xf8], [0xf0, 0xf0, 0xf0], [0xff, 0xf3, 0xc4]],
-  [[0x1b, 0x1b, 0x1d], [0x0e, 0x10, 0x13], [0x3a, 0x30, 0x0c]],
+  [[0xf8, 0xf8, 0xf8], [0xff, 0xf3, 0xc4], [0xf0, 0xf0, 0xf0], [0xff, 0xff, 0xff], [0xfd, 0xf0, 0xef]],
+  [[0x1b, 0x1b, 0x1d], [0x3a, 0x30, 0x0c], [0x33, 0x33, 0x33], [0x00, 0x00, 0x00], [0x4a, 0x20, 0x20]],
 ];
 
 function luminance(rgb: readonly number[]): number {
@@ -53,26 +53,53 @@ describe.each(LOOKS)("text that is %s has 4.5:1", (_, flags) => {
 
 describe("the style sheet", () => {
   const css = readFileSync(join(import.meta.dirname, "../src/log.css"), "utf8");
-  /** Both values of a `light-dark()`. */
-  const pair = (before: string): number[][] => {
-    const [, light = "", dark = ""] = css.match(new RegExp(`${before}light-dark\\((#[0-9a-f]+), (#[0-9a-f]+)\\)`)) ?? [];
-    return [light, dark].map((hex) => (hex.length === 4 ? hex.replace(/[^#]/g, "$&$&") : hex).match(/[^#]{2}/g)?.map((byte) => Number.parseInt(byte, 16)) ?? []);
+  const bytesOf = (hex: string): number[] => (hex.length === 4 ? hex.replace(/[^#]/g, "$&$&") : hex).match(/[^#]{2}/g)?.map((byte) => Number.parseInt(byte, 16)) ?? [];
+  /** Both values of a property's `light-dark()` in the rule of a selector. */
+  const pair = (selector: string, property: string, within = css): number[][] => {
+    const [, body = ""] = new RegExp(`^ *(?:[^\\n{}]+,\\n *)*${selector.replace(/[.(:)]/g, "\\$&")}(?:,[^{}]*)? \\{([^}]*light-dark[^}]*)\\}`, "m").exec(within) ?? [];
+    const [, light = "", dark = ""] = new RegExp(`^ *${property}: [^;]*light-dark\\((#[0-9a-f]+), (#[0-9a-f]+)\\)`, "m").exec(body) ?? [];
+    if (dark === "") throw new Error(`log.css has no ${property} with light-dark() for ${selector}`);
+    return [light, dark].map(bytesOf);
   };
-  const texts = pair("\\bcolor: var\\(--streamator-color, ");
-  const grounds = pair("\\bbackground: var\\(--streamator-bg, ");
+  const LOG = ":is(.streamator-log, .streamator-log-frame)";
+  const texts = pair(LOG, "color");
+  const grounds = pair(LOG, "background");
+  const more = css.slice(css.indexOf("prefers-contrast: more"));
+  /** What a pair of colours has on the panel's own ground, and as many of the others as are asked for. */
+  const contrasts = (colours: readonly number[][], others = 0): number[] =>
+    colours.flatMap((text, scheme) => (GROUNDS[scheme] ?? []).slice(0, 1 + others).map((ground) => contrast(text, ground)));
 
   it("has the colours and the grounds that are counted on", () => {
     expect(GROUNDS.map(([own]) => own)).toEqual(grounds);
-    expect(GROUNDS.map((own) => own[2])).toEqual(pair("--streamator-linked-bg: "));
+    expect(GROUNDS.map((own) => own[1])).toEqual(pair(".streamator-log-entry--linked", "--streamator-linked-bg"));
     expect(coloursOf(pen(-1, -1, INVERSE)).ground?.map(bytes)).toEqual(texts);
   });
 
-  it("leaves dim text without a colour 4.5:1", () => {
-    const opacity = Number(css.match(/\.streamator-ansi-dim \{ opacity: ([\d.]+);/)?.[1]);
-    for (const [scheme, text] of texts.entries()) {
-      const ground = grounds[scheme] as number[];
-      expect(contrast(text.map((byte, index) => Math.round(byte * opacity + (ground[index] as number) * (1 - opacity))), ground)).toBeGreaterThanOrEqual(4.5);
+  it.each([".streamator-log-entry--success", ".streamator-log-entry--error", ".streamator-log-entry--linked.streamator-log-entry--warning", ".streamator-log-whole"])("gives %s 4.5:1", (selector) => {
+    expect(Math.min(...contrasts(pair(selector, "color"), 1))).toBeGreaterThanOrEqual(4.5);
+  });
+
+  it("gives the numbers of lines 4.5:1; in a marked line they and its time are as its text", () => {
+    expect(Math.min(...contrasts(pair(".streamator-log-line", "color")))).toBeGreaterThanOrEqual(4.5);
+    expect(css).toMatch(/--linked :is\(\.streamator-log-time, \.streamator-log-line\) \{\s+color: inherit;/);
+  });
+
+  // Their light colours are part of how a bare panel is meant to look: 2.2:1 and 2.0:1.
+  it.each([".streamator-log-time", ".streamator-log-entry--warning"])("gives %s 4.5:1 in the dark, and in the light to who asks for more contrast", (selector) => {
+    const [, dark] = contrasts(pair(selector, "color"));
+    expect(Math.min(dark as number, ...contrasts(pair(selector, "color", more)))).toBeGreaterThanOrEqual(4.5);
+  });
+
+  it("leaves what it makes paler without a colour 4.5:1, and makes no text of a level paler", () => {
+    const opacities = [...css.matchAll(/^ *\.streamator-log-(?:find|level)[^{]*\{[^}]*?opacity: ([\d.]+);|\.streamator-ansi-dim \{ opacity: ([\d.]+);/gm)].map(([, tool, dim]) => Number(tool ?? dim));
+    expect(opacities).toHaveLength(4);
+    for (const opacity of opacities) {
+      for (const [scheme, text] of texts.entries()) {
+        const [ground = []] = GROUNDS[scheme] ?? [];
+        expect(contrast(text.map((byte, index) => Math.round(byte * opacity + (ground[index] as number) * (1 - opacity))), ground)).toBeGreaterThanOrEqual(4.5);
+      }
     }
+    expect(css).toMatch(/:is\(\.streamator-log-entry--success, \.streamator-log-entry--warning, \.streamator-log-entry--error\) \.streamator-ansi-dim \{\s+opacity: 1;/);
   });
 });
 

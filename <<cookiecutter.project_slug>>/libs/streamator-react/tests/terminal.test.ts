@@ -13,7 +13,8 @@ const seq = (text: string): string => text.replaceAll("␛", "\u001b");
 
 describe("what programs write to a terminal", () => {
   it.each(readdirSync(fixtures))("%s is shown as xterm.js shows it", async (name) => {
-    const { output } = JSON.parse(readFileSync(join(fixtures, name), "utf8")) as { output: string };
+    const { how, output } = JSON.parse(readFileSync(join(fixtures, name), "utf8")) as { how: string; output: string };
+    expect(how).toMatch(/^recorded: /);
     const shown = ourRows(output);
     expect(shown.length).toBeGreaterThan(0);
     expect(shown).toEqual(await xtermRows(output, shown.length + 2));

@@ -5,6 +5,8 @@ import { frame } from "./fakes.js";
 export interface LogServer {
   /** The streams, sockets and polls that were opened. */
   opened(): number;
+  /** The streams and sockets that are held open. */
+  held(): number;
 }
 
 const parts = (count: number, sizes: readonly number[]): [number, number][] => {
@@ -22,13 +24,15 @@ const turn = (): Promise<void> => new Promise((resolve) => {
 });
 
 /**
- * A server of closed logs, the same for every address, by fetch, polls and WebSockets: it sends what follows the cursor in
+ * A server of closed logs, the same for every address, by fetch, EventSource, polls and WebSockets: it sends what follows the cursor in
  * batches of these sizes, and honours the cursor as streamator's do.
  */
 export function serveLog(events: readonly StreamEvent[], sizes: readonly number[]): LogServer {
   let opened = 0;
+  const held = new Set<unknown>();
 
-  vi.stubGlobal("fetch", (input: string, { headers, signal }: { headers: Headers; signal: AbortSignal }): Promise<Response> => {
+  vi.stubGlobal("fetch", (input: string, { headers: given, signal }: { headers: HeadersInit; signal: AbortSignal }): Promise<Response> => {
+    const headers = new Headers(given);
     if (signal.aborted) return Promise.reject(new DOMException("aborted", "AbortError"));
     opened += 1;
     const after = Number(headers.get("last-event-id") ?? /[?&]after=(\d+)/.exec(input)?.[1] ?? 0);
@@ -39,6 +43,8 @@ export function serveLog(events: readonly StreamEvent[], sizes: readonly number[
       return Promise.resolve(Response.json({ logs: events.slice(after, end), next: end, closed: end === events.length }));
     }
     if (rest.length === 0) return Promise.resolve(new Response(null, { status: 204 }));
+    held.add(signal);
+    signal.addEventListener("abort", () => held.delete(signal));
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => signal.addEventListener("abort", () => controller.error(new DOMException("aborted", "AbortError"))),
       pull: async (controller) => {
@@ -58,11 +64,13 @@ export function serveLog(events: readonly StreamEvent[], sizes: readonly number[
     constructor(url: string) {
       super();
       opened += 1;
+      held.add(this);
       void this.#send(Number(/[?&]after=(\d+)/.exec(url)?.[1] ?? 0));
     }
 
     close(): void {
       this.#closed = true;
+      held.delete(this);
     }
 
     async #send(after: number): Promise<void> {
@@ -78,7 +86,47 @@ export function serveLog(events: readonly StreamEvent[], sizes: readonly number[
   }
   vi.stubGlobal("WebSocket", Socket);
 
-  return { opened: () => opened };
+  class Source extends EventTarget {
+    readyState = 0;
+
+    constructor(url: string) {
+      super();
+      held.add(this);
+      void this.#send(Number(/[?&]after=(\d+)/.exec(url)?.[1] ?? 0));
+    }
+
+    close(): void {
+      this.readyState = 2;
+      held.delete(this);
+    }
+
+    #tell(event: Event): void {
+      if (this.readyState !== 2) this.dispatchEvent(event);
+    }
+
+    async #send(after: number): Promise<void> {
+      const rest = events.slice(after);
+      await turn();
+      if (this.readyState === 2) return;
+      if (rest.length === 0) {
+        this.readyState = 2; // an answer of 204, which the next request is told
+        this.dispatchEvent(new Event("error"));
+        return;
+      }
+      opened += 1;
+      this.readyState = 1;
+      this.#tell(new Event("open"));
+      for (const [start, end] of parts(rest.length, sizes)) {
+        await turn();
+        for (const [index, event] of rest.slice(start, end).entries()) {
+          this.#tell(new MessageEvent("message", { data: JSON.stringify(event), lastEventId: String(after + start + index + 1) }));
+        }
+      }
+    }
+  }
+  vi.stubGlobal("EventSource", Source);
+
+  return { opened: () => opened, held: () => held.size };
 }
 
 export { turn };
