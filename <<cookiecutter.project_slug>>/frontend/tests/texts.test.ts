@@ -97,7 +97,7 @@ function wrongTexts(name: string, source: string): string[] {
   const found = new Map<number, string>();
   const codeOf = ({ start, end }: ESTree.Span): string => source.slice(start, end).trim().replace(/\s+/g, " ");
   const report = ({ start, end }: ESTree.Span, what: string): void => {
-    const line = source.slice(0, start).trimEnd().split("\n").length;
+    const line = source.slice(0, start + source.slice(start).search(/\S/)).split("\n").length;
     found.set(start, `${name}:${line}: ${codeOf({ start, end })} ${what}`);
   };
   const withoutElement = (where: string, children: readonly Child[]): void => {
@@ -186,6 +186,10 @@ describe("a text that changes is the only child of its element", () => {
     const found = wrongTexts("Some.tsx", `const page = (\n${code}\n);`);
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(new RegExp(`^Some\\.tsx:2: .+ ${what}.+(Put it into a <span>|Give one a key)`));
+  });
+
+  it("with the line where the text is", () => {
+    expect(wrongTexts("Some.tsx", "const page = (\n  <Card>\n    text\n  </Card>\n);")).toEqual(["Some.tsx:3: text is in no element but in <Card>. Put it into a <span>."]);
   });
 
   it.each([
