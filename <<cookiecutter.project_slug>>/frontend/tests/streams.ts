@@ -5,6 +5,7 @@ import { vi } from "vitest";
 export class Backend {
   readonly asked: { readonly method: string; readonly path: string; readonly body: string }[] = [];
   readonly answers = new Map<string, (request: RequestInit) => Response>();
+  health = (): Response => Response.json({ status: "ok", store: { name: "memory", degraded: null } });
 
   constructor() {
     vi.stubGlobal("fetch", this.#fetch);
@@ -30,7 +31,7 @@ export class Backend {
     const path = pathname + search;
     const body = init?.body instanceof Blob ? await init.body.text() : "";
     this.asked.push({ method: init?.method ?? "GET", path, body });
-    if (path === "/healthz") return Response.json({ status: "ok", store: { name: "memory", degraded: null } });
+    if (path === "/healthz") return this.health();
     return this.answers.get(path)?.(init ?? {}) ?? Response.json({ error: "not found" }, { status: 404 });
   };
 }

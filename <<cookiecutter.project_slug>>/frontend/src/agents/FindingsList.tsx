@@ -36,7 +36,7 @@ export function FindingsList({ findings, error, alone = false }: FindingsListPro
       {documents === null ? (
         problem === null && <p className="empty">Loading what they found</p>
       ) : documents.length === 0 ? (
-        <p className="empty">
+        <p key="none" className="empty">
           <strong>Nothing yet</strong>
           Each document that is taken in is tagged, summed up and indexed here.
         </p>
@@ -52,7 +52,7 @@ export function FindingsList({ findings, error, alone = false }: FindingsListPro
           Show more
         </button>
       )}
-      {documents !== null && documents.length <= limit && documents.length < total && <p className="soft more">The latest {documents.length} are listed.</p>}
+      {documents !== null && documents.length <= limit && documents.length < total && <p className="soft more">{`The latest ${documents.length} are listed.`}</p>}
     </section>
   );
 }
@@ -74,13 +74,13 @@ function Finding({ findings, alone }: { readonly findings: DocumentFindings; rea
           </ul>
         )}
         {summary.length > 0 && <p className="finding__summary">{summary.join(" … ")}</p>}
-        {failed.length > 0 && <p className="note note--bad">Gave up: {failed.join(", ")}. The server's output says why.</p>}
+        {failed.length > 0 && <p className="note note--bad">{`Gave up: ${failed.join(", ")}. The server's output says why.`}</p>}
         {related.length > 0 && (
           <p className="soft finding__related">
             About the same:{" "}
             {related.map((other, index) => (
               <span key={other.document_id}>
-                {index > 0 && ", "}
+                {index > 0 && <span>, </span>}
                 <a href={href("/agents/:id", { id: other.document_id })}>{other.title}</a>
               </span>
             ))}

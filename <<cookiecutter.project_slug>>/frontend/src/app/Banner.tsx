@@ -14,9 +14,9 @@ export function Banner() {
           </p>
         </div>
       ) : degraded !== null ? (
-        <div className="banner">
+        <div key="degraded" className="banner">
           <p>
-            <strong>The log store has trouble.</strong> {degraded}
+            <strong>The log store has trouble.</strong> <span>{degraded}</span>
           </p>
         </div>
       ) : null}

@@ -43,7 +43,7 @@ export function CancelButton({ name, cancel, cancelling, explainFailure = explai
         }}
       >
         <Icon name="stop" />
-        {busy ? "Cancelling" : "Cancel"}
+        <span>{busy ? "Cancelling" : "Cancel"}</span>
       </button>
     </>
   );

@@ -26,7 +26,7 @@ export function UserMenu() {
     <div className="user-menu">
       <span className="user-menu__name" title={`Signed in as ${user.name}`}>
         <span className="visually-hidden">Signed in as </span>
-        {user.name}
+        <span translate="no">{user.name}</span>
       </span>
       <button type="button" className="button button--plain button--icon" disabled={leaving} onClick={() => void leave()} aria-label="Sign out" title="Sign out">
         <Icon name="leave" />

@@ -31,7 +31,7 @@ export function DashboardPage() {
         {stats === null ? (
           <p className="empty">Loading the jobs</p>
         ) : jobs.length === 0 ? (
-          <p className="empty">
+          <p key="none" className="empty">
             <strong>Nothing runs now</strong>A job that is started, here or elsewhere, shows up by itself.
           </p>
         ) : (
@@ -64,7 +64,7 @@ function Ended({ jobs, error }: { readonly jobs: Awaited<ReturnType<typeof listJ
       </ul>
       {shown.length < ended.length && (
         <button type="button" className="button button--plain rows__more" onClick={() => setAll(true)}>
-          Show {ended.length - shown.length} older
+          {`Show ${ended.length - shown.length} older`}
         </button>
       )}
     </>
@@ -94,7 +94,7 @@ function Totals({ stats }: { readonly stats: Stats | null }) {
       {totals.map(([name, label]) => (
         <div key={name} className={`total total--${name}`}>
           <dt>{label}</dt>
-          <dd>{stats === null ? "–" : stats[name].toLocaleString()}</dd>
+          <dd translate="no">{stats === null ? "–" : stats[name].toLocaleString()}</dd>
         </div>
       ))}
     </dl>

@@ -39,8 +39,8 @@ export function EndedJob({ job }: { readonly job: Job }) {
   return (
     <Row job={job} running={false} actions={<span className={`badge badge--${tone}`}>{badge}</span>}>
       <p className="soft row__facts">
-        {took !== null && <span>{formatDuration(took, true)}</span>}
-        <time dateTime={job.created_at}>{formatWhen(job.created_at)}</time>
+        {took !== null && <span translate="no">{formatDuration(took, true)}</span>}
+        <time translate="no" dateTime={job.created_at}>{formatWhen(job.created_at)}</time>
         {job.error !== null && <span className="row__error">{job.error}</span>}
         {job.partial !== null && <span className="row__partial">{job.partial}</span>}
       </p>
@@ -63,7 +63,9 @@ function Row({ job, running, actions, children }: RowProps) {
       <div className="row__head">
         <button type="button" className="row__toggle" aria-expanded={open} aria-controls={log} title={job.source} onClick={() => setOpen(!open)}>
           <Icon name="chevron" />
-          <span className="row__name">{job.source}</span>
+          <span className="row__name" translate="no">
+            {job.source}
+          </span>
         </button>
         <span className="row__kind">{job.kind}</span>
         <div className="row__actions">{actions}</div>

@@ -33,13 +33,15 @@ export function ComponentsPage() {
       <h1>Components</h1>
       {examples.map(({ name, about, Component, source }) => (
         <section key={name} className="example" aria-labelledby={`example-${name}`}>
-          <h2 id={`example-${name}`}>{name}</h2>
+          <h2 id={`example-${name}`} translate="no">
+            {name}
+          </h2>
           <p className="soft">{about}</p>
           <Component />
           <details className="example__source">
             <summary>Source</summary>
             {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard */}
-            <pre tabIndex={0}>{source}</pre>
+            <pre tabIndex={0} translate="no">{source}</pre>
           </details>
         </section>
       ))}

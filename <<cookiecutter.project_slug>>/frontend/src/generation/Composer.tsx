@@ -100,7 +100,7 @@ export function Composer({ wish, onWish, streaming, onStreaming, onStart }: Comp
             <select id={`${id}-provider`} className="field" value={provider?.name} onChange={(event) => onWish({ ...wish, provider: event.target.value })}>
               {providers.map(({ name, title, model }) => (
                 <option key={name} value={name}>
-                  {title} ({model})
+                  {`${title} (${model})`}
                 </option>
               ))}
             </select>

@@ -42,9 +42,7 @@ export function GeneratePage() {
           <h2 id="runs-heading">Runs</h2>
           {runs.refusals.map(({ key, title, params, message }) => (
             <div key={key} className="note note--bad run__refusal" role="alert">
-              <p>
-                {title}: {message}
-              </p>
+              <p>{`${title}: ${message}`}</p>
               <button
                 type="button"
                 className="button"
@@ -98,7 +96,7 @@ function RunList({ items, error, streaming, ...handlers }: RunListProps) {
   if (items === null) return <p className="empty">{explainHere(error) ?? "Loading the runs"}</p>;
   if (items.length === 0) {
     return (
-      <p className="empty">
+      <p key="none" className="empty">
         <strong>No runs yet</strong>
         Paste a text, choose a prompt, and watch the draft grow here.
       </p>
@@ -122,7 +120,7 @@ function RunList({ items, error, streaming, ...handlers }: RunListProps) {
       </ol>
       {shown.length < items.length && (
         <button type="button" className="button button--plain more" onClick={() => setAll(true)}>
-          Show {items.length - shown.length} older
+          {`Show ${items.length - shown.length} older`}
         </button>
       )}
     </>

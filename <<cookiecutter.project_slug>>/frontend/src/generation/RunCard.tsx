@@ -78,7 +78,7 @@ export const RunCard = memo(function RunCard(props: RunCardProps) {
       <p className="run__meta soft">
         {run !== null && (
           <>
-            <time dateTime={run.created_at}>{formatWhen(run.created_at)}</time>
+            <time translate="no" dateTime={run.created_at}>{formatWhen(run.created_at)}</time>
             {run.words !== null && <span>{formatCount(run.words, "word")}</span>}
           </>
         )}
@@ -198,24 +198,24 @@ function Result({ title, output, metadata }: { readonly title: string; readonly 
         aria-label={`Output of ${title}`}
       />
       <dl className="facts">
-        <Fact name="Written by">{`${metadata.provider}, ${metadata.model}`}</Fact>
-        <Fact name="Length">{`${formatCount(metadata.words, "word")} of ${metadata.source_words.toLocaleString()}`}</Fact>
-        <Fact name="Drafts">{metadata.attempts}</Fact>
-        <Fact name="Time">{formatDuration(metadata.seconds, true)}</Fact>
-        {tokens.some(Boolean) && <Fact name="Tokens">{tokens.filter(Boolean).join(", ")}</Fact>}
-        {typeof price === "number" && <Fact name="Price">{price.toLocaleString(undefined, { maximumSignificantDigits: 3 })}</Fact>}
-        {warnings.length > 0 && <Fact name="Warnings">{warnings.join(" ")}</Fact>}
-        {metadata.problems.length > 0 && <Fact name="Problems">{metadata.problems.join(" ")}</Fact>}
+        <Fact name="Written by" value={`${metadata.provider}, ${metadata.model}`} translate="no" />
+        <Fact name="Length" value={`${formatCount(metadata.words, "word")} of ${metadata.source_words.toLocaleString()}`} />
+        <Fact name="Drafts" value={metadata.attempts} />
+        <Fact name="Time" value={formatDuration(metadata.seconds, true)} translate="no" />
+        {tokens.some(Boolean) && <Fact name="Tokens" value={tokens.filter(Boolean).join(", ")} />}
+        {typeof price === "number" && <Fact name="Price" value={price.toLocaleString(undefined, { maximumSignificantDigits: 3 })} translate="no" />}
+        {warnings.length > 0 && <Fact name="Warnings" value={warnings.join(" ")} />}
+        {metadata.problems.length > 0 && <Fact name="Problems" value={metadata.problems.join(" ")} />}
       </dl>
     </>
   );
 }
 
-function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }) {
+function Fact({ name, value, translate }: { readonly name: string; readonly value: string | number; readonly translate?: "no" }) {
   return (
     <div>
       <dt>{name}</dt>
-      <dd>{children}</dd>
+      <dd translate={translate}>{value}</dd>
     </div>
   );
 }
@@ -253,7 +253,7 @@ const STAGES = [
 /** What was written, as a page. Its text may be anybody's: no HTML, and nothing is loaded from elsewhere. */
 function renderMarkdown(text: string): ReactNode {
   return (
-    <Markdown className="prose" options={MARKDOWN}>
+    <Markdown key={text} className="prose" options={MARKDOWN}>
       {text}
     </Markdown>
   );
@@ -264,7 +264,7 @@ const MARKDOWN = {
   disableParsingRawHTML: true,
   overrides: {
     a: { props: { target: "_blank", rel: "noreferrer" } },
-    img: ({ alt }: { readonly alt?: string }) => <>{alt}</>,
+    img: ({ alt }: { readonly alt?: string }) => <span>{alt}</span>,
     // The page and the card have the headings above these.
     h1: "h4",
     h2: "h4",

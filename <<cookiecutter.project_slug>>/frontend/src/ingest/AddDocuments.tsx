@@ -31,8 +31,7 @@ export function AddDocuments({ starts }: { readonly starts: Starts }) {
               <span className="drop__touch">Add files</span>
             </p>
             <p className="soft" id={hint}>
-              Text, Markdown, HTML, PDF, Word (docx), OpenDocument, EPUB, RTF, emails (eml), MHTML, CSV or subtitles
-              {config ? `, up to ${formatBytes(config.max_upload_bytes)} each` : ""}
+              {`Text, Markdown, HTML, PDF, Word (docx), OpenDocument, EPUB, RTF, emails (eml), MHTML, CSV or subtitles${config ? `, up to ${formatBytes(config.max_upload_bytes)} each` : ""}`}
             </p>
           </div>
           <button type="button" className="button" aria-describedby={hint} onClick={() => picker.current?.click()}>
@@ -140,8 +139,8 @@ function StartRow({ item, starts }: { readonly item: Start; readonly starts: Sta
     return (
       <li className="start">
         <output>
-          <strong>{item.name}: </strong>
-          {item.skipped}
+          <strong translate="no">{`${item.name}: `}</strong>
+          <span>{item.skipped}</span>
         </output>
         <button type="button" className="button" onClick={() => starts.again(item)}>
           Fetch it anew
@@ -153,7 +152,7 @@ function StartRow({ item, starts }: { readonly item: Start; readonly starts: Sta
   if (item.error === null) {
     return (
       <li className="start">
-        <span className="start__name">{item.name}</span>
+        <span className="start__name" translate="no">{item.name}</span>
         <span className="soft start__state">{item.doing ?? ("file" in item.source ? "Uploading" : "Starting")}</span>
       </li>
     );
@@ -162,8 +161,8 @@ function StartRow({ item, starts }: { readonly item: Start; readonly starts: Sta
     <li>
       <div className="start start--refused" role="alert">
         <p>
-          {!item.error.includes(item.name) && <strong>{item.name}: </strong>}
-          {item.error}
+          {!item.error.includes(item.name) && <strong translate="no">{`${item.name}: `}</strong>}
+          <span>{item.error}</span>
         </p>
         {item.retry && (
           <button type="button" className="button" onClick={() => starts.again(item)}>

@@ -83,21 +83,16 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
   const reason = !open || (ended && state.note === null && stream.counts.error === 0) ? state.reason : null;
 
   const name = shortName(job.source);
-  const title = (
-    <span className="job__name" id={`${body}-name`}>
-      {name}
-    </span>
-  );
   const Heading = whole ? "h1" : "h3";
   return (
     <article className="job" aria-labelledby={`${body}-name`} data-tone={state.tone} data-open={open} data-job={job.job_id}>
       <Heading className="job__title" title={job.source}>
         {whole ? (
-          title
+          <Name id={`${body}-name`} name={name} />
         ) : (
           <button type="button" className="job__toggle" aria-expanded={open} aria-controls={body} onClick={() => onToggle(job, !open)}>
             <Icon name="chevron" />
-            {title}
+            <Name id={`${body}-name`} name={name} />
           </button>
         )}
       </Heading>
@@ -105,9 +100,9 @@ export const JobCard = memo(function JobCard(props: JobCardProps) {
       <p className="job__meta soft">
         <Elapsed job={job} running={state.running} />
         <span className="job__when">
-          started <time dateTime={job.created_at}>{formatWhen(job.created_at)}</time>
+          started <time translate="no" dateTime={job.created_at}>{formatWhen(job.created_at)}</time>
         </span>
-        {!open && state.running && job.percent !== null && <span>{Math.floor(job.percent)} %</span>}
+        {!open && state.running && job.percent !== null && <span translate="no">{`${Math.floor(job.percent)} %`}</span>}
         {open && stream.logs.length > 0 && <Counts logs={stream.logs.length + stream.dropped} counts={stream.counts} />}
       </p>
       <div className="job__actions">
@@ -210,12 +205,20 @@ function explainRefusal(failure: unknown): string {
   return gone ? "It cannot be cancelled: the server no longer knows it." : explain(failure);
 }
 
+function Name({ id, name }: { readonly id: string; readonly name: string }) {
+  return (
+    <span className="job__name" id={id} translate="no">
+      {name}
+    </span>
+  );
+}
+
 function Counts({ logs, counts }: { readonly logs: number; readonly counts: { readonly warning: number; readonly error: number } }) {
   return (
     <span className="job__counts">
-      {formatCount(logs, "line")}
-      {counts.warning > 0 && <span className="job__warnings">, {formatCount(counts.warning, "warning")}</span>}
-      {counts.error > 0 && <span className="job__errors">, {formatCount(counts.error, "error")}</span>}
+      <span>{formatCount(logs, "line")}</span>
+      {counts.warning > 0 && <span className="job__warnings">{`, ${formatCount(counts.warning, "warning")}`}</span>}
+      {counts.error > 0 && <span className="job__errors">{`, ${formatCount(counts.error, "error")}`}</span>}
     </span>
   );
 }
@@ -235,7 +238,7 @@ function Elapsed({ job, running }: { readonly job: Job; readonly running: boolea
   return (
     <span className="job__elapsed">
       <span className="visually-hidden">{running ? "Running for " : "Took "}</span>
-      {formatDuration((end - start) / 1000, !running)}
+      <span translate="no">{formatDuration((end - start) / 1000, !running)}</span>
     </span>
   );
 }

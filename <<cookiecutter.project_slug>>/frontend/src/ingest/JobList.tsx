@@ -34,7 +34,7 @@ export function JobList({ jobs, error, delivery, onDelivery, onChange, sourceOf,
       {jobs === null ? (
         <p className="empty">{explainHere(error) ?? "Loading the jobs"}</p>
       ) : jobs.length === 0 ? (
-        <p className="empty">
+        <p key="none" className="empty">
           <strong>No jobs yet</strong>
           Add a document above, and watch the work on it here, line by line.
         </p>
@@ -57,7 +57,7 @@ export function JobList({ jobs, error, delivery, onDelivery, onChange, sourceOf,
       )}
       {hidden > 0 && (
         <button type="button" className="button button--plain more" onClick={() => setAll(true)}>
-          Show {hidden} older
+          {`Show ${hidden} older`}
         </button>
       )}
     </section>

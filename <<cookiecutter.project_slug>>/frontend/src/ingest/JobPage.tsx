@@ -41,7 +41,7 @@ export function JobPage({ id, delivery, onDelivery, onChange, sourceOf, onAgain 
       {job !== null ? (
         <JobCard job={job} delivery={delivery} open onChange={changed} source={sourceOf(job)} onAgain={onAgain} />
       ) : error instanceof ApiError && error.kind === "not-found" ? (
-        <p className="empty">
+        <p key="none" className="empty">
           <strong>There is no job with this id.</strong>
           It was never started here, or has been cleared away. <a href="#/">See all jobs</a>
         </p>

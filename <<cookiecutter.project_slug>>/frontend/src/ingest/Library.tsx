@@ -75,20 +75,20 @@ export function Library({ version }: { readonly version: string }) {
       )}
       {unindexed > 0 && (
         <p className="note library__unindexed">
-          The search index is being made anew: {formatCount(unindexed, "document")} cannot be found yet.
+          {`The search index is being made anew: ${formatCount(unindexed, "document")} cannot be found yet.`}
         </p>
       )}
       {data === null ? (
         problem === null && <p className="empty">Loading the library</p>
       ) : data.documents.length === 0 ? (
         data.query === "" ? (
-          <p className="empty">
+          <p key="empty" className="empty">
             <strong>The library is empty</strong>
             What the jobs take in is kept here, to be read and searched.
           </p>
         ) : (
-          <p className="empty">
-            <strong>Nothing found for “{data.query}”</strong>
+          <p key="none" className="empty">
+            <strong>{`Nothing found for “${data.query}”`}</strong>
             The search looks for words and how words begin, in titles and texts.
           </p>
         )
@@ -123,9 +123,9 @@ function DocumentRow({ document, onDeleted }: { readonly document: Document; rea
       )}
       <div className="document__foot">
         <p className="soft">
-          {kinds[document.kind]} · {formatCount(document.words, "word")} · {formatBytes(document.bytes)} ·{" "}
-          <time dateTime={document.created_at}>{formatWhen(document.created_at)}</time>
-          {document.version > 1 && ` · version\u00a0${document.version}`}
+          <span>{`${kinds[document.kind]} · ${formatCount(document.words, "word")} · ${formatBytes(document.bytes)} · `}</span>
+          <time translate="no" dateTime={document.created_at}>{formatWhen(document.created_at)}</time>
+          {document.version > 1 && <span>{` · version\u00a0${document.version}`}</span>}
         </p>
         <DocumentActions document={document} onDeleted={onDeleted} />
       </div>

@@ -46,9 +46,12 @@ export function Reader({ id, onDeleted }: { readonly id: string; readonly onDele
             <h1 id={heading}>{document?.title ?? "Document"}</h1>
             {document !== null && (
               <p className="soft">
-                <span className="reader__source">{document.source}</span> · {formatCount(document.words, "word")} ·{" "}
-                {formatBytes(document.bytes)} · <time dateTime={document.created_at}>{formatWhen(document.created_at)}</time>
-                {document.version > 1 && ` · version\u00a0${document.version}`}
+                <span className="reader__source" translate="no">
+                  {document.source}
+                </span>
+                <span>{` · ${formatCount(document.words, "word")} · ${formatBytes(document.bytes)} · `}</span>
+                <time translate="no" dateTime={document.created_at}>{formatWhen(document.created_at)}</time>
+                {document.version > 1 && <span>{` · version\u00a0${document.version}`}</span>}
               </p>
             )}
           </div>
@@ -76,7 +79,7 @@ export function Reader({ id, onDeleted }: { readonly id: string; readonly onDele
         ) : (
           // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- the keyboard scrolls what has the focus
           <div className="reader__text" tabIndex={0} role="document" aria-label={`Text of ${document.title}`}>
-            {whole ? document.text : document.text.slice(0, FIRST_CHARACTERS)}
+            <span>{whole ? document.text : document.text.slice(0, FIRST_CHARACTERS)}</span>
             {!whole && document.text.length > FIRST_CHARACTERS && (
               <p>
                 <button type="button" className="button" onClick={() => setWhole(true)}>

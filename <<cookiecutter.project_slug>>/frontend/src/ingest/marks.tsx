@@ -1,12 +1,10 @@
-import { Fragment } from "react";
-
 const START = "\u0002";
 const END = "\u0003";
 
 /** Text with the parts between U+0002 and U+0003 marked. It is only ever text: what looks like HTML in it stays letters. */
 export function Marked({ text }: { readonly text: string }) {
   return parts(text).map((part, index) =>
-    part.hit ? <mark key={index}>{part.text}</mark> : <Fragment key={index}>{part.text}</Fragment>,
+    part.hit ? <mark key={index}>{part.text}</mark> : <span key={index}>{part.text}</span>,
   );
 }
 

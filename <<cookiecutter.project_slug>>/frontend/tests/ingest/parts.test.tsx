@@ -9,7 +9,7 @@ afterEach(cleanup);
 describe("Marked", () => {
   it("marks what stands between U+0002 and U+0003, and nothing else", () => {
     const { container } = render(<Marked text={"a \u0002hit\u0003 and \u0002another\u0003."} />);
-    expect(container.innerHTML).toBe("a <mark>hit</mark> and <mark>another</mark>.");
+    expect(container.innerHTML).toBe("<span>a </span><mark>hit</mark><span> and </span><mark>another</mark><span>.</span>");
   });
 
   it("keeps HTML as letters, also within a hit", () => {

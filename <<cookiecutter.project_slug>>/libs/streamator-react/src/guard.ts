@@ -1,3 +1,5 @@
+"use client";
+
 import { createElement, type ReactNode, type RefObject } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
 
@@ -7,20 +9,21 @@ export function boxed(node: ReactNode): ReactNode {
 }
 
 /**
- * For an element whose children React puts in and takes out: where a translator or an extension has moved or removed
- * one of them, the DOM's own methods would throw, and React would take the whole page down. A `ref`.
+ * For a node whose children React puts in and takes out: where a translator or an extension has moved or removed one of
+ * them, the DOM's own methods would throw, and React would take the whole page down. A `ref`; `Node.prototype`
+ * guards a whole page.
  */
-export function guard(element: Element | null): void {
-  if (!element) return;
+export function guard(node: Node | null): void {
+  if (!node) return;
   const { removeChild, insertBefore } = Node.prototype;
-  element.removeChild = <Child extends Node>(child: Child): Child => {
+  node.removeChild = (child) => {
     if (child.parentNode) removeChild.call(child.parentNode, child);
     return child;
   };
-  element.insertBefore = <Child extends Node>(child: Child, before: Node | null): Child => {
+  node.insertBefore = function (child, before) {
     let next = before;
-    while (next && next.parentNode !== element) next = next.parentNode;
-    insertBefore.call(element, child, next);
+    while (next && next.parentNode !== this) next = next.parentNode;
+    insertBefore.call(this, child, next);
     return child;
   };
 }

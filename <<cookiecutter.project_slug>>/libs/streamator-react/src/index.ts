@@ -9,6 +9,7 @@ export { ActivityPanel } from "./ActivityPanel.js";
 export { activitiesAfter } from "./activity.js";
 export { draftAfter, progressAfter } from "./jobEvents.js";
 export { BASE_EVENT_LABELS, makeFormatEvent } from "./formatEvent.js";
+export { guard } from "./guard.js";
 export type { LogPanelProps } from "./LogPanel.js";
 export type { EventsHandle, StreamEventsOptions } from "./streamEvents.js";
 export type { Job } from "./useJob.js";

@@ -1,71 +1,8 @@
-import { act, cleanup, fireEvent, render } from "@testing-library/react";
+import { cleanup, fireEvent, render } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ActivityPanel, DraftPanel, LogPanel, ProgressPanel, type Activity, type ConnectionView, type LogPanelProps, type PanelEntry } from "../src/index.js";
+import { ActivityPanel, DraftPanel, guard, LogPanel, ProgressPanel, type Activity, type ConnectionView, type LogPanelProps, type PanelEntry } from "../src/index.js";
+import { OTHERS, playTwice, type Step } from "./support/others.js";
 import { blocks, drawn, layOut, measured, placesOf, ROW } from "./support/layout.js";
-
-// Others change the page too. Each scenario is played to nobody, then with somebody who changes the document after each
-// step, as their MutationObserver would: what is shown must be the same, and nothing may throw.
-
-const texts = (root: Node): Text[] => {
-  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-  const found: Text[] = [];
-  while (walker.nextNode()) found.push(walker.currentNode as Text);
-  return found;
-};
-
-/** A browser's translator: each text is wrapped into two <font>, itself or as another text node. */
-const translator = (isMoved: boolean) => (): void => {
-  for (const text of texts(document.body)) {
-    if (text.parentElement?.closest("font, [translate=no]")) continue;
-    const outer = document.createElement("font");
-    const inner = document.createElement("font");
-    outer.style.verticalAlign = inner.style.verticalAlign = "inherit";
-    text.replaceWith(outer);
-    outer.append(inner);
-    inner.append(isMoved ? text : document.createTextNode(text.data));
-  }
-};
-
-/** An extension that puts elements of its own everywhere and cuts texts in two. */
-const extension = (): void => {
-  for (const text of texts(document.body)) if (text.data.length > 1) text.splitText(1);
-  for (const element of document.body.querySelectorAll("*:not(i, input, br)")) {
-    if (element.querySelector(":scope > i")) continue;
-    element.prepend(document.createElement("i"));
-    element.append(document.createElement("i"));
-  }
-};
-
-const nobody = (): void => undefined;
-const OTHERS = [
-  ["a translator that wraps texts", translator(true)],
-  ["a translator that replaces texts", translator(false)],
-  ["an extension", extension],
-] as const;
-
-type Step = () => void | Promise<void>;
-
-/** What the page says after each step. */
-async function play(steps: readonly Step[], meddle: () => void): Promise<(string | null)[]> {
-  const said: (string | null)[] = [];
-  vi.setSystemTime(1_000_000);
-  for (const step of steps) {
-    await act(async () => step());
-    said.push(document.body.textContent);
-    meddle();
-    expect(document.body.textContent).toBe(said.at(-1));
-  }
-  cleanup();
-  document.body.replaceChildren();
-  return said;
-}
-
-/** What it says with somebody else in it, and alone. */
-async function playTwice(steps: () => readonly Step[], meddle: () => void): Promise<readonly [(string | null)[], (string | null)[]]> {
-  const alone = await play(steps(), nobody);
-  expect(new Set(alone).size).toBeGreaterThan(steps().length / 3); // the scenario does something
-  return [await play(steps(), meddle), alone];
-}
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 });
@@ -321,6 +258,36 @@ describe("where something of ours was removed", () => {
     view.rerender(<ActivityPanel activities={lanes.slice(1)} />);
     expect([...view.container.querySelectorAll(".streamator-lane-name")].map(({ textContent }) => textContent)).toEqual(["b", "c"]);
   });
+});
+
+it("a whole page is guarded by Node.prototype, and goes on where its texts were replaced, moved or removed", () => {
+  const { removeChild, insertBefore } = Node.prototype;
+  guard(Node.prototype);
+  try {
+    const Page = ({ rows }: { rows: readonly string[] }) => (
+      <main>
+        {rows.length > 1 && <b>several</b>}
+        {rows}
+        <hr />
+      </main>
+    );
+    const view = render(<Page rows={["one"]} />);
+    const main = view.container.querySelector("main") as HTMLElement;
+    const font = document.createElement("font");
+    main.firstChild?.replaceWith(font);
+    view.rerender(<Page rows={["one", "two"]} />); // before the text that was replaced, and after it
+    expect(main.querySelector("b")).not.toBeNull();
+    font.append(main.querySelector("hr") as HTMLElement);
+    view.rerender(<Page rows={["one", "two", "three"]} />);
+    expect([...main.childNodes].map(({ textContent }) => textContent)).toEqual(expect.arrayContaining(["two", "three"]));
+    main.querySelector("b")?.remove();
+    view.rerender(<Page rows={[]} />);
+    expect(main.textContent).toBe("");
+    view.rerender(<p>another page</p>);
+    expect(view.container.innerHTML).toBe("<p>another page</p>");
+  } finally {
+    Object.assign(Node.prototype, { removeChild, insertBefore });
+  }
 });
 
 it("what is no prose is not translated: times, numbers of lines, counts", () => {
