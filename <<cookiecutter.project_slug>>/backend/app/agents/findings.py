@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from app.agents.events import WorkerName
 from app.database import Database, Migration
 from app.documents import SourceDocument
+from app.terms import TOKENIZER, phrase
 from app.users import User
 
 __all__ = ["MIGRATIONS", "AgentWork", "DocumentFindings", "Findings", "RelatedDocument"]
@@ -52,6 +53,12 @@ MIGRATIONS: tuple[Migration, ...] = (
         """,
     ),
     ("ALTER TABLE agent_findings ADD COLUMN version INTEGER NOT NULL DEFAULT 1",),
+    # The index is over terms, as the search's is. The indexer makes it anew.
+    (
+        "DELETE FROM agent_findings WHERE agent_name = 'indexer'",
+        "DROP TABLE agent_index",
+        f"CREATE VIRTUAL TABLE agent_index USING fts5 (text, {TOKENIZER})",
+    ),
 )
 
 _KEPT_RUNS = 10
@@ -131,7 +138,7 @@ class Findings:
             document: what it worked on.
             found: what it found, as JSON.
             failed: whether it gave up: it is not asked again by itself.
-            index: words by which the document is to be found from others.
+            index: the terms by which the document is to be found from others, with blanks between them.
         """
         values = (
             document.id, document.version, agent_name, document.user_id, document.title,
@@ -210,10 +217,10 @@ def _related(
     connection: sqlite3.Connection, document_id: str, user_id: str, tags: Sequence[str]
 ) -> list[RelatedDocument]:
     """The user's other documents that have half of the tags, those in which they weigh most first (BM25)."""
-    if not tags:
+    phrases = list(filter(None, map(phrase, tags)))
+    if not phrases:
         return []
-    phrases = ['"{}"'.format(tag.replace('"', "")) for tag in tags]
-    halves = [f"({' AND '.join(half)})" for half in combinations(phrases, (len(tags) + 1) // 2)]
+    halves = [f"({' AND '.join(half)})" for half in combinations(phrases, (len(phrases) + 1) // 2)]
     rows = connection.execute(
         "SELECT f.document_id, f.title FROM agent_index i JOIN agent_findings f ON f.position = i.rowid "
         "WHERE agent_index MATCH ? AND f.document_id != ? AND f.user_id = ? ORDER BY i.rank LIMIT ?",

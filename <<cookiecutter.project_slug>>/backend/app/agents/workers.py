@@ -9,7 +9,9 @@ from typing import Any
 
 from app.agents.events import WorkerName
 from app.documents import SourceDocument
+from app.terms import joined_terms
 from app.wording import count
+from app.words import count_words
 
 __all__ = ["WORKERS", "Outcome", "Report", "Worker"]
 
@@ -29,7 +31,7 @@ class Outcome:
     found: Mapping[str, Any]
     """To be stored; its keys are fields of `DocumentFindings`."""
     index: str | None = None
-    """Words by which the document is to be found from others."""
+    """The terms by which the document is to be found from others, with blanks between them."""
 
 
 Worker = Callable[[SourceDocument, Report], Awaitable[Outcome]]
@@ -57,7 +59,8 @@ async def index(document: SourceDocument, report: Report) -> Outcome:
     """Has its words ready for documents that are about the same."""
     text = document.text[:MAX_CHARACTERS]
     report("Reading the words", 50)
-    return Outcome(f"indexed {count(len(text.split()), 'word')}", {}, index=text)
+    words, terms = await asyncio.to_thread(_words, text)
+    return Outcome(f"indexed {count(words, 'word')}", {}, index=terms)
 
 
 WORKERS: Mapping[WorkerName, Worker] = {"tagger": tag, "summariser": summarise, "indexer": index}
@@ -80,3 +83,8 @@ def _summary(sentences: list[str]) -> list[str]:
     from app.agents import analysis
 
     return analysis.summary(sentences)
+
+
+def _words(text: str) -> tuple[int, str]:
+    """How many there are, and their terms."""
+    return count_words(text), " ".join(joined_terms(text))

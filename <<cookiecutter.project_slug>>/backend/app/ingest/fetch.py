@@ -10,7 +10,6 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from email.message import Message
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -20,6 +19,7 @@ import httpx
 
 from app import project
 from app.ingest.addresses import is_public, resolve
+from app.ingest.charset import charset_of
 from app.ingest.extract import Log
 from app.ingest.readers.html import refresh_target
 from app.ingest.unpacking import Unpacker
@@ -307,11 +307,10 @@ class Fetcher:
     ) -> Fetched:
         if not response.is_success or response.status_code in _ADVICE:
             raise _refusal(response, url)
-        content_type = Message()
-        content_type["content-type"] = response.headers.get("content-type", "")
+        content_type = response.headers.get("content-type", "")
         announced = response.headers.get("content-length", "")
         total = int(announced) if announced.isascii() and announced.isdigit() and len(announced) < 16 else None
-        facts = [_status(response), response.headers.get("content-type") or "no content type"]
+        facts = [_status(response), content_type or "no content type"]
         facts.append(f"{size(total)} announced" if total is not None else "size not announced")
         log(", ".join(facts), "info")
         if total is not None and total > self._max_bytes:
@@ -342,13 +341,12 @@ class Fetcher:
         rate = f" ({size(int(received / seconds))}/s)" if seconds > 0.05 else ""
         log(f"Fetched {size(received)} in {duration(seconds)}{rate}", "success")
         name = safe_name(PurePosixPath(url.path).name or url.host)
-        charset = content_type.get_param("charset")
         return Fetched(
             bytes=received,
             sha256=digest.hexdigest(),
             name=name,
-            media_type=content_type["content-type"],
-            charset=charset if isinstance(charset, str) else None,
+            media_type=content_type,
+            charset=charset_of(content_type),
             url=str(url),
             leads_on=refresh_target(response.headers.get("refresh", "")),
             validators=_validators(response, url),

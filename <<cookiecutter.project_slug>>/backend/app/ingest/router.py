@@ -23,6 +23,7 @@ from app.bodies import RequestBody, unknown_field
 from app.errors import ApiError, error_responses, stream_error_responses
 from app.feature import Services, SharedServices
 from app.ingest.channel import Limit
+from app.ingest.charset import charset_of
 from app.ingest.documents import Documents, DocumentText, DocumentVersions, LibraryFull
 from app.ingest.events import IngestEvent
 from app.ingest.fetch import BadUrl, check_url
@@ -192,7 +193,7 @@ async def _take(file: UploadFile, path: Path, limit: int) -> Arrival:
         raise ApiError(415, str(error)) from error
     await file.seek(0)
     sha256 = await save(file.file, path)
-    return Arrival(path, name, name, media_type, None, length, sha256)
+    return Arrival(path, name, name, media_type, charset_of(media_type), length, sha256)
 
 
 @router.get("/documents", responses=error_responses(422), response_model_exclude_unset=True)

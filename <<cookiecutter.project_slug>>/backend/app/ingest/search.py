@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from app.ingest.terms import SOLID, Term, fold, is_solid, is_symbol, terms
+from app.terms import SOLID, Term, fold, is_solid, is_symbol, terms
 
 __all__ = ["Search", "TooManyWords"]
 

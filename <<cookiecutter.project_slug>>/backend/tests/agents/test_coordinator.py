@@ -304,6 +304,61 @@ async def test_a_version_that_comes_while_the_one_before_is_worked_on_is_worked_
     assert (await world.known("d1")).tags[0] == "cat"
 
 
+@pytest.mark.parametrize(
+    ("text", "same", "other"),
+    [
+        (
+            "城市很大。城市的河流很宽，河流由北向南穿过城市。",
+            "我们的城市很大，有一条河流从中间穿过，春天河流的水很多。",
+            "弟弟每天去学校。老师教他写字，他喜欢他的老师和学校。",
+        ),
+        (
+            "灯台は海を照らします。灯台の光は遠くから見えます。船は光を頼りにします。",
+            "古い灯台の光は遠くまで船に岩を知らせる。",
+            "祖母は庭で野菜を育てます。野菜は市場で売ります。",
+        ),
+        (
+            "สะพานยาวมาก สะพานนี้ข้ามแม่น้ำ แม่น้ำกว้าง",
+            "แม่น้ำสายนี้มีสะพานเก่าแก่และสะพานใหม่ที่ยาวกว้าง",
+            "แม่ซื้อผลไม้ที่ตลาด ผลไม้หวานมาก ตลาดใหญ่",
+        ),
+        (
+            "Die STRASSE ist lang. Die Straße führt zur Brücke, die Brücke zur Stadt.",
+            "Straße und Brücke: die Brücken der Stadt, und ihre Strassen.",
+            "Der Hund schläft. Der Hund frisst und der Hund bellt.",
+        ),
+    ],
+)  # fmt: skip
+async def test_documents_about_the_same_are_related_in_any_script(
+    world: World, text: str, same: str, other: str
+) -> None:
+    for identifier, content in (("same", same), ("other", other), ("d1", text)):
+        world.shelf.put(identifier, content)
+    world.begin()
+    for identifier in world.shelf.documents:
+        await world.known(identifier)
+    assert [each.document_id for each in (await world.known("d1")).related] == ["same"]
+
+
+async def test_an_index_of_an_earlier_version_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    before = Database(path, {"agents": MIGRATIONS[:2]})
+    await before.open()
+    shelf = Shelf()
+    shelf.put("d1")
+    for agent in workers.WORKERS:
+        indexed = BRIDGES if agent == "indexer" else None
+        await Findings(before).add(agent, shelf.documents["d1"], {"tags": ["cables"]}, index=indexed)
+    await before.close()
+    async with world_at(tmp_path) as world:
+        assert await world.findings.done() == {("d1", 1): {"tagger", "summariser"}}
+        world.shelf.put("d1")
+        world.shelf.put("d2")
+        world.begin()
+        await world.known("d1")
+        assert [each.document_id for each in (await world.known("d2")).related] == ["d1"]
+
+
 async def test_documents_about_something_else_are_not_related(world: World) -> None:
     world.shelf.put("d1")
     world.shelf.put("d2", CATS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CHARSETS", "TEXTS"]
+__all__ = ["ALL_TEXTS", "CHARSETS", "TEXTS"]
 
 TEXTS = {
     "en": (
@@ -104,30 +104,74 @@ TEXTS = {
     ),
 }
 
+ALL_TEXTS = TEXTS | {
+    "is": (
+        "Amma býr í litlu húsi við fjörðinn og þar er alltaf kaffi á könnunni. Á sunnudögum förum við þangað, göngum "
+        "út með sjónum og tínum skeljar. Í gær kom stormur, en húsið stóð hann af sér."
+    ),
+    "et": (
+        "Vanaisa käis hommikul metsas ja tõi koju terve korvi pilvikuid. Õhtul sõime neid hapukoorega ning rääkisime, "
+        "kuidas ta noorena järve ääres elas. Väljas sadas vihma, aga köögis oli soe."
+    ),
+    "lv": (
+        "Rīta agrumā māsa aizgāja uz tirgu nopirkt ķiršus un svaigu maizi. Vēlāk mēs sēdējām dārzā, ēdām pīrāgu un "
+        "klausījāmies, kā dzied putni. Vakarā sāka līt, un visi steidzās mājās."
+    ),
+    "lt": (
+        "Šį rytą kaimynas atnešė kibirą obuolių ir paprašė išvirti uogienės. Vaikai žaidė kieme, kol močiutė pakvietė "
+        "juos vakarienės. Žiema jau čia pat, todėl reikia paruošti malkų židiniui."
+    ),
+    "hr": (
+        "Prošle subote sestra je u vrtu našla ježa koji se skrivao ispod grmlja. Djeca su mu donijela vodu, ali on je "
+        "čekao da padne mrak i tek onda otišao kući. Susjed kaže da će se opet vratiti."
+    ),
+    "sk": (
+        "Každé ráno prechádza okolo nášho domu mliekar so žltým vozíkom. Deti mu mávajú a čakajú, či im dá kúsok "
+        "čerstvého syra. Včera však pršalo a nikto neprišiel, len vták sedel na plote."
+    ),
+    "sl": (
+        "Včeraj smo šli čez hrib do male cerkve, od koder se vidi vse do morja. Stric je nesel košaro z jabolki, teta "
+        "pa je začela peti. Žal je proti večeru začelo deževati, zato smo hitro šli domov."
+    ),
+    "bg": (
+        "Всяка есен баба събира орехи от двора и ги суши на тавана. Тази година бяха толкова много, че ги раздадохме "
+        "на съседите. Дядо обеща да направи сладкиш, щом се върне от града."
+    ),
+}
+"""And some in languages that nothing but their letters is known of."""
+
 CHARSETS = {
-    "en": ["windows-1252"],
-    "fr": ["windows-1252"],
-    "de": ["windows-1252"],
-    "es": ["windows-1252"],
-    "pt": ["windows-1252"],
-    "it": ["windows-1252"],
-    "sv": ["windows-1252"],
-    "fi": ["windows-1252"],
+    "en": ["windows-1252", "macintosh"],
+    "fr": ["windows-1252", "iso-8859-15", "macintosh", "cp850"],
+    "de": ["windows-1252", "iso-8859-15", "macintosh", "cp850"],
+    "es": ["windows-1252", "iso-8859-15", "macintosh", "cp850"],
+    "pt": ["windows-1252", "macintosh"],
+    "it": ["windows-1252", "macintosh"],
+    "sv": ["windows-1252", "cp850"],
+    "fi": ["windows-1252", "iso-8859-15"],
     "da": ["windows-1252"],
-    "pl": ["windows-1250", "iso-8859-2"],
-    "cs": ["windows-1250", "iso-8859-2"],
-    "hu": ["windows-1250", "iso-8859-2"],
-    "ro": ["windows-1250"],
-    "ru": ["windows-1251", "koi8-r", "ibm866"],
+    "is": ["windows-1252"],
+    "et": ["windows-1257", "iso-8859-13"],
+    "lv": ["windows-1257", "iso-8859-13"],
+    "lt": ["windows-1257", "iso-8859-13"],
+    "pl": ["windows-1250", "iso-8859-2", "cp852"],
+    "cs": ["windows-1250", "iso-8859-2", "cp852"],
+    "hu": ["windows-1250", "iso-8859-2", "cp852"],
+    "ro": ["windows-1250", "iso-8859-2"],
+    "hr": ["windows-1250", "iso-8859-2"],
+    "sk": ["windows-1250", "iso-8859-2"],
+    "sl": ["windows-1250", "iso-8859-2"],
+    "bg": ["windows-1251", "iso-8859-5", "x-mac-cyrillic"],
+    "ru": ["windows-1251", "koi8-r", "iso-8859-5", "x-mac-cyrillic", "ibm866", "ibm855"],
     "uk": ["windows-1251", "koi8-u"],
-    "el": ["windows-1253"],
+    "el": ["windows-1253", "iso-8859-7"],
     "tr": ["windows-1254"],
-    "he": ["windows-1255"],
-    "ar": ["windows-1256"],
+    "he": ["windows-1255", "iso-8859-8"],
+    "ar": ["windows-1256", "iso-8859-6"],
     "th": ["windows-874"],
     "vi": ["windows-1258"],
     "ja": ["shift_jis", "euc-jp", "iso-2022-jp"],
-    "zh": ["gbk"],
+    "zh": ["gbk", "gb18030", "hz-gb-2312"],
     "zh-tw": ["big5"],
-    "ko": ["euc-kr"],
+    "ko": ["euc-kr", "iso-2022-kr", "johab"],
 }

@@ -22,7 +22,7 @@ from app.ingest.extractor import ExtractedFile, Extractor
 from app.ingest.fetch import Fetcher
 from app.ingest.identify import Kind
 from app.ingest.pipeline import Pipeline, UrlRequest
-from app.ingest.terms import pack_terms
+from app.terms import pack_terms
 from app.ingest.validators import ValidatorTable
 from app.jobs import JobError
 from app.users import LOCAL_USER

@@ -54,6 +54,14 @@ def test_a_document_is_taken_in_step_by_step(running: RunningApp) -> None:
     assert expected in (result, result.get("result"))
 
 
+def test_an_upload_says_its_charset_in_its_part(running: RunningApp) -> None:
+    text = "Снег уже растаял"
+    part = ("x.txt", text.encode("iso-8859-5"), "text/plain; charset=ISO-8859-5")
+    job_id = running.client.post("/api/ingest", files={"file": part}).json()["job_id"]
+    assert running.result(job_id)["text"] == text
+    assert ("info", "Read as iso-8859-5 (as it declares): 16 characters") in logged(running.events(job_id))
+
+
 @pytest.mark.parametrize(
     ("content", "name", "kind", "title", "text"),
     [

@@ -5,9 +5,8 @@ import sqlite3
 
 import pytest
 
-from app.ingest.documents import TOKENIZER
 from app.ingest.search import Search
-from app.ingest.terms import joined_terms, pack_terms, terms, unpack_terms
+from app.terms import TOKENIZER, joined_terms, pack_terms, phrase, terms, unpack_terms
 
 PIECES = (
     *"aBßﬁéёйđİς7٣²½Ａ＋#@.+-‐_'ʼ\"”「」、\u3000東京⽇々ーﾊﾟかヿ한ไทเาຳ״לـﷺ🎉",
@@ -47,3 +46,24 @@ def test_every_text_finds_itself_and_no_query_is_an_error() -> None:
         if search.expression:
             found = index.execute("SELECT rowid FROM i WHERE i MATCH ?", (search.expression,)).fetchall()
             assert (number,) in found, repr(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "others"),
+    [
+        ("東京都の川", "東京", "京東"), ("東京都の川", "都", "郡"), ("ที่นี่มีแม่น้ำกว้าง", "แม่น้ำ", "แม่มี"), ("ที่นี่มี", "ที่", "น้ำ"),
+        ("die STRASSE der Stadt", "Straße der", "der Straße"), ("한국어를 배워요", "한국어", "한글"),
+        ("AI技術の本", "AI技術", "技術AI"),
+        ("Die Straßenbahn", "die", "Straße"),
+    ],
+)  # fmt: skip
+def test_a_phrase_finds_the_text_that_it_stands_in(text: str, part: str, others: str) -> None:
+    index = sqlite3.connect(":memory:")
+    index.execute(f"CREATE VIRTUAL TABLE i USING fts5 (text, {TOKENIZER})")
+    index.execute("INSERT INTO i VALUES (?)", (" ".join(joined_terms(text)),))
+    found = [index.execute("SELECT count(*) FROM i WHERE i MATCH ?", (phrase(each),)) for each in (part, others)]
+    assert [each.fetchone()[0] for each in found] == [1, 0]
+
+
+def test_a_text_without_terms_makes_no_phrase() -> None:
+    assert [phrase(each) for each in ("", " \n", "!?", '"')] == [""] * 4

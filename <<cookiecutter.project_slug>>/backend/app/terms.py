@@ -25,9 +25,12 @@ from operator import add
 from typing import NamedTuple, TypeAlias
 
 __all__ = [
-    "SOLID", "PackedTerms", "Term", "fold", "is_solid", "is_symbol", "joined_terms", "pack_terms", "terms",
-    "unpack_terms",
+    "SOLID", "TOKENIZER", "PackedTerms", "Term", "fold", "is_solid", "is_symbol", "joined_terms", "pack_terms",
+    "phrase", "terms", "unpack_terms",
 ]  # fmt: skip
+
+TOKENIZER = "tokenize=\"ascii tokenchars '.@#+~'\""
+"""Of a column of terms with blanks between them: FTS5 makes nothing else of them."""
 
 PackedTerms: TypeAlias = bytes
 """What `pack_terms` gives."""
@@ -218,6 +221,13 @@ def joined_terms(text: str) -> Iterator[str]:
     for token in broken:
         if parts := _terms(token)[1]:
             yield " ".join(part[0] for part in parts)
+
+
+def phrase(text: str) -> str:
+    """The expression of FTS5 that finds some text, as it stands, in a column of terms; empty where it has no term."""
+    found = " ".join(joined_terms(text)).split()
+    # What follows the last character of a script without blanks is not known.
+    return f'"{" ".join(found)}"' + "*" * is_solid(found[-1]) if found else ""
 
 
 def pack_terms(text: str) -> PackedTerms:
