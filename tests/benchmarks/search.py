@@ -25,7 +25,7 @@ from typing import Any
 from app.database import Database
 from app.ingest.archive import Archive
 from app.ingest.documents import MIGRATIONS, Library
-from app.ingest.terms import pack_terms
+from app.terms import pack_terms
 from app.users import LOCAL_USER
 
 CHARACTERS, WORDS = 5_000, 40_000

@@ -20,15 +20,14 @@ from app.documents import SourceDocument
 from app.ingest.archive import Archive
 from app.ingest.identify import Kind
 from app.ingest.search import Search
-from app.ingest.terms import PackedTerms, joined_terms, pack_terms, unpack_terms
 from app.ingest.validators import MIGRATION as VALIDATORS
 from app.jobs import JobError
+from app.terms import TOKENIZER, PackedTerms, joined_terms, pack_terms, unpack_terms
 from app.users import User
 from app.wording import count, size
 
 __all__ = [
     "MIGRATIONS",
-    "TOKENIZER",
     "Document",
     "DocumentText",
     "DocumentVersions",
@@ -38,9 +37,6 @@ __all__ = [
     "NewDocument",
     "Unindexed",
 ]
-
-TOKENIZER = "tokenize=\"ascii tokenchars '.@#+~'\""
-"""Of a column of terms with blanks between them: FTS5 makes nothing else of them."""
 
 MIGRATIONS: tuple[Migration, ...] = (
     (

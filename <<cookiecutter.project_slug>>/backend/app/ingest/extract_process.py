@@ -28,7 +28,7 @@ from app.ingest.charset import decode
 from app.ingest.extract import ExtractError, Log, extract
 from app.ingest.readers.common import brief, out_of_memory
 from app.ingest.readers.html import redirect_of
-from app.ingest.terms import pack_terms
+from app.terms import pack_terms
 
 __all__ = ["main"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from app.ingest.terms import SOLID, Term, fold, is_solid, is_symbol, terms
+from app.terms import SOLID, Term, fold, is_solid, is_symbol, terms
 
 __all__ = ["Search"]
 

@@ -11,8 +11,8 @@ import pytest
 
 from app.ingest.extractor import ExtractedFile, Extractor
 from app.ingest.identify import Kind
-from app.ingest.terms import unpack_terms
 from app.jobs import JobError
+from app.terms import unpack_terms
 from tests.pdf import make_pdf
 from tests.support import eventually_async
 

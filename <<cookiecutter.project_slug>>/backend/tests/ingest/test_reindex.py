@@ -13,9 +13,9 @@ from app.ingest.archive import Archive
 from app.ingest.documents import MIGRATIONS, Library, Unindexed
 from app.ingest.extractor import Extractor
 from app.ingest.reindex import index_anew
-from app.ingest.terms import pack_terms
 from app.jobs import JobError
 from app.settings import Settings
+from app.terms import pack_terms
 from app.users import LOCAL_USER, User
 from tests.support import RunningApp, eventually
 

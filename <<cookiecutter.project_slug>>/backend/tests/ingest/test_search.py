@@ -4,9 +4,8 @@ import sqlite3
 
 import pytest
 
-from app.ingest.documents import TOKENIZER
 from app.ingest.search import Search
-from app.ingest.terms import pack_terms, unpack_terms
+from app.terms import TOKENIZER, pack_terms, unpack_terms
 
 TEXT = "One fox. " + "Nothing of note. " * 40 + "A quick brown fox, and FOXES in Reykjavík. " + "And on. " * 40
 

@@ -4,9 +4,8 @@ import sqlite3
 
 import pytest
 
-from app.ingest.documents import TOKENIZER
 from app.ingest.search import Search
-from app.ingest.terms import joined_terms
+from app.terms import TOKENIZER, joined_terms
 from tests.ingest.searches import SHELF
 
 

@@ -5,9 +5,8 @@ import sqlite3
 
 import pytest
 
-from app.ingest.documents import TOKENIZER
 from app.ingest.search import Search
-from app.ingest.terms import joined_terms, pack_terms, terms, unpack_terms
+from app.terms import TOKENIZER, joined_terms, pack_terms, terms, unpack_terms
 
 PIECES = (
     *"aBßﬁéёйđİς7٣²½Ａ＋#@.+-‐_'ʼ\"”「」、\u3000東京⽇々ーﾊﾟかヿ한ไทเาຳ״לـﷺ🎉",

@@ -25,9 +25,12 @@ from operator import add
 from typing import NamedTuple, TypeAlias
 
 __all__ = [
-    "SOLID", "PackedTerms", "Term", "fold", "is_solid", "is_symbol", "joined_terms", "pack_terms", "terms",
+    "SOLID", "TOKENIZER", "PackedTerms", "Term", "fold", "is_solid", "is_symbol", "joined_terms", "pack_terms", "terms",
     "unpack_terms",
 ]  # fmt: skip
+
+TOKENIZER = "tokenize=\"ascii tokenchars '.@#+~'\""
+"""Of a column of terms with blanks between them: FTS5 makes nothing else of them."""
 
 PackedTerms: TypeAlias = bytes
 """What `pack_terms` gives."""
