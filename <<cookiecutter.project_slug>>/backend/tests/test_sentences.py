@@ -43,8 +43,8 @@ def test_sentences_end_where_a_reader_ends_them(language: str) -> None:
 
 
 LETTERS = {
-    "en": ["We had only Plan B.", "Then J. S. Bach came with George W. Bush to the U.S.", "The U.S. Army met them at 5 p.m.",
-           "They took vitamin C.", "It helped them.", "I. A. Richards said so."],
+    "en": ["We had only Plan B.", "Then J. S. Bach came with George W. Bush to the U.S.",
+           "The U.S. Army met them at 5 p.m.", "They took vitamin C.", "It helped them.", "I. A. Richards said so."],
     "de": ["Wir hatten nur Plan B.", "Dann kam J. S. Bach, z. B. um 5 Uhr.", "Das ist z. B. Vitamin C.", "Es hilft."],
     "fr": ["Il reste le plan B.", "C’est celui de J. S. Bach.", "Prenez de la vitamine C.", "Elle est bonne."],
     "es": ["Queda el plan B.", "Luego vino J. L. Borges.", "Tome vitamina C.", "¿Es buena?"],

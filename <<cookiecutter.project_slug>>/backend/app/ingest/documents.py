@@ -182,6 +182,14 @@ _NEWEST = "(SELECT 1 + count(*) FROM document_versions v WHERE v.document_id = d
 _COLUMNS = f"d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at, {_NEWEST} AS version"
 _SNIPPET_WITHIN = 500_000
 """The characters of each document in which its snippet is looked for, so that many long ones take no time."""
+_RANKED = 500
+"""The most finds that are ranked: for that SQLite looks at each place of each word. What more documents than these have
+says little of any of them."""
+# With + SQLite asks the index once, and not for each of the user's documents.
+_FOUND = (
+    "FROM documents_index WHERE documents_index MATCH ? "
+    "AND +rowid IN (SELECT position FROM documents WHERE user_id = ?)"
+)
 
 
 class Document(BaseModel):
@@ -408,7 +416,8 @@ class Library:
         return None if row is None else (self._archive.path(row["sha256"]), row["file_name"])
 
     async def find(self, query: str = "", limit: int = 50, *, user: User) -> Documents:
-        """The user's newest documents, or with a query those that match it, best first.
+        """The user's newest documents, or with a query those that match it: the best first; of more than 500, those
+        that have it in their title, then the newest.
 
         Arguments:
             query: as `Search` understands it.
@@ -594,22 +603,15 @@ def _newest(connection: sqlite3.Connection, user_id: str, limit: int) -> Documen
 
 
 def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limit: int) -> Documents:
-    # The best are chosen before any row is read, whose text is on its pages; and + keeps SQLite from asking the index
-    # once for each of the user's documents. A word in the title weighs as much as several in the text.
-    found = connection.execute(
-        "SELECT rowid AS position FROM documents_index "
-        "WHERE documents_index MATCH ? AND +rowid IN (SELECT position FROM documents WHERE user_id = ?) "
-        "ORDER BY bm25(documents_index, 8.0, 1.0), rowid DESC",
-        (search.expression, user_id),
-    ).fetchall()
+    total: int = connection.execute(f"SELECT count(*) {_FOUND}", (search.expression, user_id)).fetchone()[0]
     documents = []
-    for each in found[:limit]:
+    for position in _best(connection, user_id, search, limit, total):
         row = connection.execute(
             f"SELECT {_COLUMNS}, substr(d.text, 1, {_SNIPPET_WITHIN}) AS snippet FROM documents d WHERE position = ?",
-            (each["position"],),
+            (position,),
         ).fetchone()
         documents.append(Document(**{**row, "snippet": search.snippet(row["snippet"])}))
-    answer = Documents(documents=documents, total=len(found))
+    answer = Documents(documents=documents, total=total)
     unindexed: int = connection.execute(
         "SELECT count(*) FROM documents_to_index t JOIN documents d ON d.position = t.position WHERE d.user_id = ?",
         (user_id,),
@@ -617,3 +619,17 @@ def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limi
     if unindexed:
         answer.unindexed = unindexed
     return answer
+
+
+def _best(connection: sqlite3.Connection, user_id: str, search: Search, limit: int, total: int) -> list[int]:
+    """The positions of what is shown of the documents found. None of their texts is read."""
+
+    def found(expression: str, order: str) -> list[int]:
+        rows = connection.execute(f"SELECT rowid {_FOUND} ORDER BY {order} LIMIT ?", (expression, user_id, limit))
+        return [row[0] for row in rows]
+
+    if total <= _RANKED:
+        # A word in the title weighs as much as several in the text.
+        return found(search.expression, "bm25(documents_index, 8.0, 1.0), rowid DESC")
+    newest = found(f"title : ({search.expression})", "rowid DESC") + found(search.expression, "rowid DESC")
+    return list(dict.fromkeys(newest))[:limit]
