@@ -35,7 +35,7 @@ TOKENIZER = "tokenize=\"ascii tokenchars '.@#+~'\""
 PackedTerms: TypeAlias = bytes
 """What `pack_terms` gives."""
 
-_MAX_TERM = 100
+MAX_TERM = 100
 """Characters of a term; what differs after so many is the same to the search."""
 
 _MAX_MARKS = 8
@@ -275,7 +275,7 @@ def _joined(token: str) -> str:
                 found += map(add, units, units[1:])
                 found += units[-1:]
             else:
-                found += (word[:_MAX_TERM] for word in fold(run).split())
+                found += (word[:MAX_TERM] for word in fold(run).split())
     return " ".join([*found, after] if after else found)
 
 
@@ -353,7 +353,7 @@ def _terms_of_stretch(token: str, parts: list[tuple[int, int]]) -> Iterator[_Pla
 
 def _words(text: str, start: int, place: Callable[[int], int]) -> Iterator[_Place]:
     first, last = place(start), place(start + len(text) - 1) + 1
-    return ((word[:_MAX_TERM], first, last) for word in fold(text).split())
+    return ((word[:MAX_TERM], first, last) for word in fold(text).split())
 
 
 def _bigrams(run: str, start: int, place: Callable[[int], int]) -> Iterator[_Place]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from app.terms import SOLID, Term, fold, is_solid, is_symbol, terms
+from app.terms import MAX_TERM, SOLID, Term, fold, is_solid, is_symbol, terms
 
 __all__ = ["Search"]
 
@@ -49,17 +49,25 @@ class _Phrase(NamedTuple):
     @property
     def pattern(self) -> str:
         """Finds every place in a folded text where the phrase may be, and a few others."""
-        index = max(
-            (each for each, term in enumerate(self.terms) if not is_symbol(term)), key=lambda i: len(self.terms[i])
-        )
-        before, term, after = ["", *self.terms, ""][index : index + 3]
-        pattern = r"\s*".join(map(re.escape, term)) if is_solid(term) else re.escape(term)
-        if before and is_symbol(before) and before[0] != "~":
-            pattern = re.escape(before) + pattern
-        elif not is_solid(term):
-            # The word stands first: it is looked for faster than what may not be before it.
-            pattern += rf"(?:(?<![^\W_]{pattern})|(?<=[{SOLID}]{pattern}))"
-        return pattern + (re.escape(after[1:]) if after.startswith("~") else "")
+        parts: list[str] = []
+        for index, term in enumerate(self.terms):
+            if is_solid(term):
+                # A bigram goes on in the one before it.
+                before = self.terms[index - 1] if index and is_solid(self.terms[index - 1]) else ""
+                known = next((len(before) - at for at in range(1, len(before)) if term.startswith(before[at:])), 0)
+                characters = r"\s*".join(map(re.escape, term[known:]))
+                if known:
+                    parts[-1] += r"\s*" + characters if characters else ""
+                else:
+                    parts.append(characters)
+                continue
+            parts.append(re.escape(term.removeprefix("~")))
+            if not index and not is_symbol(term):
+                # The word stands first: it is looked for faster than what may not be before it.
+                parts[0] += rf"(?:(?<![^\W_]{parts[0]})|(?<=[{SOLID}]{parts[0]}))"
+            if len(term) >= MAX_TERM:
+                break
+        return r"[\W_]*".join(parts)
 
     def at(self, places: Sequence[Term], index: int) -> bool:
         """Whether a text's terms are this phrase from `index` on."""
