@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from typing import NamedTuple
 
-from app.terms import MAX_TERM, SOLID, Term, fold, is_solid, is_symbol, terms
+from app.terms import JOINT, MAX_TERM, SOLID, Term, fold, is_solid, is_symbol, terms
 
 __all__ = ["Search"]
 
@@ -32,7 +32,13 @@ _GLUED = {
     "arabic": ("ال", "و", "وال", "ب", "بال", "ل", "لل"),
     "hebrew": ("ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה"),
 }
-_BROKEN = re.compile(r"[-‐\u00ad][ \t]*\r?\n[ \t]*")
+_BROKEN = re.compile(rf"[-‐\u00ad][ \t]*\r?\n[ \t]*|{JOINT}")
+_SPELLED = re.compile("([aou])e|aa")
+_MAX_OTHERS = 3  # spellings of what is typed, of which each doubles what is looked for
+# Persian verbs and plurals, with a half space, a blank or nothing between their parts.
+_HALF_SPACED = re.compile(
+    r"(?<!\w)(?P<verb>ن?م[یي])[ \u200c]?(?=[^\W\d_]{3})|(?<=[^\W\d_]{2})[ \u200c]?(?P<plural>ها(?:ی|يی|یی)?)(?!\w)"
+)
 
 
 class _Phrase(NamedTuple):
@@ -61,10 +67,12 @@ class _Phrase(NamedTuple):
                 else:
                     parts.append(characters)
                 continue
-            parts.append(re.escape(term.removeprefix("~")))
+            word = re.escape(term.removeprefix("~"))
+            loose = _SPELLED.sub(_may_be_spelled, word)
             if not index and not is_symbol(term):
-                # The word stands first: it is looked for faster than what may not be before it.
-                parts[0] += rf"(?:(?<![^\W_]{parts[0]})|(?<=[{SOLID}]{parts[0]}))"
+                # The word stands first, where it can: it is looked for faster than what may not be before it.
+                loose = _edge("") + loose if loose != word else word + _edge(word)
+            parts.append(loose)
             if len(term) >= MAX_TERM:
                 break
         return r"[\W_]*".join(parts)
@@ -93,7 +101,9 @@ class Search:
     """
 
     def __init__(self, query: str) -> None:
-        typed = ((found["word"], found["curly"] or found["straight"] or "") for found in _QUERY.finditer(query))
+        typed = (
+            (found["word"], found["curly"] or found["straight"] or "") for found in _QUERY.finditer(_half_spaced(query))
+        )
         every = (_phrases(word or phrase, quoted=word is None) for word, phrase in typed)
         wanted = list(islice(filter(None, every), _MAX_TERMS))
         groups = (" OR ".join(phrase.expression for phrase in phrases) for phrases in wanted)
@@ -168,9 +178,35 @@ class Search:
 def _phrases(typed: str, *, quoted: bool) -> list[_Phrase]:
     """What a word or a phrase may be in the index; nothing where no word is in it."""
     found = list(terms(typed))
+    others = [index for index, each in enumerate(found) if each.term == "~"]
+    spellings = [found[: others[0]] if others else found]
+    for index, next_one in pairwise([*others[:_MAX_OTHERS], len(found)]):
+        other = found[index + 1 : next_one]
+        spellings += [_with(each, other) for each in spellings]
+    return list(dict.fromkeys(phrase for each in spellings for phrase in _spelled(each, quoted=quoted)))
+
+
+def _edge(word: str) -> str:
+    """After a word, or before what is not of one length: that no letter stands before it."""
+    return rf"(?:(?<![^\W_]{word})|(?<=[{SOLID}]{word}))"
+
+
+def _may_be_spelled(found: re.Match[str]) -> str:
+    return f"{found[1] or 'a'}{found[0][1]}?"
+
+
+def _with(found: Sequence[Term], other: Sequence[Term]) -> list[Term]:
+    """Terms with another spelling in its place."""
+    before = (each for each in found if each.end <= other[0].start)
+    return [*before, *other, *(each for each in found if each.start >= other[-1].end)]
+
+
+def _half_spaced(query: str) -> str:
+    return _HALF_SPACED.sub(lambda found: f"{found['verb'] or ''}\u200c{found['plural'] or ''}", query)
+
+
+def _spelled(found: Sequence[Term], *, quoted: bool) -> list[_Phrase]:
     words = [each.term for each in found]
-    if "~" in words:  # a word broken over lines, which is whole before that
-        del found[words.index("~") :], words[words.index("~") :]
     if all(map(is_symbol, words)):
         return []
     if len(found) > 1 and is_solid(words[-1]) and found[-2].end == found[-1].end:
