@@ -6,7 +6,8 @@ That many documents of 5,000 characters, two fifths of them in English words, an
 blanks, in Chinese and Thai, by a Zipf distribution. They are stored as versions before the tokenizer did and indexed
 anew; `before` is of that, with the text that SQLite's own tokenizer made words of. `queries_ms` has for each query the
 median and the 95th percentile of 20, and `plain`, the median of what SQLite takes for the same beside it: the 50 best
-of its own tokenizer, with no snippets, no total and no users. It exits with 1 where a query's median is over 50 ms.
+of its own tokenizer, with no snippets, no total and no users. `cpu` is the mean of the processor's time, which
+does not depend on what else the machine does: it exits with 1 where that is over 50 ms.
 """
 
 from __future__ import annotations
@@ -143,8 +144,15 @@ async def measure(directory: Path, number: int) -> dict[str, Any]:
     queries = {}
     for name, query in QUERIES.items():
         total = (await library.find(query, user=LOCAL_USER)).total
+        began = time.process_time()
         times = sorted([await timed(partial(library.find, query, user=LOCAL_USER)) for _ in range(TIMES)])
-        took = {"median": statistics.median(times), "p95": times[TIMES * 95 // 100 - 1], "plain": plain[name]}
+        cpu = (time.process_time() - began) * 1_000 / TIMES
+        took = {
+            "median": statistics.median(times),
+            "p95": times[TIMES * 95 // 100 - 1],
+            "cpu": cpu,
+            "plain": plain[name],
+        }
         queries[name] = {"query": query, "found": total, **took}
     await database.close()
     database = Database(path, {"ingest": MIGRATIONS})
@@ -161,5 +169,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
         found = asyncio.run(measure(Path(made), int(sys.argv[1])))
     print(json.dumps(found, ensure_ascii=False, indent=2, default=float))
-    if slow := [name for name, took in found["queries_ms"].items() if took["median"] > MOST_MS]:
+    if slow := [name for name, took in found["queries_ms"].items() if took["cpu"] > MOST_MS]:
         sys.exit(f"more than {MOST_MS} ms: {', '.join(slow)}")

@@ -24,7 +24,7 @@ from app.generation.events import (
 from app.generation.provider import ModelError, Provider, Reasoning, Task, Usage
 from app.generation.validate import Problem, count_words
 from app.jobs import JobError
-from app.wording import count, duration
+from app.wording import beginning, count, duration
 
 __all__ = ["MAX_DRAFT", "Patience", "Stages", "Writer", "emit", "words_of"]
 
@@ -315,7 +315,7 @@ def _sum(one: int | None, other: int | None) -> int | None:
 
 def _beginning(text: str, length: int) -> str:
     """As much of a text's beginning, up to the end of a paragraph, a line, a sentence or a word."""
-    cut = text[:length]
+    cut = beginning(text, length)
     for mark in ("\n\n", "\n", ". ", "。", " "):
         if (place := cut.rfind(mark, length // 2)) > 0:
             return cut[: place + len(mark)].rstrip()

@@ -25,7 +25,7 @@ from app.ingest.charset import decode
 from app.ingest.dates import DateReader
 from app.ingest.extract import ExtractError, Log
 from app.ingest.unpacking import GZIP, Unpacker
-from app.wording import clip, count, size
+from app.wording import beginning, clip, count, size
 
 __all__ = [
     "MAX_ITEMS", "Channel", "ChannelItem", "Limit", "choose", "newest_first", "read_channel", "refuse_markup", "since",
@@ -445,7 +445,7 @@ class _Feed(_FeedReader):
         entries = found.entries[:MAX_ITEMS]
         of_link = Counter(link for link, _ in {(_link_of(each), _name_of(each)) for each in entries})
         items = [self._entry(each, of_link[_link_of(each)] > 1) for each in entries]
-        return Channel(title=title[:200], items=self._told(log, items, len(found.entries)))
+        return Channel(title=beginning(title, 200), items=self._told(log, items, len(found.entries)))
 
     def _entry(self, entry: Any, shared: bool) -> ChannelItem | None:
         contents = [
@@ -476,7 +476,7 @@ class _JsonFeed(_FeedReader):
         listed = self._feed.get("items")
         entries = listed if isinstance(listed, list) else []
         items = [self._entry(each) if isinstance(each, dict) else None for each in entries[:MAX_ITEMS]]
-        return Channel(title=title[:200], items=self._told(log, items, len(entries)))
+        return Channel(title=beginning(title, 200), items=self._told(log, items, len(entries)))
 
     def _entry(self, entry: dict[str, Any]) -> ChannelItem | None:
         attachments = entry.get("attachments")

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 from weakref import WeakValueDictionary
 
 from pydantic import BaseModel
@@ -24,7 +25,7 @@ from app.ingest.validators import MIGRATION as VALIDATORS
 from app.jobs import JobError
 from app.terms import TOKENIZER, PackedTerms, joined_terms, pack_terms, unpack_terms
 from app.users import User
-from app.wording import count, size
+from app.wording import beginning, count, size
 
 __all__ = [
     "MIGRATIONS",
@@ -176,10 +177,11 @@ MIGRATIONS: tuple[Migration, ...] = (
 logger = logging.getLogger(__name__)
 
 _VERSION_COLUMNS = (
-    "d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at, d.version, substr(d.text, 1, 240) AS snippet"
+    "d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at, d.version, substr(d.text, 1, 300) AS snippet"
 )
 _NEWEST = "(SELECT 1 + count(*) FROM document_versions v WHERE v.document_id = d.id)"
 _COLUMNS = f"d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at, {_NEWEST} AS version"
+_SNIPPET = 240
 _SNIPPET_WITHIN = 500_000
 """The characters of each document in which its snippet is looked for, so that many long ones take no time."""
 _RANKED = 500
@@ -345,7 +347,7 @@ class Library:
                 self._clean_up(new.sha256)
                 raise
             fields = {"title": new.title, "source": new.source, "kind": new.kind, "words": new.words}
-            snippet = " ".join(new.text[:240].split())
+            snippet = " ".join(beginning(new.text, _SNIPPET).split())
             document = Document(
                 id=identifier, **fields, bytes=new.bytes, created_at=created_at, version=version, snippet=snippet
             )
@@ -391,7 +393,7 @@ class Library:
                 (user.id, identifier, version),
             ).fetchone()
         )
-        return None if row is None else DocumentText(**row)
+        return None if row is None else DocumentText(**_listed(row))
 
     async def versions(self, identifier: str, *, user: User) -> list[Document]:
         """All versions of one of the user's documents, the newest first; none where there is no such document."""
@@ -402,7 +404,7 @@ class Library:
                 (user.id, identifier),
             ).fetchall()
         )
-        return [Document(**row) for row in rows]
+        return [Document(**_listed(row)) for row in rows]
 
     async def original(self, identifier: str, *, user: User, version: int | None = None) -> tuple[Path, str] | None:
         """The path of a document's original and the file name it came with, or None."""
@@ -524,11 +526,11 @@ class Library:
     async def _one(self, condition: str, *values: str) -> Document | None:
         row = await self._database.read(
             lambda connection: connection.execute(
-                f"SELECT {_COLUMNS}, substr(d.text, 1, 240) AS snippet FROM documents d WHERE {condition}",
+                f"SELECT {_COLUMNS}, substr(d.text, 1, 300) AS snippet FROM documents d WHERE {condition}",
                 values,
             ).fetchone()
         )
-        return None if row is None else Document(**row)
+        return None if row is None else Document(**_listed(row))
 
     async def _remove_if_unknown(self, sha256: str) -> None:
         # In the writer's thread, where nothing else adds or removes originals at the same time, and after a
@@ -594,12 +596,16 @@ def _unindex(connection: sqlite3.Connection, position: int) -> None:
 
 def _newest(connection: sqlite3.Connection, user_id: str, limit: int) -> Documents:
     rows = connection.execute(
-        f"SELECT {_COLUMNS}, substr(d.text, 1, 240) AS snippet FROM documents d "
+        f"SELECT {_COLUMNS}, substr(d.text, 1, 300) AS snippet FROM documents d "
         "WHERE d.user_id = ? ORDER BY d.position DESC LIMIT ?",
         (user_id, limit),
     ).fetchall()
     total = connection.execute("SELECT count(*) FROM documents WHERE user_id = ?", (user_id,)).fetchone()[0]
-    return Documents(documents=[Document(**row) for row in rows], total=total)
+    return Documents(documents=[Document(**_listed(row)) for row in rows], total=total)
+
+
+def _listed(row: sqlite3.Row) -> dict[str, Any]:
+    return {**row, "snippet": beginning(row["snippet"], _SNIPPET)}
 
 
 def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limit: int) -> Documents:

@@ -29,6 +29,7 @@ from app.ingest.extract import ExtractError, Log, extract
 from app.ingest.readers.common import brief, out_of_memory
 from app.ingest.readers.html import redirect_of
 from app.terms import pack_terms
+from app.wording import beginning
 
 __all__ = ["main"]
 
@@ -43,13 +44,13 @@ def main() -> int:
     _limit_memory(task["memory_bytes"])
 
     def log(message: str, level: str) -> None:
-        _write(out, {"log": message[:1000], "level": level})
+        _write(out, {"log": beginning(message, 1000), "level": level})
 
     noun = "feed or sitemap" if task["kind"] == "channel" else "document"
     try:
         found = _WHAT.get(task["kind"], _document)(task, log)
     except ExtractError as error:
-        found = {"error": str(error)[:1000]}
+        found = {"error": beginning(str(error), 1000)}
     except MemoryError:
         found = {"error": out_of_memory(noun, task["memory_bytes"])}
     except RecursionError:

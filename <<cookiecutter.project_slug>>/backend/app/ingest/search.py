@@ -9,6 +9,7 @@ from itertools import islice, pairwise
 from typing import NamedTuple
 
 from app.terms import JOINT, MAX_TERM, SOLID, Term, fold, is_solid, is_symbol, terms
+from app.wording import beginning
 
 __all__ = ["Search"]
 
@@ -122,11 +123,12 @@ class Search:
         hits = next(filter(None, (self._hits(text, start) for start in self._candidates(text))), [])
         begin = hits[0][0] - _BEFORE if hits else 0
         if begin > 0:
-            begin = text.find(" ", begin, begin + _BEFORE) + 1 or begin
+            first = max(0, begin - _LENGTH)
+            begin = text.find(" ", begin, begin + _BEFORE) + 1 or first + len(beginning(text, begin - first, first))
         begin = max(begin, 0)
         end = begin + _LENGTH
         if end < len(text):
-            end = text.rfind(" ", begin + _LENGTH // 2, end) + 1 or end
+            end = text.rfind(" ", begin + _LENGTH // 2, end) + 1 or begin + len(beginning(text, _LENGTH, begin))
         parts, done = [], begin
         for first, last in hits:
             if last <= end:
