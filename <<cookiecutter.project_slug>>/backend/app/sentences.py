@@ -50,14 +50,45 @@ _FREQUENT = {
     "th": "ที่ และ ใน เป็น การ ของ มี ได้ ไม่ ให้ จะ ว่า จาก",
 }
 _WORDS = {code: frozenset(frequent.split()) for code, frequent in _FREQUENT.items()}
+# Beside these, what a sentence after a single letter begins with: no name does (`Plan B. Then`, and not `J. S. Bach`).
+_FIRST = {
+    "en": "then we he she you i there here if when after a an but so what these those my our their its",
+    "de": "dann wir sie ich du ihr dies diese dieser dieses wenn aber hier man so was wer danach deshalb",
+    "fr": "nous vous ils elles je tu on puis alors mais si cette ces c j l qu quand après cela ensuite",
+    "es": "luego nosotros ellos ella él yo tú pero si cuando esto este esta después entonces hay",
+    "pt": "então nós eles ela ele eu mas quando isto isso este esta depois há",
+    "it": "poi noi loro lui lei io ma quando questo questa dopo allora c l i ho",
+    "nl": "dan wij we ik jij je zij ze maar als deze dit daarna toen wie wat er",
+    "sv": "sedan vi jag du han hon de men när detta denna efter då här",
+    "da": "så vi jeg du han hun de men når dette denne efter derefter her",
+    "nb": "så vi jeg du han hun de men når dette denne etter deretter her",
+    "fi": "sitten me minä sinä he mutta kun tämä nämä jos sen jälkeen",
+    "pl": "potem my wy on ona oni ja ty ale gdy ten ta te wtedy następnie",
+    "cs": "pak my vy on ona oni já ty když ten ta tento potom",
+    "sk": "potom my vy on ona oni ja ty keď ten tá tento",
+    "hu": "aztán mi ti ő ők én te amikor ha akkor ezután",
+    "ro": "apoi noi voi el ea ei eu tu dar când acest această după",
+    "hr": "zatim mi vi on ona oni ja ti ali kada ovaj ova onda",
+    "tr": "sonra biz siz o onlar ben sen ama eğer bunlar bundan",
+    "ru": "потом мы вы они она я ты если когда этот эта затем тогда",
+    "uk": "потім ми ви вони вона я ти якщо коли цей ця тоді",
+    "bg": "после ние вие те тя аз ти ако когато този тази тогава",
+    "sr": "затим ми ви они она ја ти али када овај ова онда",
+    "el": "μετά εμείς εσείς αυτός αυτή αυτό εγώ αν όταν τότε ύστερα οι",
+}
+_FIRST_WORDS = {code: frozenset(first.split()) for code, first in _FIRST.items()}
 # Where a number with a full stop is an ordinal, before a noun that may begin with a capital: `am 3. Oktober`.
 _ORDINALS = frozenset(("de", "da", "nb", "fi", "cs", "sk", "hu", "hr", "tr", "pl"))
 _ORDINAL = re.compile(r"(?<![\d.,])\d{1,2}\.$")
-# After what neither library takes for an abbreviation in all its forms: `Mme.`, an initial.
+# After what neither library takes for an abbreviation in all its forms.
 _ABBREVIATION = re.compile(
-    r"(?<!\w)(?:[^\W\d_]|Mmes?|Mlles?|Mgr|Srt?as?|Dras?|Dott|Sigg?|Avv|Ing|Dhr|Mevr|bzw|ул|пр|им|гг?|см|стр|вул|р|рр)\.$",
+    r"(?<!\w)(?:Mmes?|Mlles?|Mgr|Srt?as?|Dras?|Dott|Sigg?|Avv|Ing|Dhr|Mevr|bzw|ул|пр|им|гг?|см|стр|вул|р|рр)\.$",
     re.IGNORECASE,
 )
+_LETTER = re.compile(r"(?<!\w)[^\W\d_]\.(?=\s)")
+# `z. B.`, and what counts in a list.
+_NO_END = regex.compile(r"(?<!\w)\p{Ll}\.\s\p{L}\.$|^\W*\p{L}\.$")
+_NEXT = re.compile(r"[^\w¿¡]*(?:([¿¡])|(\w+)(\.?))")
 # sentencex takes a time by the square of what it is given where sentences end without a blank after them.
 _PIECE = 4_000  # characters
 # What ends a sentence wherever it stands, and the quotation marks in which sentencex ends none.
@@ -82,8 +113,8 @@ def language_of(text: str) -> str:
 def sentences(text: str, language: str) -> Iterator[str]:
     """The sentences of a text, in their order, without the blanks around them.
 
-    sentencex says where they end. After a full stop, which is also that of abbreviations and ordinals, ICU must agree,
-    and none ends before a small letter.
+    sentencex says where they end. After a full stop, which is also that of abbreviations and ordinals, ICU must agree
+    or the next word be one that begins sentences; after a single letter it must. None ends before a small letter.
 
     Arguments:
         text: some prose, such as a paragraph. The time is in proportion to its length.
@@ -109,21 +140,38 @@ def _sentences(text: str, language: str) -> Iterator[str]:
     for piece in SentenceBreaker(text, f"{language}@ss=standard"):
         end += len(piece)
         ends.add(end - len(piece) + len(piece.rstrip()))
-    start = end = 0
-    for sentence in sentencex.segment(language, text):
-        found = sentence.strip()
-        if not found:
-            continue
-        end = text.index(found, end) + len(found)
-        rest = text[end : end + 20].lstrip()
-        if found.endswith(".") and rest and (end not in ends or rest[0].islower() or _goes_on(found, language)):
-            continue
-        yield text[start:end].strip()
+    letters = {found.end() for found in _LETTER.finditer(text)}
+    start = 0
+    for end in sorted(letters.union(_ends(text, language))):
+        found, rest = text[start:end].strip(), text[end : end + 20].lstrip()
+        if found.endswith(".") and rest:
+            agreed = _begins(rest, language) or (end in ends and end not in letters)
+            if not agreed or rest[0].islower() or _goes_on(found, language):
+                continue
+        yield found
         start = end
     if text[start:].strip():
         yield text[start:].strip()
 
 
+def _ends(text: str, language: str) -> Iterator[int]:
+    end = 0
+    for sentence in sentencex.segment(language, text):
+        if found := sentence.strip():
+            end = text.index(found, end) + len(found)
+            yield end
+
+
+def _begins(rest: str, language: str) -> bool:
+    """Whether a text goes on with a word that begins sentences, and is no initial."""
+    found = _NEXT.match(rest)
+    if found is None or found[1]:
+        return found is not None
+    word = found[2].lower()
+    initial = len(word) == 1 and found[3] == "."
+    return not initial and (word in frequent_words(language) or word in _FIRST_WORDS.get(language, ()))
+
+
 def _goes_on(sentence: str, language: str) -> bool:
     end = sentence[-12:]
-    return bool(_ABBREVIATION.search(end) or (language in _ORDINALS and _ORDINAL.search(end)))
+    return bool(_ABBREVIATION.search(end) or _NO_END.search(end) or (language in _ORDINALS and _ORDINAL.search(end)))

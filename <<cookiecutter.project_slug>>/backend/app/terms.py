@@ -5,7 +5,8 @@ splits at blanks can index them.
 
 - Compatibility forms are what they stand for (NFKC: ligatures, full width, presentation forms), digits are ASCII's.
 - Soft hyphens and characters without a width are left out; a word that is broken over two lines is one word, and can
-  be found by its parts too.
+  be found by its parts too. What is written in several ways is found by each of them: `e-mail` and `email`, `Käse` and
+  `Kaese`, `צה״ל` and `צהל`, a Persian word with, without and instead of its half space, a Hindi one with either nasal.
 - Scripts that put no blanks between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese), and Korean, which writes
   compounds and particles solid, are indexed by bigrams: for each character one term, of it and the one that follows
   it in the same run. What a phrase of such terms finds is what a search for the characters would find.
@@ -35,7 +36,7 @@ TOKENIZER = "tokenize=\"ascii tokenchars '.@#+~'\""
 PackedTerms: TypeAlias = bytes
 """What `pack_terms` gives."""
 
-_MAX_TERM = 100
+MAX_TERM = 100
 """Characters of a term; what differs after so many is the same to the search."""
 
 _MAX_MARKS = 8
@@ -84,16 +85,23 @@ _COMPOSING = (
 
 _WORD = rf"(?:[^\W_]|[{_RADICALS}])[^\W_]*(?:[{_ATTACHED}{_RADICALS}]+[^\W_]*)*"
 _LINE_END = r"[ \t]*\r?\n[ \t]*"
+_HEBREW = "\u05d0-\u05ea"
+# Within a word that is also written without it.
+JOINT = (
+    rf"(?:(?<=[^\W\d_])(?<![{SOLID}])|(?<=[{_ATTACHED}]))[-‐‑·](?=[^\W\d_])(?![{SOLID}])"
+    rf"|(?<=[{_HEBREW}])[\"״'’׳](?=[{_HEBREW}])"
+)
+_HALF_SPACE = re.compile("(?<=[\u0620-\u06d3])\u200c(?=[\u0620-\u06d3])")
 _TOKEN = re.compile(
     r"(?:(?<![.．])[.．](?=\d|[^\W_]{2})|[@＠#＃])?"
     rf"{_WORD}"
-    rf"(?:(?:(?:[-‐]|(?<=\u00ad)){_LINE_END}(?=[^\W\d_])|(?<=[{_UNSPACED}{_ATTACHED}]){_LINE_END}(?=[{_UNSPACED}]))"
+    rf"(?:(?:(?:[-‐]|(?<=\u00ad)){_LINE_END}(?=[^\W\d_])|(?<=[{_UNSPACED}{_ATTACHED}]){_LINE_END}(?=[{_UNSPACED}])|{JOINT})"
     rf"{_WORD})*"
     r"(?:[+＋]{2,}|[+＋](?![^\W_])|[#＃])?"
 )
 _BEFORE = re.compile(r"[.．@＠#＃]")
 _AFTER = re.compile(r"[+＋#＃]+$")
-_BREAK = re.compile(rf"([-‐]?){_LINE_END}")
+_BREAK = re.compile(rf"([-‐]?){_LINE_END}|{JOINT}")
 _RUN = re.compile(rf"[{SOLID}][{SOLID}{_ATTACHED}]*|[^{SOLID}]+")
 _IN_SOLID = re.compile(f"[{SOLID}]")
 _IN_UNSPACED = re.compile(f"[{_UNSPACED}]")
@@ -104,8 +112,21 @@ _ATOM = re.compile(
 _UNIT = re.compile(rf"[^{_MARKS} ][{_MARKS}]*")
 _COMBINES = re.compile(f"[{_ATTACHED}{_COMPOSING}]|เเ")
 _TOO_MANY_MARKS = re.compile(rf"([{_MARKS}]{{{_MAX_MARKS}}})[{_MARKS}]+")
+# With one of these in a text NFKC takes a hundred times as long for all of it.
+_COMMON_FORMS = re.compile("[\u00a0\u2026\uff01-\uff5e]+")
 # What NFKC takes apart, and a PDF may have in any order: the vowel am, of Thai and of Lao.
 _AM = re.compile(f"[\u0e4d\u0ecd]([{_TONES}]?)([\u0e32\u0eb2])|([{_TONES}])[\u0e4d\u0ecd]([\u0e32\u0eb2])")
+
+# Before a consonant of its own kind a nasal is as well written as a dot: हिन्दी and हिंदी.
+_NASAL = re.compile("ङ्(?=[क-घ])|ञ्(?=[च-झ])|ण्(?=[ट-ढ])|न्(?=[त-ध])|म्(?=[प-भ])")
+_SPELLED = str.maketrans(
+    {
+        **{"ä": "ae", "ö": "oe", "ø": "oe", "ü": "ue", "å": "aa"},
+        **{"Ä": "Ae", "Ö": "Oe", "Ø": "Oe", "Ü": "Ue", "Å": "Aa"},
+    }
+)
+# What only a token has that has more than one spelling.
+_MANY = re.compile("[\n\u200c\u0308\u030aäöøüåÄÖØÜÅ\"״'’׳‐‑·-]")
 
 _SYMBOLS = ".@#+"
 _LETTERS = str.maketrans(
@@ -163,8 +184,16 @@ def fold(text: str) -> str:
     """A text without what the search does not tell apart; what is no part of a term is a blank, unless all is ASCII."""
     if text.isascii():
         return text.lower()
-    text = unicodedata.normalize("NFKC", _TOO_MANY_MARKS.sub(r"\1", text)).replace("เเ", "แ")
-    return _AM.sub(_am, text).translate(_FOLDS)
+    text = _COMMON_FORMS.sub(_compatible, _TOO_MANY_MARKS.sub(r"\1", text))
+    text = unicodedata.normalize("NFKC", text).replace("เเ", "แ")
+    if "\u0e4d" in text or "\u0ecd" in text:
+        text = _AM.sub(_am, text)
+    text = text.translate(_FOLDS)
+    return _NASAL.sub("ं", text) if "\u094d" in text else text
+
+
+def _compatible(found: re.Match[str]) -> str:
+    return unicodedata.normalize("NFKC", found[0])
 
 
 def _am(found: re.Match[str]) -> str:
@@ -180,6 +209,7 @@ class Term(NamedTuple):
 
 
 _Place: TypeAlias = "tuple[str, int, int]"  # the same of a token
+_Stretch: TypeAlias = "list[tuple[int, int]]"  # where the parts of one word are in a token
 
 
 def is_symbol(term: str) -> bool:
@@ -193,34 +223,34 @@ def is_solid(term: str) -> bool:
 
 
 def terms(text: str, start: int = 0, end: int | None = None) -> Iterator[Term]:
-    """The terms of a text in their order; at the end, the parts of words that are broken over lines, each such word
-    after a `~`, so that no phrase goes on into it.
+    """The terms of a text in their order; at the end, what words are in their other spellings, each after a `~`, so
+    that no phrase goes on into it.
 
     Arguments:
         text: any text. The time is in proportion to its length.
         start, end: the part of it that is looked at; default: all.
     """
-    broken: list[Term] = []
+    others: list[Term] = []
     for piece in _pieces(text, start, len(text) if end is None else min(end, len(text))):
         for token in _TOKEN.finditer(text, *piece):
             at = token.start()
-            of_token, parts = _terms(token[0])
+            of_token, spellings = _terms(token[0])
             for term, first, last in of_token:
                 yield Term(term, at + first, at + last)
-            broken += (Term(term, at + first, at + last) for term, first, last in parts)
-    yield from broken
+            others += (Term(term, at + first, at + last) for term, first, last in spellings)
+    yield from others
 
 
 def joined_terms(text: str) -> Iterator[str]:
     """The same terms, with blanks between them, in pieces to be put together with blanks."""
-    known, broken = _Known(), []
+    known = _Known()
+    others: list[str] = []
     for piece in _pieces(text, 0, len(text)):
         tokens = _TOKEN.findall(text, *piece)
         yield " ".join(map(known.__getitem__, tokens))
-        broken += [token for token in tokens if "\n" in token]
-    for token in broken:
-        if parts := _terms(token)[1]:
-            yield " ".join(part[0] for part in parts)
+        others += filter(known.many.__contains__, tokens)
+    for token in others:
+        yield " ".join(spelling[0] for spelling in _terms(token)[1])
 
 
 def phrase(text: str) -> str:
@@ -244,10 +274,17 @@ def unpack_terms(packed: PackedTerms) -> str:
 
 
 class _Known(dict[str, str]):
-    """The terms of each token; those of short ones are kept, of which a text is made."""
+    """The terms of each token; those of short ones are kept, of which a text is made. `many` has those with
+    more than one spelling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.many: set[str] = set()
 
     def __missing__(self, token: str) -> str:
         found = _joined(token)
+        if _MANY.search(token) and _terms(token)[1]:
+            self.many.add(token)
         if len(token) <= _CACHED_LENGTH and len(self) < _CACHED_WORDS:
             self[token] = found
         return found
@@ -273,30 +310,32 @@ def _joined(token: str) -> str:
                 found += map(add, units, units[1:])
                 found += units[-1:]
             else:
-                found += (word[:_MAX_TERM] for word in fold(run).split())
+                found += (word[:MAX_TERM] for word in fold(run).split())
     return " ".join([*found, after] if after else found)
 
 
 def _terms(token: str) -> tuple[Sequence[_Place], Sequence[_Place]]:
-    """The terms of one token, each with its place in it; and those of the parts of words broken over lines."""
+    """The terms of one token, each with its place in it; and those of its other spellings."""
     return _terms_of_known(token) if len(token) <= _CACHED_LENGTH else _terms_of_token(token)
 
 
 def _terms_of_token(token: str) -> tuple[Sequence[_Place], Sequence[_Place]]:
     found: list[_Place] = []
-    broken: list[_Place] = []
+    others: list[_Place] = []
     before, start, end, after = _symbols(token)
     if before:
         found.append((before, 0, start))
-    for stretch in _stretches(token, start, end):
+    stretches = _stretches(token, start, end)
+    for stretch in stretches:
         found += _terms_of_stretch(token, stretch)
-        if len(stretch) > 1 and not _IN_UNSPACED.match(token, stretch[1][0]):
-            broken.append(("~", start, start))
-            for part in stretch:
-                broken += _terms_of_stretch(token, [part])
+        others += _spelled_out(token, stretch)
+    for spelling in _spellings(token, stretches):
+        others.append(("~", start, start))
+        for parts in spelling:
+            others += _terms_of_stretch(token, parts)
     if after:
         found.append((after, end, len(token)))
-    return found, broken
+    return found, others
 
 
 _terms_of_known = lru_cache(_CACHED_WORDS)(_terms_of_token)
@@ -313,15 +352,17 @@ def _symbols(token: str) -> tuple[str, int, int, str]:
     return before, start, end, after
 
 
-def _stretches(token: str, start: int, end: int) -> list[list[tuple[int, int]]]:
-    """The parts of a token that line ends leave, those of one word together."""
+def _stretches(token: str, start: int, end: int) -> list[_Stretch]:
+    """The parts of a token that line ends and joints leave, those of one word together."""
     stretches = [[(start, end)]]
     for found in _BREAK.finditer(token, start, end):
         first = stretches[-1].pop()[0]
         stretches[-1].append((first, found.start()))
         before, after = token[first : found.start()], token[found.end()]
         letter = next((each for each in reversed(before) if each.isalnum()), "")
-        if found[1] or before.endswith("\u00ad"):
+        if "\n" not in found[0]:
+            whole = False
+        elif found[1] or before.endswith("\u00ad"):
             # Well-⏎known is one word here, and 2010-⏎2020 or Anglo-⏎Saxon are two.
             whole = (letter.islower() and after.islower()) or (letter.isupper() and after.isupper())
         else:
@@ -332,7 +373,38 @@ def _stretches(token: str, start: int, end: int) -> list[list[tuple[int, int]]]:
     return stretches
 
 
-def _terms_of_stretch(token: str, parts: list[tuple[int, int]]) -> Iterator[_Place]:
+def _spellings(token: str, stretches: Sequence[_Stretch]) -> Iterator[Sequence[_Stretch]]:
+    """The other spellings of a token's words: the parts that a line end or half spaces leave; all without joints."""
+    words: list[list[_Stretch]] = []
+    for stretch in stretches:
+        pieces = [part for each in stretch for part in _between(_HALF_SPACE, token, *each)]
+        if len(pieces) > 1 and not _IN_UNSPACED.match(token, pieces[1][0]):
+            yield [[piece] for piece in pieces]
+        if words and "\n" not in token[words[-1][-1][-1][1] : stretch[0][0]]:
+            words[-1].append(stretch)
+        else:
+            words.append([stretch])
+    yield from ([[part for stretch in word for part in stretch]] for word in words if len(word) > 1)
+
+
+def _between(pattern: re.Pattern[str], token: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    for found in pattern.finditer(token, start, end):
+        yield start, found.start()
+        start = found.end()
+    yield start, end
+
+
+def _spelled_out(token: str, stretch: _Stretch) -> Sequence[_Place]:
+    """The terms of a word with umlauts as keyboards without them have it."""
+    text = unicodedata.normalize("NFC", "".join(token[start:end] for start, end in stretch))
+    spelled = text.translate(_SPELLED)
+    if spelled == text or _IN_SOLID.search(text):
+        return ()
+    first, last = stretch[0][0], stretch[-1][1]
+    return [("~", first, first), *((word[:MAX_TERM], first, last) for word in fold(spelled).split())]
+
+
+def _terms_of_stretch(token: str, parts: _Stretch) -> Iterator[_Place]:
     text = "".join(token[start:end] for start, end in parts)
     place: Callable[[int], int]
     if len(parts) == 1:
@@ -351,7 +423,7 @@ def _terms_of_stretch(token: str, parts: list[tuple[int, int]]) -> Iterator[_Pla
 
 def _words(text: str, start: int, place: Callable[[int], int]) -> Iterator[_Place]:
     first, last = place(start), place(start + len(text) - 1) + 1
-    return ((word[:_MAX_TERM], first, last) for word in fold(text).split())
+    return ((word[:MAX_TERM], first, last) for word in fold(text).split())
 
 
 def _bigrams(run: str, start: int, place: Callable[[int], int]) -> Iterator[_Place]:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["clip", "count", "duration", "size"]
+import regex
+
+__all__ = ["beginning", "clip", "count", "duration", "size"]
+
+
+# What a reader takes for one character.
+_CLUSTER = regex.compile(r"\X")
+_LONG_CLUSTER = 64  # characters
 
 
 def size(number: int) -> str:
@@ -34,4 +41,17 @@ def duration(seconds: float) -> str:
 def clip(text: str, length: int = 80) -> str:
     """`text` on one line, in typographic quotes, cut with an ellipsis after `length` characters."""
     line = " ".join(text[: length * 4].split())
-    return f"“{line if len(line) <= length else line[: length - 1].rstrip() + '…'}”"
+    return f"“{line if len(line) <= length else beginning(line, length - 1).rstrip() + '…'}”"
+
+
+def beginning(text: str, length: int, start: int = 0) -> str:
+    """As much of a text, from `start` on, as has at most `length` characters, and cuts nothing that a reader takes for
+    one: an emoji or a flag of several, a letter with its marks."""
+    if len(text) - start <= length:
+        return text[start:]
+    end = start
+    for cluster in _CLUSTER.finditer(text, start, start + length + _LONG_CLUSTER):
+        if cluster.end() > start + length:
+            break
+        end = cluster.end()
+    return text[start:end] or text[start : start + length]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +12,7 @@ from types import SimpleNamespace
 from markdown_it import MarkdownIt
 
 from app.sentences import frequent_words, sentences
+from app.wording import beginning
 from app.words import words
 
 __all__ = ["BLOCK", "Part", "is_telling", "key_sentences", "read"]
@@ -108,8 +108,17 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
 def _lines(content: str, language: str) -> Iterator[str]:
     for sentence in sentences(content, language):
         # A line of a program, say, may go on for ever.
-        for piece in textwrap.wrap(sentence, _LONGEST, break_on_hyphens=False):
+        for piece in _pieces(sentence):
             yield _MARK.sub(r"\1\\", piece, count=1) if _MARK.match(piece) else piece
+
+
+def _pieces(sentence: str) -> Iterator[str]:
+    while len(sentence) > _LONGEST:
+        piece = beginning(sentence, _LONGEST)
+        piece = piece[: piece.rfind(" ") + 1] or piece
+        yield piece.rstrip()
+        sentence = sentence[len(piece) :]
+    yield sentence
 
 
 @lru_cache

@@ -25,7 +25,7 @@ from app.generation.events import (
 from app.generation.provider import ModelError, Provider, Reasoning, Task, Usage
 from app.generation.validate import Problem, count_words
 from app.jobs import JobError
-from app.wording import clip, count, duration
+from app.wording import beginning, clip, count, duration
 
 __all__ = ["MAX_DRAFT", "Patience", "Stages", "Writer", "emit", "words_of"]
 
@@ -346,7 +346,7 @@ def words_of(text: str) -> str:
 
 def _beginning(text: str, length: int) -> str:
     """As much of a text's beginning, up to the end of a paragraph, a line, a sentence or a word."""
-    cut = text[:length]
+    cut = beginning(text, length)
     for mark in ("\n\n", "\n", ". ", "。", " "):
         if (place := cut.rfind(mark, length // 2)) > 0:
             return cut[: place + len(mark)].rstrip()

@@ -27,7 +27,7 @@ from app.ingest.charset import decode
 from app.ingest.dates import DateReader
 from app.ingest.extract import ExtractError, Log
 from app.ingest.unpacking import GZIP, Unpacker
-from app.wording import clip, count, size
+from app.wording import beginning, clip, count, size
 
 __all__ = [
     "MAX_ITEMS", "Channel", "ChannelItem", "Limit", "choose", "newest_first", "read_channel", "refuse_markup", "since",
@@ -449,7 +449,7 @@ class _FeedReader(_Reader):
         newest = max((item.date for item in items if item is not None and item.date is not None), default=None)
         pages = [url for page in next_pages if (url := self._address(page)) is not None]
         return Channel(
-            title=_line(title)[:200] or _name(self._base),
+            title=beginning(_line(title), 200) or _name(self._base),
             items=self._told(log, items, total),
             more=[ChannelItem(url=url, date=newest) for url in pages],
             deleted=deleted,
@@ -620,7 +620,7 @@ def _dated(dates: DateReader, texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         if (date := dates.read(text)) is not None:
             return {"date": date}
-    return {"unread_date": texts[0][:100] if texts else None}
+    return {"unread_date": beginning(texts[0], 100) if texts else None}
 
 
 def _texts(*values: object) -> list[str]:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 from weakref import WeakValueDictionary
 
 from pydantic import BaseModel
@@ -24,7 +25,7 @@ from app.ingest.validators import MIGRATION as VALIDATORS
 from app.jobs import JobError
 from app.terms import TOKENIZER, PackedTerms, joined_terms, pack_terms, unpack_terms
 from app.users import User
-from app.wording import count, size
+from app.wording import beginning, count, size
 
 __all__ = [
     "MIGRATIONS",
@@ -176,12 +177,21 @@ MIGRATIONS: tuple[Migration, ...] = (
 logger = logging.getLogger(__name__)
 
 _VERSION_COLUMNS = (
-    "d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at, d.version, substr(d.text, 1, 240) AS snippet"
+    "d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at, d.version, substr(d.text, 1, 300) AS snippet"
 )
 _NEWEST = "(SELECT 1 + count(*) FROM document_versions v WHERE v.document_id = d.id)"
 _COLUMNS = f"d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at, {_NEWEST} AS version"
+_SNIPPET = 240
 _SNIPPET_WITHIN = 500_000
 """The characters of each document in which its snippet is looked for, so that many long ones take no time."""
+_RANKED = 500
+"""The most finds that are ranked: for that SQLite looks at each place of each word. What more documents than these have
+says little of any of them."""
+# With + SQLite asks the index once, and not for each of the user's documents.
+_FOUND = (
+    "FROM documents_index WHERE documents_index MATCH ? "
+    "AND +rowid IN (SELECT position FROM documents WHERE user_id = ?)"
+)
 
 
 class Document(BaseModel):
@@ -337,7 +347,7 @@ class Library:
                 self._clean_up(new.sha256)
                 raise
             fields = {"title": new.title, "source": new.source, "kind": new.kind, "words": new.words}
-            snippet = " ".join(new.text[:240].split())
+            snippet = " ".join(beginning(new.text, _SNIPPET).split())
             document = Document(
                 id=identifier, **fields, bytes=new.bytes, created_at=created_at, version=version, snippet=snippet
             )
@@ -383,7 +393,7 @@ class Library:
                 (user.id, identifier, version),
             ).fetchone()
         )
-        return None if row is None else DocumentText(**row)
+        return None if row is None else DocumentText(**_listed(row))
 
     async def versions(self, identifier: str, *, user: User) -> list[Document]:
         """All versions of one of the user's documents, the newest first; none where there is no such document."""
@@ -394,7 +404,7 @@ class Library:
                 (user.id, identifier),
             ).fetchall()
         )
-        return [Document(**row) for row in rows]
+        return [Document(**_listed(row)) for row in rows]
 
     async def original(self, identifier: str, *, user: User, version: int | None = None) -> tuple[Path, str] | None:
         """The path of a document's original and the file name it came with, or None."""
@@ -408,7 +418,8 @@ class Library:
         return None if row is None else (self._archive.path(row["sha256"]), row["file_name"])
 
     async def find(self, query: str = "", limit: int = 50, *, user: User) -> Documents:
-        """The user's newest documents, or with a query those that match it, best first.
+        """The user's newest documents, or with a query those that match it: the best first; of more than 500, those
+        that have it in their title, then the newest.
 
         Arguments:
             query: as `Search` understands it.
@@ -518,11 +529,11 @@ class Library:
     async def _one(self, condition: str, *values: str) -> Document | None:
         row = await self._database.read(
             lambda connection: connection.execute(
-                f"SELECT {_COLUMNS}, substr(d.text, 1, 240) AS snippet FROM documents d WHERE {condition}",
+                f"SELECT {_COLUMNS}, substr(d.text, 1, 300) AS snippet FROM documents d WHERE {condition}",
                 values,
             ).fetchone()
         )
-        return None if row is None else Document(**row)
+        return None if row is None else Document(**_listed(row))
 
     async def _remove_if_unknown(self, sha256: str) -> None:
         # In the writer's thread, where nothing else adds or removes originals at the same time, and after a
@@ -588,31 +599,28 @@ def _unindex(connection: sqlite3.Connection, position: int) -> None:
 
 def _newest(connection: sqlite3.Connection, user_id: str, limit: int) -> Documents:
     rows = connection.execute(
-        f"SELECT {_COLUMNS}, substr(d.text, 1, 240) AS snippet FROM documents d "
+        f"SELECT {_COLUMNS}, substr(d.text, 1, 300) AS snippet FROM documents d "
         "WHERE d.user_id = ? ORDER BY d.position DESC LIMIT ?",
         (user_id, limit),
     ).fetchall()
     total = connection.execute("SELECT count(*) FROM documents WHERE user_id = ?", (user_id,)).fetchone()[0]
-    return Documents(documents=[Document(**row) for row in rows], total=total)
+    return Documents(documents=[Document(**_listed(row)) for row in rows], total=total)
+
+
+def _listed(row: sqlite3.Row) -> dict[str, Any]:
+    return {**row, "snippet": beginning(row["snippet"], _SNIPPET)}
 
 
 def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limit: int) -> Documents:
-    # The best are chosen before any row is read, whose text is on its pages; and + keeps SQLite from asking the index
-    # once for each of the user's documents. A word in the title weighs as much as several in the text.
-    found = connection.execute(
-        "SELECT rowid AS position FROM documents_index "
-        "WHERE documents_index MATCH ? AND +rowid IN (SELECT position FROM documents WHERE user_id = ?) "
-        "ORDER BY bm25(documents_index, 8.0, 1.0), rowid DESC",
-        (search.expression, user_id),
-    ).fetchall()
+    total: int = connection.execute(f"SELECT count(*) {_FOUND}", (search.expression, user_id)).fetchone()[0]
     documents = []
-    for each in found[:limit]:
+    for position in _best(connection, user_id, search, limit, total):
         row = connection.execute(
             f"SELECT {_COLUMNS}, substr(d.text, 1, {_SNIPPET_WITHIN}) AS snippet FROM documents d WHERE position = ?",
-            (each["position"],),
+            (position,),
         ).fetchone()
         documents.append(Document(**{**row, "snippet": search.snippet(row["snippet"])}))
-    answer = Documents(documents=documents, total=len(found))
+    answer = Documents(documents=documents, total=total)
     unindexed: int = connection.execute(
         "SELECT count(*) FROM documents_to_index t JOIN documents d ON d.position = t.position WHERE d.user_id = ?",
         (user_id,),
@@ -620,3 +628,17 @@ def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limi
     if unindexed:
         answer.unindexed = unindexed
     return answer
+
+
+def _best(connection: sqlite3.Connection, user_id: str, search: Search, limit: int, total: int) -> list[int]:
+    """The positions of what is shown of the documents found. None of their texts is read."""
+
+    def found(expression: str, order: str) -> list[int]:
+        rows = connection.execute(f"SELECT rowid {_FOUND} ORDER BY {order} LIMIT ?", (expression, user_id, limit))
+        return [row[0] for row in rows]
+
+    if total <= _RANKED:
+        # A word in the title weighs as much as several in the text.
+        return found(search.expression, "bm25(documents_index, 8.0, 1.0), rowid DESC")
+    newest = found(f"title : ({search.expression})", "rowid DESC") + found(search.expression, "rowid DESC")
+    return list(dict.fromkeys(newest))[:limit]

@@ -19,7 +19,7 @@ from app.ingest.readers.rtf import rtf
 from app.ingest.readers.subtitles import subtitles
 from app.ingest.readers.tables import table
 from app.ingest.readers.text import plain
-from app.wording import clip
+from app.wording import beginning, clip
 
 __all__ = ["ExtractError", "Extracted", "Log", "extract"]
 
@@ -69,6 +69,6 @@ def extract(path: Path, kind: Kind, *, name: str, charset: str | None, log: Log)
     if not title and kind not in _ROWS:
         title = first_line(text)
     if not title:
-        title = stem[:_MAX_TITLE]
+        title = beginning(stem, _MAX_TITLE)
         log(f"No title found in it, taking its name: {clip(title)}", "info")
     return Extracted(title=title, text=text, words=words)

@@ -29,6 +29,7 @@ from app.ingest.extract import ExtractError, Log, extract
 from app.ingest.readers.common import brief
 from app.ingest.readers.html import redirect_of
 from app.terms import pack_terms
+from app.wording import beginning
 
 __all__ = ["main", "read"]
 
@@ -43,7 +44,7 @@ def main() -> int:
     _limit_memory(task["memory_bytes"])
 
     def log(message: str, level: str) -> None:
-        _write(out, {"log": message[:1000], "level": level})
+        _write(out, {"log": beginning(message, 1000), "level": level})
 
     _write(out, read(task, log))
     return 0
@@ -55,7 +56,7 @@ def read(task: Mapping[str, Any], log: Log) -> dict[str, Any]:
     try:
         return _WHAT.get(task["kind"], _document)(task, log)
     except ExtractError as error:
-        return {"error": str(error)[:1000]}
+        return {"error": beginning(str(error), 1000)}
     except MemoryError:
         return {"out_of_memory": True}
     except RecursionError:

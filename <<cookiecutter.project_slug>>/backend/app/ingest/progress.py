@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from streamator import JobEmitter
 
 from app.ingest.events import IngestComplete, IngestDetails, IngestItem, IngestProgress, Step
-from app.wording import count, size
+from app.wording import beginning, count, size
 
 __all__ = ["Outcome", "Progress"]
 
@@ -127,8 +127,8 @@ class Progress:
         parts = [share] if share else []
         if number:
             parts.append(f"{count(number, 'warning')}{', the first' if number > 1 else ''}: {self._warnings[0]}")
-        kept = [line[:_MAX_WARNING] for line in self._warnings[:_KEPT_WARNINGS]]
-        return {"partial": "; ".join(parts)[:_MAX_WARNING], "warnings": kept, "warning_count": number}
+        kept = [beginning(line, _MAX_WARNING) for line in self._warnings[:_KEPT_WARNINGS]]
+        return {"partial": beginning("; ".join(parts), _MAX_WARNING), "warnings": kept, "warning_count": number}
 
     def complete(
         self,

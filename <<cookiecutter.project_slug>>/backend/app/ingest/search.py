@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-from app.terms import SOLID, Term, fold, is_solid, is_symbol, terms
+from app.terms import JOINT, MAX_TERM, SOLID, Term, fold, is_solid, is_symbol, terms
+from app.wording import beginning
 
 __all__ = ["Search", "TooManyWords"]
 
@@ -31,7 +33,13 @@ _GLUED = {
     "arabic": ("ال", "و", "وال", "ب", "بال", "ل", "لل"),
     "hebrew": ("ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה"),
 }
-_BROKEN = re.compile(r"[-‐\u00ad][ \t]*\r?\n[ \t]*")
+_BROKEN = re.compile(rf"[-‐\u00ad][ \t]*\r?\n[ \t]*|{JOINT}")
+_SPELLED = re.compile("([aou])e|aa")
+_MAX_OTHERS = 3  # spellings of what is typed, of which each doubles what is looked for
+# Persian verbs and plurals, with a half space, a blank or nothing between their parts.
+_HALF_SPACED = re.compile(
+    r"(?<!\w)(?P<verb>ن?م[یي])[ \u200c]?(?=[^\W\d_]{3})|(?<=[^\W\d_]{2})[ \u200c]?(?P<plural>ها(?:ی|يی|یی)?)(?!\w)"
+)
 
 
 class TooManyWords(ValueError):
@@ -52,17 +60,27 @@ class _Phrase(NamedTuple):
     @property
     def pattern(self) -> str:
         """Finds every place in a folded text where the phrase may be, and a few others."""
-        index = max(
-            (each for each, term in enumerate(self.terms) if not is_symbol(term)), key=lambda i: len(self.terms[i])
-        )
-        before, term, after = ["", *self.terms, ""][index : index + 3]
-        pattern = r"\s*".join(map(re.escape, term)) if is_solid(term) else re.escape(term)
-        if before and is_symbol(before) and before[0] != "~":
-            pattern = re.escape(before) + pattern
-        elif not is_solid(term):
-            # The word stands first: it is looked for faster than what may not be before it.
-            pattern += rf"(?:(?<![^\W_]{pattern})|(?<=[{SOLID}]{pattern}))"
-        return pattern + (re.escape(after[1:]) if after.startswith("~") else "")
+        parts: list[str] = []
+        for index, term in enumerate(self.terms):
+            if is_solid(term):
+                # A bigram goes on in the one before it.
+                before = self.terms[index - 1] if index and is_solid(self.terms[index - 1]) else ""
+                known = next((len(before) - at for at in range(1, len(before)) if term.startswith(before[at:])), 0)
+                characters = r"\s*".join(map(re.escape, term[known:]))
+                if known:
+                    parts[-1] += r"\s*" + characters if characters else ""
+                else:
+                    parts.append(characters)
+                continue
+            word = re.escape(term.removeprefix("~"))
+            loose = _SPELLED.sub(_may_be_spelled, word)
+            if not index and not is_symbol(term):
+                # The word stands first, where it can: it is looked for faster than what may not be before it.
+                loose = _edge("") + loose if loose != word else word + _edge(word)
+            parts.append(loose)
+            if len(term) >= MAX_TERM:
+                break
+        return r"[\W_]*".join(parts)
 
     def at(self, places: Sequence[Term], index: int) -> bool:
         """Whether a text's terms are this phrase from `index` on."""
@@ -92,7 +110,7 @@ class Search:
 
     def __init__(self, query: str) -> None:
         wanted: dict[tuple[_Phrase, ...], None] = {}
-        for found in _QUERY.finditer(query):
+        for found in _QUERY.finditer(_half_spaced(query)):
             word, phrase = found["word"], found["curly"] or found["straight"] or ""
             if phrases := _phrases(word or phrase, quoted=word is None):
                 wanted[tuple(phrases)] = None
@@ -117,11 +135,12 @@ class Search:
         hits = next(filter(None, (self._hits(text, start) for start in self._candidates(text))), [])
         begin = hits[0][0] - _BEFORE if hits else 0
         if begin > 0:
-            begin = text.find(" ", begin, begin + _BEFORE) + 1 or begin
+            first = max(0, begin - _LENGTH)
+            begin = text.find(" ", begin, begin + _BEFORE) + 1 or first + len(beginning(text, begin - first, first))
         begin = max(begin, 0)
         end = begin + _LENGTH
         if end < len(text):
-            end = text.rfind(" ", begin + _LENGTH // 2, end) + 1 or end
+            end = text.rfind(" ", begin + _LENGTH // 2, end) + 1 or begin + len(beginning(text, _LENGTH, begin))
         parts, done = [], begin
         for first, last in hits:
             if last <= end:
@@ -173,9 +192,35 @@ class Search:
 def _phrases(typed: str, *, quoted: bool) -> list[_Phrase]:
     """What a word or a phrase may be in the index; nothing where no word is in it."""
     found = list(terms(typed))
+    others = [index for index, each in enumerate(found) if each.term == "~"]
+    spellings = [found[: others[0]] if others else found]
+    for index, next_one in pairwise([*others[:_MAX_OTHERS], len(found)]):
+        other = found[index + 1 : next_one]
+        spellings += [_with(each, other) for each in spellings]
+    return list(dict.fromkeys(phrase for each in spellings for phrase in _spelled(each, quoted=quoted)))
+
+
+def _edge(word: str) -> str:
+    """After a word, or before what is not of one length: that no letter stands before it."""
+    return rf"(?:(?<![^\W_]{word})|(?<=[{SOLID}]{word}))"
+
+
+def _may_be_spelled(found: re.Match[str]) -> str:
+    return f"{found[1] or 'a'}{found[0][1]}?"
+
+
+def _with(found: Sequence[Term], other: Sequence[Term]) -> list[Term]:
+    """Terms with another spelling in its place."""
+    before = (each for each in found if each.end <= other[0].start)
+    return [*before, *other, *(each for each in found if each.start >= other[-1].end)]
+
+
+def _half_spaced(query: str) -> str:
+    return _HALF_SPACED.sub(lambda found: f"{found['verb'] or ''}\u200c{found['plural'] or ''}", query)
+
+
+def _spelled(found: Sequence[Term], *, quoted: bool) -> list[_Phrase]:
     words = [each.term for each in found]
-    if "~" in words:  # a word broken over lines, which is whole before that
-        del found[words.index("~") :], words[words.index("~") :]
     if all(map(is_symbol, words)):
         return []
     if len(found) > 1 and is_solid(words[-1]) and found[-2].end == found[-1].end:

@@ -15,7 +15,7 @@ from starlette.formparsers import FormParser, MultiPartException, MultiPartParse
 from starlette.requests import Request
 
 from app.errors import ApiError
-from app.wording import size
+from app.wording import beginning, size
 
 __all__ = ["parse_form", "read_json", "safe_name", "save", "too_large"]
 
@@ -116,5 +116,5 @@ def safe_name(name: str | None) -> str:
     """A file name as it may be shown and offered for a download: the last part of what the browser sent,
     without control and direction characters. It is never used as a path."""
     last = PurePosixPath((name or "").replace("\\", "/")).name
-    cleaned = _UNSEEN.sub("", last).strip()[:_MAX_NAME]
+    cleaned = beginning(_UNSEEN.sub("", last).strip(), _MAX_NAME)
     return cleaned if cleaned.strip(".") else "unnamed"

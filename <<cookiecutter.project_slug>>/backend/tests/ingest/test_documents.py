@@ -215,6 +215,24 @@ async def test_the_newest_document_of_a_source_is_found(shelf: Shelf) -> None:
     assert await shelf.library.from_source("x.txt", user=BEN) is None
 
 
+async def test_of_many_finds_those_with_it_in_their_title_come_first_and_then_the_newest(shelf: Shelf) -> None:
+    def put(connection: sqlite3.Connection) -> None:
+        for number in range(1, 602):
+            title, text = ("fox" if number in (7, 9) else "T"), "fox " * (601 - number) + "fox"
+            connection.execute(
+                "INSERT INTO documents (id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, "
+                "text) VALUES (?, '1', ?, ?, 'x', 'x', 'text', 1, 1, '2026-01-01T00:00:00+00:00', ?)",
+                (f"d{number}", str(number), title, text),
+            )
+            connection.execute(
+                "INSERT INTO documents_index (rowid, title, text) VALUES (?, ?, ?)", (number, title.lower(), text)
+            )
+
+    await shelf.database.write(put)
+    found = await shelf.library.find("fox", 4, user=ANN)
+    assert ([each.id for each in found.documents], found.total) == (["d9", "d7", "d601", "d600"], 601)
+
+
 async def test_a_word_in_each_line_of_a_long_text_is_found_at_once(shelf: Shelf) -> None:
     text = "It was a long text; whoever waited for it could see how far it had come.\n" * 50_000
     await shelf.library.add(replace(NEW, text=text), shelf.arrival(), user=ANN)

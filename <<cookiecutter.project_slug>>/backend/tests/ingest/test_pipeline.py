@@ -22,9 +22,9 @@ from app.ingest.extractor import ExtractedFile, Extractor
 from app.ingest.fetch import Fetcher
 from app.ingest.identify import Kind
 from app.ingest.pipeline import Pipeline, UrlRequest
-from app.terms import pack_terms
 from app.ingest.validators import ValidatorTable
 from app.jobs import JobError
+from app.terms import pack_terms
 from app.users import LOCAL_USER
 from tests.support import JsonObject, RunningApp, Web
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 
 import pytest
 
@@ -46,6 +47,19 @@ def test_the_index_finds_what_is_marked(query: str) -> None:
     index.execute("INSERT INTO i VALUES (?)", (unpack_terms(pack_terms(TEXT)),))
     found = index.execute("SELECT count(*) FROM i WHERE i MATCH ?", (Search(query).expression,)).fetchone()[0]
     assert found == ("\x02" in Search(query).snippet(TEXT))
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase", "beside"),
+    [("首都和首都，北京。" * 20_000, "首都的首都", "海港"), ("the the, then a fox. " * 20_000, '"the fox"', "harbour")],
+)
+def test_a_phrase_is_looked_for_as_fast_as_a_word_that_is_nowhere(text: str, phrase: str, beside: str) -> None:
+    def seconds(query: str) -> float:
+        started = time.process_time()
+        assert "\x02" not in Search(query).snippet(text)
+        return time.process_time() - started
+
+    assert seconds(phrase) < 6 * seconds(beside)  # where its words are looked for by themselves: 50 times as long
 
 
 @pytest.mark.parametrize("query", ["", " ", '""', "_", "-- ( *", "\0", "🎉"])

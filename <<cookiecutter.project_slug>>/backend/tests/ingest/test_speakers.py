@@ -22,16 +22,19 @@ def finds(index: sqlite3.Connection, query: str) -> set[int]:
     return {row for (row,) in index.execute("SELECT rowid FROM i WHERE i MATCH ?", (Search(query).expression,))}
 
 
-def test_there_are_two_hundred_searches_in_fifteen_languages() -> None:
-    assert sum(len(each.finds) + len(each.never) for each in SHELF) >= 200
-    assert len({each.language for each in SHELF}) >= 15
+def test_of_five_hundred_searches_in_twenty_languages_nearly_all_find_what_they_should() -> None:
+    right = sum(len(each.finds) + len(each.never) for each in SHELF)
+    searches = right + sum(len(each.missed) for each in SHELF)
+    assert searches >= 500
+    assert right / searches >= 0.97
+    assert len({each.language for each in SHELF}) >= 20
 
 
 @pytest.mark.parametrize("number", range(len(SHELF)), ids=[f"{each.language}-{n}" for n, each in enumerate(SHELF)])
 def test_speakers_find_what_they_search_for_and_nothing_else(index: sqlite3.Connection, number: int) -> None:
     searched = SHELF[number]
     missed = [query for query in searched.finds if number not in finds(index, query)]
-    wrong = [query for query in searched.never if number in finds(index, query)]
+    wrong = [query for query in searched.never + searched.missed if number in finds(index, query)]
     assert (missed, wrong) == ([], [])
 
 

@@ -21,7 +21,9 @@ def texts(number: int) -> list[str]:
     return ["".join(chance.choices(PIECES, k=chance.randint(1, 30))) for _ in range(number)]
 
 
-@pytest.mark.parametrize("text", ["東" * 70_000 + "京", "word " * 20_000 + "end", "x" * 200_000, "a\u0301" * 50_000])
+@pytest.mark.parametrize(
+    "text", ["東" * 70_000 + "京", "word " * 20_000 + "end", "x" * 200_000, "a\u0301" * 50_000, "ä-" * 35_000]
+)
 def test_a_long_text_is_indexed_as_its_parts_are(text: str) -> None:
     assert unpack_terms(pack_terms(text)).split() == [term for term, _, _ in terms(text)]
 

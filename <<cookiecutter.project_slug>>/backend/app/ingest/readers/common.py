@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.wording import clip, count, size
+from app.wording import beginning, clip, count, size
 from app.words import count_words
 
 __all__ = [
@@ -91,7 +91,7 @@ def as_title(candidate: str) -> str:
     files (`x.PDF`) and what programs put in place of a title (`Untitled`) are none.
     """
     title = " ".join(clean(candidate[:2000]).split())
-    title = _FRAME.sub("", _FRAME.sub("", title))[:_TITLE_LENGTH].strip()
+    title = beginning(_FRAME.sub("", _FRAME.sub("", title)), _TITLE_LENGTH).strip()
     if not re.search(r"[^\W\d_]|\d{4}", title) or _FILE_NAME.fullmatch(title) or _PLACEHOLDER.fullmatch(title):
         return ""
     return title
