@@ -21,7 +21,7 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from operator import add
 from typing import NamedTuple, TypeAlias
 
@@ -255,7 +255,7 @@ def joined_terms(text: str) -> Iterator[str]:
 
 def phrase(text: str) -> str:
     """The expression of FTS5 that finds some text, as it stands, in a column of terms; empty where it has no term."""
-    found = " ".join(joined_terms(text)).split()
+    found = list(takewhile("~".__ne__, " ".join(joined_terms(text)).split()))  # other spellings come after a ~
     # What follows the last character of a script without blanks is not known.
     return f'"{" ".join(found)}"' + "*" * is_solid(found[-1]) if found else ""
 

@@ -38,9 +38,9 @@ PARSERS = [
     ("markdown", b"# Words", "markdown_it.MarkdownIt.parse"),
     ("markdown", b"---\na: b\n---\nWords", "yaml.safe_load"),
     ("text", b"---\na: b\n---\nWords", "yaml.safe_load"),
-    ("text", GUESSED, "chardet.detect"),
+    ("text", GUESSED, "chardet.detect_all"),
     ("csv", b"a,b", "csv.reader"),
-    ("subtitles", GUESSED, "chardet.detect"),
+    ("subtitles", GUESSED, "chardet.detect_all"),
     ("channel", b"<rss><channel><item><link>https://example.org/a</link></item></channel></rss>", "feedparser.parse"),
 ]
 

@@ -304,8 +304,13 @@ def _decoded(header: str, message: Message, log: Log) -> str:
         pieces.append((charset, data))
         end = word.end()
     pieces.append((None, _raw(header[end:])))
-    undeclared = next((charset for part in message.walk() if (charset := _charset(part))), None)
-    return " ".join("".join(decode(data, charset or undeclared, log, html=False) for charset, data in pieces).split())
+    of_parts = next((charset for part in message.walk() if (charset := _charset(part))), None)
+    texts = (
+        # Plain ASCII needs no charset of the parts, whose own warnings are enough.
+        decode(data, charset or (None if data.isascii() and b"\x1b" not in data else of_parts), log, html=False)
+        for charset, data in pieces
+    )
+    return " ".join("".join(texts).split())
 
 
 def _charset(part: Message) -> str | None:
