@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from app.terms import JOINT, MAX_TERM, SOLID, Term, fold, is_solid, is_symbol, terms
+from app.terms import MAX_TERM, SOLID, WITHIN, Term, fold, is_solid, is_symbol, terms
 from app.wording import beginning
 
 __all__ = ["Search", "TooManyWords"]
@@ -33,7 +33,6 @@ _GLUED = {
     "arabic": ("ال", "و", "وال", "ب", "بال", "ل", "لل"),
     "hebrew": ("ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה"),
 }
-_BROKEN = re.compile(rf"[-‐\u00ad][ \t]*\r?\n[ \t]*|{JOINT}")
 _SPELLED = re.compile("([aou])e|aa")
 _MAX_OTHERS = 3  # spellings of what is typed, of which each doubles what is looked for
 # Persian verbs and plurals, with a half space, a blank or nothing between their parts.
@@ -161,7 +160,7 @@ class Search:
 
     def _may_be_in(self, text: str, start: int, end: int) -> bool:
         part = text[max(0, start - self._reach) : end]
-        whole = _BROKEN.sub("", part)
+        whole = WITHIN.sub("", part)
         return self._pattern.search(fold(part)) is not None or (
             whole != part and self._pattern.search(fold(whole)) is not None
         )
@@ -242,7 +241,7 @@ def _end(text: str, place: Term, beginning: str) -> int:
     if len(place.term) == place.end - place.start:
         return place.start + len(beginning)
     for end in range(place.start + 1, place.end):
-        if len("".join(fold(_BROKEN.sub("", text[place.start : end])).split())) >= len(beginning):
+        if len("".join(fold(WITHIN.sub("", text[place.start : end])).split())) >= len(beginning):
             # What is without a width, or a mark on the last letter, belongs to it.
             while end < place.end and not fold("x" + text[end]).strip("x"):
                 end += 1
