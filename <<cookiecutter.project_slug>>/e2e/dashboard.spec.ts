@@ -75,7 +75,7 @@ test("what of a job could not be done is on its card and on the dashboard, thoug
   const name = `${crypto.randomUUID()}.txt`;
   const lost = "1 warning: 1 character could not be decoded and became “\ufffd”";
   await page.goto("/");
-  await upload(page, { name, buffer: Buffer.concat([Buffer.from(`Grüße. ${prose(400)}`), Buffer.of(0xff)]) });
+  await upload(page, { name, buffer: Buffer.concat([Buffer.from(`${"Größe für Größe. ".repeat(20)}${prose(60)}`), Buffer.of(0xff)]) });
   const card = Card.named(page, name);
   await card.ended("Completed");
   await expect(card.root.locator(".streamator-log-entry--warning")).toContainText("could not be decoded");

@@ -134,16 +134,10 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Process]]:
         each.close()
 
 
-@pytest.fixture(scope="session")
-def any_dynamo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with dynamo_server(tmp_path_factory.mktemp("dynamo")) as environment:
-        yield environment
-
-
 @pytest.fixture
-def dynamo(any_dynamo: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """The environment of a table of the test's own; its server, which takes two seconds to start, is everybody's."""
-    return {**any_dynamo, "STREAMATOR_TABLE": tmp_path.name}
+def dynamo(tmp_path: Path) -> Iterator[dict[str, str]]:
+    with dynamo_server(tmp_path) as environment:
+        yield environment
 
 
 @pytest.fixture

@@ -193,8 +193,7 @@ def test_cancelling_completes_the_stream(running: RunningApp, web: Web) -> None:
 
 
 def serve_pages(web: Web, *names: str) -> list[str]:
-    """Pages that are read quickly: of HTML each would take half a second of processor."""
-    return [web.put(f"/{name}.txt", f"{name}\n\n{name} is on this page.".encode()) for name in names]
+    return [web.put(f"/{name}.html", PAGE % (name.encode(), name.encode()), content_type="text/html") for name in names]
 
 
 def rss(links: list[str], dates: list[datetime] | None = None) -> bytes:
@@ -226,7 +225,7 @@ def test_a_feed_is_taken_in_item_by_item(running: RunningApp, web: Web) -> None:
         "message": "“The news”: 2 stored, 0 known already, 0 failed",
         "details": {"title": "The news", "found": 2, "stored": 2, "skipped": 0, "failed": 0, "failures": []},
     }
-    assert web.asked == ["/feed", "/one.txt", "/two.txt"]
+    assert web.asked == ["/feed", "/one.html", "/two.html"]
     assert titles(running) == ["two", "one"]
 
 
@@ -251,7 +250,7 @@ def test_an_item_that_fails_does_not_end_the_channel_and_one_that_is_known_is_no
     assert "404" in failures[0]["error"]
     assert "secret" not in failures[1]["error"]
     assert "is a feed or a sitemap itself" in failures[2]["error"]
-    assert web.asked == ["/feed", "/missing", "/inner", "/two.txt"]
+    assert web.asked == ["/feed", "/missing", "/inner", "/two.html"]
     lines = [event["message"] for event in running.events(job_id) if event["event"] == "log"]
     assert [line.split(":")[0] for line in lines if line[1:3] == "/5"] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
 
@@ -261,7 +260,7 @@ def test_of_a_large_channel_as_many_items_are_taken_as_may_be(run_app: Callable[
     links = serve_pages(web, "one", "two", "three")
     url = web.put("/feed", rss(links), content_type="application/rss+xml")
     assert [event["status"] for event in ingest(running, url, limit="all")[-2:]] == ["success", "completed"]
-    assert web.asked == ["/feed", "/one.txt", "/two.txt"]
+    assert web.asked == ["/feed", "/one.html", "/two.html"]
     (job,) = running.client.get("/api/jobs").json()["jobs"]
     warnings = [event["message"] for event in running.events(job["job_id"]) if event.get("level") == "warning"]
     assert warnings == ["MAX_FEED_ITEMS is 2: without 1 item"]
@@ -276,7 +275,7 @@ def test_a_channel_ends_where_the_library_is_full_and_keeps_what_it_has(
     complete = ingest(running, url, limit="all")[-2]
     assert (complete["status"], complete["message"]) == ("success", "“The news”: 1 stored, 0 known already, 1 failed")
     assert "MAX_DOCUMENTS_PER_USER is 1" in complete["details"]["failures"][0]["error"]
-    assert web.asked == ["/feed", "/one.txt", "/two.txt"]
+    assert web.asked == ["/feed", "/one.html", "/two.html"]
     answer = running.client.post("/api/ingest", json={"url": url})
     assert (answer.status_code, "MAX_DOCUMENTS_PER_USER is 1" in answer.json()["error"]) == (507, True)
 
@@ -317,7 +316,7 @@ def test_a_sitemap_index_leads_to_the_pages_of_its_sitemaps(running: RunningApp,
         "title": "", "found": 2, "stored": 2, "skipped": 0, "failed": 0, "failures": [],
     }  # fmt: skip
     assert percents(events) == sorted(percents(events))
-    assert web.asked == ["/sitemap.xml", "/1.xml", "/2.xml.gz", "/gone.xml", "/one.txt", "/two.txt"]
+    assert web.asked == ["/sitemap.xml", "/1.xml", "/2.xml.gz", "/gone.xml", "/one.html", "/two.html"]
 
 
 def test_a_channel_is_cancelled_between_two_items_and_keeps_what_it_has(
@@ -392,7 +391,7 @@ def test_a_robots_txt_leads_to_the_pages_of_its_sitemaps(running: RunningApp, we
     assert ingest(running, robots, limit="all")[-2]["details"]["stored"] == 2
     assert titles(running) == ["one", "two"]
     assert sorted(web.asked) == sorted(
-        ["/robots.txt", "/index.xml", "/list.txt", "/gone.xml", "/pages.xml.gz", "/one.txt", "/two.txt"]
+        ["/robots.txt", "/index.xml", "/list.txt", "/gone.xml", "/pages.xml.gz", "/one.html", "/two.html"]
     )
 
 
@@ -463,7 +462,7 @@ def test_a_server_that_asks_to_wait_for_long_ends_the_channel(running: RunningAp
         "it had too many requests: try again later, in 120 min 0 s at the earliest, as it asks.",
     )  # fmt: skip
     assert "the other items are left out" in complete["warnings"][1]
-    assert web.asked == ["/feed", "/one.txt", "/busy"]
+    assert web.asked == ["/feed", "/one.html", "/busy"]
 
 
 def leading_to(url: str, before: str = "") -> bytes:
