@@ -68,7 +68,7 @@ PATHS = ["/log/unknown-{}/stream", "/log/unknown-{}"]
 
 
 # Which route is asked has nothing to do with who started the workers: each is asked of some.
-@pytest.mark.parametrize(("name", "path"), zip(SEVERAL, cycle(PATHS), strict=False))
+@pytest.mark.parametrize(("name", "path"), list(zip(SEVERAL, cycle(PATHS), strict=False)))
 def test_each_of_several_workers_says_once_why_a_job_may_be_unknown(name: str, path: str, tmp_path: Path) -> None:
     text = said(name, 2, tmp_path / "server.log", path)
     assert 1 <= text.count(TEXT) <= 2, text
