@@ -225,17 +225,8 @@ def steps(tier: str) -> list[Step]:
             for run in END_TO_END.get(tier, ())
         ),
         Step("e2e", "the page in three browsers", [*project, "e2e-engines"], tested[1:], "page", has_tests=True),
-        Step(
-            "faults", "install dynalite", ["npm", "ci", "--silent", "--prefix", "tests/faults/dynalite"], tested, "page"
-        ),
-        Step(
-            "faults",
-            "faults of the baked project",
-            own("tests/faults", name="servers"),
-            tested,
-            "page",
-            has_tests=True,
-        ),
+        Step("faults", "install dynalite", ["npm", "ci", "--silent", "--prefix", "tests/faults/dynalite"], tested),
+        Step("faults", "faults of the baked project", own("tests/faults", name="servers"), tested, has_tests=True),
         *(
             Step(
                 "soak",

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from bake import REPOSITORY, bake
+from bake import REPOSITORY, TEMPLATE, bake
 from conftest import run_cli
 
 STORES = ["memory", "dynamo", "redis"]
@@ -84,7 +84,9 @@ def page_of(project: Path) -> TitleParser:
 def assert_whole(project: Path) -> None:
     """Asserts that all files parse that the answers, or a slip of the template, could have broken."""
     for path in project.rglob("*.py"):
-        ast.parse(path.read_text(encoding="utf-8"), str(path))
+        as_it_stands = REPOSITORY / TEMPLATE / path.relative_to(project)
+        if path.read_bytes() != as_it_stands.read_bytes():  # else all that runs it has parsed it
+            ast.parse(path.read_text(encoding="utf-8"), str(path))
     for path in (
         project / "package.json",
         project / "package-lock.json",

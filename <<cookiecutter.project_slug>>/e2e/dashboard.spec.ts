@@ -71,6 +71,23 @@ test("why a job failed is there without its log", async ({ page }) => {
   await expect(row(page, "Ended", name)).toContainText("There are no words in this document");
 });
 
+test("what of a job could not be done is on its card and on the dashboard, though it has completed", async ({ page }) => {
+  const name = `${crypto.randomUUID()}.txt`;
+  const lost = "1 warning: 1 character could not be decoded and became “\ufffd”";
+  await page.goto("/");
+  await upload(page, { name, buffer: Buffer.concat([Buffer.from(`${"Größe für Größe. ".repeat(20)}${prose(60)}`), Buffer.of(0xff)]) });
+  const card = Card.named(page, name);
+  await card.ended("Completed");
+  await expect(card.root.locator(".streamator-log-entry--warning")).toContainText("could not be decoded");
+  await expect(card.root.getByText(lost)).toBeVisible();
+  await card.button(name).click(); // the same of a card that is closed
+  await expect(card.rows).toHaveCount(0);
+  await expect(card.root.getByText(lost)).toBeVisible();
+  await page.goto("/#/dashboard");
+  await expect(row(page, "Ended", name)).toContainText("Completed");
+  await expect(row(page, "Ended", name)).toContainText(lost);
+});
+
 test("the counts go on when the backend is back", async ({ page }) => {
   await page.goto("/#/dashboard");
   await expect(live(page)).toHaveText("Live");

@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
+import { dirname, join } from "node:path";
 import { test as base, expect } from "@playwright/test";
 import type { APIRequestContext, Locator, Page } from "@playwright/test";
 import { authorise, enter, signsIn, tokenOf } from "./people";
@@ -235,8 +236,17 @@ export async function restartBackend(how: "term" | "kill", whileAway: () => Prom
     .toBe(true);
 }
 
+/** Where the backend keeps its files: `make e2e` has them beside the state file. */
+export function dataFolder(): string {
+  return join(dirname(stateFile()), "data");
+}
+
 async function readStack(): Promise<Stack> {
+  return JSON.parse(await readFile(stateFile(), "utf8")) as Stack;
+}
+
+function stateFile(): string {
   const path = process.env.E2E_STATE_FILE;
   if (!path) throw new Error("E2E_STATE_FILE is not set, so the backend cannot be restarted: run the tests by `make e2e`.");
-  return JSON.parse(await readFile(path, "utf8")) as Stack;
+  return path;
 }

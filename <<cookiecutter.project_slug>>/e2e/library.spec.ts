@@ -1,7 +1,18 @@
 /** What was ingested can be found, read, taken away and deleted. */
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { Card, expect, prose, test, upload } from "./fixtures";
+import { fileURLToPath } from "node:url";
+import { Card, dataFolder, expect, fetchUrl, prose, test, upload } from "./fixtures";
+import type { Page } from "./fixtures";
+
+/** `make e2e` says which Python has the app. */
+const python = process.env.E2E_PYTHON || "python3";
+
+async function search(page: Page, query: string): Promise<void> {
+  await page.getByRole("searchbox", { name: "Search the documents" }).fill(query);
+}
 
 test("a document is found by a word in it, with the hit marked", async ({ page }) => {
   const word = `needle${crypto.randomUUID().slice(0, 8)}`;
@@ -10,7 +21,7 @@ test("a document is found by a word in it, with the hit marked", async ({ page }
   await upload(page, { name, buffer: `# The haystack\n\nIn all this hay there is one ${word}, and it is not easy to see.\n` });
   await Card.named(page, name).ended("Completed");
 
-  await page.getByRole("searchbox", { name: "Search the documents" }).fill(word);
+  await search(page, word);
   const library = page.getByRole("region", { name: "Library" });
   await expect(library.getByText("1 document found")).toBeVisible();
   await expect(library.locator("mark")).toHaveText(word);
@@ -23,8 +34,62 @@ test("a document is found by a word in it, with the hit marked", async ({ page }
   await page.keyboard.press("Escape");
   await expect(reader).toHaveCount(0);
 
-  await page.getByRole("searchbox", { name: "Search the documents" }).fill(`${word}-and-more`);
+  await search(page, `${word}-and-more`);
   await expect(library.getByText("Nothing found for")).toBeVisible();
+});
+
+test("a page that has changed is a version of its document, and found by what it says now, in Chinese and Japanese too", async ({ page, source }) => {
+  const name = `changing-${crypto.randomUUID()}.html`;
+  const serve = (text: string) => {
+    const served = source.serve(name, "text/html; charset=utf-8");
+    return { ...served, end: () => served.end(`<!doctype html><title>A page that changes</title><article><p>${text}</p></article>`) };
+  };
+  const before = serve("昨日、町の図書館で古い地図を借りました。");
+  await page.goto("/");
+  await fetchUrl(page, before.url);
+  await before.end();
+  await Card.named(page, before.name).ended("Completed");
+  await fetchUrl(page, before.url);
+  const after = serve("今日は友達と岬の灯台を見ました。机器学习正在改变软件开发。");
+  await page.getByRole("listitem").filter({ hasText: before.url }).getByRole("button", { name: "Fetch it anew" }).click();
+  await after.end();
+  await expect(Card.named(page, before.name).row("as version 2, in place of “A page that changes”")).toBeVisible();
+
+  const library = page.getByRole("region", { name: "Library" });
+  for (const word of ["灯台", "学习"]) {
+    await search(page, word);
+    await expect(library.locator("mark")).toHaveText(word);
+    await expect(library.getByText("1 document found")).toBeVisible();
+  }
+  await expect(library.getByRole("listitem")).toContainText("version\u00a02");
+  await library.getByRole("link", { name: "A page that changes", exact: true }).click();
+  const reader = page.getByRole("dialog", { name: "A page that changes" });
+  await expect(reader).toContainText("version\u00a02");
+  await expect(reader).toContainText("岬の灯台を見ました");
+  await page.keyboard.press("Escape");
+  await search(page, "図書館");
+  await expect(library.getByText("Nothing found for “図書館”")).toBeVisible();
+});
+
+test("while the index is made anew the page says what cannot be found yet, and then finds it by itself", async ({ page }) => {
+  const word = `anew${crypto.randomUUID().slice(0, 8)}`;
+  await page.goto("/");
+  await upload(page, { name: `${word}.md`, buffer: `# Found again\n\nThere is ${word} in it.\n` });
+  await Card.named(page, `${word}.md`).ended("Completed");
+  const other = spawn(python, [fileURLToPath(new URL("index_anew.py", import.meta.url)), dataFolder()], { stdio: ["pipe", "pipe", "inherit"] });
+  await Promise.race([
+    once(other.stdout, "data"),
+    once(other, "exit").then(([code]) => Promise.reject(new Error(`${python} index_anew.py ended with ${String(code)}`))),
+  ]);
+
+  const library = page.getByRole("region", { name: "Library" });
+  await search(page, word);
+  await expect(library.getByText(/^The search index is being made anew: [\d,]+ documents? cannot be found yet\.$/)).toBeVisible();
+  await expect(library.getByText("Nothing found for")).toBeVisible();
+  other.stdin.end();
+  await expect(library.getByText("1 document found")).toBeVisible();
+  await expect(library.locator("mark")).toHaveText(word);
+  await expect(library.getByText("cannot be found yet")).toHaveCount(0);
 });
 
 test("65: hostile content stays text: in the log, in the list, in a search, in the reader", async ({ page }) => {
@@ -46,7 +111,7 @@ test("65: hostile content stays text: in the log, in the list, in a search, in t
   await card.ended("Completed");
   await expect(card.row("<img src=x").first()).toBeVisible();
 
-  await page.getByRole("searchbox", { name: "Search the documents" }).fill(mark);
+  await search(page, mark);
   const library = page.getByRole("region", { name: "Library" });
   await expect(library.getByText("1 document found")).toBeVisible();
   await expect(library.locator("mark").first()).toHaveText(mark);
@@ -116,7 +181,7 @@ test("deleting asks first, and then it is gone", async ({ page }) => {
   await page.goto("/");
   await upload(page, { name: `${word}.md`, buffer: `# ${word}\n\n${prose(400)}` });
   await Card.named(page, `${word}.md`).ended("Completed");
-  await page.getByRole("searchbox", { name: "Search the documents" }).fill(word);
+  await search(page, word);
   const document = page.getByRole("region", { name: "Library" }).getByRole("listitem").filter({ hasText: word });
   const remove = document.getByRole("button", { name: `Delete ${word}`, exact: true });
 

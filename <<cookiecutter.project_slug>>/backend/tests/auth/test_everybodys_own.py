@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -64,17 +64,17 @@ def fill(ada: Person, paths: JsonObject) -> None:
         assert ada.ask("POST", "/api/run", json=body).status_code == 200
 
 
-def answers(person: Person, paths: JsonObject, ids: list[str]) -> Iterator[httpx.Response]:
+def answers(person: Person, paths: JsonObject, ids: list[str]) -> list[httpx.Response]:
     """What a person gets from each route that shows something, with each of the ids in it; of a stream what is
     there at once."""
-    for template, methods in paths.items():
-        if "get" not in methods or template == "/healthz":
-            continue
-        for identifier in ids if "{" in template else ["-"]:
-            path = path_of(template, identifier)
-            with beginning(person, path) as answer:
-                answer.extensions["template"] = template
-                yield answer
+    asked = [
+        (person, template, path_of(template, identifier))
+        for template, methods in paths.items()
+        if "get" in methods and template != "/healthz"
+        for identifier in (ids if "{" in template else ["-"])
+    ]
+    with ThreadPoolExecutor(8) as pool:  # each stream is waited for
+        return list(pool.map(beginning, *zip(*asked, strict=True)))
 
 
 def path_of(template: str, identifier: str) -> str:
@@ -82,8 +82,7 @@ def path_of(template: str, identifier: str) -> str:
     return re.sub(r"\{\w+\}", identifier, template.replace("{version}", "1"))
 
 
-@contextmanager
-def beginning(person: Person, path: str) -> Iterator[httpx.Response]:
+def beginning(person: Person, template: str, path: str) -> httpx.Response:
     """An answer; of a stream what comes before it is quiet for two seconds."""
     read = 2.0 if path.endswith("/stream") else 30.0
     with person.client.stream("GET", path, headers=person.headers, timeout=httpx.Timeout(30, read=read)) as response:
@@ -91,7 +90,8 @@ def beginning(person: Person, path: str) -> Iterator[httpx.Response]:
         with contextlib.suppress(httpx.ReadTimeout):
             for chunk in response.iter_raw():
                 content += chunk
-        yield httpx.Response(response.status_code, content=content, request=response.request)
+    extensions = {"template": template}
+    return httpx.Response(response.status_code, content=content, request=response.request, extensions=extensions)
 
 
 def ids_of(person: Person, paths: JsonObject) -> set[str]:

@@ -101,6 +101,7 @@ describe("taking the text along", () => {
 
 describe("following the end", () => {
   let height = 0;
+  const whole = Object.getOwnPropertyDescriptor(Element.prototype, "scrollTop") as PropertyDescriptor; // two spies on one property are not undone
 
   // happy-dom lays nothing out: a panel of 100 px.
   beforeEach(() => {
@@ -108,12 +109,18 @@ describe("following the end", () => {
     const tops = new WeakMap<Element, number>();
     vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(100);
     vi.spyOn(HTMLElement.prototype, "scrollHeight", "get").mockImplementation(() => height);
-    vi.spyOn(Element.prototype, "scrollTop", "get").mockImplementation(function get(this: Element) {
-      return tops.get(this) ?? 0;
+    Object.defineProperty(Element.prototype, "scrollTop", {
+      ...whole,
+      get(this: Element) {
+        return tops.get(this) ?? 0;
+      },
+      set(this: Element, value: number) {
+        tops.set(this, Math.max(0, Math.min(value, height - 100)));
+      },
     });
-    vi.spyOn(Element.prototype, "scrollTop", "set").mockImplementation(function set(this: Element, value: number) {
-      tops.set(this, Math.max(0, Math.min(value, height - 100)));
-    });
+  });
+  afterEach(() => {
+    Object.defineProperty(Element.prototype, "scrollTop", whole);
   });
 
   function draft() {

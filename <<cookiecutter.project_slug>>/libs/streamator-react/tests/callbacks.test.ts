@@ -210,7 +210,7 @@ describe("a subscriber that throws", () => {
     const store = new LogStore();
     store.begin("key");
     const fault = new Error("a page's own");
-    store.subscribe(() => {
+    const unsubscribe = store.subscribe(() => {
       throw fault;
     });
     const other = vi.fn<() => void>();
@@ -221,5 +221,6 @@ describe("a subscriber that throws", () => {
     expect(server.opened()).toBe(1);
     expect(other.mock.calls.length).toBe(reported.length);
     expect(new Set(reported)).toEqual(new Set([fault]));
+    unsubscribe(); // nobody hears it after this test
   });
 });

@@ -1,4 +1,5 @@
 import { configure } from "@testing-library/react";
+import { afterEach, vi } from "vitest";
 import "../../src/ansi.js"; // there in the first render, as is
 import "../../src/large.js";
 import "../../src/toolbar.js";
@@ -6,6 +7,14 @@ import "../../src/recovery.js"; // which is loaded otherwise when the first stre
 
 // What a test waits for comes at once on a machine that has nothing else to do: this is for one that has.
 configure({ asyncUtilTimeout: 10_000 });
+
+// The next file has the same page, and `restoreMocks` sees only the mocks of its own file.
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+  if (typeof document !== "undefined") document.body.replaceChildren();
+});
 
 // Where AbortController is Node's, as in a test that streams in Jest, jsdom's targets refuse its signals: no test may need that they take one.
 const { addEventListener } = EventTarget.prototype;

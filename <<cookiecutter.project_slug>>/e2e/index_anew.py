@@ -1,0 +1,39 @@
+"""Another server on the same data, for library.spec.ts: the search index is to be made anew, and it does that.
+
+python index_anew.py DATA_DIR    # prints a line when nothing can be found; makes the index when its stdin ends
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+from pathlib import Path
+
+from app.database import Database
+from app.ingest.archive import Archive
+from app.ingest.documents import MIGRATIONS, Library
+from app.ingest.extractor import Extractor
+from app.ingest.reindex import index_anew
+
+
+def empty(connection: sqlite3.Connection) -> None:
+    """Leaves the index as a migration does."""
+    connection.execute("INSERT INTO documents_index (documents_index) VALUES ('delete-all')")
+    connection.execute("DELETE FROM document_terms")
+    connection.execute("INSERT OR IGNORE INTO documents_to_index SELECT position FROM documents")
+
+
+async def main(folder: Path) -> None:
+    archive = Archive(folder / "archive")
+    database = Database(folder / "app.db", {"ingest": MIGRATIONS})
+    await archive.open()
+    await database.open()
+    await database.write(empty)
+    print("empty", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    await index_anew(Library(database, archive), archive, Extractor(), folder / "index.lock")
+    await database.close()
+
+
+asyncio.run(main(Path(sys.argv[1])))
