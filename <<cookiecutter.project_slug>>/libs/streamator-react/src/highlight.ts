@@ -17,14 +17,17 @@ interface Mark {
   readonly ranges: readonly Range[];
 }
 
-/** Marks what `query` finds in the rows near the view, in the row of `current` in another colour, while the log grows and is scrolled; `""`: nothing. */
-export function useMarks({ scroller, content }: PanelState, plan: Plan | null, query: string, current: number): void {
+/**
+ * Marks what `query` finds in the rows near the view, in the row of `current` in another colour, while the log grows and is scrolled; `""`: nothing.
+ * While the log is followed these are the rows in view alone: the browser draws all marks anew with each line.
+ */
+export function useMarks({ scroller, content, following }: PanelState, plan: Plan | null, query: string, current: number): void {
   const [marks] = useState(() => new Marks());
   const show = useRef((): void => undefined);
   useEffectBeforePaint(() => {
     show.current = () => {
       const [log, inner] = [scroller.current, content.current];
-      if (query !== "" && plan && log && inner) marks.show(plan.rowsNear(log, inner), query, plan.elementOf(inner, current));
+      if (query !== "" && plan && log && inner) marks.show(plan.rowsNear(log, inner, following ? 0 : 1), query, plan.elementOf(inner, current));
     };
     show.current();
   });

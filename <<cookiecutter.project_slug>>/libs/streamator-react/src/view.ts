@@ -28,18 +28,15 @@ export function viewOf(scroller: HTMLElement, content: HTMLElement, blocks: read
  * What holds the blocks near the view: their groups, or the one window. These come first, whatever is looked for, since in
  * Firefox and WebKit a block has no place while its group is not laid out.
  */
-export function groupsNear(scroller: HTMLElement, content: HTMLElement): HTMLElement[] {
+export function groupsNear(scroller: HTMLElement, content: HTMLElement): readonly HTMLElement[] {
   return near(partsOf(content), scroller);
 }
 
-/** The rows that the reader sees or may see in the next moment; all that are drawn where nothing is laid out. */
-export function rowsNear(scroller: HTMLElement, content: HTMLElement): Element[] {
-  const unlaid = scroller.getBoundingClientRect().height === 0;
-  return (unlaid ? partsOf(content) : groupsNear(scroller, content)).flatMap((part) => {
-    const blocks = [...blocksIn(part)];
-    const holders = part.classList.contains("streamator-log-group") ? (unlaid ? blocks : near(blocks, scroller)) : [part];
-    return holders.flatMap(({ children }) => (unlaid ? [...children] : near([...children], scroller)));
-  });
+/** The rows that the reader sees, or may see in the next moment, within so many heights of the view; all that are drawn where nothing is laid out. */
+export function rowsNear(scroller: HTMLElement, content: HTMLElement, views = 1): Element[] {
+  return near(partsOf(content), scroller, views)
+    .flatMap((part) => (part.classList.contains("streamator-log-group") ? near([...blocksIn(part)], scroller, views) : [part]))
+    .flatMap(({ children }) => near([...children], scroller, views));
 }
 
 /** What the view begins with: a row, or a block without rows. */
@@ -73,11 +70,12 @@ function sightOf(scroller: HTMLElement): { readonly top: number; readonly bottom
   return { top, bottom, margin: Math.max(0, bottom - top) };
 }
 
-/** Those of some elements, one below the other, that are within one view's height of the view. */
-function near<Each extends Element>(elements: readonly Each[], scroller: HTMLElement): Each[] {
+/** Those of some elements, one below the other, that are within so many heights of the view; all where nothing is laid out. */
+function near<Each extends Element>(elements: readonly Each[], scroller: HTMLElement, views = 1): readonly Each[] {
   const { top, bottom, margin } = sightOf(scroller);
-  const first = search(elements.length, (index) => edge(elements, index, "bottom") >= top - margin);
-  return elements.slice(first, search(elements.length, (index) => edge(elements, index, "top") > bottom + margin));
+  if (scroller.getBoundingClientRect().height === 0) return elements;
+  const first = search(elements.length, (index) => edge(elements, index, "bottom") >= top - views * margin);
+  return elements.slice(first, search(elements.length, (index) => edge(elements, index, "top") > bottom + views * margin));
 }
 
 function edge(elements: ArrayLike<Element>, index: number, side: "top" | "bottom"): number {

@@ -94,6 +94,22 @@ it("a line that is found far away gets its row, in the middle of the panel", () 
   expect(panel.scrollTop).toBe(4320 * ROW - (HEIGHT - ROW) / 2);
 });
 
+it("what is found is marked in the rows that the reader sees, and once they have left the end also near them", () => {
+  const registry = new Map<string, Set<Range>>();
+  vi.stubGlobal("Highlight", Set);
+  vi.stubGlobal("CSS", { highlights: registry });
+  const marked = (): number => [...registry.values()].reduce((sum, { size }) => sum + size, 0);
+  const { panel } = show();
+  panel.scrollTop = 10_000 * ROW - HEIGHT; // where it is led to
+  fireEvent.change(screen.getByRole("searchbox"), { target: { value: "line" } });
+  const seen = HEIGHT / ROW + 1; // and one that the edge touches
+  expect(marked()).toBe(seen);
+  fireEvent.wheel(panel, { deltaY: -100 });
+  scrollTo(panel, 4_150);
+  expect(marked()).toBeGreaterThan(2 * seen);
+  expect(marked()).toBeLessThan(4 * seen);
+});
+
 it("stays at the line that was gone to, also at the end, while the log grows", () => {
   const { panel, rerender } = show(all.slice(0, 9_000));
   fireEvent.change(screen.getByRole("searchbox"), { target: { value: "line 9000." } });
