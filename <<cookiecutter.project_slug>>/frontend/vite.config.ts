@@ -31,7 +31,7 @@ export default defineConfig(({ mode }) => {
       include: ["tests/**/*.test.{ts,tsx}"],
       setupFiles: "tests/setup.ts",
       testTimeout: 30_000,
-      isolate: false, // a process and a page of its own for each file takes twice the processor of the tests themselves
+      isolate: false, // a process and a page of its own takes longer than the tests of most files
       restoreMocks: true,
     },
   };
