@@ -7,7 +7,7 @@ export default defineConfig({
     include: ["tests/**/*.test.{ts,tsx}"],
     setupFiles: "tests/support/setup.ts",
     testTimeout: 30_000,
-    isolate: false, // a process and a page of its own for each file takes twice the processor of the tests themselves
+    isolate: false, // a process and a page of its own takes longer than the tests of most files
     restoreMocks: true,
   },
 });
