@@ -632,13 +632,14 @@ def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limi
 
 def _best(connection: sqlite3.Connection, user_id: str, search: Search, limit: int, total: int) -> list[int]:
     """The positions of what is shown of the documents found. None of their texts is read."""
+    # A word in the title weighs as much as several in the text.
+    order = "bm25(documents_index, 8.0, 1.0), rowid DESC" if total <= _RANKED else "rowid DESC"
 
-    def found(expression: str, order: str) -> list[int]:
+    def found(expression: str) -> list[int]:
         rows = connection.execute(f"SELECT rowid {_FOUND} ORDER BY {order} LIMIT ?", (expression, user_id, limit))
         return [row[0] for row in rows]
 
     if total <= _RANKED:
-        # A word in the title weighs as much as several in the text.
-        return found(search.expression, "bm25(documents_index, 8.0, 1.0), rowid DESC")
-    newest = found(f"title : ({search.expression})", "rowid DESC") + found(search.expression, "rowid DESC")
+        return found(search.expression)
+    newest = found(f"title : ({search.expression})") + found(search.expression)
     return list(dict.fromkeys(newest))[:limit]
