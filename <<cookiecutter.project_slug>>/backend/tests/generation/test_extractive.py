@@ -14,6 +14,7 @@ from app.generation.reading import key_sentences, read
 from app.generation.validate import count_words, validate
 from app.jobs import JobError
 from app.sentences import sentences
+from tests.clusters import WHOLE, expect_whole
 from tests.generation.texts import LIGHTHOUSES
 from tests.ingest.languages import TEXTS
 
@@ -181,3 +182,8 @@ async def test_a_sentence_that_looks_like_markup_stays_a_sentence(line: str) -> 
     prompt = await load("summary")
     text = await draft(Task(source, prompt, "standard"))
     assert validate(text, prompt=prompt, length="standard", source=source) == []
+
+
+@pytest.mark.parametrize("whole", WHOLE, ids=ascii)
+def test_a_sentence_that_is_too_long_is_not_cut_within_a_character(whole: str) -> None:
+    expect_whole(lambda text: read(text)[0].sentences[0], whole)
