@@ -138,8 +138,10 @@ export function Reader({ panel, plan, near, setNear }: ReaderProps): React.React
     if (!plan || !inner || plan.current === -1) return null;
     if (!stack) {
       const element = current();
-      const group = element?.closest<HTMLElement>(".streamator-log-group");
-      if (group) layOut("groups", [...new Set([...laidOut.current.groups, group])]);
+      for (const [kind, name] of [["groups", ".streamator-log-group"], ["blocks", ".streamator-log-block"]] as const) {
+        const around = element?.closest<HTMLElement>(name);
+        if (around) layOut(kind, [...new Set([...laidOut.current[kind], around])]);
+      }
       return element?.getBoundingClientRect() ?? null;
     }
     const height = lineHeightOf(inner);

@@ -7,7 +7,7 @@ export const HEIGHT = 100;
 
 /**
  * happy-dom lays nothing out. From here on each line is a row high, one in a block without rows `textRow`, and one in a block that
- * a browser need not lay out `guessedRow`. A block has no place while its group is out of view and need not be laid out.
+ * a browser need not lay out `guessedRow`. What is in a group or a block that is out of view, and need not be laid out, has no place.
  */
 export function layOut({ textRow = ROW, guessedRow }: { readonly textRow?: number; readonly guessedRow?: number } = {}): void {
   const rowOf = (block: HTMLElement): number =>
@@ -25,9 +25,10 @@ export function layOut({ textRow = ROW, guessedRow }: { readonly textRow?: numbe
     const groupHeight = heightOf(members);
     if (this === group) return new DOMRect(0, groupTop, 300, groupHeight);
     const block = this.closest<HTMLElement>(".streamator-log-block");
-    const isSkipped = group?.nextElementSibling && group.style.contentVisibility !== "visible" && (groupTop > HEIGHT || groupTop + groupHeight < 0);
-    if (!block || isSkipped) return new DOMRect(); // as in Firefox and WebKit
+    const isSkipped = (element: HTMLElement, top: number, height: number): boolean => element.style.contentVisibility !== "visible" && (top > HEIGHT || top + height < 0);
+    if (!block || (group?.nextElementSibling && isSkipped(group, groupTop, groupHeight))) return new DOMRect(); // as in Firefox and WebKit
     const top = topOf(block);
+    if (this !== block && isSkipped(block, top, heightOf([block]))) return new DOMRect();
     return this === block ? new DOMRect(0, top, 300, heightOf([block])) : new DOMRect(0, top + [...block.children].indexOf(this) * ROW, 300, ROW);
   });
 }
