@@ -44,8 +44,8 @@ export const START: Following = { following: true, paused: false, place: { top: 
 /**
  * What comes of `state` when `act` happens and the element is at `place`.
  *
- * Layout leaves a position alone, or takes it along where the content ends above it. Any other move that is not ours is
- * the reader's, whatever made it: wheel, finger, scroll bar, key, a selection, a screen reader's cursor.
+ * Layout leaves a position alone, or takes it along where the content ends above it: where the content is shorter by more
+ * than a view, wherever that is. Any other move that is not ours is the reader's, whatever made it: wheel, finger, scroll bar, key, a selection, a screen reader's cursor.
  */
 export function follow(state: Following, act: Act, place: Place): Following {
   const end = Math.max(0, place.height - place.view);
@@ -53,6 +53,8 @@ export function follow(state: Following, act: Act, place: Place): Following {
     case "look": {
       const left = Math.min(state.place.top, end); // where layout alone leaves it
       const moved = Math.min(place.top, end) - left; // a bounce goes past the end
+      // WebKit, while it finds out what it need not lay out, makes all of it shorter still for a moment.
+      if (moved < -SLACK && state.place.height - place.height > place.view) return { ...state, place };
       if (moved < -SLACK) return { following: false, paused: false, place };
       if (moved <= SLACK) return { ...state, place: { ...place, top: left } }; // small steps add up
       return end - place.top <= AT_END ? { following: true, paused: false, place } : { ...state, place };
