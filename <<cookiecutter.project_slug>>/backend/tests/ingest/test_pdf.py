@@ -117,6 +117,15 @@ def test_text_that_cannot_be_read_is_left_out_and_counted(run: Extraction) -> No
     assert "16 characters left out on page 1: the fonts do not say which letters they are" in run.warnings[0]
 
 
+def test_signs_that_only_a_font_knows_are_bullets_or_left_out_and_counted(run: Extraction) -> None:
+    names = b"2 beginbfchar [01] [F0B7] [02] [E0FF] endbfchar".translate(bytes.maketrans(b"[]", b"<>"))
+    font = b"{/Type/Font/Subtype/Type1/BaseFont/Some/ToUnicode 6 0 R}"
+    content = page_pdf(show(b"\1 An entry of a list \2of some length"), font, stream(names), resources=FONT)
+    assert run(content, "pdf").text == "• An entry of a list of some length"
+    assert "1 sign left out that only the fonts of this PDF know: icons or logos" in run.messages
+    assert not run.warnings
+
+
 def test_the_title_is_what_stands_in_the_largest_letters(run: Extraction) -> None:
     lines = (
         (9, "Journal of Tests, volume 3"),

@@ -32,6 +32,8 @@ __all__ = ["pdf"]
 _RECOGNIZE = "Run text recognition on it first (ocrmypdf --force-ocr does that) and try again."
 _HYPHEN = "\x02"  # pdfium's mark of a word that is broken at a line's end
 _PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff]")
+# What word processors begin the entries of a list with, of the fonts Symbol and Wingdings.
+_BULLETS = str.maketrans(dict.fromkeys("\uf0b7\uf0a7\uf0a8\uf0d8\uf076\uf06e\uf06c\uf071\uf0fc\uf0e0", "•"))
 _MAX_OBJECTS = 10_000
 """Of a page, so many are looked at to tell a picture from a drawing."""
 
@@ -50,6 +52,8 @@ class _Found:
     unreadable: int = 0
     lost: int = 0
     """How many characters have no meaning."""
+    signs: int = 0
+    """The same on pages that have few of them: bullets, icons and logos."""
     lost_on: list[int] = field(default_factory=list)
     large: str = ""
     """What the first page has in its largest letters."""
@@ -166,7 +170,8 @@ def _page(document: Any, number: int, found: _Found, log: Log) -> str:
             log(f"Page {number + 1} is damaged and left out ({brief(error)})", "warning")
         return ""
     try:
-        text, lost = _text(text_page)
+        text, lost, signs = _text(text_page)
+        found.signs += signs
         if number == 0 and not lost:
             found.large = _largest(text_page)
         if lost:
@@ -180,8 +185,8 @@ def _page(document: Any, number: int, found: _Found, log: Log) -> str:
     return "\n\n".join(part for part in (text, "\n".join(lines)) if part)
 
 
-def _text(text_page: Any) -> tuple[str, int]:
-    """A page's text, and how many of its characters have no meaning and were left out.
+def _text(text_page: Any) -> tuple[str, int, int]:
+    """A page's text, how many of its characters have no meaning and were left out, and how many of few signs.
 
     Where a font does not say which letters its glyphs are, pdfium takes the glyphs' numbers for letters. That is right
     for some fonts; where some of the numbers are no letters (controls, unassigned), the others are wrong too.
@@ -207,11 +212,12 @@ def _text(text_page: Any) -> tuple[str, int]:
         for index in wrong:
             codes[index] = 0
     text = "".join(map(chr, codes)).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    without = _PRIVATE.sub("", text)
-    if (len(text) - len(without)) * 20 > len(text):  # fewer are bullets and logos
-        lost += len(text) - len(without)
-        text = without
-    return text.replace("\0", "").replace(_HYPHEN, "-\n").replace("\r\n", "\n").strip(), lost
+    text = text.translate(_BULLETS)
+    signs, length = len(_PRIVATE.findall(text)), len(text)
+    if signs * 20 > length:
+        lost, signs = lost + signs, 0
+    text = _PRIVATE.sub("", text).replace("\0", "").replace(_HYPHEN, "-\n").replace("\r\n", "\n").strip()
+    return text, lost, signs
 
 
 def _largest(text_page: Any) -> str:
@@ -315,6 +321,8 @@ def _report(found: _Found, total: int, log: Log) -> None:
             "letters they are. Text recognition may read them (ocrmypdf --force-ocr)",
             "warning",
         )
+    if found.signs:
+        log(f"{count(found.signs, 'sign')} left out that only the fonts of this PDF know: icons or logos", "info")
     if found.empty["pictures"]:
         log(f"{count(found.empty['pictures'], 'page')} of {total:,} without text, only pictures: scans?", "warning")
     if found.empty["drawings"]:
