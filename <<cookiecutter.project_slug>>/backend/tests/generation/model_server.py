@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import select
+import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -35,7 +37,8 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer as it goes over the wire: bytes, and between them pauses in seconds.
+    """An answer as it goes over the wire: bytes, and between them pauses in seconds. One at its end is repeated until
+    the asker has gone.
 
     Arguments:
         parts: the body.
@@ -69,6 +72,8 @@ class ModelServer:
     go_on: threading.Event = field(default_factory=threading.Event)
     left: threading.Event = field(default_factory=threading.Event)
     """Set when an asker has gone before the answer was whole."""
+    pause: Callable[[float, socket.socket], object] = lambda seconds, _: time.sleep(seconds)
+    """What lets the seconds of a pause go by, unless the asker at the other end has gone."""
 
 
 class Dialect(Protocol):
@@ -222,7 +227,10 @@ def model_server() -> Iterator[ModelServer]:
                 if isinstance(part, bytes):
                     self.wfile.write(part)
                 else:
-                    time.sleep(part)
+                    model.pause(part, self.connection)
+            if answer.parts and isinstance(answer.parts[-1], float):
+                while not select.select([self.connection], [], [], 0.01)[0]:
+                    model.pause(answer.parts[-1], self.connection)
 
         def draft(self, pieces: list[str]) -> None:
             dialect: Dialect = ANTHROPIC if self.path == "/v1/messages" else OPENAI

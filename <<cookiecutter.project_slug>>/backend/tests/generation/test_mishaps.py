@@ -9,6 +9,8 @@ import email.utils
 import gzip
 import json
 import re
+import select
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +36,7 @@ from tests.support import JsonObject, eventually_async
 pytestmark = pytest.mark.anyio
 
 PROMPTS = Prompts(Path(__file__).parents[2] / "app" / "generation" / "prompts")
-PINGS: list[bytes | float] = [b": ping\n\n", 0.05] * 400
+PINGS: list[bytes | float] = [b": ping\n\n", 1.0] * 40
 JSON = "application/json"
 CUT_DRAFT = GOOD_DRAFT[:-40]
 PIECES = [GOOD_DRAFT[:40], GOOD_DRAFT[40:]]
@@ -108,7 +110,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def run(folder: Path, anyio_backend: str) -> Any:
+async def run(folder: Path, anyio_backend: str, model: ModelServer, monkeypatch: pytest.MonkeyPatch) -> Any:
+    # What the server pauses goes by on the clock of the asker's loop, at once.
+    loop, passed = asyncio.get_running_loop(), 0.0
+    real_time = loop.time
+
+    def go_by(seconds: float, connection: socket.socket) -> None:
+        nonlocal passed
+        if not select.select([connection], [], [], 0)[0]:
+            passed += seconds
+
+    monkeypatch.setattr(loop, "time", lambda: real_time() + passed)
+    model.pause = lambda *pause: loop.call_soon_threadsafe(go_by, *pause)
     database = Database(folder / "app.db", {"generation": MIGRATIONS})
     await database.open()
     store = MemoryStore()
@@ -139,7 +152,7 @@ def said(dialect: Dialect, text: str, reason: str | None) -> Reply:
 
 def drips(dialect: Dialect) -> list[bytes | float]:
     """Chunks that hold nothing, for a long time."""
-    return [dialect.text(""), 0.05] * 400
+    return [dialect.text(""), 1.0] * 40
 
 
 @dataclass(frozen=True)
@@ -152,7 +165,6 @@ class Mishap:
         says: what the error says: what happened, and the fix.
         asked: how often the server is asked.
         only: the one protocol that it can happen in.
-        silence: the seconds that it may send nothing.
     """
 
     name: str
@@ -160,7 +172,6 @@ class Mishap:
     says: tuple[str, ...]
     asked: int
     only: Dialect | None = None
-    silence: float = 30.0
 
 
 BROKE_OFF = ("(a-model) broke off", "That was try 2.", "Try again later, or choose another provider.")
@@ -254,19 +265,19 @@ MISHAPS = [
     ),
     Mishap(
         "silence before the first byte",
-        lambda d: Reply([FOR_EVER]), ("sent nothing for 100 ms", "SILENCE_SECONDS"), 2, silence=0.1,
+        lambda d: Reply([FOR_EVER]), ("sent nothing for 30.0 s", "SILENCE_SECONDS"), 2,
     ),
     Mishap(
         "silence in its midst",
-        lambda d: stream(d, d.text(CUT_DRAFT), FOR_EVER), ("sent nothing for 100 ms",), 2, silence=0.1,
+        lambda d: stream(d, d.text(CUT_DRAFT), FOR_EVER), ("sent nothing for 30.0 s",), 2,
     ),
     Mishap(
         "signs of life without an end",
-        lambda d: stream(d, d.text(CUT_DRAFT), *PINGS), ("sent nothing for 100 ms",), 2, silence=0.1,
+        lambda d: stream(d, d.text(CUT_DRAFT), *PINGS), ("sent nothing for 30.0 s",), 2,
     ),
     Mishap(
         "chunks without anything in them",
-        lambda d: stream(d, d.text(CUT_DRAFT), *drips(d)), ("sent nothing for 100 ms",), 2, silence=0.1,
+        lambda d: stream(d, d.text(CUT_DRAFT), *drips(d)), ("sent nothing for 30.0 s",), 2,
     ),
     Mishap(
         "an error in the shape of vLLM's",
@@ -356,7 +367,7 @@ async def test_a_mishap_is_said_with_the_fix_and_not_paid_for_in_vain(
     if mishap.only not in (None, dialect):
         return
     model.answers = [mishap.answer(dialect)]
-    ran = await run(provider_of(dialect, model, mishap.silence))
+    ran = await run(provider_of(dialect, model))
     for words in mishap.says:
         assert words in ran.error
     assert "the-key" not in str(ran.events)
@@ -382,7 +393,7 @@ async def test_what_passes_leaves_no_trace_in_the_draft(
     dialect: Dialect, name: str, make: Make, model: ModelServer, run: Any
 ) -> None:
     model.answers = [make(dialect), PIECES]
-    ran = await run(provider_of(dialect, model, 1.0 if name == "silence" else 30.0))
+    ran = await run(provider_of(dialect, model))
     assert (ran.output, ran.shown, len(model.asked)) == (GOOD_DRAFT, GOOD_DRAFT, 2)
     assert ran.shown_before_it_was_whole == GOOD_DRAFT
 
@@ -460,7 +471,7 @@ async def test_an_odd_answer_is_a_draft_where_it_says_that_it_is_whole(
     if name in OF_OPENAI and dialect is not OPENAI:
         return
     model.answers = [make(dialect)]
-    ran = await run(provider_of(dialect, model, 2.0 if name == "silence after the end" else 30.0))
+    ran = await run(provider_of(dialect, model))
     assert (ran.output, len(model.asked)) == (GOOD_DRAFT, 1)
 
 
