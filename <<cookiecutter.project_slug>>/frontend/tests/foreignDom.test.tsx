@@ -1,5 +1,5 @@
-import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { act, fireEvent, render, screen } from "@testing-library/react";
+import { beforeEach, expect, it, vi } from "vitest";
 import { announce } from "../src/app/announce";
 import type { Page } from "../src/app/pages";
 import { OTHERS, playTwice } from "./others";
@@ -24,12 +24,6 @@ const { App } = await import("../src/app/App");
 
 beforeEach(() => {
   vi.spyOn(console, "error").mockImplementation(() => undefined); // React tells what it has caught
-  vi.useFakeTimers({ now: 1_000_000 });
-});
-afterEach(() => {
-  cleanup();
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
 });
 
 it.each(OTHERS)("with %s the shell leads from page to page, and through the troubles of the backend and of a page", async (_, meddle) => {

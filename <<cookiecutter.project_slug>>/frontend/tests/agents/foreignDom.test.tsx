@@ -1,19 +1,9 @@
-import { cleanup, fireEvent, render, screen } from "@testing-library/react";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { fireEvent, render, screen } from "@testing-library/react";
+import { expect, it, vi } from "vitest";
 import { AgentsPage } from "../../src/agents/AgentsPage";
 import { OTHERS, playTwice } from "../others";
 import type { Step } from "../others";
 import { Backend } from "../streams";
-
-beforeEach(() => {
-  vi.useFakeTimers({ now: 1_000_000 });
-  vi.spyOn(Math, "random").mockReturnValue(0.5); // the jitter of reconnects
-});
-afterEach(() => {
-  cleanup();
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
 
 it.each(OTHERS)("with %s agents are seen at work, and what they find changes", async (_, meddle) => {
   const steps = (): Step[] => {

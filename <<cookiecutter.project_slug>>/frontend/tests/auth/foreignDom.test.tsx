@@ -1,5 +1,5 @@
-import { cleanup, fireEvent, render, screen } from "@testing-library/react";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { fireEvent, render, screen } from "@testing-library/react";
+import { beforeEach, expect, it } from "vitest";
 import { SignInPage } from "../../src/auth/SignInPage";
 import { signIn } from "../../src/auth/session";
 import { UserMenu } from "../../src/auth/UserMenu";
@@ -10,12 +10,6 @@ import { Backend } from "../streams";
 
 beforeEach(() => {
   provideSession(signIn);
-  vi.useFakeTimers({ now: 1_000_000 });
-});
-afterEach(() => {
-  cleanup();
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
 });
 
 it.each(OTHERS)("with %s somebody signs in, as another, and out", async (_, meddle) => {

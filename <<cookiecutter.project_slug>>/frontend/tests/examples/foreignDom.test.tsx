@@ -1,19 +1,9 @@
-import { cleanup, fireEvent, render, screen } from "@testing-library/react";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { fireEvent, render, screen } from "@testing-library/react";
+import { expect, it } from "vitest";
 import { ComponentsPage } from "../../src/examples/ComponentsPage";
 import { OTHERS, playTwice } from "../others";
 import type { Step } from "../others";
 import { Backend } from "../streams";
-
-beforeEach(() => {
-  vi.useFakeTimers({ now: 1_000_000 });
-  vi.spyOn(Math, "random").mockReturnValue(0.5); // the jitter of reconnects
-});
-afterEach(() => {
-  cleanup();
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
 
 it.each(OTHERS)("with %s a job is chosen, and followed to its end", async (_, meddle) => {
   const steps = (): Step[] => {

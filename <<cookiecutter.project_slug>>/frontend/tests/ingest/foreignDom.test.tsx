@@ -1,5 +1,5 @@
-import { cleanup, fireEvent, render, screen } from "@testing-library/react";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { fireEvent, render, screen } from "@testing-library/react";
+import { expect, it, vi } from "vitest";
 import type { Document, DocumentText, Job } from "../../src/ingest/api";
 import { IngestPage } from "../../src/ingest/IngestPage";
 import { OTHERS, playTwice } from "../others";
@@ -14,16 +14,6 @@ const page: Document = {
   id: "d1", title: "A page", source: "https://example.org/a", kind: "html", words: 12, bytes: 900, created_at: "1970-01-01T00:00:00Z",
   version: 1, snippet: "Some \u0002words\u0003 of it",
 };
-
-beforeEach(() => {
-  vi.useFakeTimers({ now: 1_000_000 });
-  vi.spyOn(Math, "random").mockReturnValue(0.5); // the jitter of reconnects
-});
-afterEach(() => {
-  cleanup();
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
 
 /** Leaves the page and comes back to it: it asks for everything anew. */
 const look = (): unknown => document.dispatchEvent(new Event("visibilitychange"));
