@@ -90,7 +90,7 @@ def web() -> Iterator[Web]:
         def do_GET(self) -> None:
             site.asked.append(self.path)
             site.asked_with.append(dict(self.headers.items()))
-            status, headers, body = site.answers.get(self.path, (404, {}, b"none"))
+            status, headers, body = site.once.pop(self.path, site.answers.get(self.path, (404, {}, b"none")))
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import uvicorn
@@ -117,20 +117,33 @@ class RunningApp:
         return dict(self.client.get(f"/api/documents/{job['document_id']}").json())
 
 
+Answer: TypeAlias = "tuple[int, dict[str, str], bytes | Callable[[Any], None]]"
+
+
 @dataclass
 class Web:
     """A web server on loopback: paths and what they answer with."""
 
     url: str
     server: http.server.HTTPServer
-    answers: dict[str, tuple[int, dict[str, str], bytes | Callable[[Any], None]]] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
+    once: dict[str, Answer] = field(default_factory=dict)
+    """What the next request has in place of these."""
     asked: list[str] = field(default_factory=list)
     asked_with: list[Mapping[str, str]] = field(default_factory=list)
     """The headers of each request."""
 
-    def put(self, path: str, body: bytes | Callable[[Any], None] = b"", status: int = 200, **headers: str) -> str:
+    def put(
+        self,
+        path: str,
+        body: bytes | Callable[[Any], None] = b"",
+        status: int = 200,
+        *,
+        once: bool = False,
+        **headers: str,
+    ) -> str:
         """Answers `path` so; a callable body writes to the handler's socket itself. Gives the URL."""
-        self.answers[path] = (
+        (self.once if once else self.answers)[path] = (
             status,
             {name.replace("_", "-"): value for name, value in headers.items()},
             body,

@@ -71,6 +71,12 @@ async def test_a_chunk_is_bounded() -> None:
         await read(*[b"data: " + b"x" * 8_000_000] * 3)
 
 
+async def test_a_long_chunk_in_small_pieces_takes_a_time_in_proportion_to_it() -> None:
+    piece, number = b"x" * 64, 100_000  # read from its beginning for each piece, it would take an hour
+    [chunk] = await read(b'data: "', *[piece] * number, b'"\n\n')
+    assert len(chunk) == len(piece) * number
+
+
 async def test_control_characters_in_a_chunk_are_its_text() -> None:
     assert await read(b'data: {"a": "\t\x00"}\n\n') == [{"a": "\t\0"}]
 

@@ -117,7 +117,8 @@ async def run(folder: Path, anyio_backend: str, model: ModelServer, monkeypatch:
 
     def go_by(seconds: float, connection: socket.socket) -> None:
         nonlocal passed
-        if not select.select([connection], [], [], 0)[0]:
+        has_left = connection.fileno() == -1 or select.select([connection], [], [], 0)[0]
+        if not has_left:
             passed += seconds
 
     monkeypatch.setattr(loop, "time", lambda: real_time() + passed)

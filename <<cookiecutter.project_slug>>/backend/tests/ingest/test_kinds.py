@@ -348,6 +348,12 @@ def test_rtf_is_read_in_the_code_pages_of_its_fonts(run: Extraction, body: bytes
     assert not run.warnings
 
 
+def test_a_footnote_of_rtf_stands_where_it_is_referred_to(run: Extraction) -> None:
+    note = rb"{\footnote \pard\plain \chftn{\b bold} and \'e9\'e9n.}"
+    content = rb"{\rtf1\ansi One{\super\chftn}" + note + rb" two\b" + note + rb"\b0  three.\par Last}"
+    assert run(content, "rtf").text == "One [bold and één.] two [bold and één.] three.\nLast"
+
+
 def test_what_rtf_cannot_say_is_told(run: Extraction) -> None:
     content = b"\xef\xbb\xbf\n" + rb"{\rtf1\ansi\ansicpg932 \u-10179 ?\u9999999?x \'83\'41 \'85}"
     assert run(content, "rtf").text == "\ufffd\ufffdx ア \ufffd"

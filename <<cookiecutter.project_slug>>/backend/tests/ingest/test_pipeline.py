@@ -342,11 +342,7 @@ async def test_a_server_that_asks_to_wait_is_waited_for_with_a_feed_too(
     feeds = {"/feed": atom(note("a", "one"), head=following("/2")), "/2": atom(note("b", "two"))}
     for each, feed in feeds.items():
         web.put(each, feed)
-
-    def then(_: Any) -> None:
-        web.put(path, feeds[path])
-
-    web.put(path, then, status=status, retry_after="0")
+    web.put(path, status=status, once=True, retry_after="0")
     told = await desk(f"{web.url}/feed")
     assert (told.last["details"]["stored"], told.warnings) == (2, [])
     assert web.asked.count(path) == 2
