@@ -69,20 +69,26 @@ async def _events(body: AsyncIterable[bytes]) -> AsyncGenerator[tuple[str, str],
     Its first character tells which it is: servers send wrong content types.
     """
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")("surrogateescape"), translate=True)
-    text, is_json, is_stream = "", False, False
+    parts, length, first, is_json, is_stream = list[str](), 0, "", False, False
     async for data in body:
-        text += decoder.decode(data)
-        if not is_stream and not is_json:
-            is_json = text.lstrip()[:1] in ("{", "[")
-        if not is_json:
-            *blocks, text = text.split("\n\n")
+        piece = decoder.decode(data)
+        first = first or piece.lstrip()[:1]
+        is_json = is_json or (not is_stream and first in ("{", "["))
+        # Only what is new is looked at: an event may come in thousands of pieces.
+        is_whole = "\n\n" in "".join(parts[-1:])[-1:] + piece
+        if piece:
+            parts.append(piece)
+            length += len(piece)
+        if is_whole and not is_json:
+            *blocks, rest = "".join(parts).split("\n\n")
+            parts, length, first = [rest] * bool(rest), len(rest), rest.lstrip()[:1]
             for event in map(_event, blocks):
                 if event is not None:
                     is_stream = True
                     yield event
-        if len(text) > _LONGEST:
+        if length > _LONGEST:
             raise ValueError(f"a chunk of more than {_LONGEST:,} characters")
-    text += decoder.decode(b"", final=True)
+    text = "".join(parts) + decoder.decode(b"", final=True)
     last = ("", text) if is_json else _event(text)
     if last is not None:
         yield last

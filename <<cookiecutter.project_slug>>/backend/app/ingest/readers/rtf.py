@@ -54,6 +54,7 @@ def _with_characters(source: bytes, charsets: dict[int, str], log: Log) -> tuple
     said = dict[int, str]()  # the text at places in `out`
     of_title = set[int]()
     groups = list[tuple[bytes | None, int, bool]]()
+    notes = list[int]()  # how many groups each footnote stands in
     fonts = dict[bytes | None, str | int]()
     document, default, run, skip, at = _WESTERN, None, b"", 0, 0
     font, alternatives, in_title = default, 1, False
@@ -83,6 +84,9 @@ def _with_characters(source: bytes, charsets: dict[int, str], log: Log) -> tuple
         if brace == b"{":
             groups.append((font, alternatives, in_title))
         elif brace and groups:
+            if notes and notes[-1] == len(groups):
+                notes.pop()
+                out.append("]")
             font, alternatives, in_title = groups.pop()
         elif word and word.startswith(b"bin"):  # striprtf looks for it in any place
             at += max(0, value) if word == b"bin" else 0
@@ -94,6 +98,10 @@ def _with_characters(source: bytes, charsets: dict[int, str], log: Log) -> tuple
             continue
         elif word == b"uc":
             alternatives = max(0, value)
+            continue
+        elif word == b"footnote":  # striprtf leaves them out
+            notes.append(len(groups))
+            out.append("  [" if out and out[-1][-1:].isalnum() else " [")
             continue
         elif word in (b"ansicpg", b"mac", b"pc", b"pca"):
             value = {b"mac": 10000, b"pc": 437, b"pca": 850}.get(word, value)
