@@ -45,6 +45,7 @@ const find = (text) => (page) =>
 
 const lines = `n=${990 + FOUND}&first=990&wait=2000&rate=50`;
 const LIMITS = [
+  { title: "a line of 1 MB", unit: "ms", limit: 50, each: 1, dear: ["peer=tools&n=2&long=1000000&plain=1"], cheap: ["peer=tools&n=2"] },
   { title: "a line of 1 MB, with colours", unit: "ms", limit: 50, each: 1, dear: ["peer=tools&n=2&long=1000000"], cheap: ["peer=tools&n=2"] },
   { title: "a new line while “e” is found in 990", unit: "ms", limit: 2, each: FOUND, dear: [`peer=tools&${lines}`, find("e")], cheap: [`peer=tools&${lines}`, find("")] },
   { title: "an event of useJob past its cap", unit: "us", limit: 20, each: EVENTS / 1000, dear: [`peer=job-capped&n=${EVENTS}`], cheap: [`peer=job&n=${EVENTS}`], whole: true },

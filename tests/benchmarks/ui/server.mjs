@@ -68,7 +68,7 @@ const server = createServer((request, response) => {
   if (url.pathname === "/stream") {
     const count = Number(url.searchParams.get("n"));
     const rate = Number(url.searchParams.get("rate"));
-    const [first, wait, long] = ["first", "wait", "long"].map((name) => Number(url.searchParams.get(name)));
+    const [first, wait, long, plain] = ["first", "wait", "long", "plain"].map((name) => Number(url.searchParams.get(name)));
     const after = Number(request.headers["last-event-id"] ?? 0);
     if (after > count) {
       response.writeHead(204).end(); // EventSource asks again after the end
@@ -76,7 +76,7 @@ const server = createServer((request, response) => {
     }
     response.writeHead(200, HEADERS);
     if (rate > 0) sendSteadily(response, count, rate, first, wait);
-    else if (long > 0) response.end(frame(1, coloured(long)) + frame(2, "") + end(3));
+    else if (long > 0) response.end(frame(1, plain > 0 ? "plain text, and on. ".repeat(long / 20) : coloured(long)) + frame(2, "") + end(3));
     else sendBurst(response, count);
     return;
   }

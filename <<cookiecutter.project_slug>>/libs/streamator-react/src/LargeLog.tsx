@@ -2,7 +2,7 @@ import * as React from "react";
 import { useCallback, useRef, type CSSProperties, type Dispatch, type SetStateAction } from "react";
 import { Anchor, placeIn, putBack } from "./Anchor.js";
 import { useEffectBeforePaint } from "./beforePaint.js";
-import { FEW } from "./blocks.js";
+import { FEW, type IsCut, type LogBlock } from "./blocks.js";
 import { BlockText } from "./BlockText.js";
 import { guard } from "./guard.js";
 import { LogRows } from "./LogBlock.js";
@@ -29,12 +29,12 @@ export interface Near {
 }
 
 /** Before anything was measured. */
-export const begin = (): Near => ({ view: UNSEEN, atEnd: true, selected: {}, stacked: makeLookStacker() });
+export const begin = (): Near => ({ view: UNSEEN, atEnd: true, selected: [], stacked: makeLookStacker() });
 
 /** How a log is drawn, so that a large one costs no more than what is seen of it. */
 export interface Plan {
-  /** What writes a block of the lines `from` to `end` as text; undefined: it has rows. */
-  readonly textOf: (key: number, from: number, end: number) => typeof BlockText | undefined;
+  /** What writes a block as text; undefined: it has rows. */
+  readonly textOf: (block: LogBlock) => typeof BlockText | undefined;
   /** What stands in place of the blocks; null for the blocks, and then there is no stack. */
   readonly window: React.ReactElement | null;
   readonly stack: Stack | null;
@@ -46,16 +46,31 @@ export interface Plan {
   readonly rowsNear: typeof rowsNear;
 }
 
-export function planOf({ shown, blocks, windowed, look, named, target, renderEntry }: LinesState, { view, atEnd, selected, stacked }: Near): Plan {
+/** Whether some lines are near what the reader sees: by the keys of their blocks, in this range, or by their places. */
+function nearer({ shown, target }: Pick<LinesState, "shown" | "target">, { view, atEnd }: Near, [first, last]: readonly [number, number]): IsCut {
   const current = target ? shown.indexOf(target.entry) : -1;
-  // The lines that are drawn: those at the end, else those that were measured near the view.
-  const tail = atEnd && view !== ALL ? shown.length - view.lines : null;
+  return (key, until, from, end) =>
+    shown.length <= FEW || (atEnd && view !== ALL ? end > shown.length - view.lines : key <= last && until >= first) || (current >= from && current < end);
+}
+
+/** Which groups are cut into blocks. Those of a selection stay as they are. */
+export function cutOf(lines: Pick<LinesState, "shown" | "target">, near: Near): IsCut {
+  const isSeen = nearer(lines, near, near.view.groups);
+  return (key, until, from, end) => {
+    const selected = near.selected.find((block) => block.key <= until && block.last >= key);
+    return selected ? selected.key === selected.last : isSeen(key, until, from, end);
+  };
+}
+
+export function planOf(state: LinesState, near: Near): Plan {
+  const { shown, blocks, windowed, look, named, target, renderEntry } = state;
+  const { view, atEnd, selected, stacked } = near;
+  const current = target ? shown.indexOf(target.entry) : -1;
   if (!windowed) {
+    const isSeen = nearer(state, near, [view.first, view.last]);
     return {
-      textOf: (key, from, end) =>
-        shown.length <= FEW || (selected[key] ?? ((tail === null ? isNear(key, view) : end > tail) || (current >= from && current < end)))
-          ? undefined
-          : BlockText,
+      textOf: ({ key, last, start, lines }) =>
+        (selected.find((block) => block.key === key)?.rows ?? (key === last && isSeen(key, last, start, start + lines.length))) ? undefined : BlockText,
       window: null,
       stack: null,
       style: undefined,
@@ -70,7 +85,7 @@ export function planOf({ shown, blocks, windowed, look, named, target, renderEnt
   }
   const stack = stacked(shown, look, renderEntry !== undefined);
   const rows = Math.min(view.lines, MOST_ROWS);
-  const firstRow = Math.max(0, Math.min(tail === null ? view.first : stack.total, stack.total - rows));
+  const firstRow = Math.max(0, Math.min(atEnd && view !== ALL ? stack.total : view.first, stack.total - rows));
   const first = stack.at(firstRow);
   const drawn = shown.slice(first, stack.at(firstRow + rows - 1) + 1);
   return {
@@ -104,7 +119,7 @@ export function Reader({ panel, plan, near, setNear }: ReaderProps): React.React
     (news: Partial<Near>) =>
       setNear((before) => {
         const next = { ...(before ?? begin()), ...news };
-        return before && sameView(before.view, next.view) && before.atEnd === next.atEnd && JSON.stringify(before.selected) === JSON.stringify(next.selected) ? before : next;
+        return before && before.atEnd === next.atEnd && isSame(before.view, next.view) && isSame(before.selected, next.selected) ? before : next;
       }),
     [setNear],
   );
@@ -125,7 +140,7 @@ export function Reader({ panel, plan, near, setNear }: ReaderProps): React.React
     if (!log || !inner) return;
     if (!stack) layOut("groups", following ? [] : groupsNear(log, inner)); // or their blocks have no place
     const view = stack ? windowOf(log, inner, stack.total) : viewOf(log, inner, blocks);
-    if (!stack) layOut("blocks", following ? [] : [...blocksIn(inner)].filter((_, place) => isNear(blocks[place]?.key ?? -1, view)));
+    if (!stack) layOut("blocks", following ? [] : [...blocksIn(inner)].filter((_, place) => isNear(blocks[place], view)));
     learn({ view, atEnd: following });
   });
   useSight(scroller, follower, measure);
@@ -156,16 +171,16 @@ export function Reader({ panel, plan, near, setNear }: ReaderProps): React.React
   useEffectBeforePaint(() => {
     if (!settled) measure();
     else if (isAway) learn({ atEnd: true });
-  }, [shown, settled, isAway, look, wrap, target, isWindow, measure, learn]);
+  }, [blocks, settled, isAway, look, wrap, target, isWindow, measure, learn]);
 
   return <Anchor scroller={scroller} content={content} follower={follower} off={following || windowed} of={[shown, near?.view, look, wrap]} />;
 }
 
-/** Whether a block is near the view, by its key. */
-function isNear(key: number, { first, last }: View): boolean {
-  return key >= first && key <= last;
+function isNear(block: LogBlock | undefined, { first, last }: View): boolean {
+  return block !== undefined && block.key >= first && block.key <= last;
 }
 
-function sameView(one: View, other: View): boolean {
-  return one.first === other.first && one.last === other.last && one.lines === other.lines;
+/** Whether two plain values are alike. */
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }

@@ -74,8 +74,8 @@ export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
 /**
  * Shows a log: one row per line, the newest in view. Null when there is neither a line nor the prospect of one.
  *
- * Texts are shown as they are, never as markup. Lines are kept in memoised blocks, and those out of view are one text
- * node a block: a new line costs the rows of its own block at most, and a hundred thousand lines a few hundred nodes.
+ * Texts are shown as they are, never as markup. Lines are kept in memoised blocks, and a thousand out of view are one
+ * text node: a new line costs the rows of its own block at most, and a hundred thousand lines a few hundred nodes.
  */
 export function LogPanel<Entry extends PanelEntry = LogEntry>(props: LogPanelProps<Entry>): React.ReactElement | null {
   // Two components, so that the effects of the inner one start with its element and end with it.
@@ -143,10 +143,10 @@ function Panel({
   const [near, setNear] = useState<Near | null>(() => large && large.begin());
   const from = near === null ? Math.max(0, shown.length - FEW) : windowed ? shown.length : 0;
   const [cut] = useState(makeCutter);
-  const blocks = useMemo(() => cut(shown, from), [cut, shown, from]);
+  const [target, setTarget] = useState<Target | null>(null);
+  const blocks = useMemo(() => cut(shown, from, large && near ? large.cutOf({ shown, target }, near) : undefined), [cut, shown, from, large, near, target]);
 
   const lastLine = lineOf(shown, shown.length - 1);
-  const [target, setTarget] = useState<Target | null>(null);
   const [left, setLeft] = useState(0); // the last line when the reader went away
   const { following, follower } = useFollowing(scroller, content, autoScroll, (now) => {
     if (now) setTarget(null);
@@ -185,12 +185,12 @@ function Panel({
         {plan?.window ??
           Object.entries(groupsOf(blocks)).map(([group, members]) => (
             <div key={group} ref={guard} className="streamator-log-group" style={{ "--streamator-rows": members.reduce((sum, block) => sum + block.lines.length, 0) } as CSSProperties}>
-              {members.map(({ key, start, lines: some }) => (
+              {members.map((block) => (
                 <LogBlock
-                  key={key}
-                  lines={some}
-                  start={draw || some[0]?.line === undefined ? start : 0}
-                  Text={plan?.textOf(key, start, start + some.length)}
+                  key={block.key === block.last ? block.key : "group"}
+                  lines={block.lines}
+                  start={draw || block.lines[0]?.line === undefined ? block.start : 0}
+                  Text={plan?.textOf(block)}
                   look={look}
                   named={named}
                   renderEntry={draw}

@@ -4,7 +4,7 @@ import { growth } from "./growth.js";
 import { SHOWN, shownEnd, type AnsiView, type PanelEntry } from "./line.js";
 import { ansiPart } from "./parts.js";
 import { colourOf, coloursOf } from "./readable.js";
-import { BOLD, CONCEALED, DIM, ITALIC, OVERLINE, PLAIN, play, samePen, STRUCK, type Pen, type Row } from "./terminal.js";
+import { BOLD, CONCEALED, DIM, ITALIC, NO_CELL, OVERLINE, PLAIN, play, samePen, sgr, STRUCK, type Pen, type Row } from "./terminal.js";
 
 /** A piece of a line and how it looks: class names of log.css, and styles made of fixed words and numbers. */
 export interface AnsiPiece {
@@ -16,15 +16,14 @@ export interface AnsiPiece {
 /* oxlint-disable no-control-regex -- these are what they look for */
 /** What a browser does not show as a terminal does. */
 const CONTROL = /[\0-\x08\v-\x1f\x7f-\x9f]/;
-const SGR = /\x1b\[[\d:;]*m/g;
+const SGR = /\x1b\[([\d:;]*)m/g;
 const CONCEALS = /[[;]0*8[;m]/;
 /* oxlint-enable no-control-regex */
 
-/** What a long line comes to: its text, how it looks up to where it is cut, and the pen before and after it. */
-interface Played {
+/** What a message comes to: its text, how it looks up to where that is cut, and the pen as it is at its end. */
+interface Screen {
   readonly text: string;
   readonly pieces: readonly AnsiPiece[];
-  readonly begins: Pen;
   readonly ends: Pen;
 }
 
@@ -38,16 +37,14 @@ interface Played {
 export function makeTerminal(): (logs: readonly PanelEntry[]) => AnsiView {
   const pens = new WeakMap<PanelEntry, Pen>(); // what a line begins with, where that is not plain
   const penOf = (entry: PanelEntry | undefined): Pen => (entry && pens.get(entry)) ?? PLAIN;
-  const long = new WeakMap<PanelEntry, Played>(); // to play a million characters takes a while
+  const long = new WeakMap<PanelEntry, Screen & { readonly begins: Pen }>(); // to play a million characters takes a while
   const isLong = ({ text }: PanelEntry): boolean => text.length > SHOWN && CONTROL.test(text);
-  const played = (entry: PanelEntry): Played => {
+  const played = (entry: PanelEntry): Screen => {
     const begins = penOf(entry);
     const before = long.get(entry);
     if (before && samePen(before.begins, begins)) return before;
-    const { rows, ends } = screenOf(entry.text, begins);
-    const text = textOf(rows);
-    const now = { text, pieces: piecesOf(rows, shownEnd(text)), begins, ends };
-    if (text.length <= entry.text.length) long.set(entry, now); // what codes have blown up is not kept
+    const now = { ...screenOf(entry.text, begins, shownEnd), begins };
+    if (now.text.length <= entry.text.length) long.set(entry, now); // what codes have blown up is not kept
     return now;
   };
   const makeView = (): AnsiView => ({
@@ -87,11 +84,11 @@ export function makeTerminal(): (logs: readonly PanelEntry[]) => AnsiView {
  * whoever is worked for writes into a log, and a link need not lead where it says. Nothing of a text reaches the page but
  * text, and numbers in styles.
  */
-export function parseAnsi(text: string, pen: Pen = PLAIN, end = Infinity): AnsiPiece[] {
-  return CONTROL.test(text) ? piecesOf(screenOf(text, pen).rows, end) : [{ text: text.slice(0, end), ...lookOf(pen) }];
+export function parseAnsi(text: string, pen: Pen = PLAIN, end = Infinity): readonly AnsiPiece[] {
+  return CONTROL.test(text) ? screenOf(text, pen, () => end).pieces : [{ text: text.slice(0, end), ...lookOf(pen) }];
 }
 
-function piecesOf(rows: readonly Row[], end: number): AnsiPiece[] {
+function piecesOf(runs: Iterable<Run>, end: number): AnsiPiece[] {
   const pieces: AnsiPiece[] = [];
   let piece = "";
   let look = PLAIN;
@@ -100,22 +97,14 @@ function piecesOf(rows: readonly Row[], end: number): AnsiPiece[] {
     if (piece !== "") pieces.push({ text: piece, ...lookOf(look) });
     piece = "";
   };
-  const put = (char: string): void => {
-    piece += char.slice(0, left);
-    left -= char.length;
-  };
-  for (const [index, { chars, pens }] of rows.entries()) {
+  for (const [text, pen] of runs) {
     if (left <= 0) break;
-    if (index > 0) put("\n");
-    for (const [column, char] of chars.entries()) {
-      if (left <= 0) break;
-      const next = pens[column] as Pen;
-      if (!samePen(next, look)) {
-        flush();
-        look = next;
-      }
-      put(char);
+    if (text !== "" && !samePen(pen, look)) {
+      flush();
+      look = pen;
     }
+    piece += text.slice(0, left);
+    left -= text.length;
   }
   flush();
   return pieces;
@@ -123,20 +112,61 @@ function piecesOf(rows: readonly Row[], end: number): AnsiPiece[] {
 
 /** The text as a terminal shows it. */
 export function stripAnsi(text: string): string {
-  if (!CONTROL.test(text)) return text;
+  return CONTROL.test(text) ? (bareOf(text) ?? screenOf(text, PLAIN, () => 0).text) : text;
+}
+
+/** The text of a message in which nothing but colours is set, as in most, and that is cheap; else null. */
+function bareOf(text: string): string | null {
   const bare = text.replace(SGR, "");
-  if (!CONTROL.test(bare) && !bare.includes("\t") && !CONCEALS.test(text)) return bare; // as most lines are, and it is cheap
-  return textOf(screenOf(text, PLAIN).rows);
+  return CONTROL.test(bare) || bare.includes("\t") || CONCEALS.test(text) ? null : bare;
 }
 
-function textOf(rows: readonly Row[]): string {
-  return rows.map(({ chars }) => chars.join("")).join("\n");
+/** Some text and how it is written. */
+type Run = readonly [text: string, pen: Pen];
+
+function screenOf(text: string, pen: Pen, endOf: (text: string) => number): Screen {
+  const bare = pen.flags & CONCEALED ? null : bareOf(text);
+  if (bare !== null && !NO_CELL.test(bare)) {
+    const { runs, ends } = runsOf(text, pen, endOf(bare));
+    return { text: bare, pieces: piecesOf(runs, endOf(bare)), ends };
+  }
+  const played: (Row | undefined)[] = [];
+  const ends = play(text, pen, played);
+  const rows = played.filter((row) => row !== undefined);
+  const all = rows.map(({ chars }) => chars.join("")).join("\n");
+  return { text: all, pieces: piecesOf(cellsOf(rows), endOf(all)), ends };
 }
 
-function screenOf(text: string, pen: Pen): { readonly rows: readonly Row[]; readonly ends: Pen } {
-  const rows: (Row | undefined)[] = [];
-  const ends = play(text, pen, rows);
-  return { rows: rows.filter((row) => row !== undefined), ends };
+/** The runs of a text in which nothing but colours is set: at least those up to `end` characters of it. */
+function runsOf(text: string, pen: Pen, end: number): { readonly runs: readonly Run[]; readonly ends: Pen } {
+  const runs: Run[] = [];
+  const reset = Math.max(text.lastIndexOf("\x1b[0m"), text.lastIndexOf("\x1b[m"));
+  let ends = pen;
+  let start = 0;
+  let left = end;
+  const codes = new RegExp(SGR);
+  for (let code = codes.exec(text); code; code = codes.exec(text)) {
+    const run = text.slice(start, code.index);
+    runs.push([run, ends]);
+    left -= run.length;
+    ends = sgr(ends, code[1] as string);
+    start = codes.lastIndex;
+    // What is not shown counts for the pen alone, and nothing before a reset does.
+    if (left <= 0 && reset > start) codes.lastIndex = start = reset;
+  }
+  runs.push([text.slice(start), ends]);
+  return { runs, ends };
+}
+
+function* cellsOf(rows: readonly Row[]): Generator<Run> {
+  let pen = PLAIN;
+  for (const [index, { chars, pens }] of rows.entries()) {
+    if (index > 0) yield ["\n", pen];
+    for (const [column, char] of chars.entries()) {
+      pen = pens[column] as Pen;
+      yield [char, pen];
+    }
+  }
 }
 
 const UNDERLINES = ["solid", "solid", "double", "wavy", "dotted", "dashed"];

@@ -3,7 +3,7 @@
  * leads to a line. Import it (`import "streamator-react/large"`) to have it in the page's own bundle: all lines are then there
  * in the first render, and in a server's.
  */
-import { begin, planOf, Reader } from "./LargeLog.js";
+import { begin, cutOf, planOf, Reader } from "./LargeLog.js";
 import { largePart } from "./parts.js";
 
-largePart.provide({ begin, planOf, Reader });
+largePart.provide({ begin, cutOf, planOf, Reader });

@@ -1,7 +1,7 @@
 import { useEffect } from "react";
 import type { makeTerminal } from "./ansi.js";
 import type { ConnectionLine } from "./ConnectionLine.js";
-import type { begin, planOf, Reader } from "./LargeLog.js";
+import type { begin, cutOf, planOf, Reader } from "./LargeLog.js";
 import type { LogToolbar } from "./LogToolbar.js";
 import type { NamedLine } from "./NamedLine.js";
 import { report } from "./store.js";
@@ -58,6 +58,7 @@ export function usePart<Value>(part: Part<Value>, wanted: unknown): Value | null
 
 interface Large {
   readonly begin: typeof begin;
+  readonly cutOf: typeof cutOf;
   readonly planOf: typeof planOf;
   readonly Reader: typeof Reader;
 }

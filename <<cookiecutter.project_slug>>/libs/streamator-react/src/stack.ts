@@ -1,7 +1,7 @@
 import { growth } from "./growth.js";
 import type { LineLook, PanelEntry } from "./line.js";
 import { rowsOf as rowsOfText } from "./text.js";
-import { lineHeightOf, search, type View } from "./view.js";
+import { lineHeightOf, search, UNSEEN, type View } from "./view.js";
 
 /** Where the lines of a log stand in a window, counted in rows of one height: a line may have several. */
 export interface Stack {
@@ -53,7 +53,7 @@ export function windowOf(scroller: HTMLElement, content: HTMLElement, count: num
   const lines = Math.ceil(scroller.clientHeight / lineHeight) + 2 * SPARE;
   const top = scroller.getBoundingClientRect().top - content.getBoundingClientRect().top;
   const first = Math.max(0, Math.min(Math.floor(top / lineHeight) - SPARE, count - lines));
-  return { first, last: first + lines - 1, lines };
+  return { first, last: first + lines - 1, lines, groups: UNSEEN.groups };
 }
 
 /** Rows that a window holds beyond each edge, for the frame in which it has not yet moved on. */

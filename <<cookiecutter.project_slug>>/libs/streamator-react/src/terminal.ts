@@ -36,7 +36,7 @@ const TOKEN =
   /[^\0-\x1f\x7f-\x9f]+|(?:\x1b\[|\x9b)([0-?]*)([ -?]*)([@-~]?)|(?:\x1b\]|\x9d)(?:[^\n\x07\x18\x1a\x1b\x80-\x9f]*(?:[\x07\x18\x1a\x9c]|(?=[\x1b\x80-\x9f])))?|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])(?:[^\n\x18\x1a\x1b\x80-\x9f]*(?:[\x18\x1a\x9c]|(?=[\x1b\x80-\x9f])))?|\x1b([ -/]*)([0-~]?)|[^]/g;
 
 // Above U+02FF: takes no cell, takes two.
-const NO_CELL = /[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]/u;
+export const NO_CELL = /[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]/u;
 const TWO_CELLS =
   /(?![\u{1f1e6}-\u{1f1ff}])\p{Emoji_Presentation}|[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{1b2ff}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]/u;
 
@@ -274,7 +274,7 @@ export function play(text: string, pen: Pen, rows?: (Row | undefined)[]): Pen {
 }
 
 /** Select graphic rendition. What is out of range, or not known, changes nothing. */
-function sgr(before: Pen, params: string): Pen {
+export function sgr(before: Pen, params: string): Pen {
   const pen = { ...before };
   const codes = params.split(";");
   for (let index = 0; index < codes.length; index += 1) {

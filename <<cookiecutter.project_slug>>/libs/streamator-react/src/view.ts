@@ -5,13 +5,15 @@ export interface View {
   readonly first: number;
   readonly last: number;
   readonly lines: number;
+  /** The same of the groups that hold them: what is to be cut into blocks. */
+  readonly groups: readonly [first: number, last: number];
 }
 
 /** Every block is near the view: nothing is laid out (a test's DOM), so there is nothing to go by. */
-export const ALL: View = { first: 0, last: Number.POSITIVE_INFINITY, lines: Number.POSITIVE_INFINITY };
+export const ALL: View = { first: 0, last: Number.POSITIVE_INFINITY, lines: Number.POSITIVE_INFINITY, groups: [0, Number.POSITIVE_INFINITY] };
 
 /** Before anything was measured: the end of the log. */
-export const UNSEEN: View = { first: 0, last: -1, lines: 60 };
+export const UNSEEN: View = { first: 0, last: -1, lines: 60, groups: [0, -1] };
 
 /** What is near the view, within one view's height above and below: what the reader may see in the next moment. */
 export function viewOf(scroller: HTMLElement, content: HTMLElement, blocks: readonly LogBlock[]): View {
@@ -19,9 +21,16 @@ export function viewOf(scroller: HTMLElement, content: HTMLElement, blocks: read
   if (height === 0) return scroller.getClientRects().length > 0 ? ALL : UNSEEN; // not laid out, or not displayed
   const { margin } = sightOf(scroller);
   const all = [...blocksIn(content)];
-  const seen = near(groupsNear(scroller, content).flatMap((group) => [...blocksIn(group)]), scroller);
-  const keyOf = (block: HTMLElement | undefined): number | undefined => block && blocks[all.indexOf(block)]?.key;
-  return { first: keyOf(seen[0]) ?? Number.POSITIVE_INFINITY, last: keyOf(seen.at(-1)) ?? -1, lines: Math.max(UNSEEN.lines, Math.ceil((2 * margin) / lineHeightOf(content))) };
+  const blockOf = (element: HTMLElement): LogBlock | readonly LogBlock[] => blocks[all.indexOf(element)] ?? [];
+  const grouped = groupsNear(scroller, content).flatMap((group) => [...blocksIn(group)]);
+  const seen = near(grouped, scroller).flatMap(blockOf).filter(({ key, last }) => key === last); // a group must be cut first
+  const around = grouped.flatMap(blockOf);
+  return {
+    first: seen[0]?.key ?? Number.POSITIVE_INFINITY,
+    last: seen.at(-1)?.key ?? -1,
+    lines: Math.max(UNSEEN.lines, Math.ceil((2 * margin) / lineHeightOf(content))),
+    groups: [around[0]?.key ?? 0, around.at(-1)?.last ?? -1],
+  };
 }
 
 /**

@@ -1,4 +1,5 @@
 import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
+import fc from "fast-check";
 import { isValidElement, type ReactNode } from "react";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { makeTerminal, parseAnsi, stripAnsi } from "../src/ansi.js";
@@ -224,6 +225,38 @@ function logEntry(number: number, text: string, level: LogLevel = "info"): LogEn
   return { text, t: `${number}.0s`, seconds: number, level, id: number, line: number, event: "log", payload: null };
 }
 
+describe("a text of colours alone", () => {
+  // A NUL does nothing, but with it the text is played on a screen.
+  const SAME = { seed: 1, numRuns: 300 };
+  const codes = fc.constantFrom("0", "", "1", "22", "31", "38;5;200", "38;2;1;2;3", "44", "7", "27", "4:3", "24", "39;49", "999");
+  const coloured = fc.array(fc.oneof(fc.constantFrom("a", "bc ", "é", "日本", "🚀", "e\u0301"), codes.map((code) => `${ESC}[${code}m`))).map((parts) => parts.join(""));
+
+  it("looks as it does on a screen", () => {
+    fc.assert(
+      fc.property(coloured, fc.constantFrom(Infinity, 5), (some, end) => {
+        const text = `${ESC}[1m${some}`;
+        expect(parseAnsi(text, undefined, end)).toEqual(parseAnsi(`${text}\0`, undefined, end));
+      }),
+      SAME,
+    );
+  });
+
+  it("leaves on in the next line what it does on a screen, however long it is", () => {
+    const lookOfNext = (text: string): unknown => {
+      const next = { text: "next", line: 2 };
+      return makeTerminal()([{ text, line: 1 }, next]).show(next, 10);
+    };
+    const resets = fc.constantFrom("", `${ESC}[m`, `${ESC}[0m`);
+    fc.assert(
+      fc.property(coloured, resets, coloured, (some, reset, more) => {
+        const text = `${"x".repeat(9_995)}${some}${reset}${more}`;
+        expect(lookOfNext(text)).toEqual(lookOfNext(`${text}\0`));
+      }),
+      { ...SAME, numRuns: 50 },
+    );
+  });
+});
+
 describe("a panel with ansi", () => {
   afterEach(() => {
     cleanup();
@@ -298,9 +331,12 @@ describe("a panel with ansi", () => {
       expect(first?.querySelector("[hidden]")?.textContent).toBe(plain.slice(10_000));
     });
 
-    it("is played once, whoever asks for it", () => {
-      const played = vi.spyOn(String.prototype, "matchAll");
-      const first = logEntry(1, letters);
+    it.each([
+      ["of colours alone", letters, "replace"],
+      ["with a cursor that moves", `${letters}\bX`, "matchAll"],
+    ] as const)("%s is played once, whoever asks for it", (_, text, by) => {
+      const played = vi.spyOn(String.prototype, by);
+      const first = logEntry(1, text);
       const view = makeTerminal()([first, logEntry(2, "next")]);
       view.show(first, 10_000);
       view.text(first);

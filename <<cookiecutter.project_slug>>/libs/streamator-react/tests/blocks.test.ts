@@ -39,6 +39,12 @@ describe("blocks", () => {
     expect(after[2]?.lines).toBe(before[4]?.lines);
   });
 
+  it("are those of before, all together, where nothing has changed", () => {
+    const cut = makeCutter();
+    const logs = numbered(1, 5 * BLOCK);
+    expect(cut([...logs])).toBe(cut(logs));
+  });
+
   it("are others for another log of the same numbers", () => {
     const cut = makeCutter();
     const before = cut(numbered(1, 400));
@@ -57,11 +63,12 @@ describe("blocks", () => {
     expect(after.at(-1)?.lines).toBe(before.at(-1)?.lines);
   });
 
-  it("have keys of their own, whatever the numbers of the lines", () => {
+  it.each([true, false])("have keys of their own, whatever the numbers of the lines (cut: %s)", (isCut) => {
     const logs = [...numbered(500, 900), ...numbered(1, 300)];
-    const keys = blocksOf(logs).map(({ key }) => key);
+    const blocks = blocksOf(logs, [], 0, () => isCut);
+    const keys = blocks.map(({ key }) => key);
     expect(new Set(keys).size).toBe(keys.length);
-    expect(held(blocksOf(logs))).toEqual(logs);
+    expect(held(blocks)).toEqual(logs);
   });
 
   it("hold lines without numbers too", () => {
@@ -116,5 +123,38 @@ describe("groups", () => {
     expect(after.map(([key]) => key)).toEqual([1, 2, 3]);
     expect(before.flatMap(([, blocks]) => blocks)).toEqual(Array.from({ length: 2.5 * GROUP }, (_, key) => key));
     for (const [key, blocks] of [...before, ...after]) expect(blocks.every((block) => Math.floor(block / GROUP) === key)).toBe(true);
+  });
+
+  it.each([
+    ["whole", numbered(1.5 * BLOCK, 3.5 * GROUP * BLOCK)],
+    ["filtered", numbered(1.5 * BLOCK, 3.5 * GROUP * BLOCK).filter(({ line = 0 }) => line % 7 === 0)],
+  ])("are one block each where they are not cut, of a log that is %s", (_, logs) => {
+    const asked: [number, number, PanelEntry?, PanelEntry?][] = [];
+    const isCut = (first: number, last: number, from: number, end: number): boolean => {
+      asked.push([first, last, logs[from], logs[end - 1]]);
+      return Math.floor(last / GROUP) === 1;
+    };
+    const blocks = blocksOf(logs, [], 0, isCut);
+    expect(held(blocks)).toEqual(logs);
+    for (const [index, { key, last, start }] of blocks.entries()) {
+      expect(last).toBe(Math.floor(key / GROUP) === 1 ? key : Math.floor(key / GROUP) * GROUP + GROUP - 1);
+      expect(key).toBeGreaterThan(blocks[index - 1]?.last ?? -1);
+      expect(logs[start]).toBe(blocks[index]?.lines[0]);
+    }
+    for (const [first, last, from, end] of asked) {
+      expect([first, last]).toEqual([Math.floor(((from?.line ?? 0) - 1) / BLOCK), Math.floor(first / GROUP) * GROUP + GROUP - 1]);
+      expect(Math.floor(((end?.line ?? 0) - 1) / BLOCK)).toBeLessThanOrEqual(last);
+    }
+  });
+
+  it("keep their lines while they are cut and put together", () => {
+    const cut = makeCutter();
+    const logs = numbered(1, 3 * GROUP * BLOCK);
+    const whole = cut(logs, 0, () => false);
+    const one = cut(logs, 0, (first) => first === GROUP);
+    expect([one[0]?.lines, one.at(-1)?.lines]).toEqual([whole[0]?.lines, whole.at(-1)?.lines]);
+    expect(one[0]?.lines).toBe(whole[0]?.lines);
+    expect(one.at(-1)?.lines).toBe(whole.at(-1)?.lines);
+    expect(one.map(({ key }) => key)).toEqual([0, ...Array.from({ length: GROUP }, (_, index) => GROUP + index), 2 * GROUP]);
   });
 });

@@ -1,5 +1,4 @@
 import { vi } from "vitest";
-import { BLOCK } from "../../src/blocks.js";
 
 /** Pixels: a row, and what a panel shows of them. */
 export const ROW = 20;
@@ -41,8 +40,15 @@ export function measured(panel: HTMLElement): HTMLElement {
 
 export const blocks = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".streamator-log-block")];
 
-/** The places of the blocks that hold these lines. */
-export const placesOf = (...lines: number[]): number[] => [...new Set(lines.map((line) => Math.floor((line - 1) / BLOCK)))];
+/** The places of the blocks that hold these lines just now, if the log has all from 1. */
+export function placesOf(...lines: number[]): number[] {
+  let rows = 0;
+  const ends = blocks().map(({ style }) => (rows += Number(style.getPropertyValue("--streamator-rows"))));
+  return [...new Set(lines.map((line) => ends.findIndex((end) => line <= end)))];
+}
+
+/** The block that holds a line just now. */
+export const blockOf = (line: number): HTMLElement => blocks()[placesOf(line)[0] ?? -1] as HTMLElement;
 
 /** The places of the blocks that have rows. */
 export const drawn = (): number[] => blocks().flatMap((block, place) => (block.childElementCount > 0 ? [place] : []));
