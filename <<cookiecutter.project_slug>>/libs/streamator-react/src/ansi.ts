@@ -16,7 +16,6 @@ export interface AnsiPiece {
 /* oxlint-disable no-control-regex -- these are what they look for */
 /** What a browser does not show as a terminal does. */
 const CONTROL = /[\0-\x08\v-\x1f\x7f-\x9f]/;
-const SGR = /\x1b\[([\d:;]*)m/g;
 const CONCEALS = /[[;]0*8[;m]/;
 /* oxlint-enable no-control-regex */
 
@@ -112,23 +111,41 @@ function piecesOf(runs: Iterable<Run>, end: number): AnsiPiece[] {
 
 /** The text as a terminal shows it. */
 export function stripAnsi(text: string): string {
-  return CONTROL.test(text) ? (bareOf(text) ?? screenOf(text, PLAIN, () => 0).text) : text;
+  return CONTROL.test(text) ? (cutOf(text)?.bare ?? screenOf(text, PLAIN, () => 0).text) : text;
 }
 
-/** The text of a message in which nothing but colours is set, as in most, and that is cheap; else null. */
-function bareOf(text: string): string | null {
-  const bare = text.replace(SGR, "");
-  return CONTROL.test(bare) || bare.includes("\t") || CONCEALS.test(text) ? null : bare;
+/** A message in which nothing but colours is set, as in most: its text, and what follows each code, the first of which is none. */
+interface Cut {
+  readonly bare: string;
+  readonly codes: readonly string[];
+  readonly texts: readonly string[];
+}
+
+/** Cuts a message at its codes, which is cheap; null where a screen has to be played. */
+function cutOf(text: string): Cut | null {
+  const texts = text.split("\x1b[");
+  const codes = [""];
+  for (let index = 1; index < texts.length; index += 1) {
+    const part = texts[index] as string;
+    let end = 0;
+    while (part.charCodeAt(end) >= 0x30 && part.charCodeAt(end) < 0x3c) end += 1; // digits, ":" and ";"
+    if (part[end] !== "m") return null;
+    codes.push(part.slice(0, end));
+    texts[index] = part.slice(end + 1);
+  }
+  const bare = texts.join("");
+  return CONTROL.test(bare) || bare.includes("\t") || CONCEALS.test(text) ? null : { bare, codes, texts };
 }
 
 /** Some text and how it is written. */
 type Run = readonly [text: string, pen: Pen];
 
 function screenOf(text: string, pen: Pen, endOf: (text: string) => number): Screen {
-  const bare = pen.flags & CONCEALED ? null : bareOf(text);
-  if (bare !== null && !NO_CELL.test(bare)) {
-    const { runs, ends } = runsOf(text, pen, endOf(bare));
-    return { text: bare, pieces: piecesOf(runs, endOf(bare)), ends };
+  const cut = pen.flags & CONCEALED ? null : cutOf(text);
+  if (cut && !NO_CELL.test(cut.bare)) {
+    const end = endOf(cut.bare);
+    const { runs, ends } = runsOf(cut, pen, end);
+    return { text: cut.bare, pieces: piecesOf(runs, end), ends };
   }
   const played: (Row | undefined)[] = [];
   const ends = play(text, pen, played);
@@ -137,24 +154,19 @@ function screenOf(text: string, pen: Pen, endOf: (text: string) => number): Scre
   return { text: all, pieces: piecesOf(cellsOf(rows), endOf(all)), ends };
 }
 
-/** The runs of a text in which nothing but colours is set: at least those up to `end` characters of it. */
-function runsOf(text: string, pen: Pen, end: number): { readonly runs: readonly Run[]; readonly ends: Pen } {
-  const runs: Run[] = [];
-  const reset = Math.max(text.lastIndexOf("\x1b[0m"), text.lastIndexOf("\x1b[m"));
+/** The runs of a text up to about `end` characters of it. */
+function runsOf({ codes, texts }: Cut, pen: Pen, end: number): { readonly runs: readonly Run[]; readonly ends: Pen } {
+  const runs: Run[] = [[texts[0] as string, pen]];
   let ends = pen;
-  let start = 0;
-  let left = end;
-  const codes = new RegExp(SGR);
-  for (let code = codes.exec(text); code; code = codes.exec(text)) {
-    const run = text.slice(start, code.index);
-    runs.push([run, ends]);
-    left -= run.length;
-    ends = sgr(ends, code[1] as string);
-    start = codes.lastIndex;
-    // What is not shown counts for the pen alone, and nothing before a reset does.
-    if (left <= 0 && reset > start) codes.lastIndex = start = reset;
+  let left = end - (texts[0] as string).length;
+  let index = 1;
+  for (; index < codes.length && left > 0; index += 1) {
+    ends = sgr(ends, codes[index] as string);
+    runs.push([texts[index] as string, ends]);
+    left -= (texts[index] as string).length;
   }
-  runs.push([text.slice(start), ends]);
+  // What is not shown counts for the pen alone, and nothing before a reset does.
+  for (index = Math.max(index, codes.lastIndexOf("0"), codes.lastIndexOf("")); index < codes.length; index += 1) ends = sgr(ends, codes[index] as string);
   return { runs, ends };
 }
 

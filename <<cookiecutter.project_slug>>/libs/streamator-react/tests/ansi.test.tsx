@@ -1,5 +1,5 @@
 import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { isValidElement, type ReactNode } from "react";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { makeTerminal, parseAnsi, stripAnsi } from "../src/ansi.js";
@@ -332,7 +332,7 @@ describe("a panel with ansi", () => {
     });
 
     it.each([
-      ["of colours alone", letters, "replace"],
+      ["of colours alone", letters, "split"],
       ["with a cursor that moves", `${letters}\bX`, "matchAll"],
     ] as const)("%s is played once, whoever asks for it", (_, text, by) => {
       const played = vi.spyOn(String.prototype, by);
@@ -341,7 +341,7 @@ describe("a panel with ansi", () => {
       view.show(first, 10_000);
       view.text(first);
       view.show(first, 10_000);
-      expect(played).toHaveBeenCalledTimes(1);
+      expect(played.mock.contexts.filter((one) => String(one) === text)).toHaveLength(1);
     });
   });
 
