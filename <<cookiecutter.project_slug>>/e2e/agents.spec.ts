@@ -119,7 +119,7 @@ test("a document can be worked on again, and goes with the library's", async ({ 
   await finding(page, title).getByRole("link", { name: title, exact: true }).click();
   const reader = page.getByRole("dialog");
   await reader.getByRole("button", { name: `Delete ${title}` }).click();
-  await reader.getByRole("button", { name: `Delete ${title} for good` }).click();
+  await reader.getByRole("button", { name: `Delete for good: ${title}` }).click();
   await expect(reader).toHaveCount(0);
   await expect.poll(() => workOn(page, title)).toEqual([]);
 });

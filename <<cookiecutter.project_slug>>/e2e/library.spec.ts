@@ -189,7 +189,7 @@ test("deleting asks first, and then it is gone", async ({ page }) => {
   await document.getByRole("button", { name: "Keep" }).click();
   await expect(remove).toBeFocused();
   await remove.press("Enter");
-  await document.getByRole("button", { name: `Delete ${word} for good` }).press("Enter");
+  await document.getByRole("button", { name: `Delete for good: ${word}` }).press("Enter");
   await expect(document).toHaveCount(0);
   await expect(page.getByText("Nothing found for")).toBeVisible();
 });

@@ -89,7 +89,7 @@ function Finding({ findings, alone }: { readonly findings: DocumentFindings; rea
         <div className="finding__actions">
           <Again id={id} title={title} />
           {!alone && (
-            <a className="button button--plain" href={href("/agents/:id", { id })} aria-label={`Only ${title}`}>
+            <a className="button button--plain" href={href("/agents/:id", { id })} aria-label={`Only this one: ${title}`}>
               Only this one
             </a>
           )}

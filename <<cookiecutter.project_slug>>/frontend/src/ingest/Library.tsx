@@ -146,7 +146,7 @@ export function DocumentActions({ document, onDeleted }: { readonly document: Do
           ref={takeFocus}
           type="button"
           className="button button--plain button--danger"
-          aria-label={`Delete ${document.title} for good`}
+          aria-label={`${step === "deleting" ? "Deleting" : "Delete for good"}: ${document.title}`}
           disabled={step === "deleting"}
           onClick={() => {
             setStep("deleting");

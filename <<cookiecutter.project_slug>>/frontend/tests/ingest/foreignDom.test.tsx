@@ -77,7 +77,7 @@ it.each(OTHERS)("with %s documents are added, searched, read and deleted, and jo
       () => press("Delete A page"),
       () => press("Keep"),
       () => press("Delete A page"),
-      () => (press("Delete A page for good"), "This is not there any more"),
+      () => (press("Delete for good: A page"), "This is not there any more"),
       () => (show("/documents/:id", "d1"), "All of it"),
       () => (show("/documents/:id", "d9"), "There is no document with this id"),
       () => (show("/jobs/:id", "a1"), "All jobs"),
@@ -87,7 +87,7 @@ it.each(OTHERS)("with %s documents are added, searched, read and deleted, and jo
       () => (backend.answers.set("/api/documents?limit=20&q=trouble", () => Response.json({ error: "The disk is full" }, { status: 400 })), type("Search the documents", "trouble"), "The disk is full"),
       () => (type("Search the documents", ""), "A page"),
       () => press("Delete A page"),
-      () => ((canDelete = true), documents("", []), press("Delete A page for good"), "The library is empty"),
+      () => ((canDelete = true), documents("", []), press("Delete for good: A page"), "The library is empty"),
     ];
   };
   const [meddled, alone] = await playTwice(steps, meddle);
