@@ -143,7 +143,7 @@ export function Reader({ panel, plan, near, setNear }: ReaderProps): React.React
     if (!stack) layOut("blocks", following ? [] : [...blocksIn(inner)].filter((_, place) => isNear(blocks[place], view)));
     learn({ view, atEnd: following });
   });
-  useSight(scroller, follower, measure);
+  useSight(panel, measure);
   useSelectedBlocks(panel, (selected) => learn({ selected }));
   useCopy(panel);
   const current = (): Element | null => plan && content.current && plan.elementOf(content.current, plan.current);

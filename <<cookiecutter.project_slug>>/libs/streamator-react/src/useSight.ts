@@ -1,16 +1,15 @@
-import type { RefObject } from "react";
 import { useEffectBeforePaint } from "./beforePaint.js";
-import type { Follower } from "./followEnd.js";
 import { makeListening } from "./listening.js";
+import type { PanelState } from "./panel.js";
 
 /** Milliseconds after the reader's last act within which a scroll is taken for theirs. */
 const ACT = 1_000;
 
 /** Calls `measure`, which stays the same, when something is scrolled or resized: what is in sight may have changed. */
-export function useSight(scroller: RefObject<HTMLElement | null>, follower: Follower, measure: () => void): void {
+export function useSight({ scroller, content, follower }: Pick<PanelState, "scroller" | "content" | "follower">, measure: () => void): void {
   useEffectBeforePaint(() => {
-    const panel = scroller.current;
-    if (!panel) return undefined;
+    const [panel, inner] = [scroller.current, content.current];
+    if (!panel || !inner) return undefined;
     const listening = makeListening();
     const options = { capture: true, passive: true };
     let acted = Number.NEGATIVE_INFINITY;
@@ -37,10 +36,13 @@ export function useSight(scroller: RefObject<HTMLElement | null>, follower: Foll
       typeof IntersectionObserver === "function" ? new IntersectionObserver(measure, { threshold: [0, 0.25, 0.5, 0.75, 1] }) : null,
     ];
     for (const observer of observers) observer?.observe(panel);
+    // Lines above the view that the browser lays out late may move others into it, and no scroll tells. A frame later, for within this call nothing may change its size.
+    const late = typeof ResizeObserver === "function" ? new ResizeObserver(() => follower.following || requestAnimationFrame(measure)) : null;
+    late?.observe(inner);
     measure();
     return () => {
       listening.stop();
-      for (const observer of observers) observer?.disconnect();
+      for (const observer of [...observers, late]) observer?.disconnect();
     };
-  }, [scroller, follower, measure]);
+  }, [scroller, content, follower, measure]);
 }

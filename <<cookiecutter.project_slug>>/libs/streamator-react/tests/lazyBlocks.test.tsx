@@ -85,6 +85,24 @@ it("rows come where the reader scrolls to, and go where they leave", () => {
   expect(blocks().at(-1)?.textContent).toContain("line 10000.");
 });
 
+it("rows come to what moves into view though nobody scrolls, since lines above it are other than was guessed", async () => {
+  const resized: [Element, () => void][] = [];
+  function Observer(told: () => void): Pick<ResizeObserver, "observe" | "disconnect"> {
+    return { observe: (element) => void resized.push([element, told]), disconnect: () => undefined };
+  }
+  vi.stubGlobal("ResizeObserver", Observer);
+  const { panel } = show();
+  fireEvent.wheel(panel, { deltaY: -100 });
+  scrollTo(panel, 4_150);
+  expect(drawn()).toEqual(placesOf(4_150));
+  layOut({ textRow: 21 });
+  for (const [element, told] of resized) if (element.className === "streamator-log-content") told();
+  await act(() => new Promise((resolve) => void requestAnimationFrame(resolve)));
+  const line = Math.floor((4_149 * ROW) / 21) + 1;
+  expect(Math.floor(line / BLOCK)).toBe(39);
+  expect(drawn()).toEqual(expect.arrayContaining(placesOf(line)));
+});
+
 it("blocks keep their element when they are drawn and undrawn", () => {
   const { panel } = show();
   fireEvent.wheel(panel, { deltaY: -100 });
