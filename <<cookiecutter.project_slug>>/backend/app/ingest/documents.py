@@ -172,6 +172,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE TABLE documents_to_index (position INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE)",
         "INSERT INTO documents_to_index SELECT position FROM documents",
     ),
+    # Titles by themselves: to ask the whole index for them takes a look at each text that has the word.
+    (
+        f"CREATE VIRTUAL TABLE titles_index USING fts5 (title, content='', prefix=1, {TOKENIZER})",
+        "INSERT INTO titles_index (rowid, title) SELECT position, title FROM document_terms",
+    ),
 )
 
 logger = logging.getLogger(__name__)
@@ -188,10 +193,9 @@ _RANKED = 500
 """The most finds that are ranked: for that SQLite looks at each place of each word. What more documents than these have
 says little of any of them."""
 # With + SQLite asks the index once, and not for each of the user's documents.
-_FOUND = (
-    "FROM documents_index WHERE documents_index MATCH ? "
-    "AND +rowid IN (SELECT position FROM documents WHERE user_id = ?)"
-)
+_MATCHING = "WHERE {0} MATCH ? AND +rowid IN (SELECT position FROM documents WHERE user_id = ?)"
+_FOUND = "FROM documents_index " + _MATCHING.format("documents_index")
+_FOUND_IN_TITLES = "FROM titles_index " + _MATCHING.format("titles_index")
 
 
 class Document(BaseModel):
@@ -585,6 +589,7 @@ def _index(connection: sqlite3.Connection, position: int, title: str, packed: Pa
         "INSERT INTO documents_index (rowid, title, text) VALUES (?, ?, ?)",
         (position, title_terms, unpack_terms(packed)),
     )
+    connection.execute("INSERT INTO titles_index (rowid, title) VALUES (?, ?)", (position, title_terms))
 
 
 def _unindex(connection: sqlite3.Connection, position: int) -> None:
@@ -593,6 +598,9 @@ def _unindex(connection: sqlite3.Connection, position: int) -> None:
         connection.execute(
             "INSERT INTO documents_index (documents_index, rowid, title, text) VALUES ('delete', ?, ?, ?)",
             (position, row["title"], unpack_terms(row["text"])),
+        )
+        connection.execute(
+            "INSERT INTO titles_index (titles_index, rowid, title) VALUES ('delete', ?, ?)", (position, row["title"])
         )
         connection.execute("DELETE FROM document_terms WHERE position = ?", (position,))
 
@@ -612,15 +620,16 @@ def _listed(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limit: int) -> Documents:
-    total: int = connection.execute(f"SELECT count(*) {_FOUND}", (search.expression, user_id)).fetchone()[0]
+    # One question for how many there are and which are new: each takes a look at every place of a word in quotes.
+    found = connection.execute(f"SELECT rowid {_FOUND} ORDER BY rowid DESC", (search.expression, user_id)).fetchall()
     documents = []
-    for position in _best(connection, user_id, search, limit, total):
+    for position in _best(connection, user_id, search, limit, [row[0] for row in found]):
         row = connection.execute(
             f"SELECT {_COLUMNS}, substr(d.text, 1, {_SNIPPET_WITHIN}) AS snippet FROM documents d WHERE position = ?",
             (position,),
         ).fetchone()
         documents.append(Document(**{**row, "snippet": search.snippet(row["snippet"])}))
-    answer = Documents(documents=documents, total=total)
+    answer = Documents(documents=documents, total=len(found))
     unindexed: int = connection.execute(
         "SELECT count(*) FROM documents_to_index t JOIN documents d ON d.position = t.position WHERE d.user_id = ?",
         (user_id,),
@@ -630,16 +639,14 @@ def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limi
     return answer
 
 
-def _best(connection: sqlite3.Connection, user_id: str, search: Search, limit: int, total: int) -> list[int]:
+def _best(connection: sqlite3.Connection, user_id: str, search: Search, limit: int, newest: list[int]) -> list[int]:
     """The positions of what is shown of the documents found. None of their texts is read."""
-    # A word in the title weighs as much as several in the text.
-    order = "bm25(documents_index, 8.0, 1.0), rowid DESC" if total <= _RANKED else "rowid DESC"
 
-    def found(expression: str) -> list[int]:
-        rows = connection.execute(f"SELECT rowid {_FOUND} ORDER BY {order} LIMIT ?", (expression, user_id, limit))
-        return [row[0] for row in rows]
+    def best(where: str, order: str) -> list[int]:
+        statement = f"SELECT rowid {where} ORDER BY {order} LIMIT ?"
+        return [row[0] for row in connection.execute(statement, (search.expression, user_id, limit))]
 
-    if total <= _RANKED:
-        return found(search.expression)
-    newest = found(f"title : ({search.expression})") + found(search.expression)
-    return list(dict.fromkeys(newest))[:limit]
+    if len(newest) <= _RANKED:
+        # A word in the title weighs as much as several in the text.
+        return best(_FOUND, "bm25(documents_index, 8.0, 1.0), rowid DESC")
+    return list(dict.fromkeys(best(_FOUND_IN_TITLES, "rowid DESC") + newest[:limit]))[:limit]

@@ -19,6 +19,7 @@ from app.ingest.documents import MIGRATIONS, Library, LibraryFull, NewDocument
 from app.ingest.extractor import Extractor
 from app.ingest.reindex import index_anew
 from app.ingest.search import Search
+from app.terms import pack_terms
 from app.users import LOCAL_USER, User
 from tests.support import eventually_async
 
@@ -227,10 +228,31 @@ async def test_of_many_finds_those_with_it_in_their_title_come_first_and_then_th
             connection.execute(
                 "INSERT INTO documents_index (rowid, title, text) VALUES (?, ?, ?)", (number, title.lower(), text)
             )
+            connection.execute("INSERT INTO titles_index (rowid, title) VALUES (?, ?)", (number, title.lower()))
 
     await shelf.database.write(put)
     found = await shelf.library.find("fox", 4, user=ANN)
     assert ([each.id for each in found.documents], found.total) == (["d9", "d7", "d601", "d600"], 601)
+
+
+async def test_titles_that_were_indexed_before_they_had_an_index_of_their_own_are_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    before = Database(path, {"ingest": MIGRATIONS[:-1]})
+    await before.open()
+    columns = "position, id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, text"
+
+    def put(connection: sqlite3.Connection) -> None:
+        row = (7, "d", "1", "0", "The Fox", "x", "x", "text", 1, 1, "2026-01-01T00:00:00+00:00", "words")
+        connection.execute(f"INSERT INTO documents ({columns}) VALUES ({', '.join('?' * len(row))})", row)
+        connection.execute("INSERT INTO document_terms VALUES (7, 'the fox', ?)", (pack_terms("words"),))
+
+    await before.write(put)
+    await before.close()
+    after = Database(path, {"ingest": MIGRATIONS})
+    await after.open()
+    statement = "SELECT rowid FROM titles_index WHERE titles_index MATCH 'fox'"
+    assert [row[0] for row in await after.read(lambda connection: connection.execute(statement).fetchall())] == [7]
+    await after.close()
 
 
 async def test_a_word_in_each_line_of_a_long_text_is_found_at_once(shelf: Shelf) -> None:

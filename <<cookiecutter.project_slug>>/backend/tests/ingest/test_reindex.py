@@ -166,8 +166,10 @@ async def test_nothing_of_a_document_stays_in_the_index_when_it_is_deleted(serve
         assert await server.library.remove(f"d{number}", user=LOCAL_USER)
 
     def terms(connection: sqlite3.Connection) -> list[str]:
-        connection.execute("CREATE VIRTUAL TABLE temp.words USING fts5vocab (main, documents_index, row)")
-        return [row["term"] for row in connection.execute("SELECT term FROM words")]
+        for index in ("documents_index", "titles_index"):
+            connection.execute(f"CREATE VIRTUAL TABLE temp.of_{index} USING fts5vocab (main, {index}, row)")
+        statement = "SELECT term FROM of_documents_index UNION ALL SELECT term FROM of_titles_index"
+        return [row["term"] for row in connection.execute(statement)]
 
     assert await server.database.write(terms) == []
 
