@@ -67,6 +67,7 @@ test("a page that has changed is a version of its document, and found by what it
   await expect(reader).toContainText("version\u00a02");
   await expect(reader).toContainText("岬の灯台を見ました");
   await page.keyboard.press("Escape");
+  await expect(reader).toHaveCount(0); // what is behind it can be written into from then on
   await search(page, "図書館");
   await expect(library.getByText("Nothing found for “図書館”")).toBeVisible();
 });

@@ -193,9 +193,9 @@ _RANKED = 500
 """The most finds that are ranked: for that SQLite looks at each place of each word. What more documents than these have
 says little of any of them."""
 # With + SQLite asks the index once, and not for each of the user's documents.
-_MATCHING = "WHERE {0} MATCH ? AND +rowid IN (SELECT position FROM documents WHERE user_id = ?)"
-_FOUND = "FROM documents_index " + _MATCHING.format("documents_index")
-_FOUND_IN_TITLES = "FROM titles_index " + _MATCHING.format("titles_index")
+_OF_USER = "AND +rowid IN (SELECT position FROM documents WHERE user_id = ?)"
+_FOUND = f"SELECT rowid FROM documents_index WHERE documents_index MATCH ? {_OF_USER}"
+_FOUND_IN_TITLES = f"SELECT rowid FROM titles_index WHERE titles_index MATCH ? {_OF_USER}"
 
 
 class Document(BaseModel):
@@ -621,7 +621,7 @@ def _listed(row: sqlite3.Row) -> dict[str, Any]:
 
 def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limit: int) -> Documents:
     # One question for how many there are and which are new: each takes a look at every place of a word in quotes.
-    found = connection.execute(f"SELECT rowid {_FOUND} ORDER BY rowid DESC", (search.expression, user_id)).fetchall()
+    found = connection.execute(f"{_FOUND} ORDER BY rowid DESC", (search.expression, user_id)).fetchall()
     documents = []
     for position in _best(connection, user_id, search, limit, [row[0] for row in found]):
         row = connection.execute(
@@ -641,12 +641,10 @@ def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limi
 
 def _best(connection: sqlite3.Connection, user_id: str, search: Search, limit: int, newest: list[int]) -> list[int]:
     """The positions of what is shown of the documents found. None of their texts is read."""
-
-    def best(where: str, order: str) -> list[int]:
-        statement = f"SELECT rowid {where} ORDER BY {order} LIMIT ?"
-        return [row[0] for row in connection.execute(statement, (search.expression, user_id, limit))]
-
+    given = (search.expression, user_id, limit)
     if len(newest) <= _RANKED:
         # A word in the title weighs as much as several in the text.
-        return best(_FOUND, "bm25(documents_index, 8.0, 1.0), rowid DESC")
-    return list(dict.fromkeys(best(_FOUND_IN_TITLES, "rowid DESC") + newest[:limit]))[:limit]
+        ranked = f"{_FOUND} ORDER BY bm25(documents_index, 8.0, 1.0), rowid DESC LIMIT ?"
+        return [row[0] for row in connection.execute(ranked, given)]
+    titled = connection.execute(f"{_FOUND_IN_TITLES} ORDER BY rowid DESC LIMIT ?", given)
+    return list(dict.fromkeys([*(row[0] for row in titled), *newest[:limit]]))[:limit]

@@ -19,6 +19,9 @@ const CONTROL = /[\0-\x08\v-\x1f\x7f-\x9f]/;
 const CONCEALS = /[[;]0*8[;m]/;
 /* oxlint-enable no-control-regex */
 
+/** Pieces of a line that are shown until the reader asks for the rest: each is an element, and to lay out a thousand takes longer than their text. */
+const PIECES = 200;
+
 /** What a message comes to: its text, how it looks up to where that is cut, and the pen as it is at its end. */
 interface Screen {
   readonly text: string;
@@ -42,12 +45,14 @@ export function makeTerminal(): (logs: readonly PanelEntry[]) => AnsiView {
     const begins = penOf(entry);
     const before = long.get(entry);
     if (before && samePen(before.begins, begins)) return before;
-    const now = { ...screenOf(entry.text, begins, shownEnd), begins };
+    const screen = screenOf(entry.text, begins, shownEnd);
+    const now = { ...screen, pieces: screen.pieces.slice(0, PIECES), begins };
     if (now.text.length <= entry.text.length) long.set(entry, now); // what codes have blown up is not kept
     return now;
   };
   const makeView = (): AnsiView => ({
     text: (entry) => (isLong(entry) ? played(entry).text : stripAnsi(entry.text)),
+    end: (entry, text) => (isLong(entry) ? played(entry).pieces.reduce((sum, piece) => sum + piece.text.length, 0) : shownEnd(text)),
     show: (entry, end) => {
       const pen = penOf(entry);
       if (pen === PLAIN && !CONTROL.test(entry.text)) return entry.text.slice(0, end);
@@ -183,7 +188,23 @@ function* cellsOf(rows: readonly Row[]): Generator<Run> {
 
 const UNDERLINES = ["solid", "solid", "double", "wavy", "dotted", "dashed"];
 
-function lookOf(pen: Pen): Omit<AnsiPiece, "text"> {
+type Look = Omit<AnsiPiece, "text">;
+
+/** Looks that were asked for: their colours take some arithmetic, and most lines have the same few. */
+const looks = new Map<string, Look>();
+
+function lookOf(pen: Pen): Look {
+  const key = JSON.stringify(pen);
+  let look = looks.get(key);
+  if (!look) {
+    if (looks.size === 500) looks.clear();
+    look = makeLook(pen);
+    looks.set(key, look);
+  }
+  return look;
+}
+
+function makeLook(pen: Pen): Look {
   const { flags, underline, line } = pen;
   const { text, ground } = coloursOf(pen);
   const names: string[] = [];

@@ -11,15 +11,20 @@ const CURRENT = "streamator-find-current";
 /** Matches marked in one row: "e" in a line of ten thousand characters would be a thousand. */
 const MOST = 200;
 
+/** Matches marked in all rows while the log is followed: the browser looks at each mark anew with each line that comes. */
+const MOST_FOLLOWED = 60;
+
 interface Mark {
   readonly name: string;
   readonly text: string;
   readonly ranges: readonly Range[];
+  /** How many there might have been. */
+  readonly most: number;
 }
 
 /**
  * Marks what `query` finds in the rows near the view, in the row of `current` in another colour, while the log grows and is scrolled; `""`: nothing.
- * While the log is followed these are the rows in view alone: the browser draws all marks anew with each line.
+ * While the log is followed these are the rows in view alone, and of a letter that is everywhere the newest matches.
  */
 export function useMarks({ scroller, content, following }: PanelState, plan: Plan | null, query: string, current: number): void {
   const [marks] = useState(() => new Marks());
@@ -27,7 +32,7 @@ export function useMarks({ scroller, content, following }: PanelState, plan: Pla
   useEffectBeforePaint(() => {
     show.current = () => {
       const [log, inner] = [scroller.current, content.current];
-      if (query !== "" && plan && log && inner) marks.show(plan.rowsNear(log, inner, following ? 0 : 1), query, plan.elementOf(inner, current));
+      if (query !== "" && plan && log && inner) marks.show(plan.rowsNear(log, inner, following ? 0 : 1), query, plan.elementOf(inner, current), following ? MOST_FOLLOWED : Infinity);
     };
     show.current();
   });
@@ -53,17 +58,23 @@ export class Marks {
   #marked = new Map<Element, Mark>();
   #query = "";
 
-  /** Marks what matches in these rows, `current` in another colour, and nothing else any more. */
-  show(rows: readonly Element[], query: string, current: Element | null): void {
+  /** Marks what matches in these rows, `current` in another colour, and nothing else any more: `total` matches, of the last rows. */
+  show(rows: readonly Element[], query: string, current: Element | null, total = Infinity): void {
     const pattern = typeof Highlight === "function" && CSS.highlights ? patternOf(query) : null;
     const marked = new Map<Element, Mark>();
-    for (const row of pattern ? rows : []) {
+    let left = total;
+    for (let index = pattern ? rows.length - 1 : -1; index >= 0; index -= 1) {
+      const row = rows[index] as Element;
+      const most = Math.min(MOST, left);
       const name = row === current ? CURRENT : ALL;
       const nodes = textNodes(row.querySelector(".streamator-log-text") ?? row);
       const text = nodes.reduce((all, { data }) => all + data, "");
       const before = this.#marked.get(row);
-      const same = before?.name === name && before.text === text && this.#query === query;
-      marked.set(row, same ? before : { name, text, ranges: mark(name, nodes, text, pattern as RegExp) });
+      const isAll = before && before.ranges.length < before.most && before.ranges.length <= most;
+      const same = before?.name === name && before.text === text && this.#query === query && (isAll || before.most === most);
+      const now = same ? before : { name, text, ranges: mark(name, nodes, text, pattern as RegExp, most), most };
+      marked.set(row, now);
+      left -= now.ranges.length;
     }
     for (const [row, { name, ranges }] of this.#marked) {
       if (marked.get(row)?.ranges !== ranges) for (const range of ranges) CSS.highlights.get(name)?.delete(range);
@@ -84,7 +95,7 @@ function textNodes(element: Element): Text[] {
 }
 
 /** A match may run over several text nodes, where colours change in it. */
-function mark(name: string, nodes: readonly Text[], text: string, pattern: RegExp): Range[] {
+function mark(name: string, nodes: readonly Text[], text: string, pattern: RegExp, most: number): Range[] {
   const ranges: Range[] = [];
   const highlight = CSS.highlights.get(name) ?? new Highlight();
   let node = 0;
@@ -99,7 +110,7 @@ function mark(name: string, nodes: readonly Text[], text: string, pattern: RegEx
     return [nodes[node] as Text, offset - start];
   };
   for (const { index, 0: match } of text.matchAll(pattern)) {
-    if (ranges.length === MOST) break;
+    if (ranges.length === most) break;
     const range = document.createRange();
     range.setStart(...at(index, false));
     range.setEnd(...at(index + match.length, true));

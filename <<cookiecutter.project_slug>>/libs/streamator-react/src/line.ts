@@ -21,7 +21,9 @@ export type LogTime = "elapsed" | "wall" | "off";
 export interface AnsiView {
   /** What a line comes to as text. */
   readonly text: (entry: PanelEntry) => string;
-  /** The same as it looks, up to `end` characters of that text. */
+  /** How much of that text is shown at first. */
+  readonly end: (entry: PanelEntry, text: string) => number;
+  /** The same as it looks, up to `end` characters of it. */
   readonly show: (entry: PanelEntry, end: number) => string | readonly ReactElement[];
 }
 
@@ -62,7 +64,7 @@ export function timeText(t: PanelEntry["t"], { time, startedAt }: Pick<LineLook,
 /** What a line comes to as text, and how much of that is shown. */
 export function shownText(entry: PanelEntry, { ansi, whole }: Pick<LineLook, "ansi" | "whole">): { readonly text: string; readonly end: number } {
   const text = ansi ? ansi.text(entry) : entry.text;
-  return { text, end: whole.has(entry) ? text.length : shownEnd(text) };
+  return { text, end: whole.has(entry) ? text.length : ansi ? ansi.end(entry, text) : shownEnd(text) };
 }
 
 /** A line's own number, else its place from 1; 0 before the first. */

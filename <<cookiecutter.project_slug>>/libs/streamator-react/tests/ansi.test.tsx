@@ -314,10 +314,20 @@ describe("a panel with ansi", () => {
     });
 
     it("is cut where so many are shown, and says how many there are, with their colours", () => {
-      render(panel({ logs: [logEntry(1, letters)] }));
+      render(panel({ logs: [logEntry(1, `${ESC}[31m${plain}`)] }));
       expect(shown()).toBe(plain.slice(0, 10_000));
       expect(all()).toBe(plain);
-      expect(texts()[0]?.querySelectorAll(".streamator-ansi")).toHaveLength(10_000);
+      expect(texts()[0]?.querySelectorAll(".streamator-ansi")).toHaveLength(1);
+      fireEvent.click(screen.getByRole("button", { name: "Show all 12,000 characters" }));
+      expect(all()).toBe(plain);
+      expect(shown()).toBe(plain);
+    });
+
+    it("is cut sooner where it has many pieces, for each is an element", () => {
+      render(panel({ logs: [logEntry(1, letters)] }));
+      expect(shown()).toBe(plain.slice(0, 200));
+      expect(all()).toBe(plain);
+      expect(texts()[0]?.querySelectorAll(".streamator-ansi")).toHaveLength(200);
       fireEvent.click(screen.getByRole("button", { name: "Show all 12,000 characters" }));
       expect(all()).toBe(plain);
       expect(texts()[0]?.querySelectorAll(".streamator-ansi")).toHaveLength(12_000);
@@ -328,7 +338,7 @@ describe("a panel with ansi", () => {
       render(panel({ logs: [logEntry(1, bar), logEntry(2, letters), ...Array.from({ length: 1_100 }, (_, index) => logEntry(index + 3, "x"))] }));
       const [first] = document.querySelectorAll(".streamator-log-block--text");
       expect(first?.textContent).toMatch(new RegExp(`^2000 of 2000\n${plain}\nx\n`));
-      expect(first?.querySelector("[hidden]")?.textContent).toBe(plain.slice(10_000));
+      expect(first?.querySelector("[hidden]")?.textContent).toBe(plain.slice(200));
     });
 
     it.each([

@@ -138,6 +138,24 @@ it("what is found is marked in the rows that the reader sees, and once they have
   expect(marked()).toBeLessThan(4 * seen);
 });
 
+it("of a letter that is everywhere the newest are marked while the log is followed, and all once the reader has left", () => {
+  const registry = new Map<string, Set<Range>>();
+  vi.stubGlobal("Highlight", Set);
+  vi.stubGlobal("CSS", { highlights: registry });
+  const marked = (line: number): number => [...(registry.get("streamator-find") ?? [])].filter(({ startContainer }) => startContainer.textContent?.startsWith(`${line}:`)).length;
+  const logs = all.map((entry) => ({ ...entry, text: `${entry.line}: ${"e".repeat(25)}` }));
+  const { panel, rerender } = show(logs.slice(0, -1));
+  panel.scrollTop = 9_999 * ROW - HEIGHT;
+  fireEvent.change(screen.getByRole("searchbox"), { target: { value: "e" } });
+  expect([9_999, 9_998, 9_997, 9_996].map(marked)).toEqual([25, 25, 10, 0]);
+  panel.scrollTop = 10_000 * ROW - HEIGHT;
+  rerender(<LogPanel logs={logs} active toolbar />);
+  expect([10_000, 9_999, 9_998, 9_997].map(marked)).toEqual([25, 25, 10, 0]);
+  fireEvent.wheel(panel, { deltaY: -100 });
+  scrollTo(panel, 9_990);
+  expect([9_999, 9_998, 9_990, 9_986].map(marked)).toEqual([25, 25, 25, 25]);
+});
+
 it("stays at the line that was gone to, also at the end, while the log grows", () => {
   const { panel, rerender } = show(all.slice(0, 9_000));
   fireEvent.change(screen.getByRole("searchbox"), { target: { value: "line 9000." } });
