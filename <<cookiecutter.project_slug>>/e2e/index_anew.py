@@ -20,6 +20,7 @@ from app.ingest.reindex import index_anew
 def empty(connection: sqlite3.Connection) -> None:
     """Leaves the index as a migration does."""
     connection.execute("INSERT INTO documents_index (documents_index) VALUES ('delete-all')")
+    connection.execute("INSERT INTO titles_index (titles_index) VALUES ('delete-all')")
     connection.execute("DELETE FROM document_terms")
     connection.execute("INSERT OR IGNORE INTO documents_to_index SELECT position FROM documents")
 

@@ -73,14 +73,16 @@ test("a page that has changed is a version of its document, and found by what it
 });
 
 test("while the index is made anew the page says what cannot be found yet, and then finds it by itself", async ({ page }) => {
+  test.slow(); // all that the tests before it have taken in is indexed
   const word = `anew${crypto.randomUUID().slice(0, 8)}`;
   await page.goto("/");
   await upload(page, { name: `${word}.md`, buffer: `# Found again\n\nThere is ${word} in it.\n` });
   await Card.named(page, `${word}.md`).ended("Completed");
   const other = spawn(python, [fileURLToPath(new URL("index_anew.py", import.meta.url)), dataFolder()], { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(other, "exit");
   await Promise.race([
     once(other.stdout, "data"),
-    once(other, "exit").then(([code]) => Promise.reject(new Error(`${python} index_anew.py ended with ${String(code)}`))),
+    ended.then(([code]) => Promise.reject(new Error(`${python} index_anew.py ended with ${String(code)}`))),
   ]);
 
   const library = page.getByRole("region", { name: "Library" });
@@ -90,6 +92,7 @@ test("while the index is made anew the page says what cannot be found yet, and t
   other.stdin.end();
   await expect(library.getByText("1 document found")).toBeVisible();
   await expect(library.locator("mark")).toHaveText(word);
+  expect(await ended).toEqual([0, null]);
   await expect(library.getByText("cannot be found yet")).toHaveCount(0);
 });
 
