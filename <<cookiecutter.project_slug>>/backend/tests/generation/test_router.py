@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -227,12 +226,11 @@ def test_a_run_is_cancelled_at_once_and_the_model_is_let_go(modelled: RunningApp
     with modelled.client.stream("POST", "/api/run/stream", json={"text": LIGHTHOUSES}) as response:
         events = named_events(response)
         assert next(name for name, _ in events if name == "token")
-        asked = time.monotonic()
         modelled.client.post(f"/api/job/{response.headers['x-job-id']}/cancel")
         rest = [(name, event.get("status")) for name, event in events]
     assert rest[-1] == ("done", "cancelled")
     assert "error" not in [name for name, _ in rest]
-    assert time.monotonic() - asked < 1  # 200 ms, on a machine that has other things to do
+    assert not model.go_on.is_set()  # it was not waited for
     eventually(model.left.is_set)
 
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -82,11 +81,9 @@ async def test_cancelling_kills_it_at_once(run: Run) -> None:
     code = "print(json.dumps({'log': str(os.getpid()), 'level': 'info'}), flush=True)\nwhile True: pass"
     task = asyncio.create_task(run(Extractor(command=script(code))))
     await eventually_async(lambda: run.lines)
-    before = time.monotonic()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await task
-    assert time.monotonic() - before < 1
+        await task  # which would not end by itself
     assert gone(int(run.lines[0]))
 
 
