@@ -1,23 +1,10 @@
 /** What people who cannot see the page, or not well, have of it: as axe judges it, and as the browser tells it to a screen reader. */
 
 import axe from "axe-core";
-import { Card, expect, prose, test, upload } from "./fixtures";
+import { expect, openJob, test } from "./fixtures";
 import type { Page } from "./fixtures";
 
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
-
-/** The page of a job that has completed. */
-async function openJob(page: Page): Promise<Card> {
-  const name = `${crypto.randomUUID()}.txt`;
-  await page.goto("/");
-  await upload(page, { name, buffer: prose(2_000) });
-  const card = Card.named(page, name);
-  await card.ended("Completed");
-  await page.goto(`/#/jobs/${await card.id()}`);
-  const only = Card.only(page);
-  await only.expectWhole();
-  return only;
-}
 
 /** What axe finds, as lines that can be read. */
 async function faults(page: Page): Promise<string[]> {

@@ -6,10 +6,10 @@ import { dirname, join } from "node:path";
 import { test as base, expect } from "@playwright/test";
 import type { APIRequestContext, Locator, Page } from "@playwright/test";
 import { authorise, enter, signsIn, tokenOf } from "./people";
-import { Source } from "./source";
+import { pdf, prose, Source } from "./source";
 
 export { expect };
-export { pdf, prose } from "./source";
+export { pdf, prose };
 export type { Served } from "./source";
 export type { Page } from "@playwright/test";
 
@@ -148,6 +148,19 @@ export async function upload(page: Page, ...files: { name: string; mimeType?: st
   await page
     .getByLabel("Files to add")
     .setInputFiles(files.map(({ name, mimeType = "", buffer }) => ({ name, mimeType, buffer: Buffer.from(buffer) })));
+}
+
+/** The page of a job that has completed, of a document whose name ends with `ending`. */
+export async function openJob(page: Page, ending = ".txt"): Promise<Card> {
+  const name = `${crypto.randomUUID()}${ending}`;
+  await page.goto("/");
+  await upload(page, { name, buffer: prose(2_000) });
+  const card = Card.named(page, name);
+  await card.ended("Completed");
+  await page.goto(`/#/jobs/${await card.id()}`);
+  const only = Card.only(page);
+  await only.expectWhole();
+  return only;
 }
 
 /** The banner over the page. */

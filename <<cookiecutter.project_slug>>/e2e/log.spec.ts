@@ -1,20 +1,6 @@
 /** The log of a job on its page: what can be done with its lines. */
 
-import { Card, expect, prose, test, upload } from "./fixtures";
-import type { Page } from "./fixtures";
-
-/** The page of a job that has completed, of a document whose name ends with `ending`. */
-async function openJob(page: Page, ending = ".txt"): Promise<Card> {
-  const name = `${crypto.randomUUID()}${ending}`;
-  await page.goto("/");
-  await upload(page, { name, buffer: prose(2_000) });
-  const card = Card.named(page, name);
-  await card.ended("Completed");
-  await page.goto(`/#/jobs/${await card.id()}`);
-  const only = Card.only(page);
-  await only.expectWhole();
-  return only;
-}
+import { expect, openJob, test } from "./fixtures";
 
 test("select all and copy give each line as one line, with its time", async ({ page, context }) => {
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);

@@ -46,28 +46,26 @@ export interface Plan {
   readonly rowsNear: typeof rowsNear;
 }
 
-/** Whether some lines are near what the reader sees: by the keys of their blocks, in this range, or by their places. */
-function nearer({ shown, target }: Pick<LinesState, "shown" | "target">, { view, atEnd }: Near, [first, last]: readonly [number, number]): IsCut {
-  const current = target ? shown.indexOf(target.entry) : -1;
+/** Whether some lines are near what the reader sees: by the keys of their blocks, in this range, or by their places; `current` is the target's. */
+function nearer(shown: LinesState["shown"], current: number, { view, atEnd }: Near, [first, last]: readonly [number, number]): IsCut {
   return (key, until, from, end) =>
     shown.length <= FEW || (atEnd && view !== ALL ? end > shown.length - view.lines : key <= last && until >= first) || (current >= from && current < end);
 }
 
 /** Which groups are cut into blocks. Those of a selection stay as they are. */
-export function cutOf(lines: Pick<LinesState, "shown" | "target">, near: Near): IsCut {
-  const isSeen = nearer(lines, near, near.view.groups);
+export function cutOf({ shown, target }: Pick<LinesState, "shown" | "target">, near: Near): IsCut {
+  const isSeen = nearer(shown, target ? shown.indexOf(target.entry) : -1, near, near.view.groups);
   return (key, until, from, end) => {
     const selected = near.selected.find((block) => block.key <= until && block.last >= key);
     return selected ? selected.key === selected.last : isSeen(key, until, from, end);
   };
 }
 
-export function planOf(state: LinesState, near: Near): Plan {
-  const { shown, blocks, windowed, look, named, target, renderEntry } = state;
+export function planOf({ shown, blocks, windowed, look, named, target, renderEntry }: LinesState, near: Near): Plan {
   const { view, atEnd, selected, stacked } = near;
   const current = target ? shown.indexOf(target.entry) : -1;
   if (!windowed) {
-    const isSeen = nearer(state, near, [view.first, view.last]);
+    const isSeen = nearer(shown, current, near, [view.first, view.last]);
     return {
       textOf: ({ key, last, start, lines }) =>
         (selected.find((block) => block.key === key)?.rows ?? (key === last && isSeen(key, last, start, start + lines.length))) ? undefined : BlockText,
