@@ -119,12 +119,13 @@ def test_jobs_of_a_killed_server_are_interrupted_at_the_next_start(
 
 def test_a_finished_job_leaves_the_memory_after_its_time(run_app: RunApp, jobs_for_tests: Feature) -> None:
     running = run_app(features=(jobs_for_tests,), job_ttl_seconds=1, streamator_store="memory")
-    job_id = running.client.post("/api/test/crash").json()
-    running.events(job_id)
+    job_id = running.client.post("/api/test/wait").json()
+    assert JobEmitter.exists(job_id)
+    running.client.post(f"/api/job/{job_id}/cancel")
     eventually(lambda: not JobEmitter.exists(job_id))
     answer = running.client.get(f"/api/log/{job_id}/stream")
     assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
-    assert running.client.get(f"/api/jobs/{job_id}").json()["status"] == "failed"
+    assert running.client.get(f"/api/jobs/{job_id}").json()["status"] == "cancelled"
 
 
 @pytest.mark.parametrize("path", ["/api/jobs/none", "/api/nothing", "/api/log/none/stream", "/nothing"])

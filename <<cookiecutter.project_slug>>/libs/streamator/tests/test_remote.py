@@ -816,6 +816,26 @@ def test_an_idle_job_is_not_lost_and_pays_one_small_write_for_each_third_of_its_
     assert log.status is None and log.last == 65
 
 
+def test_following_a_long_log_asks_for_no_more_than_a_short_one(cloud: Cloud, make: Make) -> None:
+    writer, reader = make(), make()
+    job = JobLogger(writer, job_id="job")
+
+    def write(count: int) -> None:
+        for _ in range(count):
+            job.log(random.randbytes(2_400).hex())  # fills a chunk
+            assert writer.flush(PATIENCE) == 0
+
+    write(40)
+    log = run(found(reader, "job"))
+    until(lambda: log.last == 40)
+    assert len(cloud.chunks) == 40
+    before = len(cloud.fetches)
+    for last in range(42, 52, 2):
+        write(2)
+        until(lambda last=last: log.last == last)
+    assert max(len(keys) for keys in cloud.fetches[before:]) <= 4
+
+
 def test_reads_that_fail_do_not_make_a_producer_lost(cloud: Cloud, make: Make) -> None:
     failing = False
     cloud.on_fetch = fail("down", lambda: failing)

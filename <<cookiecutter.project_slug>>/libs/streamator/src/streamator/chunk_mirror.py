@@ -265,9 +265,10 @@ class ChunkMirrors(Mirrors[_Mirror]):
         if mirror.odd >= ODD_READS or silent:
             mirror.begin_anew()
             more = False
-        mirror.past = more
-        if more:  # by ever larger steps, but never so large as to ask for much that is not there
-            mirror.window = min(max(2, mirror.index // 3), FETCH_KEYS // 2)
+        again, mirror.past = mirror.past, more
+        if more:  # by ever larger steps, but never so large as to ask for much that is not there: it is billed as well
+            step = max(2, mirror.index // 3) if not mirror.ready else mirror.window * (1 + again)
+            mirror.window = min(step, FETCH_KEYS // 2)
             mirror.due = now
             return False
         mirror.window = 2

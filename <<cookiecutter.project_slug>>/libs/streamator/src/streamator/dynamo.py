@@ -68,10 +68,10 @@ class DynamoStore(ChunkStore):
 
     Making one never waits and never touches the network. Guarantees: those of `RemoteStore`.
 
-    Cost: by how well they compress, 1,000 lines that a job logs in 10 seconds cost 50 to 100 write units, 1 to 20
-    read units to replay, and 4 to 7 read units a second to follow, for each process that does, however many viewers
-    it has. An idle job costs 0.3 write units a second, and 0.5 read units to follow. A process with jobs that can be
-    cancelled reads 1 unit a ``cancel_seconds``, however many they are.
+    Cost, at the most: 1,000 lines that a job logs in 10 seconds cost 100 write units, 20 read units to replay (by how
+    well they compress, 50 and 1), and 5 read units a second to follow, for each process that does, however many
+    viewers it has. An idle job costs 0.3 write units a second, and 0.5 read units to follow. A process with jobs that
+    can be cancelled reads 1 unit a ``cancel_seconds``, however many they are.
     """
 
     def __init__(
