@@ -825,14 +825,18 @@ def test_following_a_long_log_asks_for_no_more_than_a_short_one(cloud: Cloud, ma
             job.log(random.randbytes(2_400).hex())  # fills a chunk
             assert writer.flush(PATIENCE) == 0
 
+    def write_and_read(count: int) -> None:
+        wanted = log.last + count
+        write(count)
+        until(lambda: log.last == wanted)
+
     write(40)
     log = run(found(reader, "job"))
     until(lambda: log.last == 40)
     assert len(cloud.chunks) == 40
     before = len(cloud.fetches)
-    for last in range(42, 52, 2):
-        write(2)
-        until(lambda last=last: log.last == last)
+    for _ in range(5):
+        write_and_read(2)
     assert max(len(keys) for keys in cloud.fetches[before:]) <= 4
 
 
