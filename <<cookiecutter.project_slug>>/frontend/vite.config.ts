@@ -25,6 +25,7 @@ export default defineConfig(({ mode }) => {
     build: {
       // Browsers that know light-dark() themselves: the theme is switched by color-scheme at run time.
       cssTarget: ["chrome123", "edge123", "firefox120", "safari17.5"],
+      rolldownOptions: { checks: { ineffectiveDynamicImport: false } }, // main.tsx has a part in the bundle on purpose
     },
     test: {
       environment: "happy-dom",

@@ -34,6 +34,9 @@ _HYPHEN = "\x02"  # pdfium's mark of a word that is broken at a line's end
 _PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff]")
 # What word processors begin the entries of a list with, of the fonts Symbol and Wingdings.
 _BULLETS = str.maketrans(dict.fromkeys("\uf0b7\uf0a7\uf0a8\uf0d8\uf076\uf06e\uf06c\uf071\uf0fc\uf0e0", "•"))
+# Letters that glyphs' numbers are taken for, and that no text has so many of: rare Latin letters (but ƒ, ș and ț) and
+# scripts from Syriac to the later parts of Arabic, from Limbu to phonetic signs, and from Yi to Meetei.
+_RARE = re.compile("[\u0180-\u0191\u0193-\u0217\u021c-\u02b8\u0700-\u08ff\u1900-\u1dff\ua000-\uabff]")
 _MAX_OBJECTS = 10_000
 """Of a page, so many are looked at to tell a picture from a drawing."""
 
@@ -189,25 +192,29 @@ def _text(text_page: Any) -> tuple[str, int, int]:
     """A page's text, how many of its characters have no meaning and were left out, and how many of few signs.
 
     Where a font does not say which letters its glyphs are, pdfium takes the glyphs' numbers for letters. That is right
-    for some fonts; where some of the numbers are no letters (controls, unassigned), the others are wrong too.
+    for some fonts; where some of the numbers are no letters (controls, unassigned) or letters that hardly any text has,
+    the others are wrong too.
     """
     import pypdfium2.raw as c
 
     raw, every = text_page.raw, range(text_page.count_chars())
     # The raw handle: these two are called for each character.
     codes = [c.FPDFText_GetUnicode(raw, index) for index in every]
-    guessed: dict[bytes, list[int]] = defaultdict(list)
+    guessed = {index for index in every if c.FPDFText_HasUnicodeMapError(raw, index) == 1}
+    fonts: dict[bytes, list[int]] = defaultdict(list)
     name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
-    for index in every:
-        if c.FPDFText_HasUnicodeMapError(raw, index) == 1:
+    for index in every if guessed else ():
+        if not c.FPDFText_IsGenerated(raw, index):
             c.FPDFText_GetFontInfo(raw, index, name, len(name), flags)
-            guessed[name.value].append(index)
-            codes[index] = min(codes[index], 0x10FFFF)
+            fonts[name.value].append(index)
     lost = 0
-    for indexes in guessed.values():
-        wrong = [index for index in indexes if unicodedata.category(chr(codes[index])) in ("Cc", "Cn", "Co", "Cs")]
-        if len(wrong) * 20 > len(indexes):
-            wrong = indexes
+    for indexes in fonts.values():
+        guesses = {index: chr(min(codes[index], 0x10FFFF)) for index in indexes if index in guessed}
+        wrong = [index for index, char in guesses.items() if unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs")]
+        rare = sum(_RARE.match(char) is not None for char in guesses.values())
+        if (len(wrong) + rare) * 20 > len(guesses):
+            # pdfium forgets of letters that are written from right to left that they are guesses.
+            wrong = indexes if len(indexes) < 1.2 * len(guesses) else [*guesses]
         lost += len(wrong)
         for index in wrong:
             codes[index] = 0
@@ -279,7 +286,11 @@ def _field(form: Any, widget: Any) -> str:
             _string(c.FPDFAnnot_GetFormFieldExportValue, form, widget) if c.FPDFAnnot_IsChecked(form, widget) else ""
         )
     elif kind in (c.FPDF_FORMFIELD_TEXTFIELD, c.FPDF_FORMFIELD_COMBOBOX, c.FPDF_FORMFIELD_LISTBOX):
-        value = _string(c.FPDFAnnot_GetFormFieldValue, form, widget).strip()
+        options = range(c.FPDFAnnot_GetOptionCount(form, widget))  # none in a text field
+        chosen = [each for each in options if c.FPDFAnnot_IsOptionSelected(form, widget, each)]
+        # What is shown of an option, not what it is sent as.
+        shown = ", ".join(_string(c.FPDFAnnot_GetOptionLabel, form, widget, each) for each in chosen)
+        value = (shown or _string(c.FPDFAnnot_GetFormFieldValue, form, widget)).strip()
     else:  # a button, a signature
         value = ""
     name = _string(c.FPDFAnnot_GetFormFieldAlternateName, form, widget) or _string(
