@@ -498,6 +498,15 @@ describe("the summary for screen readers", () => {
     expect(said()).toBe("1 error, 1 warning, 6 lines");
   });
 
+  it("holds no lines while it waits: the timer's function is of no panel", () => {
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    render(<LogPanel logs={logs} active />);
+    render(<LogPanel logs={[entry(1)]} active />);
+    const [one, other] = timers.mock.calls.filter(([, wait]) => wait === 1000);
+    expect(one?.[0]).toBeTypeOf("function");
+    expect(other?.[0]).toBe(one?.[0]);
+  });
+
   it("is silent for a log that had ended before, and where it is not wanted", () => {
     vi.useFakeTimers();
     render(<LogPanel logs={logs} active={false} />);
