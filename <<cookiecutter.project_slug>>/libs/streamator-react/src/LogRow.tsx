@@ -17,7 +17,7 @@ export interface LogRowProps {
  *
  * A text that changes or goes is the only child of its element, for a translator replaces text nodes: React sets the
  * text of such an element anew, and throws, or changes what is no longer shown, where a text has siblings. The blank after
- * the time has some; it goes with the row, which another `time` replaces.
+ * the time has some, and an extension may wrap the button: they go with the row, which another `time` or end replaces.
  */
 export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRowProps): React.ReactElement {
   const { t, seconds, level } = entry;
@@ -26,7 +26,7 @@ export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRow
   const { links, ansi } = look;
   const shown = ansi ? ansi.show(entry, end) : text.slice(0, end);
   return (
-    <div key={`${look.time} ${time === ""}`} className={rowClass(levelOf(level), linked)}>
+    <div key={`${look.time} ${time === ""} ${end < text.length}`} className={rowClass(levelOf(level), linked)}>
       {links === null ? null : (
         // Not a stop for Tab: Enter leads from the log to the links, the arrows from one to the next.
         <a className="streamator-log-line" href={links(line)} tabIndex={-1} translate="no" aria-label={look.words.line(line)}>

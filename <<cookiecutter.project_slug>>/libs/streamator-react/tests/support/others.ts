@@ -53,6 +53,7 @@ export const OTHERS = [
   ["a translator that replaces texts", translator(false)],
   ["an extension", extension],
   ["a password manager", wrapper("input, textarea, select")],
+  ["an extension that wraps buttons", wrapper("button")],
 ] as const;
 
 /** What is done. It may give a text that is to be waited for. */
