@@ -44,6 +44,13 @@ def test_most_of_a_pages_text_is_kept_however_it_is_marked_up(run: Extraction, b
     assert sum(SENTENCE.format(n).strip() in " ".join(found.text.split()) for n in range(30)) >= 27
 
 
+@pytest.mark.parametrize("sign", ["\a", "\0", "\x1f", "\uffff", "&#7;", "&#x00B;", "&#31", "&#xFFFE;"], ids=ascii)
+def test_a_sign_that_nobody_sees_costs_no_page(run: Extraction, sign: str) -> None:
+    found = run(page(f"<p>A wo{sign}rd, &#12345;, &#x1F600; and<pre>a {sign} b</pre><a href='x{sign}'>c</a>"), "html")
+    assert " ".join(found.text.split()).startswith("A word, 〹, 😀 and")
+    assert "c" in found.text
+
+
 @pytest.mark.parametrize(
     ("by_default", "for_recall", "kept"),
     [(2, 2, 30), (2, 28, 28), (0, 2, 30), (0, 0, 30), (12, 30, 12)],

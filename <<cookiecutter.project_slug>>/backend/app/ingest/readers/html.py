@@ -17,6 +17,11 @@ from app.wording import clip, count
 __all__ = ["flat", "html", "redirect_of", "refresh_target", "text_of"]
 
 _BLANKS = re.compile(r"\s+")
+_CONTROLS = re.compile(
+    "[\0-\x08\x0e-\x1f\ufffe\uffff]|&#(?:0*(?:[0-8]|1[124-9]|2[0-9]|3[01]|6553[45])(?![0-9])"
+    "|[xX]0*(?:[0-8bBcCeEfF]|1[0-9a-fA-F]|[fF]{3}[eEfF])(?![0-9a-fA-F]));?"
+)
+"""What the parser takes from a page but lets nobody write into its tree (XML 1.0, "Characters"), and nobody sees."""
 _INLINE = {
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "img",
     "ins", "kbd", "label", "mark", "q", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub",
@@ -92,8 +97,9 @@ def text_of(source: str) -> str:
 def _parsed(source: str) -> Any:
     from lxml import etree, html
 
+    source = _CONTROLS.sub("", re.sub(r"^\s*<\?xml[^>]*\?>", "", source).translate({0x0B: " ", 0x0C: " "}))
     try:
-        return html.document_fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", source))
+        return html.document_fromstring(source)
     except (etree.ParserError, ValueError) as error:
         raise ExtractError(f"This HTML cannot be parsed ({error}): open it in a browser and save it again.") from error
 
