@@ -213,7 +213,7 @@ def _text(text_page: Any) -> tuple[str, int, int]:
         wrong = [index for index, char in guesses.items() if unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs")]
         rare = sum(_RARE.match(char) is not None for char in guesses.values())
         if (len(wrong) + rare) * 20 > len(guesses):
-            # pdfium forgets of letters that are written from right to left that they are guesses.
+            # A few others of the same font are guesses too: of letters from right to left pdfium does not tell it.
             wrong = indexes if len(indexes) < 1.2 * len(guesses) else [*guesses]
         lost += len(wrong)
         for index in wrong:
