@@ -267,8 +267,8 @@ class ChunkMirrors(Mirrors[_Mirror]):
             more = False
         again, mirror.past = mirror.past, more
         if more:
-            # By ever larger steps, but never so large as to ask for much that is not there, which is billed as well: of a
-            # log that was read to its end, larger only once all that the last read asked for was there.
+            # By ever larger steps, but never so large as to ask for much that is not there, which is billed as well:
+            # of a log that was read to its end, larger only once all that the last read asked for was there.
             step = max(2, mirror.index // 3) if not mirror.ready else mirror.window * (1 + again)
             mirror.window = min(step, FETCH_KEYS // 2)
             mirror.due = now
