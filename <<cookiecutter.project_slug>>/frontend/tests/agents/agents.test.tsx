@@ -108,7 +108,7 @@ it("follows the next run when one is over, and the lanes go on", async () => {
   await screen.findByText("Waiting for the next run");
   run = "r2";
   await screen.findByText("of the second run", undefined, { timeout: 5_000 });
-  expect(screen.getByText("Live")).toBeTruthy();
+  await screen.findByText("Live"); // at the frame after the events
   expect(lane("Tagger").textContent).toContain("of the first run");
   expect(onWorked).toHaveBeenCalledTimes(2);
 });

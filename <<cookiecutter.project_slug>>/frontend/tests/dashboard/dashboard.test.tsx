@@ -39,7 +39,7 @@ function total(label: string): string | null {
 
 it("shows the totals and each job that runs, as the stream tells them", async () => {
   const stream = await open();
-  expect(screen.getByText("Live")).toBeTruthy();
+  await screen.findByText("Live"); // at the frame after the event
   expect([total("Running"), total("Completed"), total("Failed"), total("Cancelled"), total("Ended in the last minute")]).toEqual(["0", "4", "1", "2", "3"]);
 
   stream.send({ ...quiet, processing_count: 1, jobs: [running] });
