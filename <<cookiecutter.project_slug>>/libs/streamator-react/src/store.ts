@@ -216,7 +216,7 @@ export class LogStore {
     this.#counts[level] += 1;
     const time = `${seconds.toFixed(1)}s`;
     if (time !== this.#lastTime) this.#lastTime = time;
-    const entry: LogEntry = { text, t: this.#lastTime, seconds, level, id, line: this.#lines, event: event.event, payload: null };
+    const entry: LogEntry = { text, t: this.#lastTime, seconds, level, id, line: this.#lines, event: event.event };
     // A line that says all of its event does not keep it: that would be a third of the log's memory.
     this.#entries.push(saysAll(entry, event) ? entry : { ...entry, payload: event });
     this.#logsChanged = true;

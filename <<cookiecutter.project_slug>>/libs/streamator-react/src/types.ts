@@ -26,10 +26,10 @@ export interface LogEntry {
   /** The type of the event that the line was made from: `log`, `gap`, ... */
   readonly event: string;
   /**
-   * The event itself, with the fields that the line has not, and its level as it was written. Null where there is no more
-   * to it than `event`, `text`, `level` and `seconds` say (a plain `log`), and for a line of the library's own.
+   * The event itself, with the fields that the line has not, and its level as it was written. Not there where there is no
+   * more to it than `event`, `text`, `level` and `seconds` say (a plain `log`), and for a line of the library's own.
    */
-  readonly payload: StreamEvent | null;
+  readonly payload?: StreamEvent;
 }
 
 /** What a formatter may answer: a text, a text with a level or a time (`t`, in seconds), or null for "no line for this event". */

@@ -9,7 +9,7 @@ import { LogPanel, type LogEntry, type LogLevel } from "../src/index.js";
 afterEach(cleanup);
 
 function entry(line: number, text = `line ${line}`, level: LogLevel = "info"): LogEntry {
-  return { text, t: `${(line / 10).toFixed(1)}s`, seconds: line / 10, level, id: line, line, event: "log", payload: null };
+  return { text, t: `${(line / 10).toFixed(1)}s`, seconds: line / 10, level, id: line, line, event: "log" };
 }
 
 function entries(count: number): LogEntry[] {

@@ -222,7 +222,7 @@ describe("a colour that a line leaves on", () => {
 });
 
 function logEntry(number: number, text: string, level: LogLevel = "info"): LogEntry {
-  return { text, t: `${number}.0s`, seconds: number, level, id: number, line: number, event: "log", payload: null };
+  return { text, t: `${number}.0s`, seconds: number, level, id: number, line: number, event: "log" };
 }
 
 describe("a text of colours alone", () => {

@@ -44,7 +44,7 @@ const RealIntl = { DateTimeFormat: Intl.DateTimeFormat, NumberFormat: Intl.Numbe
 
 const levels: LogLevel[] = ["info", "success", "warning", "error"];
 const lines = (count: number): LogEntry[] =>
-  Array.from({ length: count }, (_, index) => ({ text: `\u001b[31mline\u001b[0m ${index}`, t: `${index}.0s`, seconds: index, level: levels[index % 4] as LogLevel, id: index + 1, line: index + 1, event: "log", payload: null }));
+  Array.from({ length: count }, (_, index) => ({ text: `\u001b[31mline\u001b[0m ${index}`, t: `${index}.0s`, seconds: index, level: levels[index % 4] as LogLevel, id: index + 1, line: index + 1, event: "log" }));
 const calm: ConnectionView = { status: "open", error: null, outcome: null, attempt: 0, dropped: 1234, missed: 5678, resumes: 1, retryAt: null };
 const stages = [{ id: "a", label: "A" }, { id: "b", label: "B" }];
 

@@ -6,7 +6,7 @@ import type * as Library from "../src/index.js";
 import type { LogEntry } from "../src/index.js";
 import { blocks, drawn, layOut, measured, placesOf, ROW } from "./support/layout.js";
 
-const all: LogEntry[] = Array.from({ length: 3_000 }, (_, index) => ({ text: `line ${index + 1}.`, t: `${index}.0s`, seconds: index, level: "info", id: index + 1, line: index + 1, event: "log", payload: null }));
+const all: LogEntry[] = Array.from({ length: 3_000 }, (_, index) => ({ text: `line ${index + 1}.`, t: `${index}.0s`, seconds: index, level: "info", id: index + 1, line: index + 1, event: "log" }));
 
 let reported: unknown[];
 const onError = (event: ErrorEvent): void => {

@@ -4,7 +4,7 @@ import { BLOCK, GROUP } from "../src/blocks.js";
 import { LogPanel, type LogEntry } from "../src/index.js";
 import { blockOf, blocks, drawn, HEIGHT, layOut, measured, placesOf, ROW } from "./support/layout.js";
 
-const all: LogEntry[] = Array.from({ length: 10_000 }, (_, index) => ({ text: `line ${index + 1}.`, t: `${index}.0s`, seconds: index, level: "info", id: index + 1, line: index + 1, event: "log", payload: null }));
+const all: LogEntry[] = Array.from({ length: 10_000 }, (_, index) => ({ text: `line ${index + 1}.`, t: `${index}.0s`, seconds: index, level: "info", id: index + 1, line: index + 1, event: "log" }));
 
 beforeEach(() => {
   layOut();

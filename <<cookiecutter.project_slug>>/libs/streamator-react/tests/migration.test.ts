@@ -42,7 +42,7 @@ async function run(row: Row): Promise<{ got: unknown; value: unknown }> {
   );
   vi.stubGlobal("fetch", () => new Promise(() => {})); // a server that does not answer yet
   const { useRow, value } = (await import(file)) as { useRow: (names: object) => unknown; value: unknown };
-  const logs = [{ text: "Working...", t: "1.2s", seconds: 1.23, level: "info", id: 1, line: 1, event: "log", payload: null }];
+  const logs = [{ text: "Working...", t: "1.2s", seconds: 1.23, level: "info", id: 1, line: 1, event: "log" }];
   const { result } = renderHook(() => useRow({ css, url: "/log/7/stream", logs }));
   return { got: await result.current, value };
 }

@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 function entry(line: number, text = `line ${line}`, level: LogLevel = "info"): LogEntry {
-  return { text, t: `${(line / 10).toFixed(1)}s`, seconds: line / 10, level, id: line, line, event: "log", payload: null };
+  return { text, t: `${(line / 10).toFixed(1)}s`, seconds: line / 10, level, id: line, line, event: "log" };
 }
 
 const logs = [entry(1, "Fetching a.txt"), entry(2, "Rate limited", "warning"), entry(3, "Fetching b.txt"), entry(4, "No such file: b.txt", "error"), entry(5, "Stored", "success")];

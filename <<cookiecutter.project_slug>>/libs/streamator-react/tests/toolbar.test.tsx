@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type * as Library from "../src/index.js";
 import type { LogEntry } from "../src/index.js";
 
-const logs: LogEntry[] = Array.from({ length: 5 }, (_, index) => ({ text: `line ${index + 1}`, t: `${index}.0s`, seconds: index, level: "info", id: index + 1, line: index + 1, event: "log", payload: null }));
+const logs: LogEntry[] = Array.from({ length: 5 }, (_, index) => ({ text: `line ${index + 1}`, t: `${index}.0s`, seconds: index, level: "info", id: index + 1, line: index + 1, event: "log" }));
 
 let reported: unknown[];
 const onError = (event: ErrorEvent): void => {
