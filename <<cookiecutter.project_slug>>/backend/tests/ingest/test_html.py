@@ -44,11 +44,17 @@ def test_most_of_a_pages_text_is_kept_however_it_is_marked_up(run: Extraction, b
     assert sum(SENTENCE.format(n).strip() in " ".join(found.text.split()) for n in range(30)) >= 27
 
 
-@pytest.mark.parametrize("sign", ["\a", "\0", "\x1f", "\uffff", "&#7;", "&#x00B;", "&#31", "&#xFFFE;"], ids=ascii)
+@pytest.mark.parametrize("sign", ["\a", "\0", "\x1f", "\uffff", "&#7;", "&#x00E;", "&#31", "&#xFFFE;"], ids=ascii)
 def test_a_sign_that_nobody_sees_costs_no_page(run: Extraction, sign: str) -> None:
     found = run(page(f"<p>A wo{sign}rd, &#12345;, &#x1F600; and<pre>a {sign} b</pre><a href='x{sign}'>c</a>"), "html")
     assert " ".join(found.text.split()).startswith("A word, 〹, 😀 and")
     assert "c" in found.text
+
+
+@pytest.mark.parametrize("sign", ["\v", "\f", "&#11;", "&#012", "&#xB;", "&#x00c"], ids=ascii)
+def test_a_vertical_tab_and_a_form_feed_stand_between_words(run: Extraction, sign: str) -> None:
+    found = run(page(f"<p>One{sign}two."), "html")
+    assert " ".join(found.text.split()).startswith("One two.")
 
 
 @pytest.mark.parametrize(
