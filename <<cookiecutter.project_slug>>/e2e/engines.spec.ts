@@ -209,7 +209,7 @@ async function expectWhole(tab: Tab, request: APIRequestContext, id: string): Pr
     const stored = await storedLog(request, id);
     expect(stored.lines.length).toBeGreaterThan(0);
     expect(await lines(tab)).toEqual(stored.lines.map(({ text }) => text));
-  }).toPass({ timeout: 10_000 });
+  }).toPass({ timeout: 20_000 });
 }
 
 const LONG = { job_id: "long", kind: "ingest", source: "long.txt", status: "running", created_at: "2026-01-01T00:00:00Z" };

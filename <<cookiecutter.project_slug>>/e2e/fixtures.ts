@@ -122,7 +122,7 @@ export class Card {
       const { lines } = await this.stored(); // by one of several servers, which may know less than the page for a moment
       expect(lines.length).toBeGreaterThan(0);
       expect(await this.lines()).toEqual(lines);
-    }).toPass({ timeout: 10_000 });
+    }).toPass({ timeout: 20_000 });
   }
 }
 

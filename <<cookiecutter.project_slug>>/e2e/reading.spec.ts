@@ -131,7 +131,6 @@ for (const [name, how] of [
   ["with scroll bars that lie over the text", { args: ["--enable-features=OverlayScrollbar"] }],
 ] as const) {
   test(`the reader wins: ${name}`, { tag: name === "as it is" ? [] : "@long" }, async () => {
-    test.setTimeout(60_000);
     await open(async (page, panel) => {
       for (const [by, gesture] of Object.entries(gestures)) {
         await test.step(by, async () => {

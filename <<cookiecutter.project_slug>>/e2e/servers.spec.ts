@@ -241,7 +241,7 @@ test("a job is cancelled through the server that does not run it", async ({ page
 });
 
 test("servers are killed at random moments", async ({ viewer, servers, source, logs }) => {
-  test.setTimeout(30_000 * ROUNDS);
+  test.setTimeout(60_000 * ROUNDS);
   const say = (text: string): void => console.log(`  ${text}`); // oxlint-disable-line no-console -- it is for who has to repeat a failure
   const random = randomFrom(SEED);
   say(`E2E_SEED=${SEED} E2E_ROUNDS=${ROUNDS}`);

@@ -76,10 +76,10 @@ export class Source {
   }
 }
 
-/** About `bytes` bytes of plain text that no other call gives. */
+/** About `bytes` bytes of plain text that no other call gives. From the hundredth line on it is blank: megabytes that are read at once. */
 export function prose(bytes: number): string {
   const line = `${crypto.randomUUID()} the quick brown fox jumps over the lazy dog\n`;
-  return line.repeat(Math.ceil(bytes / line.length));
+  return line.repeat(Math.min(100, Math.ceil(bytes / line.length))).padEnd(bytes, "\n");
 }
 
 /** A PDF with a page for each text: the smallest file that is one, of ASCII letters only. */
