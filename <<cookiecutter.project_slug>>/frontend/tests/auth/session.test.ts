@@ -73,8 +73,8 @@ beforeEach(async () => {
 });
 afterEach(() => {
   for (const channel of channels.splice(0)) channel.close();
-  vi.useRealTimers();
   vi.unstubAllGlobals();
+  vi.useRealTimers();
 });
 
 function pass(seconds: number): Promise<unknown> {

@@ -6,10 +6,7 @@ beforeEach(() => {
   vi.useFakeTimers({ now: Date.UTC(2030, 0, 1, 12, 0, 0) });
 });
 
-afterEach(() => {
-  cleanup();
-  vi.useRealTimers();
-});
+afterEach(cleanup);
 
 const lanes = (): HTMLElement[] => screen.getAllByRole("listitem");
 const is = (state: string): boolean[] => lanes().map(({ classList }) => classList.contains(`streamator-lane--${state}`));

@@ -2,10 +2,7 @@ import { act, cleanup, render, screen } from "@testing-library/react";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ProgressPanel, type ProgressStage } from "../src/index.js";
 
-afterEach(() => {
-  cleanup();
-  vi.useRealTimers();
-});
+afterEach(cleanup);
 
 const stages: ProgressStage[] = [
   { id: "load", label: "Load", icon: "📄" },

@@ -258,10 +258,7 @@ describe("a text of colours alone", () => {
 });
 
 describe("a panel with ansi", () => {
-  afterEach(() => {
-    cleanup();
-    vi.unstubAllGlobals();
-  });
+  afterEach(cleanup);
 
   const logs = [
     logEntry(1, `${ESC}[31mred <b>`, "warning"),

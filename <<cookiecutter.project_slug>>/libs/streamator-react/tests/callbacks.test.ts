@@ -1,6 +1,6 @@
 // @vitest-environment node
 import * as fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection } from "../src/connection.js";
 import "../src/eventsource.js";
 import { streamEvents } from "../src/index.js";
@@ -19,9 +19,6 @@ beforeEach(() => {
   reported = [];
   vi.stubGlobal("reportError", (error: unknown) => reported.push(error));
   vi.spyOn(Math, "random").mockReturnValue(0); // no wait between attempts
-});
-afterEach(() => {
-  vi.unstubAllGlobals();
 });
 
 const logOf = (count: number): StreamEvent[] => [...Array.from({ length: count }, (_, index) => log(`${index + 1}`, index)), { event: "done", t: count, status: "completed" }];

@@ -23,8 +23,6 @@ beforeEach(() => {
 
 afterEach(() => {
   for (const connection of open.splice(0)) connection.dispose();
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
 });
 
 async function connect(change: Partial<Target> = {}): Promise<Connection> {

@@ -26,7 +26,6 @@ beforeEach(() => {
 afterEach(() => {
   for (const stop of leave.splice(0)) stop();
   vi.doUnmock("../src/poll.js");
-  vi.unstubAllGlobals();
 });
 
 const SLOW = { timeout: 10_000 };

@@ -9,11 +9,7 @@ beforeEach(() => {
   vi.stubGlobal("navigator", { clipboard: { writeText: () => Promise.resolve() } });
 });
 
-afterEach(() => {
-  cleanup();
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
+afterEach(cleanup);
 
 function entry(line: number, text = `line ${line}.`, level = "info"): PanelEntry {
   return { text, t: line / 10, level, line };

@@ -20,10 +20,7 @@ beforeEach(() => {
   vi.stubGlobal("IS_REACT_ACT_ENVIRONMENT", false);
   vi.spyOn(Math, "random").mockReturnValue(0); // no wait between attempts
 });
-afterEach(() => {
-  cleanup();
-  vi.unstubAllGlobals();
-});
+afterEach(cleanup);
 
 type At = "onEvent" | "formatEvent" | "onOpen" | "headers" | "signUrl";
 type Act = "throw" | "close" | "reconnect" | "change" | "changeNow" | "unmount" | "clear";

@@ -98,10 +98,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
   vi.unstubAllEnvs();
-  vi.unstubAllGlobals();
   window.location.hash = "";
   document.body.innerHTML = "";
 });

@@ -26,7 +26,6 @@ afterEach(() => {
   window.removeEventListener("error", onError);
   cleanup();
   vi.doUnmock("../src/large.js");
-  vi.unstubAllGlobals();
 });
 
 const panel = async (): Promise<(typeof Library)["LogPanel"]> => (await import("../src/index.js")).LogPanel;

@@ -22,7 +22,6 @@ beforeEach(() => {
 afterEach(() => {
   cleanup();
   document.head.replaceChildren();
-  vi.useRealTimers();
 });
 
 const entry = (line: number, text: string, level: string): PanelEntry => ({ text, t: line, level, line });

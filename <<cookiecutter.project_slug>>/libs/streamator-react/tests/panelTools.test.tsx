@@ -8,11 +8,7 @@ beforeEach(() => {
   window.location.hash = "";
 });
 
-afterEach(() => {
-  cleanup();
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
+afterEach(cleanup);
 
 function entry(line: number, text = `line ${line}`, level: LogLevel = "info"): LogEntry {
   return { text, t: `${(line / 10).toFixed(1)}s`, seconds: line / 10, level, id: line, line, event: "log" };

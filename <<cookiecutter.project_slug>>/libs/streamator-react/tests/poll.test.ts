@@ -21,8 +21,6 @@ beforeEach(() => {
 
 afterEach(() => {
   connection.dispose();
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
 });
 
 async function start(url = "/log/j/stream"): Promise<void> {

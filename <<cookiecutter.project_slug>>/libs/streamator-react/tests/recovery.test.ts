@@ -20,7 +20,6 @@ beforeEach(() => {
 afterEach(() => {
   for (const stop of leave.splice(0)) stop();
   vi.doUnmock("../src/recovery.js");
-  vi.unstubAllGlobals();
 });
 
 /** What is loaded later comes by this. */

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { replay } from "../src/replay.js";
 import { makeFormatEvent } from "../src/formatEvent.js";
 import { LogStore, type Incoming } from "../src/store.js";
@@ -19,10 +19,6 @@ beforeEach(() => {
   store.begin("a");
 });
 
-afterEach(() => {
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
 
 describe("the cursor", () => {
   it("moves past events that are not shown, and never back", () => {

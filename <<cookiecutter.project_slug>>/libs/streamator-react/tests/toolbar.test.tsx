@@ -23,7 +23,6 @@ afterEach(() => {
   window.removeEventListener("error", onError);
   cleanup();
   vi.doUnmock("../src/toolbar.js");
-  vi.unstubAllGlobals();
 });
 
 const panel = async (): Promise<(typeof Library)["LogPanel"]> => (await import("../src/index.js")).LogPanel;

@@ -13,10 +13,7 @@ beforeEach(() => {
   net = fakeFetch();
 });
 
-afterEach(() => {
-  cleanup();
-  vi.unstubAllGlobals();
-});
+afterEach(cleanup);
 
 interface Props {
   start: JobStart | null;
@@ -506,9 +503,6 @@ describe("a job that is followed by its id", () => {
       return { ...view, send, pass: (milliseconds: number) => vi.setSystemTime(Date.now() + milliseconds) };
     }
 
-    afterEach(() => {
-      vi.useRealTimers();
-    });
 
     it("is not known of one that had ended before", async () => {
       const { job, send, pass } = await followed();

@@ -12,10 +12,7 @@ beforeEach(() => {
   net = fakeFetch();
 });
 
-afterEach(() => {
-  cleanup();
-  vi.unstubAllGlobals();
-});
+afterEach(cleanup);
 
 interface Props {
   url: string | null;

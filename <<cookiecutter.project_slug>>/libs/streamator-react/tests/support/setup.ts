@@ -8,11 +8,17 @@ import "../../src/recovery.js"; // which is loaded otherwise when the first stre
 // What a test waits for comes at once on a machine that has nothing else to do: this is for one that has.
 configure({ asyncUtilTimeout: 10_000 });
 
+const CLOCKS = ["setTimeout", "clearTimeout", "requestAnimationFrame", "cancelAnimationFrame", "performance", "Date"] as const;
+const clocks = CLOCKS.map((name) => Reflect.get(globalThis, name) as unknown);
+
 // The next file has the same page, and `restoreMocks` sees only the mocks of its own file.
 afterEach(() => {
+  vi.unstubAllGlobals(); // first: one that was put over a fake timer gives that back
   vi.useRealTimers();
-  vi.unstubAllGlobals();
   vi.restoreAllMocks();
+  for (const [index, name] of CLOCKS.entries()) {
+    if (Reflect.get(globalThis, name) !== clocks[index]) throw new Error(`the test has left a ${name} of its own to those after it`);
+  }
   if (typeof document !== "undefined") document.body.replaceChildren();
 });
 
