@@ -12,7 +12,7 @@ const RECORDING: readonly StreamEvent[] = [
   report(1.8, "Tagger", "annual-report.pdf", { message: "40 words found", progress: 45 }),
   report(2.6, "Summariser", "minutes.md", { message: "Weighing sentences", progress: 40 }),
   report(3.4, "Tagger", "annual-report.pdf", { status: "completed", message: "Tagged: budget, energy, staff", progress: 100 }),
-  // The summariser is not heard of again.
+  // The summariser sends nothing more, so its lane goes grey.
   ...[5, 7, 9, 11, 13].map((t) => report(t, "Coordinator", "library", { message: "Waiting for the summariser" })),
   report(15, "Coordinator", "library", { status: "completed", message: "1 document tagged, 1 left for the next run" }),
 ];

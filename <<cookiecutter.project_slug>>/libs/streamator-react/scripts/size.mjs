@@ -8,6 +8,9 @@ import { build } from "vite";
 
 process.env.NODE_ENV = "production"; // React's JSX comes in two kinds
 
+/** The modules that are imported by another name. */
+const DOORS = { eventSource: "eventsource", webSocket: "ws" };
+
 /**
  * What some names of an entry of the library come to in a page, in bytes: `first` is what it loads before anything is
  * shown, `later` what is loaded when it is first used, by name.
@@ -32,9 +35,12 @@ export async function sizeOf(names, entry = "index") {
     const all = [...chunks.values()];
     const first = new Set(withImports(all.find(({ isEntry }) => isEntry).fileName));
     const later = all.filter(({ isDynamicEntry, fileName }) => isDynamicEntry && !first.has(fileName));
+    const moduleOf = (chunk) => basename(chunk.facadeModuleId).replace(/\.tsx?$/, "");
+    const recovery = later.find((chunk) => moduleOf(chunk) === "recovery")?.fileName; // loaded with the first connection
+    const own = (chunk) => withImports(chunk.fileName).filter((name) => name === chunk.fileName || (!first.has(name) && name !== recovery));
     return {
       first: total(first),
-      later: Object.fromEntries(later.map((chunk) => [basename(chunk.facadeModuleId, ".ts"), total(new Set(withImports(chunk.fileName).filter((name) => !first.has(name))))])),
+      later: Object.fromEntries(later.map((chunk) => [DOORS[moduleOf(chunk)] ?? moduleOf(chunk), total(new Set(own(chunk)))])),
     };
   } finally {
     await rm(folder, { recursive: true });
@@ -50,6 +56,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     say(names.join(", "), first);
     if (names.length === 2) onDemand = later;
   }
-  say("logStream", (await sizeOf(["logStream"], "core")).first);
+  say("logStream", (await sizeOf(["logStream"], "core/index")).first);
   for (const [name, bytes] of Object.entries(onDemand)) say(`streamator-react/${name}`, bytes);
 }

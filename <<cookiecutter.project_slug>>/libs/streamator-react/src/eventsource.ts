@@ -1,4 +1,5 @@
-import { eventSource } from "./transport/eventSource.js";
-import { register } from "./transport/registry.js";
+// `streamator-react/eventsource`: puts into the page's bundle what is otherwise loaded at first use.
+import * as eventSource from "./transport/eventSource.js";
+import { loaded } from "./transport/registry.js";
 
-register("eventsource", eventSource);
+loaded.eventsource = eventSource;

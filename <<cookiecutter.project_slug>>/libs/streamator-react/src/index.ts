@@ -1,41 +1,24 @@
-export { useLogStream } from "./useLogStream.js";
-export { StreamDefaults, type SharedOptions } from "./streamDefaults.js";
-export { LogPanel } from "./LogPanel.js";
-export { streamEvents } from "./streamEvents.js";
-export { useJob } from "./useJob.js";
-export { ProgressPanel } from "./ProgressPanel.js";
-export { DraftPanel } from "./DraftPanel.js";
-export { ActivityPanel } from "./ActivityPanel.js";
-export { activitiesAfter } from "./activity.js";
-export { draftAfter, progressAfter } from "./jobEvents.js";
-export { BASE_EVENT_LABELS, makeFormatEvent } from "./formatEvent.js";
-export { guard } from "./guard.js";
-export type { LogPanelProps } from "./LogPanel.js";
-export type { EventsHandle, StreamEventsOptions } from "./streamEvents.js";
-export type { Job } from "./useJob.js";
-export type { JobError, JobErrorKind, JobOptions, JobRequest, JobSnapshot, JobStart, JobState } from "./jobRun.js";
-export type { JobProgress } from "./jobEvents.js";
-export type { ProgressPanelProps, ProgressStage, ProgressWords } from "./ProgressPanel.js";
-export type { DraftPanelProps, DraftWords } from "./DraftPanel.js";
-export type { ActivityPanelProps, ActivityWords } from "./ActivityPanel.js";
-export type { Activity } from "./activity.js";
-export type { LogTime, PanelEntry } from "./line.js";
-export type { LevelCounts } from "./levels.js";
-export type { ConnectionView, LogWords } from "./words.js";
-export type { EventLabel, EventLabels } from "./formatEvent.js";
-export type {
-  FormatEvent,
-  Formatted,
-  JobOutcome,
-  LogEntry,
-  LogLevel,
-  LogSnapshot,
-  LogStream,
-  LogStreamOptions,
-  StreamError,
-  StreamErrorKind,
-  StreamEvent,
-  StreamHeaders,
-  StreamMode,
-  StreamStatus,
-} from "./types.js";
+export { useLogStream } from "./hooks/useLogStream.js";
+export { StreamDefaults, type SharedOptions } from "./hooks/streamDefaults.js";
+export { LogPanel } from "./log/LogPanel.js";
+export { streamEvents } from "./core/streamEvents.js";
+export { useJob } from "./hooks/useJob.js";
+export { ProgressPanel } from "./panels/ProgressPanel.js";
+export { DraftPanel } from "./panels/DraftPanel.js";
+export { ActivityPanel } from "./panels/ActivityPanel.js";
+export { activitiesAfter, draftAfter, progressAfter } from "./job/reducers.js";
+export { BASE_EVENT_LABELS, makeFormatEvent } from "./core/formatEvent.js";
+export { guard } from "./parts/guard.js";
+export type { LogPanelProps } from "./log/LogPanel.js";
+export type { EventsHandle, StreamEventsOptions } from "./core/streamEvents.js";
+export type { Job } from "./hooks/useJob.js";
+export type { JobError, JobErrorKind, JobOptions, JobRequest, JobSnapshot, JobStart, JobState } from "./job/types.js";
+export type { Activity, JobProgress } from "./job/reducers.js";
+export type { ProgressPanelProps, ProgressStage, ProgressWords } from "./panels/ProgressPanel.js";
+export type { DraftPanelProps, DraftWords } from "./panels/DraftPanel.js";
+export type { ActivityPanelProps, ActivityWords } from "./panels/ActivityPanel.js";
+export type { LogTime, PanelEntry } from "./log/line.js";
+export type { LogWords } from "./log/toolWords.js";
+export type { ConnectionView, LevelCounts } from "./log/words.js";
+export type { EventLabel, EventLabels } from "./core/formatEvent.js";
+export type * from "./types.js";

@@ -1,9 +1,8 @@
 /**
- * What every `LogPanel` loads after its first render: what a log of more than 1,000 lines needs, `renderer="window"`, and what
- * leads to a line. Import it (`import "streamator-react/large"`) to have it in the page's own bundle: all lines are then there
- * in the first render, and in a server's.
+ * `streamator-react/large`: what every `LogPanel` loads after its first render, for more than 1,000 lines, `renderer="window"`
+ * and scrolling to a line. If a page imports it, its first render and a server's have all lines.
  */
-import { begin, cutOf, planOf, Reader } from "./LargeLog.js";
-import { largePart } from "./parts.js";
+import * as large from "./log/large.js";
+import { largePart } from "./log/parts.js";
 
-largePart.provide({ begin, cutOf, planOf, Reader });
+largePart.provide(large);

@@ -1,4 +1,5 @@
-import { poll } from "./transport/poll.js";
-import { register } from "./transport/registry.js";
+// `streamator-react/poll`: puts into the page's bundle what is otherwise loaded at first use.
+import * as poll from "./transport/poll.js";
+import { loaded } from "./transport/registry.js";
 
-register("poll", poll);
+loaded.poll = poll;

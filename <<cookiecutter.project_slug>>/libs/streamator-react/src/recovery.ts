@@ -1,4 +1,5 @@
-import { recovery } from "./transport/recovery.js";
-import { register } from "./transport/registry.js";
+// `streamator-react/recovery`: puts into the page's bundle what is otherwise loaded at first use.
+import * as recovery from "./transport/recovery.js";
+import { loaded } from "./transport/registry.js";
 
-register("recovery", recovery);
+loaded.recovery = recovery;

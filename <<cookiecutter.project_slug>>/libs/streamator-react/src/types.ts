@@ -1,7 +1,7 @@
-/** How a line is coloured. Other words for them are taken too: `critical`, `WARN`, `ok`, the numbers of Python's logging, ... */
+/** A line's level. Events may use other words for it: `critical`, `WARN`, `ok`, the numbers of Python's logging, ... */
 export type LogLevel = "info" | "success" | "warning" | "error";
 
-/** One event as the server sent it. `log` events carry `message` and `level`, others what the job put in. */
+/** One event as the server sent it. `log` events have `message` and `level`, others what the job put in. */
 export interface StreamEvent {
   readonly event: string;
   /** Seconds since the job's logger was made. */
@@ -11,31 +11,31 @@ export interface StreamEvent {
   readonly [field: string]: unknown;
 }
 
-/** One line, ready to be shown. Entries are never changed after they were published. */
+/** One line, ready to be shown. Immutable. */
 export interface LogEntry {
   readonly text: string;
   /** `seconds` as text: `"1.2s"`. */
   readonly t: string;
-  /** Seconds since the job began, by the server's clock; since the stream was opened where an event has no `t`. */
+  /** Seconds since the job began, by the server's clock. Without `t` in the event: since this view began. */
   readonly seconds: number;
   readonly level: LogLevel;
-  /** Position in the job's log as the server numbers it, from 1 as a rule; null for what it does not number (a gap). */
+  /** The event's id in the job's log, usually from 1; null without one (a gap). */
   readonly id: number | null;
-  /** 1-based number of the line in this view. It stays with the line when older ones are dropped. */
+  /** The line's number in this view, from 1. It stays the same when older lines are dropped. */
   readonly line: number;
-  /** The type of the event that the line was made from: `log`, `gap`, ... */
+  /** The type of the line's event: `log`, `gap`, ... */
   readonly event: string;
   /**
-   * The event itself, with the fields that the line has not, and its level as it was written. Not there where there is no
-   * more to it than `event`, `text`, `level` and `seconds` say (a plain `log`), and for a line of the library's own.
+   * The event, with its other fields and with its level as it was written. Left out if it has nothing beside `event`,
+   * `text`, `level` and `seconds` (a plain `log`), and for the library's own lines.
    */
   readonly payload?: StreamEvent;
 }
 
-/** What a formatter may answer: a text, a text with a level or a time (`t`, in seconds), or null for "no line for this event". */
+/** What a formatter returns: a text, a text with a level or a time (`t`, in seconds), or null for no line. */
 export type Formatted = string | { readonly text: string; readonly level?: string; readonly t?: number } | null | undefined;
 
-/** Turns an event into a line, or into none. A gap is shown even where the answer is null. */
+/** Turns an event into a line or into none. A gap is shown even if the formatter returns null. */
 export type FormatEvent = (event: StreamEvent) => Formatted;
 
 /**
@@ -45,7 +45,7 @@ export type FormatEvent = (event: StreamEvent) => Formatted;
  * - `reconnecting` the connection broke; the next attempt is waiting or under way
  * - `ended` the job is over, see `outcome`
  * - `lost` the process that ran the job has died; it may come back as long as `active` is true
- * - `failed` given up, see `error`
+ * - `failed` it does not try again, see `error`
  */
 export type StreamStatus = "idle" | "connecting" | "open" | "reconnecting" | "ended" | "lost" | "failed";
 
@@ -55,43 +55,34 @@ export type JobOutcome = "completed" | "failed" | "cancelled";
 /**
  * - `gone` 404 or 410: there is no such job (any more)
  * - `denied` 401 or 403
- * - `rejected` any other 4xx that a second try would not change; a URL that cannot be asked for at all
- * - `busy` 429; a stream is polled instead, anything else tried again
- * - `server` 5xx or 408; tried again
- * - `network` no answer, or the connection broke; tried again
- * - `timeout` no byte for longer than `timeout`; tried again
+ * - `rejected` any other 4xx except 408; a URL that nothing can be fetched from
+ * - `busy` 429; a stream is polled instead, anything else retried
+ * - `server` 5xx or 408; retried
+ * - `network` no answer, or the connection broke; retried
+ * - `timeout` no byte for longer than `timeout`; retried
  * - `protocol` an answer that is neither an event stream nor a poll answer
- * - `interrupted` a stream that may not be asked for twice (a POST) broke off after it had begun
+ * - `interrupted` a stream that may not be requested twice (a POST) broke off
  */
-export type StreamErrorKind =
-  | "gone"
-  | "denied"
-  | "rejected"
-  | "busy"
-  | "server"
-  | "network"
-  | "timeout"
-  | "protocol"
-  | "interrupted";
+export type StreamErrorKind = "gone" | "denied" | "rejected" | "busy" | "server" | "network" | "timeout" | "protocol" | "interrupted";
 
-/** Why the stream is not open. `status` is the HTTP status where there was one. */
+/** Why the stream is not open. `status` is the HTTP status, if there was one. */
 export interface StreamError {
   readonly kind: StreamErrorKind;
   readonly status?: number;
   readonly message: string;
-  /** The server's own sentence, where its answer has one: `{"error": "..."}`, FastAPI's `{"detail": ...}`, problem details. */
+  /** The server's own sentence, if its answer has one: `{"error": "..."}`, FastAPI's `{"detail": ...}`, problem details. */
   readonly detail?: string;
 }
 
 /**
- * How the events come in. `sse` is fetch, and EventSource where fetch cannot stream; `ws` is a WebSocket. What reads the
- * others is loaded at first use; `import "streamator-react/ws"` (`/poll`, `/eventsource`) puts it into the page's bundle.
+ * How the events come in. `sse` is fetch, or EventSource if fetch cannot stream; `ws` is a WebSocket. The others are
+ * loaded at first use; `import "streamator-react/ws"` (`/poll`, `/eventsource`) puts them into the page's bundle.
  */
 export type StreamMode = "sse" | "eventsource" | "poll" | "ws";
 
 /**
- * Request headers, or a function that gives them anew for each attempt, for tokens that expire. An answer of 401 is then
- * tried once more, at once, with `refused` true: time for another token.
+ * Request headers, or a function that is called for each attempt, for tokens that expire. After an answer of 401 it is
+ * called once more, with `refused` true, and the request is repeated at once.
  */
 export type StreamHeaders =
   | Readonly<Record<string, string>>
@@ -102,64 +93,64 @@ export interface LogStreamOptions {
   mode?: StreamMode;
   /** Milliseconds between two polls, default 3000. May change without a reconnect. */
   interval?: number;
-  /** Default: the event's message, or its label in BASE_EVENT_LABELS. Applies to events from then on. */
+  /** Default: the event's message, or its label in BASE_EVENT_LABELS. A change applies to later events. */
   formatEvent?: FormatEvent;
-  /** Called for each event in order, also for those that make no line. `id` is null where there is none. */
+  /** Called for each event in order, also if it makes no line. `id` is null without one. */
   onEvent?: (event: StreamEvent, id: number | null) => void;
-  /** Called with the server's answer each time the stream opens, for its headers. Fetch only. */
+  /** Called with the server's answer each time the stream opens, so that you can read its headers. Fetch only. */
   onOpen?: (response: Response) => void;
-  /** Lines kept, default 200000. The oldest go first; `dropped` counts them. */
+  /** The most lines to keep, default 200000. The oldest are dropped; `dropped` counts them. */
   maxEntries?: number;
-  /** Not sent by EventSource and WebSocket. Read at each attempt. */
+  /** Read at each attempt. EventSource and WebSocket send none. */
   headers?: StreamHeaders;
   /**
-   * Gives the URL of each attempt of an EventSource or a WebSocket, which send no headers: with a ticket in its query,
-   * for instance. `refused` as for `headers`. It rejects with what has a `status`: that is what the stream was refused with.
+   * Returns the URL for each attempt of an EventSource or a WebSocket, which send no headers: for instance with a ticket in
+   * its query. `refused` as for `headers`. If it rejects with an error that has a `status`, that counts as the stream's answer.
    */
   signUrl?: (url: string, refused: boolean) => string | Promise<string>;
   /** Default `"GET"`. Only `mode: "sse"` sends another. A change reconnects. */
   method?: string;
-  /** Sent with a method that takes one. Read at each attempt; a change of a string reconnects. */
+  /** Read at each attempt, for methods that have one. A change of a string reconnects. */
   body?: BodyInit | null;
   /** Default `"same-origin"`. A change reconnects. */
   credentials?: RequestCredentials;
-  /** Reconnect when the stream breaks. Default: true for GET, false for methods that may not be repeated. */
+  /** Whether to reconnect when the stream breaks. Default: true for GET only. */
   retry?: boolean;
-  /** Milliseconds without a byte after which a connection is dead, default 45000 (three heartbeats). 0: never. */
+  /** A connection is dead after this many milliseconds without a byte. Default 45000 (three heartbeats). 0: never. */
   timeout?: number;
 }
 
 /** One published state of a stream. Snapshots are immutable; two publishes never share a changed array. */
 export interface LogSnapshot {
   readonly logs: readonly LogEntry[];
-  /** Whether more may come: connecting, open, reconnecting, or lost with the connection still up. */
+  /** Whether more lines may come: connecting, open, reconnecting, or lost while still connected. */
   readonly active: boolean;
   readonly status: StreamStatus;
-  /** Whether the lines are asked for again and again: by `mode: "poll"`, or where there is no room for another stream. */
+  /** Whether the stream is polled: by `mode: "poll"`, or because there is no room for another stream. */
   readonly polled: boolean;
-  /** Why there is no connection now; null while all is well. */
+  /** Why there is no connection now; null if all is well. */
   readonly error: StreamError | null;
   /** Failed attempts since the last good connection. */
   readonly attempt: number;
-  /** When the next attempt is due, in milliseconds as `Date.now()`; null where none is waited for. */
+  /** When the next attempt is due, in milliseconds as `Date.now()`; null if none is. */
   readonly retryAt: number | null;
-  /** How often the stream went on after a break. */
+  /** How often the stream reconnected. */
   readonly resumes: number;
-  /** Lines that `maxEntries` has pushed out of `logs`. */
+  /** Lines dropped because of `maxEntries`. */
   readonly dropped: number;
-  /** Lines that the server had to drop, as its gaps say: lost to this reader. */
+  /** Lines lost to this viewer, by the server's gaps. */
   readonly missed: number;
   /** Lines in `logs` by level. */
   readonly counts: Readonly<Record<LogLevel, number>>;
-  /** How the job ended; null before that, and where the server did not say. */
+  /** How the job ended; null before that, and if the server did not say. */
   readonly outcome: JobOutcome | null;
 }
 
 export interface LogStream extends LogSnapshot {
-  /** Disconnect and stay so; the lines remain. */
+  /** Disconnects. The lines stay. */
   readonly close: () => void;
-  /** Connect now, from the last line seen: after `close()`, after a failure, or to skip a wait. */
+  /** Connects now and goes on after the last line: after `close()`, after a failure, or to skip the backoff. */
   readonly reconnect: () => void;
-  /** Forget the lines. The stream goes on where it is. */
+  /** Forgets the lines. The stream goes on. */
   readonly clear: () => void;
 }

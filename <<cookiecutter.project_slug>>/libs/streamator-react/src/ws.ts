@@ -1,4 +1,5 @@
-import { webSocket } from "./transport/webSocket.js";
-import { register } from "./transport/registry.js";
+// `streamator-react/ws`: puts into the page's bundle what is otherwise loaded at first use.
+import { loaded } from "./transport/registry.js";
+import * as webSocket from "./transport/webSocket.js";
 
-register("ws", webSocket);
+loaded.ws = webSocket;

@@ -25,13 +25,13 @@ describe("ActivityPanel", () => {
     expect(is("completed")).toEqual([false, true]);
   });
 
-  it("says so where nobody is at work", () => {
+  it("shows a text when there is no activity", () => {
     render(<ActivityPanel activities={[]} />);
     expect(lanes().map(({ textContent }) => textContent)).toEqual(["Nobody is at work."]);
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("counts the seconds since the last sign, and greys out who gave none for too long", () => {
+  it("counts the seconds since the last sign of life, and greys out a lane without one for too long", () => {
     const { rerender } = render(<ActivityPanel activities={[activity("tagger")]} staleSeconds={10} />);
     act(() => void vi.advanceTimersByTime(10_000));
     expect(screen.getByText("10 s ago")).toBeTruthy();
@@ -43,19 +43,19 @@ describe("ActivityPanel", () => {
     expect(is("stale")).toEqual([false]);
   });
 
-  it("who is done owes no sign of life", () => {
+  it("a resting lane needs no sign of life", () => {
     render(<ActivityPanel activities={["completed", "failed", "cancelled", "idle", "working"].map((status) => activity(status, { status }))} />);
     act(() => void vi.advanceTimersByTime(60_000));
     expect(is("stale")).toEqual([false, false, false, false, true]);
   });
 
-  it("who sends heartbeats when done owes them too", () => {
+  it("with resting=[] a completed lane needs signs of life, too", () => {
     render(<ActivityPanel activities={[activity("tagger", { status: "completed" })]} resting={[]} />);
     act(() => void vi.advanceTimersByTime(60_000));
     expect(is("stale")).toEqual([true]);
   });
 
-  it("reads dates, ISO dates and milliseconds, and goes without", () => {
+  it("reads dates, ISO dates and milliseconds, and works without a time", () => {
     const at = Date.now() - 5_000;
     render(
       <ActivityPanel
@@ -66,13 +66,13 @@ describe("ActivityPanel", () => {
     expect(lanes()[2]?.querySelector("time")?.dateTime).toBe("2030-01-01T11:59:55.000Z");
   });
 
-  it("allows for a clock that is not the server's", () => {
+  it("subtracts the clock skew", () => {
     render(<ActivityPanel activities={[activity("tagger", { updatedAt: Date.now() - 120_000 })]} clockSkew={118_000} />);
     expect(screen.getByText("2 s ago")).toBeTruthy();
     expect(is("stale")).toEqual([false]);
   });
 
-  it("takes className, style, words and details of your own", () => {
+  it("takes className, style, words and details", () => {
     render(<ActivityPanel activities={[activity("tagger")]} className="mine" style={{ color: "red" }} words={{ status: () => "läuft" }} renderDetails={({ id }) => <p>about {id}</p>} />);
     expect(screen.getByRole("list").className).toBe("streamator-panel streamator-activity mine");
     expect(screen.getByRole("list").style.color).toBe("red");

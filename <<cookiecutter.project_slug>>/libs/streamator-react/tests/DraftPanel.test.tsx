@@ -7,7 +7,7 @@ afterEach(cleanup);
 const panel = (): HTMLElement => screen.getByRole("region");
 
 describe("DraftPanel", () => {
-  it("is nothing while there is neither text nor the prospect of any", () => {
+  it("renders nothing without a text if none may come", () => {
     const { container, rerender } = render(<DraftPanel text="" active={false} />);
     expect(container.innerHTML).toBe("");
     rerender(<DraftPanel text="" active />);
@@ -16,22 +16,22 @@ describe("DraftPanel", () => {
     expect(panel().textContent).toBe("Gleich");
   });
 
-  it("shows the text as text, by a name, within reach of the keyboard", () => {
+  it("shows the text as text, with a name, reachable by keyboard", () => {
     const hostile = "<b>bold</b> & <img src=x onerror=alert(1)>";
     render(<DraftPanel text={hostile} active aria-label="Report" title="The report" />);
     expect(screen.getByRole("region", { name: "Report" }).textContent).toBe(hostile);
     expect(document.querySelector("img")).toBeNull();
     expect(panel().tabIndex).toBe(0);
-    expect(panel().hasAttribute("aria-busy")).toBe(false); // JAWS hides what is busy
+    expect(panel().hasAttribute("aria-busy")).toBe(false); // JAWS hides busy elements
     expect(screen.getByText("The report")).toBeTruthy();
   });
 
-  it("keeps what is selected in it while it grows, and is the text that is given whatever it becomes", () => {
+  it("keeps a selection while the text grows, and shows whatever text it is given", () => {
     const { rerender } = render(<DraftPanel text="one two" active autoScroll={false} />);
     const node = document.createTreeWalker(panel(), NodeFilter.SHOW_TEXT).nextNode() as Text;
     const selection = document.getSelection() as Selection;
     selection.setBaseAndExtent(node, 4, node, 7);
-    // As in browsers: what is selected in a text that is set anew is gone.
+    // As in browsers: a selection in a text node is lost when its text is set anew.
     vi.spyOn(CharacterData.prototype, "nodeValue", "set").mockImplementation(function set(this: CharacterData, value) {
       this.data = value ?? "";
       selection.collapse(this, 0);
@@ -52,7 +52,7 @@ describe("DraftPanel", () => {
     expect(screen.getByRole("heading", { name: "Title" })).toBeTruthy();
   });
 
-  it("takes className, style, maxHeight and words of your own, and no toolbar", () => {
+  it("takes className, style, maxHeight and words, and no toolbar", () => {
     const { container } = render(<DraftPanel text="x" active toolbar={false} className="mine" style={{ color: "red" }} maxHeight={90} />);
     const outer = container.firstElementChild as HTMLElement;
     expect(outer.className).toBe("streamator-panel streamator-draft mine");
@@ -65,8 +65,8 @@ describe("DraftPanel", () => {
   });
 });
 
-describe("taking the text along", () => {
-  it("copies all of it, and says so", async () => {
+describe("copy and download", () => {
+  it("copies all of it and confirms", async () => {
     const writeText = vi.fn<(text: string) => Promise<void>>(() => Promise.resolve());
     vi.stubGlobal("navigator", { clipboard: { writeText } });
     render(<DraftPanel text="one two" active={false} />);
@@ -75,7 +75,7 @@ describe("taking the text along", () => {
     expect(writeText).toHaveBeenCalledWith("one two");
   });
 
-  it("downloads it under its name", async () => {
+  it("downloads it by its file name", async () => {
     const made: { name: string; blob: Blob }[] = [];
     vi.spyOn(URL, "createObjectURL").mockImplementation((blob) => {
       made.push({ name: "", blob: blob as Blob });
@@ -90,7 +90,7 @@ describe("taking the text along", () => {
     expect(await made[0]?.blob.text()).toBe("one two");
   });
 
-  it("has nothing to take along while there is no text", () => {
+  it("disables the buttons without a text", () => {
     render(<DraftPanel text="" active />);
     expect(screen.getAllByRole("button").map((button) => (button as HTMLButtonElement).disabled)).toEqual([true, true]);
   });
@@ -98,7 +98,7 @@ describe("taking the text along", () => {
 
 describe("following the end", () => {
   let height = 0;
-  const whole = Object.getOwnPropertyDescriptor(Element.prototype, "scrollTop") as PropertyDescriptor; // two spies on one property are not undone
+  const whole = Object.getOwnPropertyDescriptor(Element.prototype, "scrollTop") as PropertyDescriptor; // vitest does not undo two spies on one property
 
   // happy-dom lays nothing out: a panel of 100 px.
   beforeEach(() => {
@@ -136,7 +136,7 @@ describe("following the end", () => {
     expect(panel().scrollTop).toBe(400);
   });
 
-  it("lets go when the reader scrolls up, and follows again by the button", () => {
+  it("stops following when the reader scrolls up, and follows again by the button", () => {
     const grow = draft();
     grow("x y", 300);
     expect(screen.queryByRole("button", { name: /Follow/ })).toBeNull();
@@ -149,7 +149,7 @@ describe("following the end", () => {
     expect(screen.queryByRole("button", { name: /Follow/ })).toBeNull();
   });
 
-  it("shows the last piece, which comes with the end", () => {
+  it("shows the last piece that comes with the end", () => {
     const grow = draft();
     grow("x y", 300);
     grow("x y z", 500, false);
@@ -157,7 +157,7 @@ describe("following the end", () => {
     expect(screen.queryByRole("button", { name: /Follow/ })).toBeNull();
   });
 
-  it("shows a text that was finished before from its beginning", () => {
+  it("shows a finished text from its beginning", () => {
     height = 500;
     render(<DraftPanel text="x y z" active={false} />);
     expect(panel().scrollTop).toBe(0);

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ReactNode } from "react";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { BLOCK } from "../src/blocks.js";
+import { BLOCK } from "../src/log/blocks.js";
 import { LogPanel, type LogEntry, type LogLevel } from "../src/index.js";
 
 afterEach(cleanup);
@@ -19,12 +19,12 @@ function entries(count: number): LogEntry[] {
 const rows = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".streamator-log-entry")];
 
 describe("LogPanel", () => {
-  it("is nothing while idle and empty", () => {
+  it("renders nothing while idle and empty", () => {
     const { container } = render(<LogPanel logs={[]} active={false} />);
     expect(container.innerHTML).toBe("");
   });
 
-  it("waits visibly while active and empty, in the words given", () => {
+  it("shows the waiting text while active and empty", () => {
     const { rerender } = render(<LogPanel logs={[]} active />);
     expect(document.querySelector(".streamator-log-waiting")?.textContent).toBe("⏳ Starting…");
     rerender(<LogPanel logs={[]} active waitingText="Gleich" />);
@@ -45,16 +45,17 @@ describe("LogPanel", () => {
     expect(rows()[0]?.textContent).toBe("12.3s plain");
   });
 
-  it("tells a level by a sign of its own, and a word for who listens, not by colour alone", () => {
+  it("shows a level by a sign, and by a word for screen readers, not by colour alone", () => {
     render(<LogPanel logs={[entry(1, "good", "success"), entry(2, "hm", "warning"), entry(3, "bad", "error")]} active={false} />);
-    const css = readFileSync(join(import.meta.dirname, "../src/log.css"), "utf8");
+    const css = readFileSync(join(import.meta.dirname, "../src/log/log.css"), "utf8");
     const signs = rows().map(({ classList: [, className = ""] }) => {
-      const [plain, told] = [...css.matchAll(new RegExp(`\\.${className}::before \\{\\s+content: "(.)"(?: / var\\(--streamator-\\w+-label, "(.+)"\\))?;`, "g"))];
-      expect(told?.[1]).toBe(plain?.[1]);
-      return [plain?.[1], plain?.[2], told?.[2]];
+      const [, rule = ""] = new RegExp(`\\.${className},[^{}]*\\{([^}]*)\\}`).exec(css) ?? [];
+      return [/-sign: "(.)";/.exec(rule)?.[1], /-label: var\(--streamator-\w+-label, "(.+)"\);/.exec(rule)?.[1]];
     });
-    expect(signs).toEqual([["✓", undefined, "success: "], ["!", undefined, "warning: "], ["✕", undefined, "error: "]]);
-    // They stand in the panel's padding: what clips has a gutter for them.
+    expect(css).toMatch(/::before \{\s+content: var\(--streamator-level-sign\);/);
+    expect(css).toMatch(/::before \{\s+content: var\(--streamator-level-sign\) \/ var\(--streamator-level-label\);/);
+    expect(signs).toEqual([["✓", "success: "], ["!", "warning: "], ["✕", "error: "]]);
+    // The signs are in the panel's padding: elements that clip have a gutter for them.
     expect(css).toMatch(/\.streamator-log-entry \{\s+margin-inline-start: -10px;\s+padding-inline-start: 10px;/);
   });
 
@@ -68,11 +69,11 @@ describe("LogPanel", () => {
     expect(panel.style.getPropertyValue("--streamator-max-height")).toBe("90px");
   });
 
-  it("is a log with a name that does not announce each line, and can be reached by keyboard", () => {
+  it("is a log with a name that announces no single line, reachable by keyboard", () => {
     render(<LogPanel logs={entries(1)} active aria-label="Ingest of a.pdf" />);
     const panel = screen.getByRole("log", { name: "Ingest of a.pdf" });
     expect(panel.getAttribute("aria-live")).toBe("off");
-    expect(panel.hasAttribute("aria-busy")).toBe(false); // JAWS hides what is busy
+    expect(panel.hasAttribute("aria-busy")).toBe(false); // JAWS hides busy elements
     expect(panel.tabIndex).toBe(0);
     cleanup();
     render(<LogPanel logs={entries(1)} active />);
@@ -122,20 +123,20 @@ describe("LogPanel", () => {
     expect(rows().map(({ textContent }) => textContent)).toEqual(["0.1s other", "0.2s log"]);
   });
 
-  it("a line without a text and without a time is a line all the same", () => {
+  it("a line without text and time keeps its height", () => {
     render(<LogPanel logs={[entry(1, ""), entry(2, "\u001b[0m")]} active ansi time="off" />);
     for (const row of rows()) expect(row.querySelector(".streamator-log-text > br")).not.toBeNull();
   });
 
-  it("rows are not items of a flex box, which are copied as a line each, and a blank is between time and text", () => {
-    const css = readFileSync(join(import.meta.dirname, "../src/log.css"), "utf8");
+  it("rows are copied as one line each, with a blank between time and text", () => {
+    const css = readFileSync(join(import.meta.dirname, "../src/log/log.css"), "utf8");
     expect(css).toMatch(/\.streamator-log-entry \{\s+display: block;/);
     expect(css).toMatch(/\.streamator-log-text \{\s+display: inline-block;/);
     render(<LogPanel logs={entries(1)} active />);
     expect(rows()[0]?.textContent).toBe("0.1s line 1");
   });
 
-  it("goes on listening when tools are put around it", () => {
+  it("still follows the end after the toolbar is added", () => {
     const { rerender } = render(<LogPanel logs={entries(10)} active />);
     rerender(<LogPanel logs={entries(10)} active toolbar />);
     const panel = screen.getByRole("log");
@@ -224,7 +225,7 @@ describe("following the end", () => {
     expect(panel.scrollTop).toBe(500);
   });
 
-  it("lets go while the scroll bar is dragged", () => {
+  it("stops following while the scroll bar is dragged", () => {
     const { panel, grow, scrollTo } = follow();
     grow(20);
     const press = new MouseEvent("mousedown", { bubbles: true });
@@ -254,7 +255,7 @@ describe("following the end", () => {
     expect(content?.style.maxHeight).toBe("");
   });
 
-  it("does not let go for what layout does to the position, nor for the wheel downwards", () => {
+  it("layout and a wheel downwards do not stop following", () => {
     const { panel, grow } = follow();
     grow(20);
     grow(14);
@@ -285,7 +286,7 @@ describe("following the end", () => {
     expect(panel.scrollTop).toBe(900);
   });
 
-  it("small steps of the reader's add up", () => {
+  it("small steps of the reader add up", () => {
     const { panel, grow, scrollTo } = follow();
     grow(20);
     for (const top of [299.2, 298.5, 297.7]) scrollTo(top);
@@ -293,7 +294,7 @@ describe("following the end", () => {
     expect(panel.scrollTop).toBe(297.7);
   });
 
-  it("a zoomed page rounds positions, and that is nobody's move", () => {
+  it("rounded positions on a zoomed page do not count as a move", () => {
     const { panel, grow, scrollTo } = follow();
     grow(20);
     scrollTo(299.1);
@@ -301,7 +302,7 @@ describe("following the end", () => {
     expect(panel.scrollTop).toBe(500);
   });
 
-  it("a key that scrolls nothing, in a field of a row, is no move", () => {
+  it("a key in a field of a row does not count as a move", () => {
     const { panel, grow } = follow();
     grow(20);
     const field = panel.appendChild(document.createElement("input"));
@@ -311,7 +312,7 @@ describe("following the end", () => {
     expect(panel.scrollTop).toBe(500);
   });
 
-  it("PageUp in a link of a row counts as one in the log", () => {
+  it("PageUp in a link of a row counts as PageUp in the log", () => {
     const { panel, grow } = follow();
     grow(20);
     const link = panel.appendChild(document.createElement("a"));
@@ -331,7 +332,7 @@ describe("following the end", () => {
     };
     afterEach(() => document.getSelection()?.removeAllRanges());
 
-    it("stays under it until it is gone, and then follows", () => {
+    it("stays during a selection and follows after it", () => {
       const { panel, grow } = follow();
       grow(20);
       select([rows()[17] as Node, rows()[18] as Node]);
@@ -342,7 +343,7 @@ describe("following the end", () => {
       expect(panel.scrollTop).toBe(500);
     });
 
-    it("stays where the reader has scrolled to while they selected upwards", () => {
+    it("stays where the reader scrolled while they selected upwards", () => {
       const { panel, grow, scrollTo } = follow();
       grow(20);
       fireEvent.mouseDown(rows()[18] as Element);
@@ -355,7 +356,7 @@ describe("following the end", () => {
       expect(panel.scrollTop).toBe(220);
     });
 
-    it("follows though it is there once the reader goes to the end", () => {
+    it("follows during a selection once the reader goes to the end", () => {
       const { panel, grow } = follow();
       grow(20);
       select([rows()[17] as Node, rows()[18] as Node]);
@@ -364,14 +365,14 @@ describe("following the end", () => {
       expect(panel.scrollTop).toBe(500);
     });
 
-    it("nothing slides away below a button or a finger that is down, nor while the next selection replaces one", () => {
+    it("lines do not move below a pressed button or finger, nor while one selection replaces another", () => {
       const { panel, grow } = follow();
       grow(20);
       select([rows()[17] as Node, rows()[18] as Node]);
       for (const [down, up] of [["mouseDown", "mouseUp"], ["touchStart", "touchEnd"]] as const) {
         const before = panel.scrollTop;
         fireEvent[down](rows()[18] as Element, { touches: [{ clientY: 50 }] });
-        if (down === "touchStart") fireEvent.touchMove(rows()[18] as Element, { touches: [{ clientY: 53 }] }); // it trembles
+        if (down === "touchStart") fireEvent.touchMove(rows()[18] as Element, { touches: [{ clientY: 53 }] }); // the finger trembles
         select(null);
         grow(30);
         expect(panel.scrollTop).toBe(before);
@@ -381,7 +382,7 @@ describe("following the end", () => {
       }
     });
 
-    it("a finger that has gone up is not led back where it is lifted before anything has scrolled", () => {
+    it("a finger that moved up stops following, even if it is lifted before anything scrolled", () => {
       const { panel, grow } = follow();
       grow(20);
       fireEvent.touchStart(panel, { touches: [{ clientY: 50 }] });
@@ -391,7 +392,7 @@ describe("following the end", () => {
       expect(panel.scrollTop).toBe(300);
     });
 
-    it("elsewhere on the page is no reason to stay", () => {
+    it("a selection elsewhere on the page changes nothing", () => {
       const { panel, grow } = follow();
       grow(20);
       const outside = document.body.appendChild(document.createElement("p"));

@@ -13,7 +13,7 @@ const bar = (): HTMLElement => screen.getByRole("progressbar");
 const marks = (): string[] => screen.getAllByRole("listitem").map(({ className, textContent }) => `${textContent} ${className.replace("streamator-stage streamator-stage--", "")}`);
 
 describe("ProgressPanel", () => {
-  it("shows how far it is, for eyes and for screen readers", () => {
+  it("shows the percent, also to screen readers", () => {
     render(<ProgressPanel percent={41.7} message="Writing the second part" step="write" stages={stages} aria-label="Report" />);
     expect(bar().getAttribute("aria-label")).toBe("Report");
     expect(bar().getAttribute("aria-valuenow")).toBe("41.7");
@@ -23,7 +23,7 @@ describe("ProgressPanel", () => {
     expect(screen.getByText("41 %")).toBeTruthy();
   });
 
-  it("needs nothing but to be there", () => {
+  it("needs no props", () => {
     render(<ProgressPanel />);
     expect(bar().getAttribute("aria-valuenow")).toBeNull();
     expect(bar().getAttribute("aria-valuetext")).toBe("Running…");
@@ -43,7 +43,7 @@ describe("ProgressPanel", () => {
     expect(bar().getAttribute("aria-valuenow")).toBe("50");
   });
 
-  it("that has stopped says so beside what it did last", () => {
+  it("a stopped job shows its state beside its last message", () => {
     const { container, rerender } = render(<ProgressPanel message="Writing part 2" state="failed" />);
     const message = (): string | null | undefined => container.querySelector(".streamator-progress-message")?.textContent;
     expect(message()).toBe("Failed · Writing part 2");
@@ -53,11 +53,11 @@ describe("ProgressPanel", () => {
     expect(message()).toBe("All written");
   });
 
-  it("that is completed has every stage behind it, and 100 percent", () => {
+  it("a completed job has all stages done, and 100 percent", () => {
     render(<ProgressPanel step="write" stages={stages} state="completed" percent={50} />);
     expect(marks()).toEqual(["📄Load (done) done", "✓Write (done) done", "✓Check (done) done"]);
     expect(bar().getAttribute("aria-valuenow")).toBe("100");
-    expect(screen.getAllByText("Completed")).toHaveLength(2); // the message, and what is said
+    expect(screen.getAllByText("Completed")).toHaveLength(2); // the message, and the announcement
   });
 
   it("announces stages and the end, not each percent", () => {
@@ -82,11 +82,11 @@ describe("ProgressPanel", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("is nothing while idle", () => {
+  it("renders nothing while idle", () => {
     expect(render(<ProgressPanel state="idle" percent={3} />).container.innerHTML).toBe("");
   });
 
-  it("takes className, style and words of your own", () => {
+  it("takes className, style and words", () => {
     const { container } = render(<ProgressPanel className="mine" style={{ color: "red" }} percent={10} words={{ percent: (percent) => `${percent} von 100` }} />);
     const panel = container.firstElementChild as HTMLElement;
     expect(panel.className).toBe("streamator-panel streamator-progress streamator-progress--running mine");

@@ -2,13 +2,13 @@ import { act, cleanup, fireEvent, render, screen } from "@testing-library/react"
 import * as fc from "fast-check";
 import { isValidElement, type ReactNode } from "react";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { makeTerminal, parseAnsi, stripAnsi } from "../src/ansi.js";
+import { makeTerminal, parseAnsi, stripAnsi } from "../src/log/ansi.js";
 import { LogPanel, type LogEntry, type LogLevel, type LogPanelProps } from "../src/index.js";
 
 const ESC = "\u001b";
 const LIGHT = "--streamator-ansi-color";
 
-/** The look of the one piece that is left. */
+/** The look of a line's only piece. */
 function lookOf(code: string): { text: string; className: string; style: Record<string, string> } {
   const pieces = parseAnsi(`${ESC}${code}x`);
   expect(pieces).toHaveLength(1);
@@ -141,7 +141,7 @@ describe("what a program wrote", () => {
 });
 
 describe("a hostile line", () => {
-  // Were the time the square of the length, none of these would end in time.
+  // With a time that grows with the square of the length, each of these would run into the timeout.
   it.each([
     ["parameters", `${ESC}[${";".repeat(250_000)}`],
     ["colours", `${ESC}[38;5;1mx`.repeat(25_000)],
@@ -165,7 +165,7 @@ describe("a hostile line", () => {
   });
 });
 
-/** What is drawn of a line: text, and the class or the colour of each piece in brackets. */
+/** What is rendered of a line: the text, and the class or the colour of each piece in brackets. */
 function drawn(node: ReactNode): string {
   if (!Array.isArray(node)) return String(node);
   return node.map((part: ReactNode) => (isValidElement<{ children: string; style?: Record<string, string> }>(part) ? `${part.props.style?.[LIGHT] ? `[${part.props.style[LIGHT]}]` : ""}${part.props.children}` : String(part))).join("");
@@ -175,14 +175,14 @@ const RED = lookOf("[31m").style[LIGHT] as string;
 const line = (text: string, number?: number): { text: string; line?: number } => ({ text, line: number });
 
 describe("a colour that a line leaves on", () => {
-  it("goes on in the next lines, up to the one that ends it", () => {
+  it("continues in the next lines until one ends it", () => {
     const logs = [line(`a ${ESC}[31mred`), line("still"), line(`${ESC}[0mplain`), line("plain")];
     const { show, text } = makeTerminal()(logs);
     expect(logs.map((entry) => drawn(show(entry, Infinity)))).toEqual([`a [${RED}]red`, `[${RED}]still`, "plain", "plain"]);
     expect(logs.map((entry) => text(entry))).toEqual(["a red", "still", "plain", "plain"]);
   });
 
-  it("stays where it was when the lines before are dropped, one by one or all at once", () => {
+  it("stays when the lines before are dropped, one by one or all at once", () => {
     const logs = [line(`${ESC}[31mred`, 1), line("second", 2), line("third", 3)];
     const terminal = makeTerminal();
     terminal(logs);
@@ -192,7 +192,7 @@ describe("a colour that a line leaves on", () => {
     }
   });
 
-  it("looks at a new line only, and keeps the view while the log grows", () => {
+  it("reads new lines only, and keeps the view while the log grows", () => {
     const read = vi.fn<() => string>(() => `${ESC}[31mred`);
     const first = Object.defineProperty({ text: "", line: 1 }, "text", { get: read }) as { text: string; line: number };
     const terminal = makeTerminal();
@@ -205,13 +205,13 @@ describe("a colour that a line leaves on", () => {
     expect(drawn(view.show(next, Infinity))).toBe(`[${RED}]next`);
   });
 
-  it("is that of the lines before it, where the same line comes in another log", () => {
+  it("depends on the lines before, also if the same line comes in another log", () => {
     const shared = line("shared");
     const terminal = makeTerminal();
     const red = terminal([line(`${ESC}[31mred`), shared]);
     expect(drawn(red.show(shared, Infinity))).toBe(`[${RED}]shared`);
     const plain = terminal([line("plain"), shared]);
-    expect(plain).not.toBe(red); // rows are drawn anew
+    expect(plain).not.toBe(red); // another view: rows render again
     expect(drawn(plain.show(shared, Infinity))).toBe("shared");
   });
 
@@ -231,7 +231,7 @@ describe("a text of colours alone", () => {
   const codes = fc.constantFrom("0", "", "1", "22", "31", "38;5;200", "38;2;1;2;3", "44", "7", "27", "4:3", "24", "39;49", "999");
   const coloured = fc.array(fc.oneof(fc.constantFrom("a", "bc ", "é", "日本", "🚀", "e\u0301"), codes.map((code) => `${ESC}[${code}m`))).map((parts) => parts.join(""));
 
-  it("looks as it does on a screen", () => {
+  it("looks the same as on a screen", () => {
     fc.assert(
       fc.property(coloured, fc.constantFrom(Infinity, 5), (some, end) => {
         const text = `${ESC}[1m${some}`;
@@ -241,7 +241,7 @@ describe("a text of colours alone", () => {
     );
   });
 
-  it("leaves on in the next line what it does on a screen, however long it is", () => {
+  it("leaves the same pen as a screen, at any length", () => {
     const lookOfNext = (text: string): unknown => {
       const next = { text: "next", line: 2 };
       return makeTerminal()([{ text, line: 1 }, next]).show(next, 10);
@@ -268,7 +268,7 @@ describe("a panel with ansi", () => {
   const panel = (props: Partial<LogPanelProps> = {}) => <LogPanel logs={logs} active toolbar ansi time="off" {...props} />;
   const texts = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".streamator-log-text")];
 
-  it("shows what a terminal shows, with no link and no markup of the text's", () => {
+  it("shows what a terminal shows, without links or markup", () => {
     render(panel());
     expect(texts().map(({ textContent }) => textContent)).toEqual(["red <b>", "99%", "plain link"]);
     expect(texts().map((text) => text.querySelector<HTMLElement>("span")?.style.getPropertyValue(LIGHT))).toEqual([RED, RED, ""]);
@@ -304,13 +304,13 @@ describe("a panel with ansi", () => {
     const shown = (): string => [...document.querySelectorAll(".streamator-log-text > :not([hidden])")].map(({ textContent }) => textContent).join("");
     const all = (): string | null | undefined => texts()[0]?.textContent;
 
-    it("shows the last state of a progress bar, and that is all of it", () => {
+    it("shows and copies only the last state of a progress bar", () => {
       render(panel({ logs: [logEntry(1, bar)] }));
       expect(shown()).toBe("2000 of 2000");
       expect(document.querySelector(".streamator-log-whole, [hidden]")).toBeNull();
     });
 
-    it("is cut where so many are shown, and says how many there are, with their colours", () => {
+    it("is cut after 10,000 shown characters, with their colours, and counts the shown ones", () => {
       render(panel({ logs: [logEntry(1, `${ESC}[31m${plain}`)] }));
       expect(shown()).toBe(plain.slice(0, 10_000));
       expect(all()).toBe(plain);
@@ -320,7 +320,7 @@ describe("a panel with ansi", () => {
       expect(shown()).toBe(plain);
     });
 
-    it("is cut sooner where it has many pieces, for each is an element", () => {
+    it("is cut sooner if it has many pieces", () => {
       render(panel({ logs: [logEntry(1, letters)] }));
       expect(shown()).toBe(plain.slice(0, 200));
       expect(all()).toBe(plain);
@@ -352,7 +352,7 @@ describe("a panel with ansi", () => {
     });
   });
 
-  it("without it texts are shown, found and copied as they are", () => {
+  it("without ansi, texts are shown, found and copied as they are", () => {
     render(panel({ ansi: false }));
     expect(texts().map(({ textContent }) => textContent)).toEqual(logs.map(({ text }) => text));
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { BLOCK, blocksOf, GROUP, groupsOf, makeCutter } from "../src/blocks.js";
-import type { PanelEntry } from "../src/line.js";
-import { makeStacker } from "../src/stack.js";
+import { BLOCK, blocksOf, GROUP, groupsOf, makeCutter } from "../src/log/blocks.js";
+import type { LineLook, PanelEntry } from "../src/log/line.js";
+import { makeStacker } from "../src/log/stack.js";
 
 const numbered = (from: number, to: number): PanelEntry[] => Array.from({ length: to - from + 1 }, (_, index) => ({ text: `${from + index}`, line: from + index }));
 const held = (blocks: readonly { lines: readonly PanelEntry[] }[]): PanelEntry[] => blocks.flatMap(({ lines }) => lines);
@@ -13,7 +13,7 @@ describe("blocks", () => {
     expect(blocksOf(logs)).toHaveLength(Math.ceil(count / BLOCK));
   });
 
-  it("know the place of their first line", () => {
+  it("know the index of their first line", () => {
     const logs = numbered(151, 700);
     for (const { start, lines } of blocksOf(logs)) expect(logs[start]).toBe(lines[0]);
   });
@@ -28,7 +28,7 @@ describe("blocks", () => {
     expect(after[4]?.lines).toHaveLength(BLOCK);
   });
 
-  it("stay the same when the oldest lines go, all but the first", () => {
+  it("stay the same when the oldest lines are dropped, all but the first", () => {
     const cut = makeCutter();
     const logs = numbered(1, 5 * BLOCK);
     const before = cut(logs);
@@ -39,20 +39,20 @@ describe("blocks", () => {
     expect(after[2]?.lines).toBe(before[4]?.lines);
   });
 
-  it("are those of before, all together, where nothing has changed", () => {
+  it("are the same array if nothing changed", () => {
     const cut = makeCutter();
     const logs = numbered(1, 5 * BLOCK);
     expect(cut([...logs])).toBe(cut(logs));
   });
 
-  it("are others for another log of the same numbers", () => {
+  it("are new for another log with the same numbers", () => {
     const cut = makeCutter();
     const before = cut(numbered(1, 400));
     const after = cut(numbered(1, 400));
     expect(after[0]?.lines).not.toBe(before[0]?.lines);
   });
 
-  it("of a filtered log are cut at the same numbers, and stay when the oldest go", () => {
+  it("of a filtered log are cut at the same numbers, and stay when the oldest lines are dropped", () => {
     const cut = makeCutter();
     const errors = numbered(1, 2000).filter(({ line = 0 }) => line % 10 === 0);
     const before = cut(errors);
@@ -79,42 +79,47 @@ describe("blocks", () => {
 
 describe("lines of several rows in a window", () => {
   const log = (...rows: number[]): PanelEntry[] => rows.map((count, index) => ({ text: String(count), line: index + 1 }));
-  const rowsOf = ({ text }: PanelEntry): number => Number(text);
+  /** Lines have as many rows as their text says. */
+  const look = (text = (entry: PanelEntry): string => "row\n".repeat(Number(entry.text))): Pick<LineLook, "whole" | "ansi"> => ({
+    whole: new Set<PanelEntry>(),
+    ansi: { text, end: (_entry, shown) => shown.length, show: (entry) => entry.text },
+  });
 
-  it("stand one below the other", () => {
-    const stack = makeStacker()(log(1, 3, 1), rowsOf);
+  it("are stacked", () => {
+    const stack = makeStacker()(log(1, 3, 1), look(), false);
     expect(stack.total).toBe(5);
     expect([0, 1, 2].map(stack.top)).toEqual([0, 1, 4]);
     expect([0, 1, 2, 3, 4, 5].map(stack.at)).toEqual([0, 1, 1, 1, 2, 3]);
   });
 
-  it("are counted once while the log grows and its oldest lines go", () => {
+  it("are counted once while the log grows and drops its oldest lines", () => {
     const counted: string[] = [];
-    const count = (entry: PanelEntry): number => {
+    const counting = look((entry) => {
       counted.push(entry.text);
-      return Number(entry.text);
-    };
+      return "row\n".repeat(Number(entry.text));
+    });
     const stacked = makeStacker();
     const logs = log(1, 3, 1, 2, 5);
-    stacked(logs.slice(0, 3), count);
+    stacked(logs.slice(0, 3), counting, false);
     counted.length = 0;
-    const stack = stacked(logs.slice(1), count);
+    const stack = stacked(logs.slice(1), counting, false);
     expect(counted).toEqual(["2", "5"]);
     expect(stack.total).toBe(11);
     expect([0, 1, 2, 3].map(stack.top)).toEqual([0, 3, 4, 6]);
   });
 
-  it("are counted anew for another log, and where they are cut elsewhere", () => {
+  it("are counted again for another log and for another look", () => {
     const stacked = makeStacker();
-    expect(stacked(log(1, 3), rowsOf).total).toBe(4);
-    expect(stacked(log(2, 2, 2), rowsOf).total).toBe(6);
-    expect(stacked(log(2, 2, 2), () => 1).total).toBe(3);
-    expect(stacked([], () => 1).total).toBe(0);
+    const own = look();
+    expect(stacked(log(1, 3), own, false).total).toBe(4);
+    expect(stacked(log(2, 2, 2), own, false).total).toBe(6);
+    expect(stacked(log(2, 2, 2), own, true).total).toBe(3);
+    expect(stacked([], look(), false).total).toBe(0);
   });
 });
 
 describe("groups", () => {
-  it("have the same blocks while the log grows and its oldest lines go", () => {
+  it("have the same blocks while the log grows and drops its oldest lines", () => {
     const logs = numbered(1, 3.5 * GROUP * BLOCK);
     const keys = (from: number, to: number): [number, number[]][] => Object.entries(groupsOf(blocksOf(logs.slice(from, to)))).map(([key, blocks]) => [Number(key), blocks.map((block) => block.key)]);
     const before = keys(0, 2.5 * GROUP * BLOCK);

@@ -1,17 +1,17 @@
 // @vitest-environment node
 import * as fc from "fast-check";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { Connection } from "../src/connection.js";
+import { Connection } from "../src/core/connection.js";
 import "../src/eventsource.js";
 import { streamEvents } from "../src/index.js";
 import "../src/poll.js";
 import "../src/ws.js";
-import { LogStore } from "../src/store.js";
+import { LogStore } from "../src/core/store.js";
 import type { JobOutcome, StreamEvent, StreamMode } from "../src/types.js";
 import { log } from "./support/fakes.js";
 import { serveLog, turn } from "./support/logServer.js";
 
-// Whatever a function of the user's does, at whatever event. The same cases each time.
+// The user's functions do anything, at any event. Each run has the same cases.
 const SAME = { seed: 1, numRuns: 120 };
 
 let reported: unknown[];
@@ -23,7 +23,7 @@ beforeEach(() => {
 
 const logOf = (count: number): StreamEvent[] => [...Array.from({ length: count }, (_, index) => log(`${index + 1}`, index)), { event: "done", t: count, status: "completed" }];
 
-/** What is done in the `nth` call (from 0) of a function. */
+/** What a function does in its `nth` call (from 0). */
 interface Deed<Act> {
   readonly at: "onEvent" | "onOpen" | "formatEvent" | "headers" | "signUrl" | "onJobId" | "onEnd";
   readonly nth: number;
@@ -55,7 +55,6 @@ describe("a stream whose functions throw, close and reconnect", () => {
         let refused = 0;
 
         const store = new LogStore();
-        store.begin("key");
         const setState = vi.spyOn(store, "setState");
         const reconnect = (): void => {
           closed = false;
@@ -73,7 +72,7 @@ describe("a stream whose functions throw, close and reconnect", () => {
             connection.close();
           }
           if (deed?.act === "throw") {
-            // Credentials that cannot be had are a reason to ask again, which the state tells.
+            // Without credentials it tries again later: the state shows that.
             if (at === "headers" || at === "signUrl") refused += 1;
             else thrown += 1;
             throw new Error(`${at} ${nth}`);
@@ -130,7 +129,7 @@ describe("streamEvents", () => {
   const once = fc.constantFrom("onOpen" as const, "onJobId" as const, "onEnd" as const); // called once, if at all
   const deeds = fc.array(fc.oneof(fc.record({ at: fc.constant("onEvent" as const), nth: fc.nat(12), act }), fc.record({ at: once, nth: fc.constant(0), act })), { maxLength: 4 });
 
-  it("tells each event once until it is closed and nothing after, reports each error once, and asks once", async () => {
+  it("calls onEvent once for each event until it is closed, reports each error once, and sends one request", async () => {
     await fc.assert(
       fc.asyncProperty(counts, sizes, deeds, fc.boolean(), async (count, batches, all, post) => {
         const events = logOf(count).map((event, index) => (index === 0 ? { ...event, job_id: "j" } : event));
@@ -202,10 +201,9 @@ describe("streamEvents", () => {
 });
 
 describe("a subscriber that throws", () => {
-  it("is reported, and neither the stream nor the others notice", async () => {
+  it("is reported; the stream and the other subscribers go on", async () => {
     const server = serveLog(logOf(5), [2]);
     const store = new LogStore();
-    store.begin("key");
     const fault = new Error("a page's own");
     const unsubscribe = store.subscribe(() => {
       throw fault;
@@ -218,6 +216,6 @@ describe("a subscriber that throws", () => {
     expect(server.opened()).toBe(1);
     expect(other.mock.calls.length).toBe(reported.length);
     expect(new Set(reported)).toEqual(new Set([fault]));
-    unsubscribe(); // nobody hears it after this test
+    unsubscribe(); // nothing may be called after this test
   });
 });

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Connection, type Target } from "../src/connection.js";
+import { Connection } from "../src/core/connection.js";
+import type { Target } from "../src/transport/transport.js";
 import "../src/eventsource.js";
 import "../src/poll.js";
 import "../src/ws.js";
-import { LogStore } from "../src/store.js";
+import { LogStore } from "../src/core/store.js";
 import type { LogStreamOptions, StreamMode } from "../src/types.js";
 import { fakeFetch, FakeEventSource, frame, log, type FakeFetch } from "./support/fakes.js";
 
@@ -27,7 +28,6 @@ afterEach(() => {
 
 async function connect(change: Partial<Target> = {}): Promise<Connection> {
   store = new LogStore();
-  store.begin("key");
   const target: Target = { url: "/log/j/stream", mode: "sse", method: "GET", credentials: "same-origin", ...change };
   const connection = new Connection(target, store, () => options);
   open.push(connection);
@@ -45,7 +45,7 @@ async function settle(): Promise<void> {
   store.flush();
 }
 
-/** What a browser's EventSource and WebSocket do with what is no URL. */
+/** Throws as browsers' EventSource and WebSocket do if the URL is not valid. */
 function refuse(url: string): void {
   throw new SyntaxError(`no URL: ${url}`);
 }
@@ -57,7 +57,7 @@ async function pass(milliseconds: number): Promise<void> {
 
 const texts = (): string[] => store.getSnapshot().logs.map(({ text }) => text);
 
-describe("the way of a stream", () => {
+describe("the states of a stream", () => {
   it("connecting, open, ended with the job's outcome", async () => {
     await connect();
     expect(store.getSnapshot()).toMatchObject({ status: "connecting", active: true });
@@ -82,7 +82,7 @@ describe("the way of a stream", () => {
     expect(net.requests).toHaveLength(0);
   });
 
-  it("says when the next attempt is due, how often it went on, and what was lost", async () => {
+  it("reports retryAt, resumes and missed lines", async () => {
     await connect();
     net.last().open();
     net.last().send(frame(1, log("one")));
@@ -102,7 +102,7 @@ describe("the way of a stream", () => {
     expect(store.getSnapshot()).toMatchObject({ status: "open", retryAt: null, resumes: 1, missed: 5 });
   });
 
-  it("a stream that ends without done is asked again from the last id, and nothing doubles", async () => {
+  it("a stream that ends without done reconnects from the last id, and nothing is shown twice", async () => {
     await connect();
     expect(net.last().headers.has("last-event-id")).toBe(false);
     net.last().open();
@@ -128,7 +128,7 @@ describe("the way of a stream", () => {
     expect(store.getSnapshot()).toMatchObject({ status: "ended", active: false, outcome: null, error: null });
   });
 
-  it("hands every event to onEvent in order, with its id, and goes on when it throws", async () => {
+  it("calls onEvent for each event in order, with its id, and goes on when it throws", async () => {
     const reported = vi.fn<(error: unknown) => void>();
     vi.stubGlobal("reportError", reported);
     const seen: unknown[] = [];
@@ -185,14 +185,14 @@ describe("refusals", () => {
     expect(store.getSnapshot()).toMatchObject({ status: "open", error: null });
   });
 
-  it("a refused connection is tried again, as network", async () => {
+  it("a refused connection is retried, as network", async () => {
     await connect();
     net.last().drop();
     await settle();
     expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", error: { kind: "network" } });
   });
 
-  it("waits as long as Retry-After asks", async () => {
+  it("waits as long as Retry-After says", async () => {
     await connect();
     net.last().status(503, { "retry-after": "20" });
     await pass(19_900);
@@ -219,7 +219,7 @@ describe("refusals", () => {
     }
   });
 
-  it("an answer that is no event stream fails and says what it was", async () => {
+  it("an answer that is no event stream fails and names its content type", async () => {
     await connect();
     net.last().html();
     await settle();
@@ -228,7 +228,7 @@ describe("refusals", () => {
   });
 });
 
-describe("a URL that cannot be asked for", () => {
+describe("a URL that nothing can be fetched from", () => {
   const broken = ["http://[", "foo://server/log/j/stream", "mailto:me", "javascript:alert(1)", "http://a b/stream", "file:///log/j/stream"];
 
   it.each(broken.flatMap((url) => (["sse", "eventsource", "poll", "ws"] as const).map((mode) => [url, mode] as const)))("%s fails at once, by %s", async (url, mode) => {
@@ -241,7 +241,7 @@ describe("a URL that cannot be asked for", () => {
     expect(() => connection.dispose()).not.toThrow();
   });
 
-  it("has credentials in it, which an error does not show", async () => {
+  it("may have credentials, which the error does not show", async () => {
     for (const mode of ["sse", "eventsource", "poll"] as const) {
       await connect({ url: "http://user:secret@other.example/log/j/stream", mode });
       expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "rejected", message: expect.stringContaining("http://other.example/log/j/stream cannot") } });
@@ -265,7 +265,7 @@ describe("a URL that cannot be asked for", () => {
     expect(store.getSnapshot().status).toBe("connecting");
   });
 
-  it("is none where the page is an app's own, as of Electron or Capacitor", async () => {
+  it("is fine if it has the scheme of the app's own page, as in Electron or Capacitor", async () => {
     vi.stubGlobal("location", { href: "app://main/index.html", origin: "app://main", protocol: "app:" });
     vi.spyOn(document, "baseURI", "get").mockReturnValue("app://main/index.html");
     await connect();
@@ -274,7 +274,7 @@ describe("a URL that cannot be asked for", () => {
 });
 
 describe("a server that has no room for another stream", () => {
-  it("68: is polled from then on, at once", async () => {
+  it("68: is polled at once", async () => {
     await connect();
     net.last().status(429, { "retry-after": "20" });
     await settle();
@@ -290,7 +290,7 @@ describe("a server that has no room for another stream", () => {
     expect(store.getSnapshot()).toMatchObject({ status: "ended", outcome: "completed" });
   });
 
-  it("is asked for a stream again by reconnect()", async () => {
+  it("streams again after reconnect()", async () => {
     const connection = await connect();
     net.last().status(429);
     await settle();
@@ -299,7 +299,7 @@ describe("a server that has no room for another stream", () => {
     expect(net.last().url).toBe("/log/j/stream");
   });
 
-  it("and whose polls are refused too is left alone for as long as it asks", async () => {
+  it("if it refuses polls, too, the next attempt waits as long as it says", async () => {
     await connect();
     net.last().status(429);
     await settle();
@@ -312,7 +312,7 @@ describe("a server that has no room for another stream", () => {
     expect(net.requests).toHaveLength(3);
   });
 
-  it("and knows no polls is asked again for the stream", async () => {
+  it("without a poll route the stream is retried", async () => {
     await connect();
     net.last().status(429);
     await settle();
@@ -332,7 +332,7 @@ describe("a server that has no room for another stream", () => {
 describe("credentials that are refused", () => {
   const tokens = (): (string | null)[] => net.requests.map(({ headers }) => headers.get("authorization"));
 
-  it("are asked for anew and tried once more, at once; the second refusal counts", async () => {
+  it("are asked for again at once; the second refusal is final", async () => {
     options.headers = (refused) => ({ authorization: refused ? "new" : "old" });
     await connect();
     net.last().status(401);
@@ -346,7 +346,7 @@ describe("credentials that are refused", () => {
     expect(net.requests).toHaveLength(2);
   });
 
-  it("get another chance each time the server has accepted some", async () => {
+  it("get another chance after each accepted attempt", async () => {
     options.headers = (refused) => ({ authorization: refused ? "new" : "old" });
     await connect();
     net.last().status(401);
@@ -354,7 +354,7 @@ describe("credentials that are refused", () => {
     net.last().open();
     net.last().send(frame(1, log("one")));
     await settle();
-    net.last().end(); // the permission has ended
+    net.last().end(); // the token has expired
     await pass(500);
     net.last().status(401);
     await settle();
@@ -366,7 +366,7 @@ describe("credentials that are refused", () => {
     expect(texts()).toEqual(["one", "two"]);
   });
 
-  it("in mid-poll cost no line and no word", async () => {
+  it("refused during polling lose no line and report nothing", async () => {
     options.headers = (refused) => ({ authorization: refused ? "new" : "old" });
     await connect({ mode: "poll" });
     net.last().json({ logs: [log("one")], next: 1, closed: false });
@@ -380,7 +380,7 @@ describe("credentials that are refused", () => {
     expect(texts()).toEqual(["one", "two"]);
   });
 
-  it("of a poll in place of a stream are tried once more too: it goes on polling", async () => {
+  it("refused while polling in place of a stream are asked for again, too", async () => {
     options.headers = (refused) => ({ authorization: refused ? "new" : "old" });
     await connect();
     net.last().status(429);
@@ -398,7 +398,7 @@ describe("credentials that are refused", () => {
     expect(texts()).toEqual(["one"]);
   });
 
-  it("of a poll in place of a stream, for good, fail it: a stream would be refused too", async () => {
+  it("refused twice while polling in place of a stream are final: a stream would be refused, too", async () => {
     await connect();
     net.last().status(429);
     await settle();
@@ -408,7 +408,7 @@ describe("credentials that are refused", () => {
     expect(net.requests).toHaveLength(2);
   });
 
-  it("that are the same each time are not tried again", async () => {
+  it("that never change are not tried again", async () => {
     options.headers = { authorization: "old" };
     await connect();
     net.last().status(401);
@@ -417,7 +417,7 @@ describe("credentials that are refused", () => {
     expect(net.requests).toHaveLength(1);
   });
 
-  it("that cannot be got now are asked for later", async () => {
+  it("that cannot be fetched now are asked for later", async () => {
     options.headers = () => Promise.reject(new Error("offline"));
     await connect();
     expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", error: { kind: "network" } });
@@ -453,7 +453,7 @@ describe("backoff", () => {
     expect(net.requests).toHaveLength(2);
   });
 
-  it("starts anew after a connection that held, even a silent one", async () => {
+  it("starts over after a connection that lasted, even a silent one", async () => {
     await connect();
     net.last().drop();
     await pass(500);
@@ -467,7 +467,7 @@ describe("backoff", () => {
     expect(store.getSnapshot().attempt).toBe(1);
   });
 
-  it("is cut short when the browser comes online", async () => {
+  it("ends when the browser comes online", async () => {
     await connect();
     net.last().drop();
     await settle();
@@ -514,7 +514,7 @@ describe("a lost job", () => {
   const lost = 'data: {"event":"status","status":"lost"}\n\n';
   const running = 'data: {"event":"status","status":"running"}\n\n';
 
-  it("is shown as lost, and as open when it is back", async () => {
+  it("is lost, and open again when its process is back", async () => {
     await connect();
     net.last().open();
     net.last().send(frame(1, log("one")) + lost);
@@ -526,7 +526,7 @@ describe("a lost job", () => {
     expect(texts()).toEqual(["one"]);
   });
 
-  it("is not what a job's own event of the name status says", async () => {
+  it("a job's own event named status does not count", async () => {
     await connect();
     net.last().open();
     net.last().send(frame(1, { event: "status", status: "lost", t: 0.1 }));
@@ -535,7 +535,7 @@ describe("a lost job", () => {
     expect(store.cursor).toBe("1");
   });
 
-  it("stays lost when its stream ends, without another try", async () => {
+  it("stays lost when its stream ends, without a retry", async () => {
     await connect();
     net.last().open();
     net.last().send(lost);
@@ -547,7 +547,7 @@ describe("a lost job", () => {
     expect(net.requests).toHaveLength(1);
   });
 
-  it("is asked for again when the connection breaks", async () => {
+  it("reconnects when the connection breaks", async () => {
     await connect();
     net.last().open();
     net.last().send(lost);
@@ -558,7 +558,7 @@ describe("a lost job", () => {
   });
 });
 
-describe("a log that was started anew", () => {
+describe("a log that started over", () => {
   it("is shown whole, after a line that says so", async () => {
     await connect();
     net.last().open();
@@ -577,7 +577,7 @@ describe("a log that was started anew", () => {
 });
 
 describe("a server that replays the log from its first event", () => {
-  it("doubles nothing, and its job is over at the end of the replay too", async () => {
+  it("shows nothing twice, and the job is over at the end of the replay", async () => {
     const connection = await connect();
     const first = frame(1, log("one")) + frame(2, log("two", 0.1));
     net.last().open();
@@ -616,7 +616,7 @@ describe("a server that replays the log from its first event", () => {
   });
 });
 
-describe("where the cursor goes", () => {
+describe("how the cursor is sent", () => {
   const asked = (): unknown[] => net.requests.map(({ url, headers }) => [url, headers.get("last-event-id")]);
 
   async function resume(url: string, id: string, answers: readonly ("drop" | "open")[]): Promise<void> {
@@ -644,23 +644,23 @@ describe("where the cursor goes", () => {
   ])("%j is sent in a header if one can hold it", async (id, url, header) => {
     await resume("/s", id, []);
     expect(asked().at(-1)).toEqual([url, header]);
-    expect(store.getSnapshot().error).toMatchObject({ kind: "network" }); // of the break: this request has no answer yet
+    expect(store.getSnapshot().error).toMatchObject({ kind: "network" }); // of the broken stream: the next request has no answer yet
   });
 
-  it("another origin that may not allow the header is asked by each way in turn, until one is answered", async () => {
+  it("another origin that may forbid the header gets each way in turn, until one is answered", async () => {
     await resume("https://other.example/s", "1", ["drop", "drop", "drop", "open"]);
     const [header, url] = [["https://other.example/s", "1"], ["https://other.example/s?after=1", null]];
     expect(asked()).toEqual([["https://other.example/s", null], header, url, header, url, url]);
   });
 
-  it("the page's own origin is asked by the header, always", async () => {
+  it("the page's own origin always gets the header", async () => {
     await resume("/s", "1", ["drop", "drop"]);
     expect(asked()).toEqual([["/s", null], ["/s", "1"], ["/s", "1"], ["/s", "1"]]);
   });
 });
 
 describe("by hand", () => {
-  it("close disconnects and keeps the lines; reconnect goes on from the last", async () => {
+  it("close disconnects and keeps the lines; reconnect goes on after the last one", async () => {
     const connection = await connect();
     net.last().open();
     net.last().send(frame(1, log("one")));
@@ -675,7 +675,7 @@ describe("by hand", () => {
     expect(net.last().headers.get("last-event-id")).toBe("1");
   });
 
-  it("reconnect after a failure tries once more", async () => {
+  it("reconnect after a failure tries again", async () => {
     const connection = await connect();
     net.last().status(404);
     await settle();
@@ -699,7 +699,7 @@ describe("by hand", () => {
 });
 
 describe("requests", () => {
-  it("carry headers, asked for anew at each attempt", async () => {
+  it("carry headers, read at each attempt", async () => {
     let token = 0;
     options.headers = async () => ({ authorization: `Bearer ${++token}` });
     await connect();
@@ -724,7 +724,7 @@ describe("requests", () => {
     expect(net.requests).toHaveLength(1);
   });
 
-  it("a POST is repeated where retry says so", async () => {
+  it("a POST is repeated with retry", async () => {
     options.retry = true;
     await connect({ method: "POST", url: "/ask" });
     net.last().drop();
@@ -757,7 +757,7 @@ describe("EventSource", () => {
     expect(store.getSnapshot()).toMatchObject({ status: "ended", outcome: "completed" });
   });
 
-  it("is given its URL for each attempt, with the ticket that it sends in place of headers", async () => {
+  it("gets its URL for each attempt from signUrl, with a ticket in place of headers", async () => {
     options.signUrl = async (url, refused) => `${url}?ticket=${refused ? "new" : "old"}`;
     await connect({ mode: "eventsource" });
     expect(latest().url).toBe("/log/j/stream?ticket=old");
@@ -777,7 +777,7 @@ describe("EventSource", () => {
     expect(store.getSnapshot()).toMatchObject({ status: "reconnecting" });
   });
 
-  it("37: asks for the status that EventSource hides: 404 fails, 502 is tried again", async () => {
+  it("37: asks for the status that EventSource hides: 404 fails, 502 is retried", async () => {
     await connect({ mode: "eventsource" });
     latest().fail(2);
     await settle();
@@ -799,7 +799,7 @@ describe("EventSource", () => {
     expect(store.getSnapshot().status).toBe("open");
   });
 
-  it("stands in where fetch cannot stream", async () => {
+  it("replaces fetch in browsers whose fetch cannot stream", async () => {
     vi.stubGlobal("ReadableStream", undefined);
     await connect();
     expect(FakeEventSource.made).toHaveLength(1);
@@ -819,7 +819,7 @@ describe("more streams than the browser has connections", () => {
     return { stores, connections };
   }
 
-  it("38: the fifth polls, and streams from where it is when a place is free", async () => {
+  it("38: the fifth polls, and goes on as a stream when a place is free", async () => {
     const { stores, connections } = await openMany(5);
     expect(net.requests.map(({ url }) => url)).toEqual(["/log/j1/stream", "/log/j2/stream", "/log/j3/stream", "/log/j4/stream", "/log/j5"]);
     net.last().json({ logs: [log("one"), log("two")], next: 2, closed: false });
@@ -832,7 +832,7 @@ describe("more streams than the browser has connections", () => {
     expect(net.last().headers.get("last-event-id")).toBe("2");
   });
 
-  it("says whether lines are polled", async () => {
+  it("reports whether it polls", async () => {
     const { stores, connections } = await openMany(5);
     const polled = (): boolean[] => stores.map((each) => (each.flush(), each.getSnapshot().polled));
     expect(polled()).toEqual([false, false, false, false, true]);
@@ -843,7 +843,7 @@ describe("more streams than the browser has connections", () => {
     expect(store.getSnapshot().polled).toBe(true);
   });
 
-  it("a poll in place of a stream whose permission has ended asks for another, and goes on polling", async () => {
+  it("a poll in place of a stream asks for a new token when its own has expired, and goes on", async () => {
     const refusals: boolean[] = [];
     options = {
       headers: (refused) => {
@@ -867,7 +867,7 @@ describe("more streams than the browser has connections", () => {
     expect(net.requests.map(({ url }) => url)).toEqual(stores.map((_, index) => `/log/j${index + 1}/stream`));
   });
 
-  it("a page that is left holds no connection in the back/forward cache, and goes on from where it was", async () => {
+  it("a page in the back/forward cache holds no connection, and goes on when it is shown", async () => {
     await connect();
     net.last().open();
     net.last().send(frame(1, log("one")));
@@ -893,7 +893,7 @@ describe("more streams than the browser has connections", () => {
     expect(net.last().url).toBe("/log/late/stream");
   });
 
-  it("the fifth streams all the same where there is nothing to poll", async () => {
+  it("the fifth streams without a place if there is no poll route", async () => {
     await openMany(5);
     net.last().status(404);
     await settle();

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { logStream, makeFormatEvent, streamEvents, type LogSource, type LogStreamOptions } from "../src/core.js";
+import { logStream, makeFormatEvent, streamEvents, type LogSource, type LogStreamOptions } from "../src/core/index.js";
 import { frame, log } from "./support/fakes.js";
 import { serve } from "./support/server.js";
 
@@ -17,7 +17,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
-/** All that a module imports, at once or later, and what that imports; packages by their names. */
+/** All modules that a module reaches by imports, also by later ones. Packages by their names. */
 function reachable(path: string, seen = new Set<string>()): Set<string> {
   if (seen.has(path)) return seen;
   seen.add(path);
@@ -29,11 +29,11 @@ function reachable(path: string, seen = new Set<string>()): Set<string> {
   return seen;
 }
 
-it("nothing that the core imports, at once or later, is React or anything else", () => {
-  const modules = [...reachable(join(src, "core.ts"))].map((path) => relative(src, path));
-  expect(modules).toEqual(expect.arrayContaining(["connection.ts", "store.ts", "transport/fetchSse.ts", "poll.ts", "transport/poll.ts", "transport/webSocket.ts"]));
+it("the core imports no package, neither at once nor later", () => {
+  const modules = [...reachable(join(src, "core/index.ts"))].map((path) => relative(src, path));
+  expect(modules).toEqual(expect.arrayContaining(["core/connection.ts", "core/store.ts", "transport/fetchSse.ts", "transport/poll.ts", "transport/webSocket.ts"]));
   expect(modules.filter((name) => name.startsWith("node_modules"))).toEqual([]);
-  expect([...reachable(join(src, "useJob.ts"))]).toContain(join(src, "node_modules/react")); // the walk would have found it
+  expect([...reachable(join(src, "hooks/useJob.ts"))]).toContain(join(src, "node_modules/react")); // the walk would have found it
 });
 
 describe("without a DOM", () => {
@@ -42,7 +42,7 @@ describe("without a DOM", () => {
     readonly requests: string[];
   }
 
-  /** A server that has two lines, and the third and last for who asks after them. A first stream is cut, or stays open. */
+  /** A server that sends two lines, and to a request after those the third and last one. The first stream is cut, or stays open. */
   async function jobServer(cut = true): Promise<Server> {
     const requests: string[] = [];
     const { url, close } = await serve((request, response) => {
@@ -77,7 +77,7 @@ describe("without a DOM", () => {
 
   const texts = (source: LogSource): string[] => source.getSnapshot().logs.map(({ text }) => text);
 
-  it("there is none here", () => {
+  it("this test has no DOM", () => {
     expect([typeof document, typeof location, typeof requestAnimationFrame, typeof window]).toEqual(["undefined", "undefined", "undefined", "undefined"]);
   });
 
@@ -91,10 +91,10 @@ describe("without a DOM", () => {
     expect(requests).toEqual(mode === "poll" ? ["/log/j"] : ["/log/j/stream", "/log/j/stream 2"]);
   });
 
-  it("nothing is asked for before somebody listens, nor after the last has left; who comes later goes on from there", async () => {
+  it("connects with the first subscriber, disconnects with the last, and goes on with the next", async () => {
     const { url, requests } = await jobServer(false);
     const source = logStream(url);
-    source.reconnect(); // nobody listens
+    source.reconnect(); // without a subscriber
     await new Promise((resolve) => {
       setTimeout(resolve, 20);
     });
@@ -121,7 +121,7 @@ describe("without a DOM", () => {
     expect(source.getSnapshot().status).toBe("ended"); // it is over
   });
 
-  it("options may change in the object that was given", async () => {
+  it("options may change in the given object", async () => {
     const { url } = await jobServer();
     const options: LogStreamOptions = { formatEvent: () => null };
     options.onEvent = ({ message }) => {
@@ -132,7 +132,7 @@ describe("without a DOM", () => {
     expect(texts(source)).toEqual(["THREE"]);
   });
 
-  it("close says so, and reconnect goes on", async () => {
+  it("close sets idle, and reconnect goes on", async () => {
     const { url } = await jobServer(false);
     const { source, ended } = read(url);
     await vi.waitFor(() => expect(texts(source)).toHaveLength(2), { timeout: 10_000 });
@@ -153,7 +153,7 @@ describe("without a DOM", () => {
     expect(heard).toEqual(["log", "log", "log", "done"]);
   });
 
-  it("any number of streams is open at a time: only browsers count connections", async () => {
+  it("any number of streams may be open: only browsers limit connections", async () => {
     const { url, requests } = await jobServer();
     for (let index = 0; index < 7; index += 1) read(`${url}?n=${index}`);
     await vi.waitFor(() => expect(requests.filter((request) => /^\/log\/j\/stream\?n=\d$/.test(request))).toHaveLength(7), { timeout: 10_000 });

@@ -1,11 +1,12 @@
 // @vitest-environment node
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { replay } from "../src/replay.js";
-import { LogStore, type Incoming } from "../src/store.js";
+import { replay } from "../src/transport/replay.js";
+import { LogStore } from "../src/core/store.js";
+import type { Incoming } from "../src/transport/event.js";
 import { log } from "./support/fakes.js";
 
-// The same cases each time: what fails is then the change that is tested.
+// Each run has the same cases, so that a failure is due to a change of the code.
 const SAME = { seed: 1, numRuns: 300 };
 
 const RESTARTED = "The log was started anew; the lines above are of an earlier run.";
@@ -27,7 +28,6 @@ const numberOf = ({ id }: Incoming): number => (id === null ? -1 : Number(id));
 
 function begun(): LogStore {
   const store = new LogStore();
-  store.begin("key");
   return store;
 }
 
@@ -37,7 +37,7 @@ function connect(store: LogStore, sent: readonly Incoming[], batches: readonly n
   const taken: string[] = [];
   for (let start = 0, turn = 0; start < sent.length; turn += 1) {
     const size = batches[turn % batches.length] ?? 1;
-    taken.push(...store.append(sent.slice(start, start + size), format).map(({ event }) => String(event.message)));
+    store.append(sent.slice(start, start + size), format, undefined, ({ event }) => taken.push(String(event.message)));
     start += size;
   }
   return taken;
@@ -49,7 +49,7 @@ const texts = (store: LogStore): string[] => {
 };
 
 describe("a server that honours the cursor", () => {
-  it("all that it sends is shown once, whatever the ids and wherever it is cut", () => {
+  it("shows each event once, with any ids and any cuts", () => {
     fc.assert(
       fc.property(logs, cuts, sizes, (all, lengths, batches) => {
         const store = begun();
@@ -58,7 +58,7 @@ describe("a server that honours the cursor", () => {
           const { cursor } = store;
           const after = cursor === "" ? 0 : all.findLastIndex(({ id }) => id !== null && Number(id) <= Number(cursor)) + 1;
           const now = all.slice(after, after + length);
-          // What has no id and follows the last that has one comes again, and is shown again: nothing says that it was here.
+          // Events without an id, after the last one with an id, come again and are shown again: nothing identifies them.
           sent.push(...now.map(({ event }) => String(event.message)));
           connect(store, now, batches);
         }
@@ -68,7 +68,7 @@ describe("a server that honours the cursor", () => {
     );
   });
 
-  it("the whole log is there after any number of cuts between ids", () => {
+  it("shows the whole log after any number of cuts between ids", () => {
     fc.assert(
       fc.property(logs, cuts, sizes, (given, lengths, batches) => {
         const all = given.filter(({ id }) => id !== null);
@@ -89,7 +89,7 @@ describe("a server that honours the cursor", () => {
     const store = begun();
     connect(store, ["5", "3", "3", "0", "7", "x", "2"].map((id, index) => ({ id, event: log(`${index}`) })), [2]);
     expect(texts(store)).toHaveLength(7);
-    expect(store.cursor).toBe("2"); // the last, as it is for an EventSource
+    expect(store.cursor).toBe("2"); // the last id that came, as in an EventSource
   });
 });
 
@@ -110,7 +110,7 @@ describe("a server that ignores the cursor", () => {
     );
   });
 
-  it("and replays only its newest events doubles nothing", () => {
+  it("that replays only its newest events: nothing is shown twice", () => {
     const all = numbered(20);
     const store = begun();
     connect(store, all.slice(0, 12), [5]);
@@ -118,7 +118,7 @@ describe("a server that ignores the cursor", () => {
     expect(texts(store)).toEqual(all.map(({ event }) => event.message));
   });
 
-  it("a log that was started anew is shown whole, wherever it begins to differ", () => {
+  it("a log that started over is shown whole, wherever it begins to differ", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 20 }), fc.nat(19), fc.integer({ min: 1, max: 30 }), sizes, fc.boolean(), (old, same, fresh, batches, lines) => {
         const store = begun();
@@ -126,7 +126,7 @@ describe("a server that ignores the cursor", () => {
         const before = numbered(old);
         connect(store, before, batches, format);
         const alike = Math.min(same, old - 1, fresh - 1);
-        // With no line to compare by, the first and the last event tell; the end of the job tells too.
+        // Without lines to compare, the first and the last event decide, and the end of the job.
         const after = [...before.slice(0, alike), ...numbered(fresh, "b").slice(alike), { id: String(fresh + 1), event: { event: "done", message: "done" } }];
         const taken = connect(store, after, batches, format);
         expect(taken).toEqual(after.map(({ event }) => event.message));
@@ -136,7 +136,7 @@ describe("a server that ignores the cursor", () => {
     );
   });
 
-  it("a second restart, and a replay after the first, are told apart too", () => {
+  it("tells a second restart from a replay after the first", () => {
     const store = begun();
     connect(store, numbered(5), [2]);
     connect(store, numbered(3, "b"), [2]);
@@ -145,7 +145,7 @@ describe("a server that ignores the cursor", () => {
     expect(texts(store)).toEqual(["a1", "a2", "a3", "a4", "a5", RESTARTED, "b1", "b2", "b3", "b4", RESTARTED, "c1", "c2"]);
   });
 
-  it("and whose old lines are gone is still known", () => {
+  it("a replay is still found after its old lines were dropped", () => {
     const all = numbered(30);
     const store = begun();
     for (const item of all.slice(0, 20)) store.append([item], undefined, 5);

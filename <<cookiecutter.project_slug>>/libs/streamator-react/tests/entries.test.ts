@@ -7,7 +7,7 @@ const sockets: string[] = [];
 const leave: (() => void)[] = [];
 
 beforeEach(() => {
-  vi.resetModules(); // as a page that has just been loaded
+  vi.resetModules(); // like a new page
   net = fakeFetch();
   sockets.length = FakeEventSource.made.length = 0;
   vi.stubGlobal("EventSource", FakeEventSource);
@@ -25,13 +25,13 @@ beforeEach(() => {
 
 afterEach(() => {
   for (const stop of leave.splice(0)) stop();
-  vi.doUnmock("../src/poll.js");
+  vi.doUnmock("../src/transport/poll.js");
 });
 
 const SLOW = { timeout: 10_000 };
 
 async function follow(mode: LogStreamOptions["mode"]) {
-  const { logStream } = await import("../src/core.js");
+  const { logStream } = await import("../src/core/index.js");
   const source = logStream("/log/j/stream", { mode });
   leave.push(source.subscribe(() => undefined));
   return source;
@@ -46,7 +46,7 @@ it("every mode works without an import of the user's: what reads it is loaded at
   await vi.waitFor(() => expect(FakeEventSource.made.map(({ url }) => url)).toEqual(["/log/j/stream"]), SLOW);
 });
 
-it("what is loaded too late is not used any more", async () => {
+it("a transport that loads too late is not used", async () => {
   const source = await follow("poll");
   await Promise.resolve(); // the attempt has begun
   source.close();
@@ -57,11 +57,11 @@ it("what is loaded too late is not used any more", async () => {
   expect(net.requests).toEqual([]);
 });
 
-it("code that cannot be loaded is a broken network, and the message names the fix", async () => {
-  vi.doMock("../src/poll.js", () => {
+it("a transport that cannot be loaded is a network error, and the message names the fix", async () => {
+  vi.doMock("../src/transport/poll.js", () => {
     throw new Error("Failed to fetch dynamically imported module");
   });
-  vi.spyOn(Math, "random").mockReturnValue(0.999); // the first is told of before the second attempt
+  vi.spyOn(Math, "random").mockReturnValue(0.999); // a long wait: the test reads the first error before the second attempt
   const source = await follow("poll");
   const broken = await new Promise<LogSnapshot>((resolve) => {
     leave.push(
@@ -74,9 +74,9 @@ it("code that cannot be loaded is a broken network, and the message names the fi
   expect(broken.error?.message).toContain('import "streamator-react/poll" once');
 });
 
-it("what the page has imported by itself is not loaded a second time", async () => {
+it("a transport that the page imports is not loaded again", async () => {
   await import("../src/poll.js");
-  vi.doMock("../src/poll.js", () => {
+  vi.doMock("../src/transport/poll.js", () => {
     throw new Error("loaded");
   });
   const source = await follow("poll");

@@ -1,8 +1,8 @@
 // @vitest-environment node
 import type { ServerResponse } from "node:http";
 import { afterEach, expect, it, vi } from "vitest";
-import { Connection } from "../src/connection.js";
-import { LogStore } from "../src/store.js";
+import { Connection } from "../src/core/connection.js";
+import { LogStore } from "../src/core/store.js";
 import type { LogSnapshot, LogStreamOptions } from "../src/types.js";
 import { frame, log } from "./support/fakes.js";
 import { serve } from "./support/server.js";
@@ -16,7 +16,6 @@ afterEach(async () => {
 function follow(url: string, options: LogStreamOptions = {}): LogStore {
   vi.spyOn(Math, "random").mockReturnValue(0); // no wait between attempts
   const store = new LogStore();
-  store.begin(url);
   const connection = new Connection({ url, mode: "sse", method: "GET", credentials: "same-origin" }, store, () => options);
   cleanups.push(() => connection.dispose());
   connection.start();
@@ -36,7 +35,7 @@ async function until(store: LogStore, condition: (snapshot: LogSnapshot) => bool
 
 const stream = (response: ServerResponse): ServerResponse => response.writeHead(200, { "content-type": "text/event-stream" });
 
-it("over more than fifty breaks in mid-event no line is lost and none doubled", async () => {
+it("fifty breaks within events lose and repeat no line", async () => {
   const total = 1200;
   const frames = Array.from({ length: total }, (_, index) => Buffer.from(frame(index + 1, log(`Zeile ${index + 1} – 😀`))));
   const asked: number[] = [];
@@ -45,7 +44,7 @@ it("over more than fifty breaks in mid-event no line is lost and none doubled", 
     asked.push(after);
     stream(response).write("retry: 100\n: ok\n\n");
     const rest = Buffer.concat([...frames.slice(after), Buffer.from(frame(total + 1, { event: "done", status: "completed" }))]);
-    // Each time a little more, cut anywhere: within a character, an id, a line end.
+    // Each answer is a little longer and is cut anywhere: within a character, an id, a line end.
     const size = Math.min(rest.length, 400 + asked.length * 37);
     response.write(rest.subarray(0, size), () => {
       if (size === rest.length) response.end();
@@ -62,7 +61,7 @@ it("over more than fifty breaks in mid-event no line is lost and none doubled", 
   expect(asked.length).toBeGreaterThan(50);
 }, 30_000);
 
-it("a backend that restarts is found again: 502 for a while, then the rest", async () => {
+it("reconnects to a backend that restarts: 502 for a while, then the rest", async () => {
   let request = 0;
   let resumedFrom: unknown;
   const server = await serve((incoming, response) => {
@@ -94,7 +93,7 @@ it("01: a server that is gone and comes back without the job: gone", async () =>
   expect(request).toBe(2);
 });
 
-it("a reconnect asks after the events that the server does not show, where a heartbeat said so", async () => {
+it("a reconnect names the id of the last heartbeat, after events that are not for this viewer", async () => {
   const asked: (string | undefined)[] = [];
   const server = await serve((request, response) => {
     asked.push(request.headers["last-event-id"] as string | undefined);

@@ -1,8 +1,8 @@
 import { array, assert, boolean, constant, integer, oneof, property, record, type Arbitrary } from "fast-check";
 import { describe, expect, it } from "vitest";
-import { follow, START, type Act, type Following } from "../src/followEnd.js";
+import { follow, START, type Act, type Following } from "../src/scroll/followEnd.js";
 
-/** An element that is laid out as browsers do it: its position stays where it is, or goes along with the end of the content. */
+/** An element with the layout of browsers: its position stays, unless the content becomes too short for it. */
 class Box {
   top = 0;
   height = 100;
@@ -23,7 +23,7 @@ class Box {
   }
 }
 
-/** What a panel does about such a box. */
+/** A panel that follows the end of such a box. */
 class Panel {
   readonly box = new Box();
   state: Following = START;
@@ -76,7 +76,7 @@ function run(panel: Panel, step: Step): void {
 }
 
 describe("following", () => {
-  it("whatever layout does, the end stays in view as long as no reader moves it", () => {
+  it("whatever layout does, the end stays in view until a reader scrolls", () => {
     assert(
       property(array(oneof(...nobody), { maxLength: 60 }), (steps) => {
         const panel = new Panel();
@@ -89,19 +89,19 @@ describe("following", () => {
     );
   });
 
-  it("from the moment that a reader has moved it up, nothing of ours moves it until they are at the end again", () => {
+  it("after a reader scrolled up, nothing moves the log until they are at the end again", () => {
     assert(
       property(array(oneof(...nobody, ...reader), { maxLength: 80 }), (steps) => {
         const panel = new Panel();
-        let away = false; // by what the reader did, not by what the panel believes
-        let unseen = false; // just now: the panel has not looked since
+        let away = false; // by the reader's moves, not by the panel's state
+        let unseen = false; // the panel has not looked since the last move
         const taken: Step[] = [];
         for (const step of steps) {
           const { top } = panel.box;
-          // What gets shorter by more than a view may have moved by itself.
+          // If the content becomes shorter by more than a view, layout may have moved it.
           if (unseen && step.kind === "layout" && panel.state.place.height - step.height > step.view && panel.state.following) away = unseen = false;
           run(panel, step);
-          // Within a pixel of the end by the time that the panel can look, it is at the end.
+          // If it is within a pixel of the end when the panel looks, it is at the end.
           if (unseen && ["layout", "scroll event", "stick"].includes(step.kind)) away = panel.box.end - Math.min(top, panel.box.end) > 1;
           if (!["reader up", "press", "release"].includes(step.kind)) unseen = false;
           if (step.kind === "reader up") {
@@ -110,7 +110,7 @@ describe("following", () => {
             away ||= left;
           } else if (step.kind === "reader to the end") away &&= panel.box.end - top <= 1;
           else if (away && panel.box.end > 1 && panel.box.top !== Math.min(top, panel.box.end)) taken.push(step);
-          away &&= panel.box.end > 1; // all is in view but for a pixel, and there is nothing to be away from
+          away &&= panel.box.end > 1; // if all but a pixel is in view, there is no end to be away from
         }
         expect(taken).toEqual([]);
       }),
@@ -124,7 +124,7 @@ describe("following", () => {
     );
   });
 
-  it("a reader who goes to the end has it in view from then on", () => {
+  it("a reader who goes to the end stays there", () => {
     assert(
       property(array(oneof(...nobody, ...reader.slice(0, 2)), { maxLength: 40 }), integer({ min: 600, max: 3000 }), (steps, height) => {
         const panel = new Panel();
@@ -159,14 +159,14 @@ describe("following", () => {
     );
   });
 
-  it("content that is much shorter for a moment, and then of another height, is no move, and a little shorter is no excuse", () => {
+  it("content that is much shorter for a moment does not count as a move", () => {
     const state = follow(START, "put", { top: 18_064, height: 18_462, view: 398 });
-    expect(follow(state, "look", { top: 86, height: 7_797, view: 398 }).following).toBe(true); // WebKit, as it was seen
+    expect(follow(state, "look", { top: 86, height: 7_797, view: 398 }).following).toBe(true); // measured in WebKit
     expect(follow(state, "look", { top: 86, height: 18_300, view: 398 }).following).toBe(false);
     expect(follow({ ...state, following: false }, "look", { top: 86, height: 7_797, view: 398 }).following).toBe(false);
   });
 
-  it("a wheel up where everything is in view is no move", () => {
+  it("a wheel up with everything in view does not count as a move", () => {
     expect(follow(START, "leave", { top: 0, height: 100, view: 100 }).following).toBe(true);
     expect(follow(START, "leave", { top: 0, height: 200, view: 100 }).following).toBe(false);
   });

@@ -19,7 +19,7 @@ const logs = [entry(1, "Fetching a.txt"), entry(2, "Rate \u001b[33mlimited\u001b
 const more = (from: number, count: number): PanelEntry[] => Array.from({ length: count }, (_, index) => entry(from + index));
 const connection: ConnectionView = { status: "connecting", error: null, outcome: null, attempt: 0, dropped: 0, missed: 0, resumes: 0, retryAt: null };
 const log = (): HTMLElement => document.querySelector("[role=log]") as HTMLElement;
-// By hand: a query by role asks for the style of everything on the page.
+// Not by role: such a query computes the style of each element, which is slow.
 const button = (name: string | RegExp): HTMLElement => {
   const found = [...document.querySelectorAll("button")].find((one) => {
     const label = one.getAttribute("aria-label") ?? one.textContent ?? "";
@@ -138,7 +138,7 @@ describe.each(OTHERS)("with %s", (_, meddle) => {
     expect(meddled).toEqual(alone);
   });
 
-  it("rows of one's own come and go, texts too", async () => {
+  it("rows by renderEntry come and go, also texts", async () => {
     const steps = (): Step[] => {
       const show = panel({ toolbar: true, renderEntry: ({ text }, index) => (index % 2 ? text : <p>{text}</p>) });
       return [() => show(), () => fireEvent.click(button("2 info")), () => fireEvent.click(button("2 info")), () => show({ logs: more(1, 9) }), () => show({ logs: more(4, 3) })];
@@ -147,7 +147,7 @@ describe.each(OTHERS)("with %s", (_, meddle) => {
     expect(meddled).toEqual(alone);
   });
 
-  it("progress goes through its stages, stops, and is seen to its end", async () => {
+  it("progress goes through its stages, stops, and ends", async () => {
     const stages = [
       { id: "load", label: "Load", icon: "📄" },
       { id: "write", label: "Write" },
@@ -175,7 +175,7 @@ describe.each(OTHERS)("with %s", (_, meddle) => {
     expect(meddled).toEqual(alone);
   });
 
-  it("a draft is waited for, grows, is copied, and is begun anew", async () => {
+  it("a draft waits, grows, is copied, and starts over", async () => {
     const steps = (): Step[] => {
       let view: ReturnType<typeof render> | undefined;
       const show = (text: string, props: Partial<Parameters<typeof DraftPanel>[0]> = {}) => (): void => {
@@ -206,7 +206,7 @@ describe.each(OTHERS)("with %s", (_, meddle) => {
     expect(meddled).toEqual(alone);
   });
 
-  it("those at work come, speak, fall silent and leave", async () => {
+  it("lanes come, change, fall silent and leave", async () => {
     const item = (id: string, rest: Partial<Activity> = {}): Activity => ({ id, name: id, status: "running", message: `${id} begins`, updatedAt: Date.now(), ...rest });
     const steps = (): Step[] => {
       let view: ReturnType<typeof render> | undefined;
@@ -231,7 +231,7 @@ describe.each(OTHERS)("with %s", (_, meddle) => {
   });
 });
 
-describe("where something of ours was removed", () => {
+describe("after an extension removed some of our elements", () => {
   it("a log goes on with what comes next", () => {
     const show = panel({ logs: more(1, 450), toolbar: true, connection });
     show();
@@ -246,7 +246,7 @@ describe("where something of ours was removed", () => {
     expect(log().textContent).toBe("0.1s line 1.0.2s line 2.");
   });
 
-  it("a lane that is gone is no matter to the others", () => {
+  it("a removed lane does not disturb the others", () => {
     const lanes = ["a", "b", "c"].map((id) => ({ id, name: id, status: "running" }));
     const view = render(<ActivityPanel activities={lanes} />);
     view.container.querySelector("li")?.remove();
@@ -256,7 +256,7 @@ describe("where something of ours was removed", () => {
   });
 });
 
-it("a whole page is guarded by Node.prototype, and goes on where its texts were replaced, moved or removed", () => {
+it("Node.prototype guards a whole page whose texts were replaced, moved or removed", () => {
   const { removeChild, insertBefore } = Node.prototype;
   guard(Node.prototype);
   try {
@@ -286,7 +286,7 @@ it("a whole page is guarded by Node.prototype, and goes on where its texts were 
   }
 });
 
-it("what is no prose is not translated: times, numbers of lines, counts", () => {
+it("times, line numbers and counts are not translated", () => {
   panel({ toolbar: true, lineLinks: true })();
   find("e");
   const left = [".streamator-log-time", ".streamator-log-line", ".streamator-log-level", "output"].filter((selector) => document.querySelector(selector)?.closest("[translate=no]"));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { levelOf } from "../src/formatEvent.js";
+import { levelOf } from "../src/core/formatEvent.js";
 import { BASE_EVENT_LABELS, makeFormatEvent, type StreamEvent } from "../src/index.js";
 
 describe("makeFormatEvent", () => {
@@ -42,7 +42,7 @@ describe("makeFormatEvent", () => {
     expect(format({ event: "search_done" })).toBe(BASE_EVENT_LABELS.search_done());
   });
 
-  it("shows other events by their message, and those without one not at all", () => {
+  it("shows other events by their message, and none without one", () => {
     const format = makeFormatEvent();
     expect(format({ event: "log", message: "hello" })).toBe("hello");
     expect(format({ event: "log", message: "" })).toBe("");
@@ -50,19 +50,19 @@ describe("makeFormatEvent", () => {
     expect(format({ event: "done" })).toBeNull();
   });
 
-  it("is not fooled by events named like an object's own members", () => {
+  it("handles events named like an object's own members", () => {
     const format = makeFormatEvent();
     for (const event of ["constructor", "__proto__", "toString", "hasOwnProperty"]) {
       expect(format({ event, message: "m" })).toBe("m");
     }
   });
 
-  it("shows a message that is no text as JSON", () => {
+  it("shows a message that is not a text as JSON", () => {
     expect(makeFormatEvent()({ event: "log", message: { a: 1 } } as unknown as StreamEvent)).toBe('{"a":1}');
   });
 });
 
-describe("levels as they are written elsewhere", () => {
+describe("other words for levels", () => {
   it.each([
     ["error", ["error", "ERROR", "Error", "err", "critical", "CRITICAL", "crit", "fatal", "FATAL", "severe", "alert", "emerg", "emergency", "panic", " error ", 40, 50]],
     ["warning", ["warning", "WARNING", "warn", "Warn", 30]],

@@ -10,7 +10,7 @@ import "../src/ws.js";
 import { log } from "./support/fakes.js";
 import { serveLog, turn } from "./support/logServer.js";
 
-// Whatever a function of the user's does to the page, at whatever event. The same cases each time.
+// The user's functions do anything to the page, at any event. Each run has the same cases.
 const SAME = { seed: 1, numRuns: 50 };
 
 let reported: unknown[];
@@ -101,7 +101,7 @@ describe.each(PAGES)("%s", (_, Page) => {
         const calls = new Map<string, number>();
         let handle: Handle | null = null;
         let setName: (name: string) => void = () => undefined;
-        let wanted = "a"; // what the page has been changed to at once
+        let wanted = "a"; // the stream that the page shows after the change
         let closed = false;
         let unmounted = false;
         let thrown = 0;
@@ -122,7 +122,7 @@ describe.each(PAGES)("%s", (_, Page) => {
             if (act === "change") setName("b");
             if (act === "changeNow") {
               wanted = "c";
-              closed = false; // another stream, which nobody has closed
+              closed = false; // the new stream is not closed
               flushSync(() => setName("c"));
             }
             if (act === "unmount") {
@@ -130,7 +130,7 @@ describe.each(PAGES)("%s", (_, Page) => {
               view.unmount();
             }
             if (act === "throw") {
-              if (at !== "headers" && at !== "signUrl") thrown += 1; // else it is asked again, which the state tells
+              if (at !== "headers" && at !== "signUrl") thrown += 1; // otherwise it tries again, which the state shows
               throw new Error(`${at} ${nth}`);
             }
           }

@@ -9,7 +9,7 @@ import type { ConnectionView, LogEntry, LogLevel } from "../src/index.js";
 
 const BEGAN = Date.UTC(2030, 0, 1, 22, 30, 0);
 
-/** What a machine says of itself: its time zone, the language of its numbers and times, its clock. */
+/** What differs between machines: time zone, language of numbers and times, clock. */
 interface Machine {
   readonly zone: string;
   readonly language: string;
@@ -18,7 +18,7 @@ interface Machine {
 const SERVER: Machine = { zone: "Asia/Tokyo", language: "ar-EG", now: BEGAN + 4_000 };
 const BROWSER: Machine = { zone: "America/New_York", language: "de-DE", now: BEGAN + 70_000 };
 
-/** The library as it is loaded on that machine, which this process is from then on. */
+/** Makes this process that machine, and loads the library on it. */
 async function loadOn({ zone, language, now }: Machine, parts: boolean): Promise<typeof Library> {
   vi.resetModules();
   vi.stubEnv("TZ", zone);
@@ -65,7 +65,7 @@ const pages: Record<string, (library: typeof Library) => ReactElement> = {
     <ActivityPanel
       activities={[
         { id: "a", name: "a", status: "running", updatedAt: BEGAN, progress: 5 },
-        { id: "b", name: "b", status: "running", updatedAt: "2030-01-01T22:30:00" }, // no zone: another moment on each machine
+        { id: "b", name: "b", status: "running", updatedAt: "2030-01-01T22:30:00" }, // without a zone: another moment on each machine
         { id: "c", name: "c", status: "idle", updatedAt: null },
       ]}
     />
@@ -98,19 +98,20 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  vi.resetModules(); // loaded modules keep the language and the time zone
   vi.unstubAllEnvs();
   window.location.hash = "";
   document.body.innerHTML = "";
 });
 
-/** As it was before React 18. */
+/** Whether React has the stores of React 18. */
 const hasStores = vi.hoisted(() => ({ now: true }));
 vi.mock("react", async (importOriginal) => {
   const react = await importOriginal<typeof React>();
   return { ...react, useSyncExternalStore: hasStores.now ? react.useSyncExternalStore : undefined };
 });
 
-/** Takes over, in the browser, what the server has rendered. What React remarks on, and what both show. */
+/** Hydrates the server's page. Returns React's messages, and the texts of both. */
 async function take(name: string, parts: boolean): Promise<{ remarks: unknown[]; before: string; after: string; done: () => void }> {
   const page = pages[name] as (library: typeof Library) => ReactElement;
   const html = renderToString(page(await loadOn(SERVER, parts)));
@@ -125,7 +126,7 @@ async function take(name: string, parts: boolean): Promise<{ remarks: unknown[];
   return { remarks, before, after: container.textContent ?? "", done: () => act(() => root.unmount()) };
 }
 
-describe.each([true, false])("a page that a server in another place has rendered is taken over without a remark (stores of React 18: %s)", (now) => {
+describe.each([true, false])("a page that a server in another place has rendered is hydrated without a message on the console (stores of React 18: %s)", (now) => {
   beforeEach(() => {
     hasStores.now = now;
   });
@@ -142,7 +143,7 @@ describe.each([true, false])("a page that a server in another place has rendered
   });
 });
 
-it("the toolbar that the page imports is in what the server renders; one that is loaded later is not", async () => {
+it("a server renders the toolbar if the page imports it", async () => {
   const withIt = await take("a log with all tools", true);
   expect(withIt.before).toContain("55 errors");
   withIt.done();
@@ -151,7 +152,7 @@ it("the toolbar that the page imports is in what the server renders; one that is
   without.done();
 });
 
-it("what depends on clock and place comes once the browser has taken over", async () => {
+it("clock, time zone and language matter only after hydration", async () => {
   const log = await take("a log with the time of day", false);
   expect(log.before).toContain("--:--:-- line".replace("line", "\u001b[31mline"));
   expect(log.after).toContain("17:30:00");

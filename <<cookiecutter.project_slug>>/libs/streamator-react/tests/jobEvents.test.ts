@@ -16,7 +16,7 @@ describe("progressAfter", () => {
     expect(after({ event: "step_started", step: 1, message: "Fetch" }, { event: "step_progress", step: 1, percent: 40 })).toEqual({ step: "1", message: "Fetch", percent: 40 });
   });
 
-  it("an event of the same step changes only what it names; another step starts afresh", () => {
+  it("an event of the same step changes only its own fields; another step starts over", () => {
     const first: StreamEvent = { event: "progress", step: "a", message: "Half of a", percent: 50 };
     expect(after(first, { event: "progress", percent: 60 })).toEqual({ step: "a", message: "Half of a", percent: 60 });
     expect(after(first, { event: "progress", step: "b" })).toEqual({ step: "b", message: null, percent: null });
@@ -27,14 +27,14 @@ describe("progressAfter", () => {
     expect([percent(-5), percent(105), percent("50"), percent(Number.NaN)]).toEqual([0, 100, null, null]);
   });
 
-  it("stays what it was for any other event", () => {
+  it("ignores any other event", () => {
     const before: JobProgress = { step: "a", message: "b", percent: 1 };
     expect(progressAfter(before, { event: "log", message: "x", percent: 9 })).toBe(before);
   });
 });
 
 describe("draftAfter", () => {
-  it("a draft brings all of the text, a token what follows", () => {
+  it("draft replaces the text, token appends to it", () => {
     const events: StreamEvent[] = [
       { event: "token", token: "Once " },
       { event: "token", text: "upon" },
@@ -55,7 +55,7 @@ describe("activitiesAfter", () => {
     payload: { agent_name: name, ...payload },
   });
 
-  it("keeps one lane for each agent, in the order in which they came", () => {
+  it("keeps one lane for each agent, in order of arrival", () => {
     const lanes = [
       agent("tagger", { status: "running", message: "Reading", progress: 10 }),
       agent("indexer", { status: "running" }),
@@ -67,7 +67,7 @@ describe("activitiesAfter", () => {
     ]);
   });
 
-  it("gives the same lanes back for an event that is none of an agent's", () => {
+  it("returns the same lanes for any other event", () => {
     const lanes = activitiesAfter([], agent("tagger", {}));
     expect(activitiesAfter(lanes, { event: "log", message: "x" })).toBe(lanes);
     expect(activitiesAfter(lanes, { event: "update", stream: "agent", payload: {} })).toBe(lanes);

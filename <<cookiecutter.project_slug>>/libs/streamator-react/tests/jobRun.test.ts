@@ -1,9 +1,9 @@
 // @vitest-environment node
 import { expect, it, vi } from "vitest";
-import { JobRun } from "../src/jobRun.js";
+import { JobRun } from "../src/job/jobRun.js";
 
-it("a job takes an event past maxEntries as fast as one before it", async () => {
-  // Moving 200,000 events for each of these would take most of a minute.
+it("a job handles an event past maxEntries as fast as one before it", async () => {
+  // If each of these moved 200,000 events, the test would take most of a minute.
   const logs = Array.from({ length: 260_000 }, (_, index) => ({ event: "tick", n: index + 1 }));
   let asked = 0;
   vi.stubGlobal("fetch", () => {

@@ -25,19 +25,19 @@ beforeEach(() => {
 afterEach(() => {
   window.removeEventListener("error", onError);
   cleanup();
-  vi.doUnmock("../src/large.js");
+  vi.doUnmock("../src/log/large.js");
 });
 
 const panel = async (): Promise<(typeof Library)["LogPanel"]> => (await import("../src/index.js")).LogPanel;
 const log = (): HTMLElement => screen.getByRole("log");
-/** The numbers of the lines that are in the document, whatever draws them. */
+/** The numbers of the lines in the document, as rows or as text. */
 const lines = (root: Element = log()): number[] => [...(root.textContent ?? "").matchAll(/line (\d+)\./g)].map(([, number]) => Number(number));
 const newest = (count: number, last = 3_000): number[] => Array.from({ length: count }, (_, index) => last - count + index + 1);
 const arrives = (): Promise<void> => vi.waitFor(() => expect(lines()).toHaveLength(3_000), { timeout: 10_000 });
 const fail = (): never => {
   throw new Error("the chunk is gone");
 };
-/** Lets a part that is asked for be loaded, or fail. */
+/** Waits until a part is loaded or has failed to load. */
 const settle = (): Promise<void> => act(() => new Promise<void>((resolve) => void setTimeout(resolve, 50)));
 
 it("until it is loaded the newest 1,000 lines are all rows, and then every line is in the document", async () => {
@@ -50,7 +50,7 @@ it("until it is loaded the newest 1,000 lines are all rows, and then every line 
   expect(drawn()).toEqual(placesOf(3_000));
 });
 
-it("rows keep their element when it comes, and rows of one's own their index", async () => {
+it("rows keep their element when it is loaded, and rows by renderEntry their index", async () => {
   const LogPanel = await panel();
   render(<LogPanel logs={all} active renderEntry={({ text }, index) => <p>{`${index}: ${text}`}</p>} />);
   const last = (): Element | undefined => [...document.querySelectorAll("p")].at(-1);
@@ -60,9 +60,9 @@ it("rows keep their element when it comes, and rows of one's own their index", a
   expect(last()).toBe(before);
 });
 
-it("what the reader reads stays where it is when the lines before it come", async () => {
+it("the line in view stays when the lines before it come", async () => {
   vi.spyOn(document, "hasFocus").mockReturnValue(true);
-  const large = await import("../src/parts.js");
+  const large = await import("../src/log/parts.js");
   const load = vi.spyOn(large.largePart, "load").mockReturnValue();
   const LogPanel = await panel();
   const { rerender } = render(<LogPanel logs={all} active />);
@@ -83,7 +83,7 @@ it("is there in the first render of a page that imports it, and in a server's", 
   expect(lines(serverWithout)).toEqual(newest(1_000));
   await import("../src/large.js");
   const load = vi.fn<() => object>(() => ({}));
-  vi.doMock("../src/large.js", load);
+  vi.doMock("../src/log/large.js", load);
   render(<LogPanel logs={all} active />);
   expect(lines()).toHaveLength(3_000);
   cleanup();
@@ -93,7 +93,7 @@ it("is there in the first render of a page that imports it, and in a server's", 
   expect(load).not.toHaveBeenCalled();
 });
 
-it("a window is one as soon as it is loaded", async () => {
+it("the renderer window takes effect as soon as it is loaded", async () => {
   const LogPanel = await panel();
   render(<LogPanel logs={all} active renderer="window" />);
   expect(lines()).toEqual(newest(1_000));
@@ -103,9 +103,9 @@ it("a window is one as soon as it is loaded", async () => {
   expect(blocks()).toEqual([]);
 });
 
-it("a panel begins to load it before there is a line, and one that goes meanwhile is no matter", async () => {
+it("a panel loads it before there is a line, and may unmount meanwhile", async () => {
   const LogPanel = await panel();
-  const { largePart } = await import("../src/parts.js");
+  const { largePart } = await import("../src/log/parts.js");
   const { unmount } = render(
     <StrictMode>
       <LogPanel logs={[]} active />
@@ -118,8 +118,8 @@ it("a panel begins to load it before there is a line, and one that goes meanwhil
   expect(reported).toEqual([]);
 });
 
-it("that fails to load is reported, the panel goes on with the newest 1,000 lines, and 1,000 more are another try", async () => {
-  vi.doMock("../src/large.js", fail);
+it("a failure to load is reported, the panel goes on with the newest 1,000 lines, and tries again after 1,000 more", async () => {
+  vi.doMock("../src/log/large.js", fail);
   const LogPanel = await panel();
   const show = (count: number) => (
     <StrictMode>
@@ -132,19 +132,19 @@ it("that fails to load is reported, the panel goes on with the newest 1,000 line
   await settle();
   expect(lines()).toEqual(newest(1_000, 1_900));
   expect(reported).toHaveLength(1);
-  vi.doUnmock("../src/large.js");
+  vi.doUnmock("../src/log/large.js");
   rerender(show(3_000));
   await arrives();
   expect(reported).toHaveLength(1);
 });
 
-it("that failed to load is tried again by the next panel", async () => {
-  vi.doMock("../src/large.js", fail);
+it("after a failure to load the next panel tries again", async () => {
+  vi.doMock("../src/log/large.js", fail);
   const LogPanel = await panel();
   render(<LogPanel logs={all} active />);
   await vi.waitFor(() => expect(reported).toHaveLength(1), { timeout: 10_000 });
   cleanup();
-  vi.doUnmock("../src/large.js");
+  vi.doUnmock("../src/log/large.js");
   render(<LogPanel logs={all} active />);
   await arrives();
 });

@@ -1,6 +1,6 @@
 import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { BLOCK, GROUP } from "../src/blocks.js";
+import { BLOCK, GROUP } from "../src/log/blocks.js";
 import { LogPanel, type LogEntry } from "../src/index.js";
 import { blockOf, blocks, drawn, HEIGHT, layOut, measured, placesOf, ROW } from "./support/layout.js";
 
@@ -46,7 +46,7 @@ it("a hundred thousand lines are a few hundred elements, wherever the reader is"
   expect(count()).toBeLessThan(800);
 });
 
-it("a line of a level has its word before its text in a block out of view, too, in the words given", () => {
+it("a line in a block out of view has the word of its level before its text", () => {
   const levels = ["error", "warning", "success", "info"] as const;
   const logs = all.map((entry, index) => ({ ...entry, level: levels[index % 4] ?? "info" }));
   const { rerender } = show(logs);
@@ -55,7 +55,7 @@ it("a line of a level has its word before its text in a block out of view, too, 
   expect(blocks()[0]?.textContent).toMatch(/^0\.0s \[Fehler\] line 1\.\n1\.0s \[warning\] line 2\.\n/);
 });
 
-it("what is copied has the same words over rows and blocks out of view", () => {
+it("copied lines have the same words from rows and from blocks out of view", () => {
   const { panel } = show(all.map((entry) => ({ ...entry, level: "error" })));
   document.getSelection()?.selectAllChildren(panel);
   const copied = new Map<string, string>();
@@ -75,7 +75,7 @@ it("a block that ends just before the view's edge has rows too", () => {
   expect(drawn()).toEqual(placesOf(9_751, 9_810));
 });
 
-it("rows come where the reader scrolls to, and go where they leave", () => {
+it("rows appear near the view, and go when the reader scrolls away", () => {
   const { panel } = show();
   fireEvent.wheel(panel, { deltaY: -100 });
   scrollTo(panel, 4_150);
@@ -85,7 +85,7 @@ it("rows come where the reader scrolls to, and go where they leave", () => {
   expect(blocks().at(-1)?.textContent).toContain("line 10000.");
 });
 
-it("rows come to what moves into view though nobody scrolls, since lines above it are other than was guessed", async () => {
+it("rows appear for lines that late layout moves into view", async () => {
   const resized: [Element, () => void][] = [];
   function Observer(told: () => void): Pick<ResizeObserver, "observe" | "disconnect"> {
     return { observe: (element) => void resized.push([element, told]), disconnect: () => undefined };
@@ -103,7 +103,7 @@ it("rows come to what moves into view though nobody scrolls, since lines above i
   expect(drawn()).toEqual(expect.arrayContaining(placesOf(line)));
 });
 
-it("blocks keep their element when they are drawn and undrawn", () => {
+it("blocks keep their element when rows come and go", () => {
   const { panel } = show();
   fireEvent.wheel(panel, { deltaY: -100 });
   scrollTo(panel, 4_150);
@@ -114,7 +114,7 @@ it("blocks keep their element when they are drawn and undrawn", () => {
   expect(block.childNodes).toHaveLength(1);
 });
 
-it("a line that is found far away gets its row, in the middle of the panel", () => {
+it("a match far away gets its row, in the middle of the panel", () => {
   const { panel } = show();
   fireEvent.change(screen.getByRole("searchbox"), { target: { value: "line 4321." } });
   fireEvent.click(screen.getByRole("button", { name: "Next match" }));
@@ -122,15 +122,15 @@ it("a line that is found far away gets its row, in the middle of the panel", () 
   expect(panel.scrollTop).toBe(4320 * ROW - (HEIGHT - ROW) / 2);
 });
 
-it("what is found is marked in the rows that the reader sees, and once they have left the end also near them", () => {
+it("matches are marked in the rows in view, and near it when the reader has left the end", () => {
   const registry = new Map<string, Set<Range>>();
   vi.stubGlobal("Highlight", Set);
   vi.stubGlobal("CSS", { highlights: registry });
   const marked = (): number => [...registry.values()].reduce((sum, { size }) => sum + size, 0);
   const { panel } = show();
-  panel.scrollTop = 10_000 * ROW - HEIGHT; // where it is led to
+  panel.scrollTop = 10_000 * ROW - HEIGHT; // the end of the log, which it follows
   fireEvent.change(screen.getByRole("searchbox"), { target: { value: "line" } });
-  const seen = HEIGHT / ROW + 1; // and one that the edge touches
+  const seen = HEIGHT / ROW + 1; // and the row at the edge
   expect(marked()).toBe(seen);
   fireEvent.wheel(panel, { deltaY: -100 });
   scrollTo(panel, 4_150);
@@ -138,7 +138,7 @@ it("what is found is marked in the rows that the reader sees, and once they have
   expect(marked()).toBeLessThan(4 * seen);
 });
 
-it("of a letter that is everywhere the newest are marked while the log is followed, and all once the reader has left", () => {
+it("of very many matches the newest are marked while the log follows, and all when the reader has left", () => {
   const registry = new Map<string, Set<Range>>();
   vi.stubGlobal("Highlight", Set);
   vi.stubGlobal("CSS", { highlights: registry });
@@ -156,7 +156,7 @@ it("of a letter that is everywhere the newest are marked while the log is follow
   expect([9_999, 9_998, 9_990, 9_986].map(marked)).toEqual([25, 25, 25, 25]);
 });
 
-it("stays at the line that was gone to, also at the end, while the log grows", () => {
+it("stays at the linked line, also at the end, while the log grows", () => {
   const { panel, rerender } = show(all.slice(0, 9_000));
   fireEvent.change(screen.getByRole("searchbox"), { target: { value: "line 9000." } });
   fireEvent.click(screen.getByRole("button", { name: "Next match" }));
@@ -176,7 +176,7 @@ it("the blocks in which a selection begins and ends stay as they are", () => {
     document.dispatchEvent(new Event("selectionchange"));
   });
   scrollTo(panel, 6_150);
-  expect(drawn()).toEqual(placesOf(4_150)); // the other is in view, but still the text that the selection ends in
+  expect(drawn()).toEqual(placesOf(4_150)); // the other one is in view too, but stays text: the selection ends in it
   act(() => {
     document.getSelection()?.removeAllRanges();
     document.dispatchEvent(new Event("selectionchange"));
@@ -184,7 +184,7 @@ it("the blocks in which a selection begins and ends stay as they are", () => {
   expect(drawn()).toEqual(placesOf(6_150));
 });
 
-it("what the browser's find bar has scrolled to stays text until the reader is back on the page", () => {
+it("lines that the browser's find bar scrolled to stay text until the reader is back on the page", () => {
   const { panel } = show();
   fireEvent.wheel(panel, { deltaY: -100 });
   scrollTo(panel, 9_950);
@@ -196,11 +196,11 @@ it("what the browser's find bar has scrolled to stays text until the reader is b
   expect(drawn()).toEqual(placesOf(4_150));
 });
 
-it("what the reader reads stays where it is when a block above it gets rows that are higher or lower", () => {
+it("the line in view stays when a block above it gets rows of another height", () => {
   layOut({ textRow: 35 }); // as text, its lines wrap elsewhere
   const { panel } = show();
   fireEvent.wheel(panel, { deltaY: -100 });
-  panel.scrollTop = 4_000 * 35 + 150; // in a block that is text until it is measured
+  panel.scrollTop = 4_000 * 35 + 150; // in a block that is text before the measurement
   fireEvent.scroll(panel);
   expect(drawn()).toEqual(placesOf(4_001));
   const top = (): number | undefined => blockOf(4_001).children[5]?.getBoundingClientRect().top;
@@ -211,7 +211,7 @@ it("what the reader reads stays where it is when a block above it gets rows that
   expect(top()).toBe(30);
 });
 
-it("what the reader reads stays where it is when the block above it, of a height that was guessed, is laid out", () => {
+it("the line in view stays when a block above it is laid out", () => {
   layOut({ guessedRow: 12 });
   const { panel } = show();
   fireEvent.wheel(panel, { deltaY: -100 });
@@ -227,7 +227,7 @@ it("what the reader reads stays where it is when the block above it, of a height
   expect(blockOf(4_000).style.contentVisibility).toBe("");
 });
 
-it("blocks stand in groups, of which those near the view are cut and laid out for a reader away from the end, and their neighbours are one block", () => {
+it("groups near the view are cut into blocks and laid out; other groups are one block", () => {
   const { panel } = show();
   const groups = [...panel.querySelectorAll<HTMLElement>(".streamator-log-group")];
   const laidOut = (): number[] => groups.flatMap(({ style }, place) => (style.contentVisibility === "visible" ? [place] : []));
@@ -244,7 +244,7 @@ it("blocks stand in groups, of which those near the view are cut and laid out fo
   expect(cut()).toEqual([3, 4]);
 });
 
-it("what the reader sees at the end is not drawn anew when they leave it", () => {
+it("rows at the end do not render again when the reader leaves it", () => {
   const { panel, rerender } = show(all.slice(0, 9_000));
   rerender(<LogPanel logs={all} active toolbar />);
   const row = blocks().at(-1)?.lastElementChild;
@@ -253,7 +253,7 @@ it("what the reader sees at the end is not drawn anew when they leave it", () =>
   expect(blocks().at(-1)?.lastElementChild).toBe(row);
 });
 
-it("what the reader reads stays where it is when old lines go", () => {
+it("the line in view stays when old lines are dropped", () => {
   const { panel, rerender } = show(all.slice(0, 9_000));
   fireEvent.wheel(panel, { deltaY: -100 });
   scrollTo(panel, 4_100);

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { makeLevelCounter } from "../src/levelCounter.js";
-import { countLevels } from "../src/levels.js";
-import type { PanelEntry } from "../src/line.js";
+import { makeLevelCounter } from "../src/log/levelCounter.js";
+import { countLevels } from "../src/log/levels.js";
+import type { PanelEntry } from "../src/log/line.js";
 
 const LEVELS = ["info", "info", "error", undefined, "warning"];
 const all: PanelEntry[] = Array.from({ length: 100 }, (_, index) => ({ text: "x", line: index + 1, level: LEVELS[index % 5] }));
 
 describe("counting levels", () => {
-  it("takes a line without a level for info", () => {
+  it("counts a line without a level as info", () => {
     expect(countLevels(all.slice(0, 5))).toEqual({ info: 3, error: 1, warning: 1 });
   });
 

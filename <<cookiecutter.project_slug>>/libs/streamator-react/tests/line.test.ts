@@ -1,23 +1,23 @@
 import { describe, expect, it } from "vitest";
-import { makeTerminal } from "../src/ansi.js";
-import { shownText, timeText, type LineLook, type PanelEntry } from "../src/line.js";
-import { linesText, rowsOf } from "../src/text.js";
-import { selectedText } from "../src/useCopy.js";
-import { WORDS } from "../src/words.js";
+import { makeTerminal } from "../src/log/ansi.js";
+import { shownText, timeText, type LineLook, type PanelEntry } from "../src/log/line.js";
+import { linesText, rowsOf } from "../src/log/text.js";
+import { selectedText } from "../src/log/useCopy.js";
+import { WORDS } from "../src/log/words.js";
 
 const look: LineLook = { time: "elapsed", startedAt: null, ansi: null, links: null, whole: new Set(), showWhole: () => undefined, words: WORDS };
-/** As a terminal shows this line. */
+/** The line as a terminal shows it. */
 const played = (entry: PanelEntry): LineLook => ({ ...look, ansi: makeTerminal()([entry]) });
 const lineText = (entry: PanelEntry, how = look): string => linesText([entry], how).slice(0, -1);
 
 describe("the time of a line", () => {
-  it("is seconds since the job began, or as it is given", () => {
+  it("is seconds since the job began, or the given text", () => {
     expect(timeText(12.34, look)).toBe("12.3s");
     expect(timeText("12:03", look)).toBe("12:03");
     expect(timeText(undefined, look)).toBe("");
   });
 
-  it("is the time of day where the start is known, seconds where not", () => {
+  it("is the time of day if the start is known, else seconds", () => {
     const startedAt = new Date(2026, 0, 1, 9, 59, 50).getTime();
     expect(timeText(12.34, { time: "wall", startedAt })).toBe("10:00:02");
     expect(timeText(12.34, { time: "wall", startedAt: null })).toBe("12.3s");
@@ -25,7 +25,7 @@ describe("the time of a line", () => {
     expect(timeText("12:03", { time: "wall", startedAt })).toBe("12:03");
   });
 
-  it("is the time of day of a line that has its time as text, and its seconds", () => {
+  it("is the time of day for a line with a text and seconds", () => {
     const startedAt = new Date(2026, 0, 1, 9, 59, 50).getTime();
     const entry = { text: "x", t: "12.3s", seconds: 12.34 };
     expect(lineText(entry, { ...look, time: "wall", startedAt })).toBe("10:00:02 x");
@@ -33,7 +33,7 @@ describe("the time of a line", () => {
     expect(lineText({ text: "x", t: "12:03" }, { ...look, time: "wall", startedAt })).toBe("12:03 x");
   });
 
-  it("is nothing when off", () => {
+  it("is empty when off", () => {
     expect(timeText(12.34, { time: "off", startedAt: null })).toBe("");
   });
 });
@@ -43,19 +43,19 @@ describe("lines as text", () => {
     expect(linesText([{ text: "a", t: 1 }, { text: "b", level: "info" }, { text: "bad", t: 1, level: "error" }], look)).toBe("1.0s a\nb\n1.0s [error] bad\n");
   });
 
-  it("have the words given for their levels", () => {
+  it("have the given words for their levels", () => {
     const german = { ...look, words: { ...WORDS, level: (level: string) => ({ error: "Fehler" })[level] ?? level } };
     expect(lineText({ text: "kaputt", level: "error" }, german)).toBe("[Fehler] kaputt");
     expect(lineText({ text: "fast", level: "warning" }, german)).toBe("[warning] fast");
   });
 
-  it("are without colour codes where those are shown as colours", () => {
+  it("have no colour codes if those are shown as colours", () => {
     const entry = { text: "\u001b[31mred\u001b[0m" };
     expect(lineText(entry, played(entry))).toBe("red");
     expect(lineText({ text: "\u001b[31mred" })).toBe("\u001b[31mred");
   });
 
-  it("of a selection over rows and blocks out of view are a line each", () => {
+  it("of a selection over rows and blocks out of view are one line each", () => {
     document.body.innerHTML =
       '<div><div class="streamator-log-block">1.0s one\n2.0s two\n</div><div class="streamator-log-block"><div class="streamator-log-entry"><a class="streamator-log-line">3</a><span class="streamator-log-time">3.0s</span> <span class="streamator-log-text"><span>thr</span><span hidden>ee</span></span><button>Show all</button></div><div class="streamator-log-entry"><span class="streamator-log-time">4.0s</span> <span class="streamator-log-text">four</span></div></div></div>';
     const range = document.createRange();
@@ -63,7 +63,7 @@ describe("lines as text", () => {
     expect(selectedText(range, WORDS)).toBe("1.0s one\n2.0s two\n3.0s three\n4.0s four");
   });
 
-  it("of a selection have their levels, but the one that it begins within", () => {
+  it("of a selection have their levels, except a line that it begins within", () => {
     const row = (level: string, text: string): string =>
       `<div class="streamator-log-entry streamator-log-entry--${level} log-entry log-entry--${level}"><span class="streamator-log-time">1.0s</span> <span class="streamator-log-text">${text}</span></div>`;
     document.body.innerHTML = `<div>${row("error", "one")}${row("warning", "two")}${row("info", "three")}</div>`;
@@ -75,23 +75,23 @@ describe("lines as text", () => {
   });
 });
 
-describe("a line that is too long to be laid out at once", () => {
+describe("a very long line", () => {
   const endOf = (text: string, isTerminal = false): number => shownText({ text }, isTerminal ? played({ text }) : look).end;
 
-  it("is cut at 10,000 characters, and not within one", () => {
+  it("is cut at 10,000 characters, and not within a surrogate pair", () => {
     expect(endOf("x".repeat(10_000))).toBe(10_000);
     expect(endOf("x".repeat(1_000_000))).toBe(10_000);
     expect(endOf(`${"x".repeat(9_999)}😀😀`)).toBe(9_999);
   });
 
-  it("is cut where 10,000 characters are shown, whatever codes there are before", () => {
+  it("is cut after 10,000 shown characters, whatever its codes", () => {
     expect(endOf(`${"x".repeat(9_995)}\u001b[38;5;12m${"red".repeat(10)}`, true)).toBe(10_000);
     expect(endOf(`${"\u001b[31mx".repeat(9_999)}😀😀`, true)).toBe(9_999);
     expect(endOf(`${"x".repeat(9_900)}\u001b[200b`, true)).toBe(10_000);
     expect(endOf(Array.from({ length: 2_000 }, (_, index) => `\r${index} of 2000`).join(""), true)).toBe("1999 of 2000".length);
   });
 
-  it("is shown whole once it was asked for", () => {
+  it("is shown whole on request", () => {
     const entry = { text: "x".repeat(20_000) };
     expect(shownText(entry, { ...look, whole: new Set([entry]) }).end).toBe(20_000);
   });

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import type { ReactElement } from "react";
 import { afterAll, afterEach, expect, it, vi } from "vitest";
 
-// The page about what came before: the second column of each row is run as part of a component. It may say what comes
-// of it: `code` → `value`.
+// The guide from 0.2: the code in the second column of each row runs in a component. After an arrow is its expected value:
+// `code` → `value`.
 const library = join(import.meta.dirname, "..");
 const page = readFileSync(join(library, "docs/from-streamator-react-0.2.md"), "utf8");
-const css = readFileSync(join(library, "src/log.css"), "utf8");
+const css = readFileSync(join(library, "src/log/log.css"), "utf8");
 const rows = page
   .split("\n")
   .filter((line) => /^\| (?!0\.2)/.test(line))
@@ -33,7 +33,7 @@ const read = rows.map((row): Row => {
 });
 
 async function run(row: Row): Promise<{ got: unknown; value: unknown }> {
-  const file = join(folder, `row${read.indexOf(row)}.tsx`); // one for each: what was transformed once is kept
+  const file = join(folder, `row${read.indexOf(row)}.tsx`); // one file for each row: a transformed file is cached
   writeFileSync(
     file,
     `import { BASE_EVENT_LABELS, LogPanel, makeFormatEvent, useLogStream } from "streamator-react";

@@ -47,7 +47,7 @@ import "streamator-react/log.css";
 import "streamator-react/panels.css";
 import "streamator-react/log-compat.css";
 import { logStream, type LogSource } from "streamator-react/core";
-import "streamator-react/eventsource";
+import "streamator-react/ansi";
 
 export const source: LogSource = logStream("/log/1/stream");
 const formatEvent = makeFormatEvent({ step: (event) => String(event.step) });
@@ -73,15 +73,18 @@ createRoot(document.getElementById("root")!).render(<App />);
 
 afterAll(() => rmSync(app, { recursive: true, force: true }));
 
-it("holds the modules, their types, the style sheets and the license, and nothing of the workshop", () => {
+it("holds the modules, their types, the style sheets and the license, and no tests", () => {
   const packed = join(app, "node_modules/streamator-react");
-  expect(readdirSync(packed).toSorted()).toEqual(["LICENSE", "README.md", "dist", "docs", "examples", "package.json", "src"]);
-  expect(readdirSync(join(packed, "dist"))).toEqual(expect.arrayContaining(["index.js", "index.d.ts", "log.css", "panels.css", "log-compat.css"]));
+  expect(readdirSync(packed).toSorted()).toEqual(["ARCHITECTURE.md", "LICENSE", "README.md", "dist", "docs", "examples", "package.json", "src"]);
+  expect(readdirSync(join(packed, "dist"))).toEqual(expect.arrayContaining(["index.js", "index.d.ts", "core", "hooks", "job", "log", "panels", "parts", "scroll", "transport"]));
+  const { exports } = JSON.parse(readFileSync(join(packed, "package.json"), "utf8")) as { exports: Record<string, string | Record<string, string>> };
+  const files = Object.values(exports).flatMap((to) => Object.values(typeof to === "string" ? { to } : to)).filter((file) => !file.includes("*"));
+  expect(files.filter((file) => !existsSync(join(packed, file)))).toEqual([]);
   const links = readFileSync(join(packed, "README.md"), "utf8").matchAll(/\/libs\/streamator-react\/([^)#]+)\)/g);
   expect([...links].map(([, to]) => to as string).filter((to) => !existsSync(join(packed, to)))).toEqual([]);
 });
 
-it("needs nothing but React at run time, by the one name that every React has", () => {
+it("imports nothing but react at run time", () => {
   const dist = join(app, "node_modules/streamator-react/dist");
   const code = readdirSync(dist, { encoding: "utf8", recursive: true }).filter((name) => name.endsWith(".js"));
   const imports = code.flatMap((name) => [...readFileSync(join(dist, name), "utf8").matchAll(/^(?:import|export) .*? ?from "([^."][^"]*)"|\bimport\(?"([^."][^"]*)"/gm)]);
@@ -104,21 +107,21 @@ it("a server component of Next.js reaches no React through it: hooks, panels and
       if (!isClient(module)) onServer.add(module);
     }
   }
-  // Of a client module a server component can render what is a component, and call nothing.
+  // A server component can render the components of a client module, and call none of its functions.
   const names = [...codeOf("index.js").matchAll(/^export \{ (.+) \} from "(.+)";$/gm)];
   const ofServer = names.filter(([, , from]) => !isClient(from as string)).flatMap(([, list]) => (list as string).split(", "));
   expect(ofServer.toSorted()).toEqual(["BASE_EVENT_LABELS", "activitiesAfter", "draftAfter", "makeFormatEvent", "progressAfter", "streamEvents"]);
 });
 
-it("a plain Vite app builds with it, styles and all", () => {
+it("a plain Vite app builds with it and its styles", () => {
   const vite = join(dirname(createRequire(join(app, "main.tsx")).resolve("vite/package.json")), "bin/vite.js");
   run(process.execPath, [vite, "build"], app);
   const assets = readdirSync(join(app, "dist/assets"));
   const chunks = assets.filter((name) => name.endsWith(".js")).map((name) => name.split("-")[0]);
-  expect(chunks).toEqual(expect.arrayContaining(["index", "large", "poll", "recovery", "toolbar", "ws"])); // loaded at first use
+  expect(chunks).toEqual(expect.arrayContaining(["eventSource", "index", "large", "poll", "recovery", "toolbar", "webSocket"])); // loaded at first use
   const css = readFileSync(join(app, "dist/assets", assets.find((name) => name.endsWith(".css")) as string), "utf8");
   expect(css).toContain("@layer streamator");
-  expect(css).toContain("var(--streamator-bg,#f8f8f8)");
+  expect(css).toContain("var(--streamator-bg,var(--streamator-default-bg))");
   // Rewritten for older targets, light-dark() would leave a page without a color-scheme without any colour.
   expect(css).toContain("light-dark(#f8f8f8,#1b1b1d)");
   expect(css).toContain("light-dark(#c62828,#ff8a80)");
@@ -127,19 +130,19 @@ it("a plain Vite app builds with it, styles and all", () => {
 it("an entry that a page imports is in the page's own bundle", () => {
   const page = readFileSync(join(app, "main.tsx"), "utf8");
   try {
-    writeFileSync(join(app, "main.tsx"), `import "streamator-react/poll";\nimport "streamator-react/recovery";\nimport "streamator-react/ws";\n${page}`);
+    writeFileSync(join(app, "main.tsx"), `import "streamator-react/eventsource";\nimport "streamator-react/poll";\nimport "streamator-react/recovery";\nimport "streamator-react/ws";\n${page}`);
     const vite = join(dirname(createRequire(join(app, "main.tsx")).resolve("vite/package.json")), "bin/vite.js");
     run(process.execPath, [vite, "build", "--outDir", "bundled"], app);
     const assets = readdirSync(join(app, "bundled/assets")).filter((name) => name.endsWith(".js"));
-    for (const entry of ["poll", "recovery", "ws"]) expect(assets.map((name) => name.split("-")[0])).not.toContain(entry);
+    for (const entry of ["eventSource", "poll", "recovery", "webSocket"]) expect(assets.map((name) => name.split("-")[0])).not.toContain(entry);
     const main = readFileSync(join(app, "bundled/assets", assets.find((name) => name.startsWith("index-")) as string), "utf8");
-    expect(main).toContain("sent over its WebSocket"); // nor was it left out, as a module without use
+    expect(main).toContain("sent over its WebSocket"); // the bundler did not drop it as unused
   } finally {
     writeFileSync(join(app, "main.tsx"), page);
   }
 }, 30_000);
 
-it("its core runs under Node's own modules where there is no React, and loads there what it needs", () => {
+it("its core runs under Node's own modules without React, and loads its transports", () => {
   const bare = realpathSync(mkdtempSync(join(tmpdir(), "streamator-node-")));
   try {
     cpSync(join(app, "node_modules/streamator-react"), join(bare, "node_modules/streamator-react"), { recursive: true });

@@ -24,13 +24,13 @@ const found = (): string | null => document.querySelector("output")?.textContent
 const find = (text: string): void => void fireEvent.change(screen.getByRole("searchbox"), { target: { value: text } });
 
 describe("without its tools", () => {
-  it("the panel is the log and a silent status beside it, nothing else", () => {
+  it("the panel is only the log and a hidden status", () => {
     const { container } = render(<LogPanel logs={logs} active />);
     expect([...container.children].map((element) => element.getAttribute("role"))).toEqual(["log", "status"]);
     expect(container.querySelectorAll("button, input, a")).toHaveLength(0);
   });
 
-  it("keys are the browser's", () => {
+  it("keys do what the browser does", () => {
     render(<LogPanel logs={logs} active />);
     expect(fireEvent.keyDown(log(), { key: "/" })).toBe(true);
   });
@@ -62,14 +62,14 @@ describe("finding", () => {
     expect(found()).toBe("2 of 2");
   });
 
-  it("says when nothing matches, and then has nowhere to go", () => {
+  it("shows when nothing matches, and disables the steps", () => {
     show();
     find("nowhere");
     expect(found()).toBe("none");
     expect((button("Next match") as HTMLButtonElement).disabled).toBe(true);
   });
 
-  it("is at hand by keyboard: / to the field, Enter and Escape in it, n and p in the log", () => {
+  it("works by keyboard: / to the field, Enter and Escape in it, n and p in the log", () => {
     show();
     fireEvent.keyDown(log(), { key: "/" });
     const field = screen.getByRole("searchbox");
@@ -85,14 +85,14 @@ describe("finding", () => {
     expect(found()).toBe("1 of 2");
   });
 
-  it("leaves the browser's own find alone, and typing in the field", () => {
+  it("does not disturb the browser's own find, nor typing in the field", () => {
     show();
     expect(fireEvent.keyDown(log(), { key: "f", ctrlKey: true })).toBe(true);
     expect(fireEvent.keyDown(log(), { key: "/", ctrlKey: true })).toBe(true);
     expect(fireEvent.keyDown(screen.getByRole("searchbox"), { key: "/" })).toBe(true);
   });
 
-  it("stays at its line while the log grows and old lines go", () => {
+  it("stays at its line while the log grows and old lines are dropped", () => {
     const { rerender } = show();
     find("b.txt");
     fireEvent.click(button("Next match"));
@@ -102,7 +102,7 @@ describe("finding", () => {
     expect(found()).toBe("1 of 2");
   });
 
-  it("marks what it found by ranges, without an element more, and takes the marks away", () => {
+  it("marks matches by ranges, without elements, and removes them", () => {
     const registry = new Map<string, Set<Range>>();
     vi.stubGlobal("Highlight", Set);
     vi.stubGlobal("CSS", { highlights: registry });
@@ -119,7 +119,7 @@ describe("finding", () => {
   });
 });
 
-describe("marking what was found", () => {
+describe("marking matches", () => {
   let registry: Map<string, Set<Range>>;
   let made: ReturnType<typeof vi.spyOn>;
 
@@ -133,17 +133,17 @@ describe("marking what was found", () => {
   const marked = (): string[] => [...(registry.get("streamator-find") ?? [])].map(String);
   const many = Array.from({ length: 200 }, (_, index) => entry(index + 1, `element ${index}`));
 
-  it("a new line costs its own marks, however many rows there are", () => {
+  it("a new line costs only its own marks", () => {
     const { rerender } = show({ logs: many });
     find("e");
-    expect(registry.get("streamator-find")?.size).toBe(60); // of the newest, while it is followed
+    expect(registry.get("streamator-find")?.size).toBe(60); // the newest, while the log follows its end
     made.mockClear();
     rerender(<LogPanel logs={[...many, entry(201, "eleven")]} active toolbar />);
     expect(made).toHaveBeenCalledTimes(3);
     expect(registry.get("streamator-find")?.size).toBe(60);
   });
 
-  it("marks go with their rows, and a row whose text has changed is marked anew", () => {
+  it("marks go with their rows, and a changed row is marked again", () => {
     const { rerender } = show();
     find("b.txt");
     expect(marked()).toEqual(["b.txt", "b.txt"]);
@@ -153,14 +153,14 @@ describe("marking what was found", () => {
     expect(marked()).toEqual([]);
   });
 
-  it("a line of very many matches has some of them marked, and none in what is not shown", () => {
+  it("a line of very many matches has some marked, and none in its hidden rest", () => {
     show({ logs: [entry(1, "e".repeat(50_000)), entry(2, `${"x".repeat(20_000)}e`)] });
     find("e");
     expect(found()).toBe("2");
     expect(marked().length).toBeLessThanOrEqual(200);
   });
 
-  it("rows of one's own are marked too", () => {
+  it("rows by renderEntry are marked, too", () => {
     show({ renderEntry: ({ text, level }) => <p>{`${level}: ${text}`}</p> });
     find("txt");
     expect(marked()).toEqual(["txt", "txt", "txt"]);
@@ -179,7 +179,7 @@ describe("levels", () => {
     expect(texts()).toHaveLength(4);
   });
 
-  it("say their words and their whole number, and nothing else to those who listen", () => {
+  it("have their word and number as accessible name", () => {
     const many = Array.from({ length: 4821 }, (_, index) => entry(index + 1, "x", index < 2 ? "warning" : "info"));
     show({ logs: many, renderer: "window" });
     const levels = within(screen.getByRole("group", { name: "Levels" })).getAllByRole("button");
@@ -187,7 +187,7 @@ describe("levels", () => {
     expect(levels.map((level) => level.getAttribute("aria-label") ?? level.title)).toEqual(["", "", "", ""]);
   });
 
-  it("are said by the words given before each line of the log, too", () => {
+  it("use the given words also before each line", () => {
     show({ words: { level: (level) => ({ error: 'Fehler "!"', warning: "Warnung" })[level] ?? level } });
     expect(log().style.getPropertyValue("--streamator-error-label")).toBe('"Fehler \\"!\\": "');
     expect(log().style.getPropertyValue("--streamator-warning-label")).toBe('"Warnung: "');
@@ -217,7 +217,7 @@ describe("levels", () => {
     expect(rows()).toEqual([]);
   });
 
-  it("that are hidden are not found", () => {
+  it("hidden lines are not found", () => {
     show();
     fireEvent.click(button("2 info"));
     find("b.txt");
@@ -228,7 +228,7 @@ describe("levels", () => {
 describe("time and wrap", () => {
   const times = (): (string | null)[] => [...document.querySelectorAll(".streamator-log-time")].map(({ textContent }) => textContent);
 
-  it("goes from seconds to the time of day to none, and round", () => {
+  it("cycles from seconds to the time of day to none", () => {
     show({ startedAt: new Date(2026, 0, 1, 12, 0, 0) });
     expect(times()[4]).toBe("0.5s");
     fireEvent.click(button("Time: elapsed"));
@@ -239,13 +239,13 @@ describe("time and wrap", () => {
     expect(times()[4]).toBe("0.5s");
   });
 
-  it("has no time of day where the start is not known", () => {
+  it("has no time of day if the start is unknown", () => {
     show();
     fireEvent.click(button("Time: elapsed"));
     expect(times()).toEqual([]);
   });
 
-  it("lines wrap until they are told not to", () => {
+  it("lines wrap until the reader turns it off", () => {
     show();
     expect(button("Wrap").getAttribute("aria-pressed")).toBe("true");
     fireEvent.click(button("Wrap"));
@@ -253,10 +253,10 @@ describe("time and wrap", () => {
   });
 });
 
-describe("taking the log along", () => {
+describe("copying and downloading the log", () => {
   const all = "0.1s Fetching a.txt\n0.2s [warning] Rate limited\n0.3s Fetching b.txt\n0.4s [error] No such file: b.txt\n0.5s [success] Stored\n";
 
-  it("copies all lines, also those that are hidden, and says so", async () => {
+  it("copies all lines, also hidden ones, and confirms", async () => {
     const writeText = vi.fn<(text: string) => Promise<void>>(() => Promise.resolve());
     vi.stubGlobal("navigator", { clipboard: { writeText } });
     show();
@@ -266,7 +266,7 @@ describe("taking the log along", () => {
     expect(writeText).toHaveBeenCalledWith(all);
   });
 
-  it("copies where there is no clipboard to write to, and says when that fails", async () => {
+  it("copies without the clipboard API, and reports a failure", async () => {
     vi.stubGlobal("navigator", {});
     const copy = vi.fn<() => boolean>(() => (document.activeElement as HTMLTextAreaElement).value === all);
     document.execCommand = copy;
@@ -279,7 +279,7 @@ describe("taking the log along", () => {
     expect(document.querySelector("textarea")).toBeNull();
   });
 
-  it("downloads all lines as a text file of the name given", async () => {
+  it("downloads all lines as a text file by the given name", async () => {
     const made: Blob[] = [];
     vi.spyOn(URL, "createObjectURL").mockImplementation((blob) => {
       made.push(blob as Blob);
@@ -304,7 +304,7 @@ describe("line links", () => {
     expect(link.textContent).toBe("4");
   });
 
-  it("have the addresses that a function gives, and the line that the page names is marked", () => {
+  it("use the addresses of a function, and linkedLine is marked", () => {
     window.location.hash = "#L2";
     const lineLinks = (line: number): string => `#/jobs/7?line=${line}`;
     const linked = (): (string | null)[] => [...document.querySelectorAll(".streamator-log-entry--linked .streamator-log-text")].map(({ textContent }) => textContent);
@@ -317,7 +317,7 @@ describe("line links", () => {
     expect(linked()).toEqual([]);
   });
 
-  it("are no stops for Tab: Enter leads from the log to them, the arrows from one to the next, Escape back", () => {
+  it("are no stops for Tab: Enter in the log moves the focus to them, the arrows on, Escape back", () => {
     show({ lineLinks: true });
     const stops = [...document.querySelectorAll<HTMLElement>("a, [tabindex]")].filter(({ tabIndex }) => tabIndex >= 0);
     expect(stops).toEqual([log()]);
@@ -336,7 +336,7 @@ describe("line links", () => {
     expect(document.activeElement).toBe(log());
   });
 
-  it("Enter leads to the link of the line that was gone to", () => {
+  it("Enter moves the focus to the link of the linked line", () => {
     show({ lineLinks: true });
     find("such file");
     fireEvent.click(button("Next match"));
@@ -344,7 +344,7 @@ describe("line links", () => {
     expect(document.activeElement?.textContent).toBe("4");
   });
 
-  it("lead to their line, also one that comes later, and one that is told by a prefix", () => {
+  it("scroll to their line, also if it comes later, and with another prefix", () => {
     window.location.hash = "#job-6";
     const { rerender } = show({ lineLinks: "job-" });
     const linked = (): (string | null)[] => [...document.querySelectorAll(".streamator-log-entry--linked .streamator-log-text")].map(({ textContent }) => textContent);
@@ -379,7 +379,7 @@ describe("a line of a million characters", () => {
   const row = (): HTMLElement => rows()[0] as HTMLElement;
   const shown = (): string => [...row().querySelectorAll(".streamator-log-text > :not([hidden])")].map(({ textContent }) => textContent).join("");
 
-  it("shows its beginning, and all of it when asked", () => {
+  it("shows its beginning, and all of it on request", () => {
     show({ logs: [entry(1, long), entry(2)] });
     expect(shown()).toBe("x".repeat(10_000));
     fireEvent.click(button("Show all 1,000,008 characters"));
@@ -401,7 +401,7 @@ describe("a line of a million characters", () => {
 
 describe("a log without wrap", () => {
   it("is as wide as its longest line, since its blocks clip what runs out of them", () => {
-    const css = readFileSync(join(import.meta.dirname, "../src/log.css"), "utf8");
+    const css = readFileSync(join(import.meta.dirname, "../src/log/log.css"), "utf8");
     expect(css).toMatch(/--nowrap > \.streamator-log-content \{\s+width: max-content;\s+min-width: 100%;/);
     show({ wrap: false });
     expect(document.querySelector(".streamator-log--nowrap > .streamator-log-content > .streamator-log-group > .streamator-log-block")).not.toBeNull();
@@ -431,24 +431,24 @@ describe("the window", () => {
     expect(document.querySelector<HTMLElement>(".streamator-log-content")?.style.height).toBe("9em");
   });
 
-  it("stands where its first line does, also below lines of several rows", () => {
+  it("is placed at its first line, also below lines of several rows", () => {
     show({ renderer: "window", logs: Array.from({ length: 1_000 }, (_, index) => entry(index + 1, "one\ntwo")) });
     expect(document.querySelector<HTMLElement>(".streamator-log-content")?.style.height).toBe("3000em");
     expect(document.querySelector<HTMLElement>(".streamator-log-window")?.style.transform).toBe(`translateY(${(2_000 - rows().length * 2) * 1.5}em)`);
   });
 
-  it("tells a level as rows do", () => {
+  it("shows levels like rows", () => {
     show({ renderer: "window" });
     expect(rows().map(({ className }) => / streamator-log-entry--(\w+)/.exec(className)?.[1])).toEqual([undefined, "warning", undefined, "error", "success"]);
   });
 
-  it("draws rows by renderEntry", () => {
+  it("renders rows by renderEntry", () => {
     show({ renderer: "window", logs: many, renderEntry: ({ text }, index) => <p>{`${index}: ${text}`}</p> });
     expect([...document.querySelectorAll("p")].at(-1)?.textContent).toBe("49999: line 50000");
   });
 });
 
-describe("new lines while the reader is elsewhere", () => {
+describe("new lines while the reader has scrolled away", () => {
   function away() {
     const view = render(<LogPanel logs={logs} active />);
     Object.defineProperties(log(), { clientHeight: { value: 100 }, scrollHeight: { get: () => rows().length * 40 } });
@@ -457,7 +457,7 @@ describe("new lines while the reader is elsewhere", () => {
       view.rerender(<LogPanel logs={[...logs, ...Array.from({ length: count }, (_, index) => entry(6 + index))]} active />);
   }
 
-  it("are counted on a button that leads to the end, and follows again", () => {
+  it("are counted on a button that scrolls to the end and follows again", () => {
     const grow = away();
     expect(screen.queryByRole("button")).toBeNull();
     grow(1);
@@ -468,7 +468,7 @@ describe("new lines while the reader is elsewhere", () => {
     expect(log().scrollTop).toBe(rows().length * 40);
   });
 
-  it("are no news at the end", () => {
+  it("are not counted at the end", () => {
     const grow = away();
     fireEvent.keyDown(log(), { key: "End" });
     grow(3);
@@ -479,7 +479,7 @@ describe("new lines while the reader is elsewhere", () => {
 describe("the summary for screen readers", () => {
   const said = (): string | null | undefined => document.querySelector("[role=status]")?.textContent;
 
-  it("tells errors first, a second after the first line and then every ten", () => {
+  it("counts errors first, one second after the first line and then every ten", () => {
     vi.useFakeTimers();
     const { rerender } = render(<LogPanel logs={logs} active />);
     expect(said()).toBe("");
@@ -494,7 +494,7 @@ describe("the summary for screen readers", () => {
     expect(said()).toBe("1 error, 1 warning, 6 lines");
   });
 
-  it("holds no lines while it waits: the timer's function is of no panel", () => {
+  it("does not keep lines alive while it waits", () => {
     const timers = vi.spyOn(globalThis, "setTimeout");
     render(<LogPanel logs={logs} active />);
     render(<LogPanel logs={[entry(1)]} active />);
@@ -503,7 +503,7 @@ describe("the summary for screen readers", () => {
     expect(other?.[0]).toBe(one?.[0]);
   });
 
-  it("is silent for a log that had ended before, and where it is not wanted", () => {
+  it("is silent for a log that ended before, and with summary={false}", () => {
     vi.useFakeTimers();
     render(<LogPanel logs={logs} active={false} />);
     act(() => void vi.advanceTimersByTime(60_000));
@@ -515,7 +515,7 @@ describe("the summary for screen readers", () => {
 });
 
 describe("the connection line", () => {
-  it("counts down to the next attempt, in one line that is always there", () => {
+  it("counts down to the next attempt, in one line", () => {
     vi.useFakeTimers();
     const connection = { status: "reconnecting", error: null, outcome: null, attempt: 1, dropped: 0, missed: 0, resumes: 0, retryAt: Date.now() + 3000 } as const;
     const { rerender } = render(<LogPanel logs={logs} active connection={connection} />);
@@ -530,7 +530,7 @@ describe("the connection line", () => {
 });
 
 describe("words", () => {
-  it("are yours where you give them, English where not", () => {
+  it("replace the English ones", () => {
     show({ words: { find: "Suchen", wrap: "Umbruch", level: (level) => ({ error: "Fehler" })[level] ?? level } });
     expect(screen.getByRole("searchbox", { name: "Suchen" })).toBeTruthy();
     const levels = within(screen.getByRole("group", { name: "Levels" }));

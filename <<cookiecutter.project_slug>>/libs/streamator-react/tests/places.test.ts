@@ -13,7 +13,7 @@ function tabs(count: number, options: { hidden?: boolean } = {}): FakeTab[] {
   return Array.from({ length: count }, () => new FakeTab(locks, options));
 }
 
-/** A stream in each tab, one after another. */
+/** One stream in each tab, opened one after another. */
 async function streamIn(...all: FakeTab[]): Promise<FakeStream[]> {
   const streams: FakeStream[] = [];
   for (const tab of all) {
@@ -26,12 +26,12 @@ async function streamIn(...all: FakeTab[]): Promise<FakeStream[]> {
 const now = (streams: readonly FakeStream[]): (boolean | null | undefined)[] => streams.map(({ told }) => told.at(-1));
 
 describe("places of all tabs of an origin", () => {
-  it("are four, whoever asks", async () => {
+  it("are four", async () => {
     const streams = await streamIn(...tabs(12));
     expect(now(streams)).toEqual([true, true, true, true, ...Array.from({ length: 8 }, () => false)]);
   });
 
-  it("are counted for each origin by itself", async () => {
+  it("are counted for each origin separately", async () => {
     await streamIn(...tabs(4));
     const [tab] = tabs(1) as [FakeTab];
     const other = tab.stream({ url: "http://api.test/log/1/stream" });
@@ -39,7 +39,7 @@ describe("places of all tabs of an origin", () => {
     expect(other.told).toEqual([true]);
   });
 
-  it("one that becomes free is taken by who has waited longest, in whichever tab", async () => {
+  it("a free one goes to the stream that has waited longest, in any tab", async () => {
     const streams = await streamIn(...tabs(7));
     streams[2]?.end();
     await settle();
@@ -59,7 +59,7 @@ describe("places of all tabs of an origin", () => {
     expect(now(streams)).toEqual([true, true, true, true, true, false]);
   });
 
-  it("are given back by a stream that was not wanted any more before it had one, as in React's StrictMode", async () => {
+  it("are released by a stream that was aborted before it got one, as in React's StrictMode", async () => {
     const [tab] = tabs(1) as [FakeTab];
     const early = Array.from({ length: 6 }, () => tab.stream());
     for (const stream of early) stream.end();
@@ -75,24 +75,24 @@ describe("places of all tabs of an origin", () => {
 });
 
 describe("a hidden page", () => {
-  it("gives its place to one in view, one page for each that asks, and takes it again when it is seen and one is free", async () => {
+  it("lends its place to a visible page, and takes one again when it is visible and one is free", async () => {
     const hidden = tabs(4, { hidden: true });
     const before = await streamIn(...hidden);
     expect(now(before)).toEqual([true, true, true, true]);
     const [first, second] = await streamIn(...tabs(2));
     expect([first?.told, second?.told]).toEqual([[false, true], [false, true]]);
-    expect(now(before)).toEqual([false, false, true, true]); // those that have been hidden longest
-    expect(before.map(({ told }) => told.length)).toEqual([2, 2, 1, 1]); // the others have not so much as paused
+    expect(now(before)).toEqual([false, false, true, true]); // the pages that were hidden first lend their places
+    expect(before.map(({ told }) => told.length)).toEqual([2, 2, 1, 1]); // the other two did not pause
 
     first?.end();
     await settle();
-    expect(now(before)).toEqual([false, false, true, true]); // nobody looks at them
+    expect(now(before)).toEqual([false, false, true, true]); // hidden pages do not wait for a place
     hidden[0]?.show(true);
     await settle();
     expect(now(before)).toEqual([true, false, true, true]);
   });
 
-  it("gives as many as are asked for in the same instant", async () => {
+  it("lends as many as are asked for in the same moment", async () => {
     const before = await streamIn(...tabs(4, { hidden: true }));
     const [page] = tabs(1) as [FakeTab];
     const streams = [page.stream(), page.stream(), page.stream()];
@@ -101,18 +101,18 @@ describe("a hidden page", () => {
     expect(now(before).filter(Boolean)).toHaveLength(1);
   });
 
-  it("gives its place in the moment that it is hidden, where one in view waits", async () => {
+  it("lends its place as soon as it is hidden, if a visible page waits", async () => {
     const all = tabs(5);
     const streams = await streamIn(...all);
     all[3]?.show(false);
     await settle();
     expect(now(streams)).toEqual([true, true, true, false, true]);
-    all[0]?.show(false); // nobody waits
+    all[0]?.show(false); // no page waits for a place
     await settle();
     expect(streams[0]?.told).toEqual([true]);
   });
 
-  it("that waits for a place waits no more", async () => {
+  it("stops waiting for a place", async () => {
     const all = tabs(6);
     const streams = await streamIn(...all);
     all[4]?.show(false);
@@ -132,12 +132,12 @@ describe("a hidden page", () => {
 });
 
 describe("a page that is left", () => {
-  it("holds nothing in the back/forward cache, and takes a place when it is shown again", async () => {
+  it("holds no lock in the back/forward cache, and takes a place when it is shown again", async () => {
     const all = tabs(5);
     const streams = await streamIn(...all);
     all[0]?.leave();
-    expect(now(streams)[0]).toBeNull(); // at once: afterwards nothing runs
-    all[0]?.show(false); // which browsers tell last
+    expect(now(streams)[0]).toBeNull(); // at once: a page that is left runs no more code
+    all[0]?.show(false); // browsers report this last
     await settle();
     expect(now(streams)).toEqual([null, true, true, true, true]);
     streams[1]?.end();
@@ -147,7 +147,7 @@ describe("a page that is left", () => {
     expect(now(streams)[0]).toBe(true);
   });
 
-  it("waits no more, and polls or waits again when it is shown", async () => {
+  it("stops waiting, and polls or waits again when it is shown", async () => {
     const all = tabs(6);
     const streams = await streamIn(...all);
     all[4]?.leave();
@@ -159,7 +159,7 @@ describe("a page that is left", () => {
     expect(streams[4]?.told).toEqual([false, null, false]);
   });
 
-  it("is not taken for one that comes back when it was just loaded", async () => {
+  it("the pageshow of a load does not count as coming back", async () => {
     const [tab] = tabs(1) as [FakeTab];
     const stream = tab.stream();
     tab.comeBack(); // `pageshow` comes with every load
@@ -169,14 +169,14 @@ describe("a page that is left", () => {
 });
 
 describe("a stream that cannot poll", () => {
-  it("takes a place that is free, and goes on without one where there is none", async () => {
+  it("takes a place if one is free, and goes on without one otherwise", async () => {
     const all = tabs(6);
     await streamIn(...all.slice(0, 3));
     const posts = all.slice(3).map((tab) => tab.stream({ waits: false }));
     await settle();
     expect(now(posts).toSorted()).toEqual([false, false, true]);
     const [late] = await streamIn(...tabs(1));
-    expect(now([late as FakeStream])).toEqual([false]); // it counts
+    expect(now([late as FakeStream])).toEqual([false]); // the place of the POST counts
     for (const post of posts) post.end();
     await settle();
     expect(now([late as FakeStream])).toEqual([true]);
@@ -184,7 +184,7 @@ describe("a stream that cannot poll", () => {
   });
 });
 
-describe("where there are no Web Locks", () => {
+describe("without Web Locks", () => {
   it.each([
     ["none", undefined],
     ["forbidden", { request: () => Promise.reject(new DOMException("Access to the Locks API is denied in this context.", "SecurityError")) }],
@@ -206,7 +206,7 @@ describe("where there are no Web Locks", () => {
   });
 });
 
-it("in any order of events at most four places are held, and none is free or lent while a page in view waits", async () => {
+it("in any order of events at most four places are held, and none is free or lent while a visible page waits", async () => {
   const command = fc.record({
     tab: fc.nat(5),
     what: fc.constantFrom("open", "open", "open", "post", "close", "hide", "show", "leave", "back", "die"),

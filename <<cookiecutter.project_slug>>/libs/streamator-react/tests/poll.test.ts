@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Connection } from "../src/connection.js";
+import { Connection } from "../src/core/connection.js";
 import "../src/poll.js";
-import { LogStore } from "../src/store.js";
+import { LogStore } from "../src/core/store.js";
 import type { LogStreamOptions } from "../src/types.js";
 import { fakeFetch, log, type FakeFetch } from "./support/fakes.js";
 
@@ -16,7 +16,6 @@ beforeEach(() => {
   net = fakeFetch();
   options = {};
   store = new LogStore();
-  store.begin("key");
 });
 
 afterEach(() => {
@@ -83,7 +82,7 @@ describe("poll", () => {
     expect(store.getSnapshot()).toMatchObject({ status: "ended", active: false });
   });
 
-  it("asks after events that are not shown to it, and shows what comes after them", async () => {
+  it("moves its cursor past events that are not for this viewer", async () => {
     await start();
     await answer({ logs: [log("one")], next: 1, closed: false });
     await pass(3000);
@@ -106,7 +105,7 @@ describe("poll", () => {
     ]);
   });
 
-  it("shows a log that was started anew between two polls", async () => {
+  it("shows a log that started over between two polls", async () => {
     await start();
     await answer({ logs: [log("a"), log("b"), log("c")], next: 3, closed: false });
     await pass(3000);
@@ -129,7 +128,7 @@ describe("poll", () => {
     expect(texts().slice(3)).toEqual([expect.stringContaining("started anew"), "new"]);
   });
 
-  it("goes on after errors, and gives up on 404", async () => {
+  it("retries after errors, and fails on 404", async () => {
     await start();
     net.last().status(502);
     await pass(0);
@@ -144,20 +143,20 @@ describe("poll", () => {
     expect(texts()).toEqual(["one"]);
   });
 
-  it("says so when the answer is no snapshot", async () => {
+  it("reports an answer that is no snapshot", async () => {
     await start();
     await answer({ detail: "hello" });
     expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "protocol" } });
   });
 
-  it("gives up on a poll that hangs, and asks again", async () => {
+  it("aborts a poll that hangs, and polls again", async () => {
     await start();
     await pass(45_000);
     expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", error: { kind: "timeout" } });
     expect(net.requests[0]?.signal.aborted).toBe(true);
   });
 
-  it("a long interval is no silence", async () => {
+  it("a long interval does not trigger the watchdog", async () => {
     options.interval = 120_000;
     await start();
     await answer({ logs: [], next: 0, closed: false });

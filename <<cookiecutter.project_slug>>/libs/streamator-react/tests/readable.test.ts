@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { coloursOf, type Pair } from "../src/readable.js";
-import { DIM, INVERSE, PLAIN, TRUE_COLOR, type Pen } from "../src/terminal.js";
+import { coloursOf, type Pair } from "../src/log/readable.js";
+import { DIM, INVERSE, PLAIN, TRUE_COLOR, type Pen } from "../src/log/terminal.js";
 
-// The panel's own ground, a line that the address names, and the grounds of themes, the furthest first: light, dark.
+// Backgrounds: the panel's own, a marked line's, and those of themes, the worst first. Each light and dark.
 const GROUNDS: readonly (readonly number[])[][] = [
   [[0xf8, 0xf8, 0xf8], [0xff, 0xf3, 0xc4], [0xf0, 0xf0, 0xf0], [0xff, 0xff, 0xff], [0xfd, 0xf0, 0xef]],
   [[0x1b, 0x1b, 0x1d], [0x3a, 0x30, 0x0c], [0x33, 0x33, 0x33], [0x00, 0x00, 0x00], [0x4a, 0x20, 0x20]],
@@ -52,46 +52,45 @@ describe.each(LOOKS)("text that is %s has 4.5:1", (_, flags) => {
 });
 
 describe("the style sheet", () => {
-  const css = readFileSync(join(import.meta.dirname, "../src/log.css"), "utf8");
+  const [css = "", theme = ""] = ["log/log.css", "parts/theme.css"].map((name) => readFileSync(join(import.meta.dirname, "../src", name), "utf8"));
   const bytesOf = (hex: string): number[] => (hex.length === 4 ? hex.replace(/[^#]/g, "$&$&") : hex).match(/[^#]{2}/g)?.map((byte) => Number.parseInt(byte, 16)) ?? [];
-  /** Both values of a property's `light-dark()` in the rule of a selector. */
-  const pair = (selector: string, property: string, within = css): number[][] => {
-    const [, body = ""] = new RegExp(`^ *(?:[^\\n{}]+,\\n *)*${selector.replace(/[.(:)]/g, "\\$&")}(?:,[^{}]*)? \\{([^}]*light-dark[^}]*)\\}`, "m").exec(within) ?? [];
-    const [, light = "", dark = ""] = new RegExp(`^ *${property}: [^;]*light-dark\\((#[0-9a-f]+), (#[0-9a-f]+)\\)`, "m").exec(body) ?? [];
-    if (dark === "") throw new Error(`log.css has no ${property} with light-dark() for ${selector}`);
+  /** Both values of a default colour. */
+  const pair = (name: string, within = theme): number[][] => {
+    const [, light = "", dark = ""] = new RegExp(`--streamator-default-${name}: light-dark\\((#[0-9a-f]+), (#[0-9a-f]+)\\)`).exec(within) ?? [];
+    if (dark === "") throw new Error(`theme.css has no default ${name} with light-dark()`);
     return [light, dark].map(bytesOf);
   };
-  const LOG = ":is(.streamator-log, .streamator-log-frame)";
-  const texts = pair(LOG, "color");
-  const grounds = pair(LOG, "background");
-  const more = css.slice(css.indexOf("prefers-contrast: more"));
-  /** What a pair of colours has on the panel's own ground, and as many of the others as are asked for. */
+  const texts = pair("color");
+  const grounds = pair("bg");
+  const more = theme.slice(theme.indexOf("prefers-contrast: more"));
+  /** The contrast of a pair of colours on the panel's own background, and on `others` more. */
   const contrasts = (colours: readonly number[][], others = 0): number[] =>
     colours.flatMap((text, scheme) => (GROUNDS[scheme] ?? []).slice(0, 1 + others).map((ground) => contrast(text, ground)));
 
-  it("has the colours and the grounds that are counted on", () => {
+  it("has the colours and the grounds that readable.ts assumes", () => {
     expect(GROUNDS.map(([own]) => own)).toEqual(grounds);
-    expect(GROUNDS.map((own) => own[1])).toEqual(pair(".streamator-log-entry--linked", "--streamator-linked-bg"));
+    expect(GROUNDS.map((own) => own[1])).toEqual(pair("linked"));
     expect(coloursOf(pen(-1, -1, INVERSE)).ground?.map(bytes)).toEqual(texts);
   });
 
-  it.each([".streamator-log-entry--success", ".streamator-log-entry--error", ".streamator-log-entry--linked.streamator-log-entry--warning", ".streamator-log-whole"])("gives %s 4.5:1", (selector) => {
-    expect(Math.min(...contrasts(pair(selector, "color"), 1))).toBeGreaterThanOrEqual(4.5);
+  it.each(["success", "error", "readable-warning", "color"])("gives %s 4.5:1, on a marked line too", (name) => {
+    expect(Math.min(...contrasts(pair(name), 1))).toBeGreaterThanOrEqual(4.5);
+    expect(css).toContain(`var(--streamator-default-${name})`);
   });
 
-  it("gives the numbers of lines 4.5:1; in a marked line they and its time are as its text", () => {
-    expect(Math.min(...contrasts(pair(".streamator-log-line", "color")))).toBeGreaterThanOrEqual(4.5);
+  it("gives line numbers 4.5:1; in a marked line they and the time have the text's colour", () => {
+    expect(Math.min(...contrasts(pair("number")))).toBeGreaterThanOrEqual(4.5);
     expect(css).toMatch(/--linked :is\(\.streamator-log-time, \.streamator-log-line\) \{\s+color: inherit;/);
   });
 
-  // Their light colours are part of how a bare panel is meant to look: 2.2:1 and 2.0:1.
-  it.each([".streamator-log-time", ".streamator-log-entry--warning"])("gives %s 4.5:1 in the dark, and in the light to who asks for more contrast", (selector) => {
-    const [, dark] = contrasts(pair(selector, "color"));
-    expect(Math.min(dark as number, ...contrasts(pair(selector, "color", more)))).toBeGreaterThanOrEqual(4.5);
+  // The light defaults are faint by design (2.2:1 and 2.0:1).
+  it.each(["time", "warning"])("gives %s 4.5:1 on dark pages, and on light ones with prefers-contrast: more", (name) => {
+    const [, dark] = contrasts(pair(name));
+    expect(Math.min(dark as number, ...contrasts(pair(name, more)))).toBeGreaterThanOrEqual(4.5);
   });
 
-  it("leaves what it makes paler without a colour 4.5:1, and makes no text of a level paler", () => {
-    const opacities = [...css.matchAll(/^ *\.streamator-log-(?:find|level)[^{]*\{[^}]*?opacity: ([\d.]+);|\.streamator-ansi-dim \{ opacity: ([\d.]+);/gm)].map(([, tool, dim]) => Number(tool ?? dim));
+  it("leaves paler texts 4.5:1, and makes no text of a level paler", () => {
+    const opacities = [...css.matchAll(/^ *\.streamator-log-(?:find|level)[^{]*\{[^}]*?(?<!-)opacity: ([\d.]+);|\.streamator-ansi-dim \{ opacity: ([\d.]+);/gm)].map(([, tool, dim]) => Number(tool ?? dim));
     expect(opacities).toHaveLength(4);
     for (const opacity of opacities) {
       for (const [scheme, text] of texts.entries()) {
@@ -103,13 +102,13 @@ describe("the style sheet", () => {
   });
 });
 
-it("a colour that can be read is shown as it is", () => {
+it("a readable colour stays as it is", () => {
   expect(coloursOf(pen(TRUE_COLOR + 0xffffff, TRUE_COLOR + 0x0000ff))).toEqual({ text: ["rgb(255 255 255)", "rgb(255 255 255)"], ground: ["rgb(0 0 255)", "rgb(0 0 255)"] });
   expect(coloursOf(pen(TRUE_COLOR + 0x800000, -1)).text?.[0]).toBe("rgb(128 0 0)");
   expect(coloursOf(pen(TRUE_COLOR + 0xffaaaa, -1)).text?.[1]).toBe("rgb(255 170 170)");
 });
 
-it("a colour that cannot keeps its hue: yellow on a light page is a dark yellow", () => {
+it("an unreadable colour keeps its hue: yellow on a light page is a dark yellow", () => {
   const [red = 0, green = 0, blue = 0] = bytes(coloursOf(pen(11, -1)).text?.[0] as string);
   expect(red).toBeGreaterThan(blue * 2);
   expect(green).toBeGreaterThan(blue * 2);

@@ -24,17 +24,18 @@ it("every snippet of the README type-checks against the source", () => {
   }
 }, 20_000);
 
-it("the theming table says what the style sheet does", () => {
-  const css = ["log.css", "panels.css"].map((name) => readFileSync(join(library, "src", name), "utf8")).join("");
+it("the theming table has the values of the style sheets", () => {
+  const css = ["parts/theme.css", "log/log.css", "panels/panels.css"].map((name) => readFileSync(join(library, "src", name), "utf8")).join("");
   const rows = [...readme.matchAll(/^\| `(--streamator-[a-z-]+)` \| `([^`]+)` \| (?:`([^`]+)` )?\|/gm)];
   expect(rows).toHaveLength(11);
   for (const [, property, light, dark] of rows) {
-    expect(css).toContain(`var(${property}, ${light})`);
-    expect(css).toContain(`var(${property}, ${dark ? `light-dark(${light}, ${dark})` : light})`);
+    const shared = `--streamator-default-${property?.replace(/^--streamator-|(?<=-[a-z]+)-color$/g, "")}`;
+    expect(css).toContain(dark ? `var(${property}, var(${shared}))` : `var(${property}, ${light})`);
+    for (const value of dark ? [light, `light-dark(${light}, ${dark})`] : []) expect(css).toContain(`${shared}: ${value};`);
   }
 });
 
-it("the sizes are what the library comes to", () => {
+it("the sizes are up to date", () => {
   const measured = execFileSync(process.execPath, [join(library, "scripts/size.mjs")], { encoding: "utf8", cwd: library });
   const lines = [...measured.matchAll(/^(.+): ([0-9.]+) KB, (\d+) bytes$/gm)];
   expect(lines).toHaveLength(16);

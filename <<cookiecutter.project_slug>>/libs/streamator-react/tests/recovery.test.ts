@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { LogSource, LogStreamOptions } from "../src/core.js";
+import type { LogSource, LogStreamOptions } from "../src/core/index.js";
 import type { StreamError } from "../src/types.js";
 import { fakeFetch, frame, log, type FakeFetch } from "./support/fakes.js";
 
@@ -11,7 +11,7 @@ let loads = 0;
 const leave: (() => void)[] = [];
 
 beforeEach(() => {
-  vi.resetModules(); // as a page that has just been loaded
+  vi.resetModules(); // like a new page
   vi.spyOn(Math, "random").mockReturnValue(0); // no wait between attempts
   net = fakeFetch();
   loads = 0;
@@ -19,15 +19,15 @@ beforeEach(() => {
 
 afterEach(() => {
   for (const stop of leave.splice(0)) stop();
-  vi.doUnmock("../src/recovery.js");
+  vi.doUnmock("../src/transport/recovery.js");
 });
 
-/** What is loaded later comes by this. */
+/** Replaces the dynamic import of the module. */
 function chunk(load: () => Promise<unknown>): void {
-  vi.doMock("../src/recovery.js", async () => {
+  vi.doMock("../src/transport/recovery.js", async () => {
     loads += 1;
     await load();
-    return vi.importActual("../src/recovery.js");
+    return vi.importActual("../src/transport/recovery.js");
   });
 }
 
@@ -36,7 +36,7 @@ function overHttp2(): void {
 }
 
 async function follow(options?: LogStreamOptions, url = "/log/j/stream"): Promise<LogSource> {
-  const { logStream } = await import("../src/core.js");
+  const { logStream } = await import("../src/core/index.js");
   const source = logStream(url, options);
   leave.push(source.subscribe(() => undefined));
   return source;
@@ -44,7 +44,7 @@ async function follow(options?: LogStreamOptions, url = "/log/j/stream"): Promis
 
 const texts = (source: LogSource): string[] => source.getSnapshot().logs.map(({ text }) => text);
 
-/** Waits for what comes at once on a machine that has nothing else to do. */
+/** Waits with a timeout for busy machines. */
 function until(holds: () => void): Promise<void> {
   return vi.waitFor(holds, { timeout: 10_000 });
 }
@@ -53,8 +53,8 @@ async function requests(count: number): Promise<void> {
   await until(() => expect(net.requests).toHaveLength(count));
 }
 
-describe("what a first connection can do without", () => {
-  it("does not keep it waiting over HTTP/2, and is loaded meanwhile", async () => {
+describe("the recovery module", () => {
+  it("does not delay a first connection over HTTP/2, and is loaded meanwhile", async () => {
     overHttp2();
     chunk(() => new Promise(() => undefined));
     const source = await follow();
@@ -79,7 +79,7 @@ describe("what a first connection can do without", () => {
     await requests(1);
   });
 
-  it("over HTTP/2 too a URL with credentials in it is not asked for", async () => {
+  it("over HTTP/2, too, a URL with credentials is refused", async () => {
     overHttp2();
     const source = await follow({}, location.origin.replace("//", "//user:secret@") + "/log/j/stream");
     await until(() => expect(source.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "rejected" } }));
@@ -87,7 +87,7 @@ describe("what a first connection can do without", () => {
     expect(net.requests).toHaveLength(0);
   });
 
-  it("is in the page's own bundle where that has imported it", async () => {
+  it("is not loaded if the page imports it", async () => {
     await import("../src/recovery.js");
     chunk(() => Promise.reject(NOT_FOUND));
     await follow();
@@ -101,7 +101,7 @@ describe.each(["HTTP/1.1", "HTTP/2"])("where it cannot be loaded, over %s", (pro
     if (protocol === "HTTP/2") overHttp2();
   });
 
-  it("the log goes on as long as its connection holds, and after it once it can: nothing is lost or doubled", async () => {
+  it("the log goes on while its connection lasts, and later once it is loaded: nothing is lost or shown twice", async () => {
     let there = false;
     chunk(() => (there ? Promise.resolve() : Promise.reject(NOT_FOUND)));
     const source = await follow();
@@ -115,7 +115,7 @@ describe.each(["HTTP/1.1", "HTTP/2"])("where it cannot be loaded, over %s", (pro
     await until(() => expect(source.getSnapshot().attempt).toBeGreaterThan(3));
     expect(source.getSnapshot()).toMatchObject({ status: "reconnecting", active: true, error: { kind: "network" } });
     expect(source.getSnapshot().error?.message).toContain(FIX);
-    expect(net.requests).toHaveLength(1); // it could not tell a replay from a log that was started anew
+    expect(net.requests).toHaveLength(1); // without the module it cannot tell a replay from a new log
 
     there = true;
     await requests(2);
@@ -126,7 +126,7 @@ describe.each(["HTTP/1.1", "HTTP/2"])("where it cannot be loaded, over %s", (pro
     expect(source.getSnapshot()).toMatchObject({ status: "open", error: null });
   });
 
-  it("an answer that it would explain is told by its number, and asked for again", async () => {
+  it("a refusal is reported by its status, and retried", async () => {
     let there = false;
     chunk(() => (there ? Promise.resolve() : Promise.reject(NOT_FOUND)));
     const source = await follow();
@@ -154,7 +154,7 @@ describe.each(["HTTP/1.1", "HTTP/2"])("where it cannot be loaded, over %s", (pro
 
   it("a POST is not repeated", async () => {
     chunk(() => Promise.reject(NOT_FOUND));
-    const { streamEvents } = await import("../src/core.js");
+    const { streamEvents } = await import("../src/core/index.js");
     const error = new Promise<StreamError>((resolve) => {
       leave.push(streamEvents("/run/stream", { method: "POST", onError: resolve }).close);
     });
@@ -165,9 +165,9 @@ describe.each(["HTTP/1.1", "HTTP/2"])("where it cannot be loaded, over %s", (pro
   });
 });
 
-it("a job's error that it would explain is told by its number, where it cannot be loaded", async () => {
+it("a job's error is reported by its status if the module cannot be loaded", async () => {
   chunk(() => Promise.reject(NOT_FOUND));
-  const { JobRun } = await import("../src/jobRun.js");
+  const { JobRun } = await import("../src/job/jobRun.js");
   const run = new JobRun(null, { jobId: "a" });
   leave.push(() => run.detach());
   run.follow("a");

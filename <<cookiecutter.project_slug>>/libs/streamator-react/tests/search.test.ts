@@ -1,24 +1,24 @@
 import { describe, expect, it } from "vitest";
-import { makeTerminal } from "../src/ansi.js";
-import type { PanelEntry } from "../src/line.js";
-import { Finder, step } from "../src/search.js";
+import { makeTerminal } from "../src/log/ansi.js";
+import type { PanelEntry } from "../src/log/line.js";
+import { Finder, step } from "../src/log/search.js";
 
 const log = (...texts: string[]): PanelEntry[] => texts.map((text, index) => ({ text, line: index + 1 }));
 
 describe("finding", () => {
-  it("takes any case, and what means something to a regular expression as it is", () => {
+  it("ignores case, and takes characters of regular expressions literally", () => {
     const logs = log("Read a.txt", "read aXtxt", "cost: $5 (net)");
     expect(new Finder().find(logs, "A.TXT")).toEqual([0]);
     expect(new Finder().find(logs, "$5 (")).toEqual([2]);
     expect(new Finder().find(logs, "")).toEqual([]);
   });
 
-  it("sees text that colour codes run through", () => {
+  it("finds text with colour codes in it", () => {
     const logs = log("all \u001b[31mred\u001b[0m now");
     expect(new Finder().find(logs, "all red now", makeTerminal()(logs))).toEqual([0]);
   });
 
-  it("looks at the new lines only while the log grows", () => {
+  it("searches new lines only while the log grows", () => {
     const looked: number[] = [];
     const logs = Array.from({ length: 10 }, (_, index) => ({
       line: index + 1,
@@ -34,7 +34,7 @@ describe("finding", () => {
     expect(looked).toEqual([8, 9]);
   });
 
-  it("keeps what it found when the oldest lines go while new ones come", () => {
+  it("keeps its matches when old lines are dropped and new ones come", () => {
     const logs = Array.from({ length: 100 }, (_, index) => ({ line: index + 1, text: index % 3 === 0 ? "hit" : "miss" }));
     const finder = new Finder();
     finder.find(logs.slice(0, 80), "hit");
@@ -42,7 +42,7 @@ describe("finding", () => {
     expect(finder.find(now, "hit")).toEqual(new Finder().find(now, "hit"));
   });
 
-  it("begins anew for another text, and for another log", () => {
+  it("starts over for another text and for another log", () => {
     const finder = new Finder();
     const logs = log("one", "two", "three");
     expect(finder.find(logs, "t")).toEqual([1, 2]);
@@ -50,14 +50,14 @@ describe("finding", () => {
     expect(finder.find(log("two", "one", "two"), "tw")).toEqual([0, 2]);
   });
 
-  it("gives the same array while nothing changed", () => {
+  it("returns the same array while nothing changes", () => {
     const finder = new Finder();
     const logs = log("one");
     expect(finder.find(logs, "o")).toBe(finder.find(logs, "o"));
   });
 });
 
-describe("stepping through what was found", () => {
+describe("stepping through matches", () => {
   it.each([
     [-1, 1, 3],
     [3, 1, 7],
@@ -69,7 +69,7 @@ describe("stepping through what was found", () => {
     expect(step([3, 7, 9], from, by)).toBe(to);
   });
 
-  it("leads nowhere where there is nothing", () => {
+  it("returns -1 without matches", () => {
     expect(step([], 0, 1)).toBe(-1);
   });
 });

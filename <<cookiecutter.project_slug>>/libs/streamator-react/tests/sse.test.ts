@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { SseParser, type SseMessage } from "../src/sse.js";
+import { SseParser, type SseMessage } from "../src/transport/sse.js";
 
 function parse(...chunks: string[]): SseMessage[] {
   const parser = new SseParser();
@@ -98,7 +98,7 @@ describe("event stream interpretation (HTML Standard 9.2.6)", () => {
 });
 
 describe("chunks", () => {
-  // A reference that sees the whole text at once, split as the standard's grammar says.
+  // The reference splits the whole text at once, by the grammar of the standard.
   function reference(text: string): SseMessage[] {
     const messages: SseMessage[] = [];
     let fields: { id: string | null; event: string; data: string[] } = { id: null, event: "", data: [] };
@@ -135,7 +135,7 @@ describe("chunks", () => {
     const parser = new SseParser();
     const piece = "x".repeat(16);
     parser.push("data: ");
-    // A parser that looked at the whole line with each of them would be at it for longer than a test may take.
+    // A parser that searched the whole line again for each chunk would run into the timeout.
     for (let index = 0; index < 500_000; index += 1) parser.push(piece);
     expect(parser.push("\n\n")[0]?.data).toHaveLength(8_000_000);
   });

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { replay } from "../src/replay.js";
-import { makeFormatEvent } from "../src/formatEvent.js";
-import { LogStore, type Incoming } from "../src/store.js";
+import { replay } from "../src/transport/replay.js";
+import { makeFormatEvent } from "../src/core/formatEvent.js";
+import { LogStore } from "../src/core/store.js";
+import type { Incoming } from "../src/transport/event.js";
 import type { StreamEvent } from "../src/types.js";
 import { log } from "./support/fakes.js";
 
@@ -13,22 +14,28 @@ const line = (id: number | null, message: string, rest: object = {}): Incoming =
 let store: LogStore;
 const texts = (): string[] => store.getSnapshot().logs.map(({ text }) => text);
 
+/** The events of a batch that the store takes as new. */
+function taken(batch: readonly Incoming[]): Incoming[] {
+  const items: Incoming[] = [];
+  store.append(batch, undefined, undefined, (item) => items.push(item));
+  return items;
+}
+
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "requestAnimationFrame", "cancelAnimationFrame", "performance"] });
   store = new LogStore();
-  store.begin("a");
 });
 
 
 describe("the cursor", () => {
-  it("moves past events that are not shown, and never back", () => {
+  it("moves past events that are not for this viewer, and never back", () => {
     store.append([line(3, "three")]);
     store.advance("9");
     expect(store.cursor).toBe("9");
     for (const id of ["7", "", "x"]) store.advance(id);
     expect(store.cursor).toBe("9");
     store.resume(replay);
-    expect(store.append([line(9, "again"), line(10, "ten")])).toHaveLength(1);
+    expect(taken([line(9, "again"), line(10, "ten")])).toHaveLength(1);
     expect(store.cursor).toBe("10");
   });
 });
@@ -46,7 +53,7 @@ describe("publishing", () => {
     expect(listener).toHaveBeenCalledTimes(1);
   });
 
-  it("leaves the page twice the time that the last one took to render, 50 ms at most", async () => {
+  it("pauses for twice the render time of the last publish, at most 50 ms", async () => {
     let cost = 10;
     let id = 0;
     store.subscribe(() => {
@@ -83,7 +90,7 @@ describe("publishing", () => {
     expect(texts()).toEqual(["x", "the last"]);
   });
 
-  it("comes within 250 ms where the page gets no frames", () => {
+  it("comes within 250 ms if the page gets no frames", () => {
     vi.stubGlobal("requestAnimationFrame", () => 1);
     vi.stubGlobal("cancelAnimationFrame", () => undefined);
     store.append([line(1, "hidden")]);
@@ -93,7 +100,7 @@ describe("publishing", () => {
     expect(texts()).toEqual(["hidden"]);
   });
 
-  it("never changes a snapshot that was given out", () => {
+  it("never changes a published snapshot", () => {
     store.append([line(1, "one")]);
     store.flush();
     const before = store.getSnapshot();
@@ -104,7 +111,7 @@ describe("publishing", () => {
     expect(store.getSnapshot().logs[0]).toBe(before.logs[0]);
   });
 
-  it("keeps the array where only the state changed", () => {
+  it("keeps the array if only the state changed", () => {
     store.append([line(1, "one")]);
     store.flush();
     const { logs } = store.getSnapshot();
@@ -117,9 +124,9 @@ describe("publishing", () => {
 
 describe("appending", () => {
   it("drops ids at or below the cursor of a resumed connection", () => {
-    expect(store.append([line(1, "one"), line(2, "two")])).toHaveLength(2);
+    expect(taken([line(1, "one"), line(2, "two")])).toHaveLength(2);
     store.resume(replay);
-    expect(store.append([line(1, "one"), line(2, "two"), line(3, "three")])).toHaveLength(1);
+    expect(taken([line(1, "one"), line(2, "two"), line(3, "three")])).toHaveLength(1);
     store.flush();
     expect(texts()).toEqual(["one", "two", "three"]);
     expect(store.cursor).toBe("3");
@@ -144,7 +151,7 @@ describe("appending", () => {
     expect(store.getSnapshot().logs[0]?.level).toBe("info");
   });
 
-  it("gives lines the event that they were made from, where that says more than they do", () => {
+  it("gives lines their event, if it has more fields", () => {
     const events: StreamEvent[] = [
       log("plain", 1),
       { ...log("more", 2), user: "ada" },
@@ -157,7 +164,7 @@ describe("appending", () => {
     store.append([{ id: "6", event: hidden }], () => "other words");
     store.flush();
     const { logs } = store.getSnapshot();
-    expect(logs[0]).not.toHaveProperty("payload"); // a field that is not there takes no memory
+    expect(logs[0]).not.toHaveProperty("payload"); // an absent field takes no memory
     const payloads = logs.map(({ payload }) => payload);
     const kept = [...events.slice(1), hidden];
     expect(payloads).toHaveLength(kept.length + 1);
@@ -171,7 +178,7 @@ describe("appending", () => {
     expect(store.getSnapshot().logs).toMatchObject([{ t: "61.5s", seconds: 61.5 }, { t: "8.0s", seconds: 8 }]);
   });
 
-  it("takes the time since the stream was begun where the event has none", () => {
+  it("takes the time since the view began if the event has none", () => {
     vi.advanceTimersByTime(2500);
     store.append([{ id: "1", event: { event: "log", message: "m" } }]);
     store.flush();
@@ -219,7 +226,7 @@ describe("gaps", () => {
     ]);
   });
 
-  it("are shown even where the formatter would hide them, in its words if it has some", () => {
+  it("are shown even if the formatter hides them, in its words if it has any", () => {
     const gap = { id: null, event: { event: "gap", missed: 3 } };
     store.append([gap], () => null);
     store.append([line(1, "x"), gap], makeFormatEvent({ gap: (event) => `${String(event.missed)} Zeilen fehlen` }));
@@ -227,7 +234,7 @@ describe("gaps", () => {
     expect(store.getSnapshot().logs).toMatchObject([{ text: "3 lines missed", level: "warning" }, {}, { text: "3 Zeilen fehlen", level: "warning" }]);
   });
 
-  it("are not doubled when told again after a reconnect", () => {
+  it("are not shown twice when repeated after a reconnect", () => {
     store.append([{ id: null, event: { event: "gap", missed: 3 } }]);
     store.append([{ id: null, event: { event: "gap", missed: 5 } }]);
     store.append([line(6, "six")]);
@@ -238,7 +245,7 @@ describe("gaps", () => {
 });
 
 describe("the ring", () => {
-  it("drops the oldest lines past the maximum, and says how many", () => {
+  it("drops the oldest lines past the maximum, and counts them", () => {
     for (let id = 1; id <= 25; id += 1) store.append([line(id, `${id}`, { level: id === 1 ? "error" : "info" })], undefined, 10);
     store.flush();
     const { logs, dropped, counts } = store.getSnapshot();
@@ -248,8 +255,8 @@ describe("the ring", () => {
     expect(counts).toEqual({ info: 10, success: 0, warning: 0, error: 0 });
   });
 
-  it("takes an event past the maximum as fast as one before it", () => {
-    // Moving 200,000 lines for each of these would take minutes.
+  it("handles an event past the maximum as fast as one before it", () => {
+    // If each of these moved 200,000 lines, the test would take minutes.
     store.append(Array.from({ length: 200_000 }, (_, index) => line(index + 1, "x")));
     for (let id = 200_001; id <= 300_000; id += 1) store.append([line(id, "x")]);
     store.flush();
@@ -273,7 +280,7 @@ describe("the ring", () => {
 });
 
 describe("starting over", () => {
-  it("clear forgets the lines and keeps the place", () => {
+  it("clear forgets the lines and keeps the cursor", () => {
     store.append([line(1, "one"), line(2, "two")], undefined, 1);
     store.clear();
     expect(store.getSnapshot()).toMatchObject({ logs: [], dropped: 0, counts: { info: 0 } });
@@ -292,12 +299,9 @@ describe("starting over", () => {
     expect(store.cursor).toBe("1");
   });
 
-  it("begin forgets everything", () => {
-    store.append([line(9, "nine")]);
-    store.begin("b");
-    expect(store.getSnapshot()).toMatchObject({ logs: [], status: "connecting", active: true });
-    expect(store.cursor).toBe("");
-    store.begin(null);
-    expect(store.getSnapshot()).toMatchObject({ status: "idle", active: false });
+  it("begins empty: connecting, or idle where there is no stream to connect to", () => {
+    expect(new LogStore().getSnapshot()).toMatchObject({ logs: [], status: "connecting", active: true });
+    expect(new LogStore().cursor).toBe("");
+    expect(new LogStore(false).getSnapshot()).toMatchObject({ status: "idle", active: false });
   });
 });

@@ -28,7 +28,7 @@ interface Heard {
   readonly close: () => void;
 }
 
-/** A stream that is listened to, and what was heard. */
+/** A stream, and the calls of its callbacks. */
 async function listen(answer: Answer, options: StreamEventsOptions = {}): Promise<Heard> {
   const requests: string[] = [];
   const bodies: string[] = [];
@@ -65,7 +65,7 @@ const done = (id: number, status = "completed"): string => named(id, "done", { e
 const post: StreamEventsOptions = { method: "post", body: '{"text":"x"}', headers: { "content-type": "application/json" } };
 
 describe("streamEvents", () => {
-  it("sends a POST and hands on its events, each by its name", async () => {
+  it("sends a POST and passes its events on, each by its name", async () => {
     const heard = await listen((_, response) => {
       stream(response).end(named(1, "progress", { step: "fetching", message: "m" }) + named(2, "complete", { type: "ingest", status: "success" }) + done(3));
     }, post);
@@ -105,7 +105,7 @@ describe("streamEvents", () => {
     expect({ jobIds: heard.jobIds, ends: heard.ends, errors: heard.errors }).toEqual({ jobIds: ["job 1"], ends: ["completed"], errors: [] });
   });
 
-  it("learns the job's id from an event where no header says it; a later event's is another job's", async () => {
+  it("reads the job's id from an event without a header; later ids do not count", async () => {
     const heard = await listen((_, response) => {
       stream(response).end(named(1, "started", { job_id: "j1" }) + named(2, "child", { job_id: "j2" }) + done(3));
     }, post);
@@ -120,14 +120,14 @@ describe("streamEvents", () => {
     expect(heard.requests).toHaveLength(1);
   });
 
-  it("a POST that is refused says why in the server's words, and is not sent again", async () => {
+  it("a refused POST reports the server's words, and is not sent again", async () => {
     const heard = await listen((_, response) => response.writeHead(429, { "content-type": "application/json" }).end('{"error":"8 jobs are running"}'), post);
     await over(heard);
     expect(heard.errors).toMatchObject([{ kind: "busy", status: 429, detail: "8 jobs are running", message: expect.stringContaining("answered 429") }]);
     expect(heard.requests).toHaveLength(1);
   });
 
-  it("a GET that breaks is asked again from the last event; nobody is told", async () => {
+  it("a GET that breaks reconnects silently from the last event", async () => {
     const heard = await listen((_, response, count) => {
       if (count === 1) stream(response).end(frame(1, log("one")));
       else stream(response).end(frame(2, log("two")) + done(3));
@@ -138,7 +138,7 @@ describe("streamEvents", () => {
     expect(heard.ends).toEqual(["completed"]);
   });
 
-  it("a relative URL is an error where there is no page", async () => {
+  it("a relative URL is an error without a page", async () => {
     const error = await new Promise<StreamError>((resolve) => {
       streamEvents("/run/stream", { onError: resolve });
     });
@@ -152,13 +152,13 @@ describe("streamEvents", () => {
     expect(heard.ends).toEqual([]);
   });
 
-  it("a process that died and does not come back is an error", async () => {
+  it("a process that died for good is an error", async () => {
     const heard = await listen((_, response) => stream(response).end(`${frame(1, log("one"))}data: {"event":"status","status":"lost"}\n\n`));
     await over(heard);
     expect(heard.errors).toMatchObject([{ kind: "interrupted", message: expect.stringContaining("died") }]);
   });
 
-  it("close() ends it in the middle of a batch: nothing is called any more, and the server sees it", async () => {
+  it("close() in the middle of a batch: nothing is called any more, and the connection closes", async () => {
     let left = false;
     const heard: Heard = await listen(
       (_, response) => {
@@ -179,7 +179,7 @@ describe("streamEvents", () => {
     expect([...heard.ends, ...heard.errors]).toEqual([]);
   });
 
-  it("an aborted signal ends it the same way, also before it began", async () => {
+  it("an aborted signal does the same, also before the start", async () => {
     const controller = new AbortController();
     let left = false;
     const heard = await listen(
@@ -197,7 +197,7 @@ describe("streamEvents", () => {
     expect([...heard.ends, ...heard.errors]).toEqual([]);
 
     const never = await listen((_, response) => response.writeHead(204).end(), { signal: controller.signal });
-    await fetch(`${never.url}/other`); // a request made later has been answered
+    await fetch(`${never.url}/other`); // a later request is answered: the stream would have been, too
     expect(never.requests).toEqual(["GET /other"]);
   });
 });

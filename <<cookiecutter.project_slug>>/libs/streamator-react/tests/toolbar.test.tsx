@@ -22,13 +22,13 @@ beforeEach(() => {
 afterEach(() => {
   window.removeEventListener("error", onError);
   cleanup();
-  vi.doUnmock("../src/toolbar.js");
+  vi.doUnmock("../src/log/toolbar.js");
 });
 
 const panel = async (): Promise<(typeof Library)["LogPanel"]> => (await import("../src/index.js")).LogPanel;
 const field = (): HTMLElement | null => screen.queryByRole("searchbox");
 
-it("is loaded by the first panel that shows it; until then an empty one keeps its place", async () => {
+it("is loaded by the first panel that shows it; until then an empty element reserves its space", async () => {
   const LogPanel = await panel();
   render(<LogPanel logs={logs} active toolbar />);
   const [first] = document.querySelector(".streamator-log-frame")?.children ?? [];
@@ -57,7 +57,7 @@ it("is there in the first render of a page that imports it", async () => {
 
 const connection = { status: "open", error: null, outcome: null, attempt: 0, dropped: 0, missed: 0, resumes: 0, retryAt: null } as const;
 
-it("brings the connection line, whose place is kept", async () => {
+it("includes the connection line, whose space is reserved", async () => {
   const LogPanel = await panel();
   render(<LogPanel logs={logs} active connection={connection} />);
   const line = (): Element | null | undefined => document.querySelector(".streamator-log-frame")?.querySelector(":scope > [role=log] + div");
@@ -67,7 +67,7 @@ it("brings the connection line, whose place is kept", async () => {
   expect(field()).toBeNull();
 });
 
-it("leads to the line of the page's address, whose links are there before", async () => {
+it("scrolls to the line in the page's address; the links are there before", async () => {
   window.location.hash = "#L3";
   const scrolled = vi.fn<() => void>();
   Element.prototype.scrollIntoView = scrolled;
@@ -89,15 +89,15 @@ it("leads to the line of the page's address, whose links are there before", asyn
 
 it("is not loaded by a bare panel", async () => {
   const load = vi.fn<() => object>(() => ({}));
-  vi.doMock("../src/toolbar.js", load);
+  vi.doMock("../src/log/toolbar.js", load);
   const LogPanel = await panel();
   render(<LogPanel logs={logs} active />);
-  await act(() => vi.importActual("../src/toolbar.js")); // time enough to load it
+  await act(() => vi.importActual("../src/log/toolbar.js")); // takes as long as loading it would
   expect(load).not.toHaveBeenCalled();
 });
 
 it("that fails to load is reported once, and the log goes on; the next panel tries again", async () => {
-  vi.doMock("../src/toolbar.js", () => {
+  vi.doMock("../src/log/toolbar.js", () => {
     throw new Error("the chunk is gone");
   });
   const LogPanel = await panel();
@@ -114,7 +114,7 @@ it("that fails to load is reported once, and the log goes on; the next panel tri
   expect(field()).toBeNull();
   cleanup();
 
-  vi.doUnmock("../src/toolbar.js");
+  vi.doUnmock("../src/log/toolbar.js");
   render(<LogPanel logs={logs} active toolbar />);
   expect(await screen.findByRole("searchbox")).toBeTruthy();
   expect(reported).toHaveLength(1);

@@ -36,7 +36,7 @@ async function asked(url: string): Promise<FakeRequest> {
   return net.requests.findLast((one) => one.url === url) as FakeRequest;
 }
 
-/** A job that runs, and the hand on its stream. */
+/** A job that runs, and the functions that drive its stream. */
 async function running(options?: JobOptions, start: JobStart = byId) {
   const view = render(start, options);
   act(() => view.job().start());
@@ -71,7 +71,7 @@ describe("a job that a function starts", () => {
     expect(job().stream).toMatchObject({ status: "ended", outcome: "completed", active: false });
   });
 
-  it("never tells of an event whose line is not there", async () => {
+  it("never publishes an event without its line", async () => {
     const seen: Job[] = [];
     const view = renderHook(() => {
       const job = useJob(byId);
@@ -88,7 +88,7 @@ describe("a job that a function starts", () => {
     }
   });
 
-  it("tells of what came together with a new state", async () => {
+  it("publishes events that came together with a new state", async () => {
     const { job, stream } = await running();
     stream.open();
     const status = (name: string): string => `data: {"event":"status","status":"${name}"}\n\n`;
@@ -97,7 +97,7 @@ describe("a job that a function starts", () => {
     expect(job().stream.logs.map(({ text }) => text)).toEqual(["Fetching"]);
   });
 
-  it("is starting while the function is at it, with a panel that waits", async () => {
+  it("is starting while the function runs, with a panel that waits", async () => {
     let started: (job: { job_id: string }) => void = () => undefined;
     const { job } = render(() => new Promise((resolve) => {
       started = resolve;
@@ -111,14 +111,14 @@ describe("a job that a function starts", () => {
     expect(job()).toMatchObject({ state: "running", jobId: "a" });
   });
 
-  it("fails with the words of what could not be started, and its status", async () => {
+  it("fails with the message and the status of a failed start", async () => {
     const { job } = render(() => Promise.reject(Object.assign(new Error("8 jobs are running."), { status: 429 })));
     act(() => job().start());
     await waitFor(() => expect(job()).toMatchObject({ state: "failed", error: { kind: "start", status: 429, message: "8 jobs are running." } }));
     expect(job().stream.active).toBe(false);
   });
 
-  it("fails with the last error that the job told", async () => {
+  it("fails with the job's last error", async () => {
     const { job, stream } = await running();
     stream.open();
     stream.send(frame(1, log("first", 0, "error")) + frame(2, log("The page is gone.", 1, "error")) + done(3, "failed"));
@@ -126,7 +126,7 @@ describe("a job that a function starts", () => {
     expect(net.requests.map(({ url }) => url)).toEqual(["/job/a/stream"]);
   });
 
-  it("has what its complete event brought as its result, without another request", async () => {
+  it("takes its result from the complete event, without another request", async () => {
     const { job, stream } = await running();
     stream.open();
     stream.send(frame(1, { event: "complete", success: true, output: "text" }) + done(2));
@@ -134,7 +134,7 @@ describe("a job that a function starts", () => {
     expect(net.requests).toHaveLength(1);
   });
 
-  it("a job without a result has none: no error; one whose result cannot be had says so", async () => {
+  it("a job without a result has no error; a result that cannot be fetched has one", async () => {
     const first = await running();
     first.stream.open();
     first.stream.send(done(1));
@@ -149,7 +149,7 @@ describe("a job that a function starts", () => {
     await waitFor(() => expect(second.job()).toMatchObject({ state: "completed", result: null, error: { kind: "result", status: 500, message: "/job/a/result answered 500." } }));
   });
 
-  it("asks for no result where resultUrl is null", async () => {
+  it("fetches no result if resultUrl is null", async () => {
     const { job, stream } = await running({ resultUrl: null });
     stream.open();
     stream.send(done(1));
@@ -166,15 +166,15 @@ describe("a job that a function starts", () => {
     expect((await asked("/api/job/a/result")).method).toBe("GET");
   });
 
-  it("tells when it began and ended, by the job's own clock", async () => {
+  it("reports when it began and ended, by the job's own clock", async () => {
     const { job, stream } = await running();
     stream.open();
     stream.send(frame(1, log("one", 0.5)) + done(2, "cancelled", 3600));
     await waitFor(() => expect(job().state).toBe("cancelled"));
-    expect(Number(job().endedAt) - Number(job().startedAt)).toBe(3_600_000); // an hour before this page was there
+    expect(Number(job().endedAt) - Number(job().startedAt)).toBe(3_600_000); // the job ran for an hour, by its own clock
   });
 
-  it("an address that its function cannot give is told, and the page stays whole", async () => {
+  it("a URL function that throws is reported, and the page stays", async () => {
     const fail = (): never => {
       throw new Error("no such address");
     };
@@ -191,7 +191,7 @@ describe("a job that a function starts", () => {
     await waitFor(() => expect(job()).toMatchObject({ state: "completed", error: { kind: "result", message: expect.stringContaining("no such address") } }));
   });
 
-  it("a POST whose stream has no address that it could go on at is interrupted; why is reported", async () => {
+  it("a POST whose streamUrl throws is interrupted, and the error is reported", async () => {
     const reported = vi.fn<(error: unknown) => void>();
     vi.stubGlobal("reportError", reported);
     const fault = new Error("no such address");
@@ -203,13 +203,13 @@ describe("a job that a function starts", () => {
     expect(reported.mock.calls).toEqual([[fault]]);
   });
 
-  it("is told why in FastAPI's own words too", async () => {
+  it("reports FastAPI's own words", async () => {
     const { job, stream } = await running({}, request);
     stream.json({ detail: [{ loc: ["body", "text"], msg: "Field required" }] }, 422);
     await waitFor(() => expect(job()).toMatchObject({ state: "failed", error: { kind: "start", status: 422, message: "body.text: Field required" } }));
   });
 
-  it("started again it starts afresh", async () => {
+  it("starts over when started again", async () => {
     const { job, stream } = await running();
     stream.open();
     stream.send(frame(1, { event: "token", token: "old" }) + done(2, "failed"));
@@ -222,7 +222,7 @@ describe("a job that a function starts", () => {
     await waitFor(() => expect(job().draft).toBe("new"));
   });
 
-  it("reset lets it go: the server is not asked to stop it", async () => {
+  it("reset unfollows it, without stopping it", async () => {
     const { job, stream } = await running();
     act(() => job().reset());
     expect(job()).toMatchObject({ state: "idle", jobId: null });
@@ -238,7 +238,7 @@ describe("a job that a function starts", () => {
     await waitFor(() => expect(job().events.map(({ message }) => message)).toEqual(["2", "3"]));
   });
 
-  it("tells onEvent of each event, with its id", async () => {
+  it("calls onEvent for each event, with its id", async () => {
     const onEvent = vi.fn<NonNullable<JobOptions["onEvent"]>>();
     const { stream } = await running({ onEvent });
     stream.open();
@@ -264,7 +264,7 @@ describe("a job that a function starts", () => {
 });
 
 describe("a job that a request starts and streams", () => {
-  it("sends the request, and learns the id from its answer", async () => {
+  it("sends the request, and reads the id from its answer", async () => {
     const { job, stream } = await running({ headers: { "content-type": "application/json" } }, request);
     expect(stream).toMatchObject({ method: "POST", body: '{"text":"x"}' });
     expect(stream.headers.get("content-type")).toBe("application/json");
@@ -275,7 +275,7 @@ describe("a job that a request starts and streams", () => {
     await waitFor(() => expect(job()).toMatchObject({ state: "completed", result: { output: "x" } }));
   });
 
-  it("when it breaks off, goes on where it was, and shows nothing twice", async () => {
+  it("when it breaks off, goes on, and shows nothing twice", async () => {
     const { job, stream } = await running({}, request);
     stream.open({ "x-job-id": "b" });
     stream.send(frame(1, { event: "token", token: "one " }) + frame(2, log("first")));
@@ -294,13 +294,13 @@ describe("a job that a request starts and streams", () => {
     expect(job().stream.resumes).toBe(1);
   });
 
-  it("fails with the server's words where it is refused", async () => {
+  it("fails with the server's words if it is refused", async () => {
     const { job, stream } = await running({}, request);
     stream.json({ error: "The text is empty." }, 422);
     await waitFor(() => expect(job()).toMatchObject({ state: "failed", error: { kind: "start", status: 422, message: "The text is empty." } }));
   });
 
-  it("gives its connection up where there is no place for it, and goes on as the job's own stream, which can poll", async () => {
+  it("without a place it switches to the job's own stream, which can poll", async () => {
     const others = new AbortController();
     for (let index = 0; index < 4; index += 1) holdPlace("/others/stream", true, others.signal, () => undefined);
     const { job, stream } = await running({}, request);
@@ -320,7 +320,7 @@ describe("a job that a request starts and streams", () => {
     expect(net.requests.filter(({ method }) => method === "POST")).toHaveLength(1);
   });
 
-  it("is lost where it breaks off and the server never said which job it is", async () => {
+  it("is lost if it breaks off before the server named the job", async () => {
     const { job, stream } = await running({}, request);
     stream.open();
     await waitFor(() => expect(job().state).toBe("running"));
@@ -339,7 +339,7 @@ describe("a job that a request starts and streams", () => {
 });
 
 describe("cancel", () => {
-  it("asks the job to stop, and is over when the job says so", async () => {
+  it("asks the job to stop, and ends when the job does", async () => {
     const { job, stream } = await running();
     stream.open();
     let cancelled: Promise<void> = Promise.resolve();
@@ -356,7 +356,7 @@ describe("cancel", () => {
     await waitFor(() => expect(job()).toMatchObject({ state: "cancelled", cancelling: false, error: null }));
   });
 
-  it("that is refused says why, and the job goes on", async () => {
+  it("if it is refused, the reason is shown and the job goes on", async () => {
     const { job, stream } = await running();
     stream.open();
     act(() => void job().cancel());
@@ -366,7 +366,7 @@ describe("cancel", () => {
     await waitFor(() => expect(job().stream.logs).toHaveLength(1));
   });
 
-  it("while it is started takes the start back", async () => {
+  it("during the start calls the start off", async () => {
     let given: AbortSignal | undefined;
     const { job } = render((signal) => {
       given = signal;
@@ -379,7 +379,7 @@ describe("cancel", () => {
     expect(job()).toMatchObject({ state: "cancelled", cancelling: false });
   });
 
-  it("that comes too late to take the start back stops the job", async () => {
+  it("that comes too late to call the start off stops the job", async () => {
     let started: (job: { job_id: string }) => void = () => undefined;
     const { job } = render(() => new Promise((resolve) => {
       started = resolve;
@@ -392,7 +392,7 @@ describe("cancel", () => {
     expect(job().state).toBe("cancelled");
   });
 
-  it("does nothing where nothing runs", async () => {
+  it("does nothing without a running job", async () => {
     const { job } = render(byId);
     await act(() => job().cancel());
     expect(job().state).toBe("idle");
@@ -431,7 +431,7 @@ describe("a job that is followed by its id", () => {
     expect(first.signal.aborted).toBe(true);
     expect(seen).not.toContain("y 1");
     rerender({ jobId: null });
-    expect(result.current.jobId).toBe("y"); // it is only let go by reset, or another job
+    expect(result.current.jobId).toBe("y"); // only reset or another job unfollows it
   });
 
   it("an id that is kept over a reload: started, stored, found again", async () => {
@@ -449,7 +449,7 @@ describe("a job that is followed by its id", () => {
     await waitFor(() => expect(stored).toBe("a"));
     first.rerender();
     await act(async () => {});
-    expect(net.requests).toHaveLength(1); // its own id is no other job
+    expect(net.requests).toHaveLength(1); // the id is of the same job
     first.unmount();
     const second = renderHook(useKept);
     expect(second.result.current).toMatchObject({ state: "running", jobId: "a" });
@@ -504,20 +504,20 @@ describe("a job that is followed by its id", () => {
     }
 
 
-    it("is not known of one that had ended before", async () => {
+    it("is unknown for a job that had ended before", async () => {
       const { job, send, pass } = await followed();
-      pass(1_500); // the server had to fetch it first
+      pass(1_500); // the server took this long to fetch the log
       await send(line(1, 0.1) + line(2, 60));
       pass(100);
       await send(line(3, 3_599) + done(4, "completed", 3_600));
       await waitFor(() => expect(job()).toMatchObject({ state: "completed", startedAt: null, endedAt: null }));
     });
 
-    it("is known once an event has come after a silence", async () => {
+    it("is known after an event that comes after a silence", async () => {
       const { job, send, pass } = await followed();
       await send(line(1, 0.1) + line(2, 60));
       expect(job().startedAt).toBeNull();
-      pass(20_000); // the last had come 10 s before the page was there
+      pass(20_000); // the last event had come 10 s before the page was opened
       await send(line(3, 90));
       expect(job().startedAt).toBe(1_000_000_000 + 20_000 - 90_000);
       pass(5_000);
@@ -525,7 +525,7 @@ describe("a job that is followed by its id", () => {
       await waitFor(() => expect(job()).toMatchObject({ state: "completed", startedAt: 1_000_000_000 - 70_000, endedAt: 1_000_000_000 + 25_000 }));
     });
 
-    it("is known once events have come for a second as fast as they were made", async () => {
+    it("is known after a second of live events", async () => {
       const { job, send, pass } = await followed();
       await send(line(1, 0.1) + line(2, 60));
       const known: unknown[] = [];
@@ -538,17 +538,17 @@ describe("a job that is followed by its id", () => {
       expect(known.at(-1)).toBe(1_000_000_000 - 60_000);
     });
 
-    it("is forgotten where later events show that the first were none of now", async () => {
+    it("is corrected if later events show that the first ones were replayed", async () => {
       const { job, send, pass } = await followed();
       await send(line(1, 0.1));
-      pass(2_000); // the network was silent, not the job
+      pass(2_000); // the network was slow, not the job
       await send(line(2, 30));
       await send(line(3, 60) + done(4, "completed", 3_600));
       await waitFor(() => expect(job()).toMatchObject({ state: "completed", startedAt: null, endedAt: null }));
     });
   });
 
-  it("is lost where there is no such job", async () => {
+  it("is lost if there is no such job", async () => {
     const { job } = render(null, { jobId: "x" });
     (await asked("/job/x/stream")).status(404);
     await waitFor(() => expect(job()).toMatchObject({ state: "lost", error: { kind: "stream", status: 404 } }));
@@ -564,14 +564,14 @@ describe("a job that is followed by its id", () => {
     await waitFor(() => expect(job()).toMatchObject({ state: "running", error: null }));
   });
 
-  it("cannot be started without a start: an error that says so", () => {
+  it("start() without a start throws", () => {
     const { job } = render(null);
     expect(() => job().start()).toThrow("useJob(null)");
   });
 });
 
 describe("the page", () => {
-  it("that is left stops asking; the job is not stopped", async () => {
+  it("when it is left, requests stop and the job runs on", async () => {
     const { unmount, stream } = await running();
     stream.open();
     unmount();
@@ -604,7 +604,7 @@ describe("the page", () => {
     expect(net.requests).toHaveLength(1);
   });
 
-  it("gives all requests the headers of StreamDefaults, and others after a 401", async () => {
+  it("sends the headers of StreamDefaults with all requests, and new ones after a 401", async () => {
     const headers = vi.fn<(refused: boolean) => Record<string, string>>((refused) => ({ authorization: refused ? "new" : "old" }));
     const { job } = render(byId, {}, ({ children }) => <StreamDefaults.Provider value={{ headers }}>{children}</StreamDefaults.Provider>);
     act(() => job().start());
@@ -619,7 +619,7 @@ describe("the page", () => {
     await waitFor(() => expect(job()).toMatchObject({ cancelling: false, error: { kind: "cancel", status: 401 } }));
   });
 
-  it("renders on a server without asking for anything", () => {
+  it("renders on a server without requests", () => {
     function Page() {
       const { state, jobId } = useJob(byId, { jobId: "x" });
       return <p>{`${state} ${jobId}`}</p>;
@@ -631,7 +631,7 @@ describe("the page", () => {
   it("works in React 17, which has no useSyncExternalStore", async () => {
     vi.resetModules();
     vi.doMock("react", async (original) => ({ ...(await original<typeof React>()), useSyncExternalStore: undefined }));
-    const { useJob: useJob17 } = await import("../src/useJob.js");
+    const { useJob: useJob17 } = await import("../src/hooks/useJob.js");
     vi.doUnmock("react");
     const { result } = renderHook(() => useJob17(byId));
     act(() => result.current.start());

@@ -28,7 +28,7 @@ async function requested(count: number): Promise<void> {
 }
 
 describe("useLogStream", () => {
-  it("is idle without a URL, and asks for nothing", async () => {
+  it("is idle without a URL, and sends no request", async () => {
     const { result } = render({ url: null });
     expect(result.current).toMatchObject({ logs: [], active: false, status: "idle", error: null, attempt: 0, dropped: 0, outcome: null });
     await act(async () => {});
@@ -49,7 +49,7 @@ describe("useLogStream", () => {
     await waitFor(() => expect(result.current).toMatchObject({ active: false, status: "ended", outcome: "completed" }));
   });
 
-  it("leaves the page whole with a URL that cannot be asked for", async () => {
+  it("keeps the page with a bad URL", async () => {
     for (const mode of ["sse", "eventsource", "poll", "ws"] as const) {
       const { result, unmount } = render({ url: "http://[", options: { mode } });
       await waitFor(() => expect(result.current).toMatchObject({ status: "failed", active: false, error: { kind: "rejected" } }));
@@ -58,7 +58,7 @@ describe("useLogStream", () => {
     expect(net.requests).toHaveLength(0);
   });
 
-  it("takes what it is not told from StreamDefaults", async () => {
+  it("takes its defaults from StreamDefaults", async () => {
     const wrapper = ({ children }: { children: ReactNode }) => (
       <StreamDefaults.Provider value={{ headers: () => ({ authorization: "shared" }) }}>{children}</StreamDefaults.Provider>
     );
@@ -115,7 +115,7 @@ describe("useLogStream", () => {
     expect(net.last().signal.aborted).toBe(true);
   });
 
-  it("takes another formatEvent without a reconnect, for the events from then on", async () => {
+  it("takes another formatEvent without a reconnect, for later events", async () => {
     const { result, rerender } = render({ url: "/s", options: { formatEvent: (event) => `1 ${event.message}` } });
     await requested(1);
     net.last().open();
@@ -135,7 +135,7 @@ describe("useLogStream", () => {
     await waitFor(() => expect(result.current.logs.map(({ text }) => text)).toEqual(["⚡ Cache hit", "Again"]));
   });
 
-  it("renders once for many events of one frame, and gives the same result while nothing changed", async () => {
+  it("renders once for many events of one frame, and returns the same result while nothing changes", async () => {
     let renders = 0;
     const { result, rerender } = renderHook(() => {
       renders += 1;
@@ -168,7 +168,7 @@ describe("useLogStream", () => {
     expect(net.last().headers.get("last-event-id")).toBe("1");
   });
 
-  it("renders on a server without asking for anything", () => {
+  it("renders on a server without requests", () => {
     function Page() {
       const { logs, active } = useLogStream("/s");
       return <LogPanel logs={logs} active={active} />;
@@ -179,10 +179,10 @@ describe("useLogStream", () => {
 });
 
 describe("React 17, which has no useSyncExternalStore", () => {
-  it("follows a stream all the same", async () => {
+  it("follows a stream, too", async () => {
     vi.resetModules();
     vi.doMock("react", async (original) => ({ ...(await original<typeof React>()), useSyncExternalStore: undefined }));
-    const { useLogStream: useLogStream17 } = await import("../src/useLogStream.js");
+    const { useLogStream: useLogStream17 } = await import("../src/hooks/useLogStream.js");
     vi.doUnmock("react");
     const { result } = renderHook(() => useLogStream17("/s"));
     await requested(1);

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Connection } from "../src/connection.js";
+import { Connection } from "../src/core/connection.js";
 import "../src/poll.js";
 import "../src/ws.js";
-import { LogStore } from "../src/store.js";
+import { LogStore } from "../src/core/store.js";
 import type { LogStreamOptions } from "../src/types.js";
 import { fakeFetch, log, type FakeFetch } from "./support/fakes.js";
 
@@ -36,7 +36,6 @@ beforeEach(() => {
   net = fakeFetch();
   options = {};
   store = new LogStore();
-  store.begin("key");
 });
 
 afterEach(() => {
@@ -84,7 +83,7 @@ describe("ws", () => {
     expect(last().url).toMatch(expected);
   });
 
-  it("begins where a relative address does: at the page's <base>", async () => {
+  it("resolves a relative URL by the page's <base>", async () => {
     const base = document.head.appendChild(document.createElement("base"));
     base.href = "/app/";
     try {
@@ -95,7 +94,7 @@ describe("ws", () => {
     }
   });
 
-  it("shows what comes, and goes on after the last id when the connection breaks", async () => {
+  it("shows its events, and goes on after the last id when the connection breaks", async () => {
     await start();
     expect(store.getSnapshot().status).toBe("connecting");
     await send([]);
@@ -111,7 +110,7 @@ describe("ws", () => {
     expect(store.getSnapshot()).toMatchObject({ status: "open", resumes: 1 });
   });
 
-  it("is over at the job's last event, and closes its side", async () => {
+  it("ends at the job's last event, and closes its side", async () => {
     await start();
     await send([]);
     await send([{ id: 1, event: log("one") }, { id: 2, event: { event: "done", status: "failed" } }]);
@@ -119,13 +118,13 @@ describe("ws", () => {
     expect(last().closed).toBe(true);
   });
 
-  it("is over where the server has nothing more", async () => {
+  it("ends when the server has nothing more", async () => {
     await start();
     await close(1000);
     expect(store.getSnapshot()).toMatchObject({ status: "ended", active: false });
   });
 
-  it("a job that there is not is gone, and is never shown as open", async () => {
+  it("an unknown job is gone, and was never open", async () => {
     const seen: string[] = [];
     store.subscribe(() => seen.push(store.getSnapshot().status));
     await start();
@@ -145,13 +144,13 @@ describe("ws", () => {
     expect(FakeSocket.opened).toHaveLength(2);
   });
 
-  it("a store that cannot be read is asked again", async () => {
+  it("is retried if the server cannot read its store", async () => {
     await start();
     await close(1013);
     expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", error: { kind: "server" } });
   });
 
-  it("a socket that does not open asks the stream's route why, and stops where that is refused", async () => {
+  it("a socket that does not open asks the stream's route why, and fails if that is refused", async () => {
     await start();
     await close(1006);
     expect(net.last().url).toBe("/log/j/stream");
@@ -160,7 +159,7 @@ describe("ws", () => {
     expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "denied", status: 401 } });
   });
 
-  it("a socket that does not open where the stream does is tried again", async () => {
+  it("a socket that does not open is retried if the stream's route answers", async () => {
     await start();
     await close(1006);
     net.last().open();
@@ -169,7 +168,7 @@ describe("ws", () => {
     expect(store.getSnapshot().error?.message).toContain("proxy");
   });
 
-  it("shows nothing for a heartbeat that names an event which is not for us", async () => {
+  it("shows nothing for a heartbeat with the id of an event that is not for this viewer", async () => {
     await start();
     await send([{ id: 1, event: log("one") }]);
     await send([{ id: 7, event: null }]);
@@ -179,7 +178,7 @@ describe("ws", () => {
     expect(store.getSnapshot().status).toBe("lost");
   });
 
-  it("heartbeats keep the connection; silence ends it", async () => {
+  it("heartbeats keep the connection alive; silence ends it", async () => {
     await start();
     await send([]);
     await pass(40_000);
@@ -200,7 +199,6 @@ describe("ws", () => {
   it("takes none of the four places for streams", async () => {
     const more = Array.from({ length: 5 }, () => {
       const other = new LogStore();
-      other.begin("key");
       return new Connection({ url: "/log/j/stream", mode: "ws", method: "GET", credentials: "same-origin" }, other, () => ({}));
     });
     await start();
@@ -211,7 +209,7 @@ describe("ws", () => {
     expect(FakeSocket.opened.filter(({ closed }) => closed)).toHaveLength(5);
   });
 
-  it("is given its URL for each attempt, and another where the permission has ended (4401)", async () => {
+  it("gets its URL for each attempt from signUrl, and a new one after a 4401", async () => {
     options.signUrl = async (url, refused) => `${url}?ticket=${refused ? "new" : "old"}`;
     await start();
     expect(last().url).toMatch(/\/log\/j\/ws\?ticket=old$/);
@@ -222,11 +220,11 @@ describe("ws", () => {
     await send([{ id: 2, event: log("two") }]);
     expect(texts()).toEqual(["one", "two"]);
     await close(4401);
-    await close(4401); // the other was refused too
+    await close(4401); // the new URL is refused, too
     expect(store.getSnapshot()).toMatchObject({ status: "failed", error: { kind: "denied", status: 401 } });
   });
 
-  it("is given up where its URL is refused a signature for good, and else asked for again", async () => {
+  it("fails if signUrl is refused for good, and else retries", async () => {
     options.signUrl = () => Promise.reject(Object.assign(new Error("busy"), { status: 503 }));
     await start();
     expect(store.getSnapshot()).toMatchObject({ status: "reconnecting", error: { kind: "server", status: 503 } });
@@ -236,7 +234,7 @@ describe("ws", () => {
     expect(FakeSocket.opened).toHaveLength(0);
   });
 
-  it("68: is polled in place of, where there are too many streams (4429)", async () => {
+  it("68: is replaced by polling if too many streams are open (4429)", async () => {
     await start();
     await close(4429);
     expect(net.last().url).toBe("/log/j");
@@ -246,7 +244,7 @@ describe("ws", () => {
     expect(FakeSocket.opened).toHaveLength(1);
   });
 
-  it("tells why it did not open in the server's own words", async () => {
+  it("reports in the server's own words why it did not open", async () => {
     await start();
     await close(1006);
     net.last().json({ detail: "Not yours" }, 403);
@@ -254,21 +252,21 @@ describe("ws", () => {
     expect(store.getSnapshot().error).toMatchObject({ kind: "denied", status: 403, detail: "Not yours" });
   });
 
-  it("asks over HTTP why a URL of its own scheme did not open", async () => {
+  it("asks by http(s) why a ws(s) URL did not open", async () => {
     await start("wss://other.example/log/j/stream");
     expect(last().url).toBe("wss://other.example/log/j/ws");
     await close(1006);
     expect(net.last().url).toBe("https://other.example/log/j/stream");
   });
 
-  it("begins at the base of the page around a srcdoc frame", async () => {
+  it("resolves its URL by the page around a srcdoc frame", async () => {
     vi.stubGlobal("location", { href: "about:srcdoc", origin: "null", protocol: "about:" });
     vi.spyOn(document, "baseURI", "get").mockReturnValue("https://around.example/app/");
     await start("log/j/stream");
     expect(last().url).toBe("wss://around.example/app/log/j/ws");
   });
 
-  it("shows the headers where it asks why it did not open", async () => {
+  it("sends the headers when it asks why it did not open", async () => {
     options.headers = () => ({ authorization: "mine" });
     await start();
     await close(1006);

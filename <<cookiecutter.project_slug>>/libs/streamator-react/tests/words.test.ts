@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { connectionText, TOOL_WORDS } from "../src/toolWords.js";
-import { WORDS, type ConnectionView } from "../src/words.js";
+import { connectionText, TOOL_WORDS } from "../src/log/toolWords.js";
+import { WORDS, type ConnectionView } from "../src/log/words.js";
 
 const calm: ConnectionView = { status: "open", error: null, outcome: null, attempt: 0, dropped: 0, missed: 0, resumes: 0, retryAt: null };
 const text = (change: Partial<ConnectionView>): string => connectionText({ ...calm, ...change }, TOOL_WORDS, 10_000);
@@ -26,7 +26,7 @@ describe("the connection line", () => {
 });
 
 describe("the summary", () => {
-  it("tells errors first, and nothing of what there is none of", () => {
+  it("counts errors first, and leaves out zeros", () => {
     expect(WORDS.summary({ info: 7, warning: 1, error: 2 }, 10)).toBe("2 errors, 1 warning, 10 lines");
     expect(WORDS.summary({ info: 1 }, 1)).toBe("1 line");
   });

@@ -10,7 +10,7 @@ from streamator import JobEmitter
 from streamator.asgi import LogApp
 
 app = Quart(__name__)
-app.asgi_app = LogApp(prefix="/log", otherwise=app.asgi_app)  # type: ignore[method-assign]
+app.asgi_app = LogApp(prefix="/log", otherwise=app.asgi_app)  # type: ignore[method-assign]  # Quart's own way
 
 
 async def work(job: JobEmitter, lines: int) -> None:

@@ -14,12 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from streamator.mirror import Mirrors
-from streamator.record import Append, Head, Row
-from streamator.remote import Chunk, ChunkStore, Fetched, Key, RemoteStore, StoreFault
-from streamator.stream_mirror import StreamMirrors
-from streamator.stream_writer import StreamWriter
-from streamator.writer import Writer
+from streamator.stores.chunks.format import Chunk, Fetched, Key
+from streamator.stores.chunks.store import ChunkStore
+from streamator.stores.records.format import Append, Head, Row
+from streamator.stores.records.mirror import StreamMirrors
+from streamator.stores.records.writer import StreamWriter
+from streamator.stores.remote.faults import StoreFault
+from streamator.stores.remote.mirror import Mirrors
+from streamator.stores.remote.store import RemoteStore
+from streamator.stores.remote.writer import Writer
 
 T = TypeVar("T")
 
@@ -43,13 +46,11 @@ class Cloud:
 
 
 class CloudStore(ChunkStore):
+    _place = "cloud"
+
     def __init__(self, cloud: Cloud, **options: Any) -> None:
         self.cloud = cloud
         super().__init__(**{"flush_seconds": 0.02, "lease_seconds": 0.9, "close_seconds": 2, **options})
-
-    @property
-    def _place(self) -> str:
-        return "cloud"
 
     def _write(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
         self.cloud.writes.append((job_id, index))
@@ -132,14 +133,12 @@ class Streams:
 class StreamStore(RemoteStore):
     """A store on `Streams`: its own `Appender` and `Reader`."""
 
+    _place = "streams"
+
     def __init__(self, streams: Streams, **options: Any) -> None:
         self.streams = streams
         self._producer = uuid.uuid4().hex
         super().__init__(**{"flush_seconds": 0.02, "lease_seconds": 0.9, "close_seconds": 2, **options})
-
-    @property
-    def _place(self) -> str:
-        return "streams"
 
     def _new_writer(self, **options: Any) -> Writer[Any]:
         return StreamWriter(self._place, self, **options)

@@ -1,4 +1,4 @@
-"""A DynamoDB of a test's own: moto, a real process on this machine, and a proxy before it that can break things."""
+"""A DynamoDB for tests: moto in a process on this machine, behind a proxy that can make requests fail."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import Any
 
 Answer = tuple[int, bytes]
 
-# One request at a time: moto checks the condition of a write and writes in two steps, and what was held up by a
-# stopped server would arrive all at once.
+# One request at a time: moto checks a write's condition and writes in two steps, and the requests to a paused server
+# would all arrive at once.
 MOTO = """
 import sys, threading
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -72,12 +72,11 @@ class _Listener(http.server.ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, *args: object) -> None:
-        pass  # clients that gave up
+        pass  # the client has given up
 
 
 class Proxy:
-    """Between the store and moto: counts what passes, and answers in moto's place where ``on_call`` says
-    so."""
+    """Between the store and moto: counts the requests, and answers instead of moto if ``on_call`` returns an answer."""
 
     def __init__(self, port: int) -> None:
         self.target = port
@@ -127,13 +126,13 @@ class Proxy:
         self.url = f"http://127.0.0.1:{self.port}"
 
     def open(self) -> None:
-        """Take connections, at the same port as before."""
+        """Accept connections again, at the same port."""
         self._server = _Listener(("127.0.0.1", self.port), self._handler)
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def shut(self) -> None:
-        """Refuse connections, and cut those that there are."""
+        """Refuse connections, and close the open ones."""
         self._server.shutdown()
         self._server.server_close()
         for connection in list(self._server.connections):

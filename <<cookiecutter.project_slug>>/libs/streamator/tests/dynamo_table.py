@@ -14,7 +14,7 @@ THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "R
 
 
 class Table:
-    """What a `streamator.testing.StoreServer` has of it: stores on it, and what happens to what is stored. The
+    """What a `store_outages.StoreServer` has of it: stores on it, and what happens to what is stored. The
     environment leads to the server.
 
     Arguments:

@@ -1,4 +1,4 @@
-"""A real nginx in front of servers, for the tests.
+"""A real nginx in front of a server, for tests.
 
     python nginx.py [-t] FOLDER SITE [OLD=NEW ...]
 
@@ -48,12 +48,12 @@ SITE = """
 
 
 def installed() -> str | None:
-    """The nginx on the PATH, or in the folder of Debian's that is on the PATH of root alone."""
+    """The nginx on the PATH, or in Debian's folder that only root has on its PATH."""
     return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 def find_nginx() -> str:
-    """The program: NGINX, else the one that is installed, else, for root on Debian, installed now."""
+    """The program: NGINX, else the installed one, else, for root on Debian, one that is installed now."""
     named = os.environ.get("NGINX")
     if named:
         assert shutil.which(named), f"NGINX is {named!r}, and there is no such program"
@@ -71,8 +71,8 @@ def command(folder: Path, site: str) -> list[str]:
     """The command that runs nginx; it writes its configuration.
 
     Args:
-        folder: what it may write to; it is made when needed.
-        site: what its http block holds beside what every nginx in a test needs.
+        folder: where it may write; created if missing.
+        site: the directives of its http block, beside those that every nginx in a test needs.
     """
     folder.mkdir(exist_ok=True)
     config = folder / "nginx.conf"
@@ -85,9 +85,9 @@ def nginx(folder: Path, backend: int, http: str = "", location: str = "") -> Ite
     """nginx in front of a port on this machine; gives its own port.
 
     Args:
-        folder: what it may write to.
+        folder: where it may write.
         backend: the port.
-        http, location: directives beside the defaults.
+        http, location: more directives.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""Memory, measured in a process of its own: what the threads of other tests allocate would be counted too."""
+"""Memory measured in a separate process, so that allocations of other tests' threads are not counted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ tracemalloc.start()
 
 
 def figures_of(program: str) -> list[float]:
-    """The numbers that a program prints, one a line. What `allocated()` gives in it are bytes, from its start on."""
+    """The numbers that a program prints, one a line. In it, `allocated()` is the bytes allocated since its start."""
     done = subprocess.run([sys.executable, "-c", PROLOGUE + program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [float(line) for line in done.stdout.splitlines()]

@@ -1,4 +1,4 @@
-"""A Redis server of a test's own: a real process on this machine, that can be stopped, killed and started again."""
+"""A Redis server for a test: a real process on this machine that can be stopped, killed and restarted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOOPBACK = "127.0.0.1"
 
 @cache
 def find_server() -> str:
-    """The program: REDIS_SERVER, else ``redis-server`` on the PATH, else, for root on Debian, installed now."""
+    """The program: REDIS_SERVER, else ``redis-server`` on the PATH, else, for root on Debian, a newly installed one."""
     named = os.environ.get("REDIS_SERVER")
     if named:
         found = shutil.which(named)
@@ -45,7 +45,7 @@ def find_server() -> str:
 
 
 class RedisServer:
-    """``with RedisServer() as server: ... server.url``. Each has a directory and a port of its own.
+    """``with RedisServer() as server: ... server.url``. Each has its own directory and port.
 
     Args:
         options: of redis-server, ``"--maxmemory", "8mb"`` for instance.
@@ -63,7 +63,7 @@ class RedisServer:
         self.client: Any = redis.Redis(port=self.port, host=LOOPBACK, protocol=2, socket_timeout=10)
 
     def start(self, *options: str) -> None:
-        """Start it; returns when it answers."""
+        """Start it, and return when it answers."""
         command = [
             find_server(), "--port", str(self.port), "--bind", LOOPBACK, "--dir", str(self.folder), "--save", "",
             "--appendonly", "no", "--loglevel", "warning", *self.options, *options,
@@ -80,7 +80,7 @@ class RedisServer:
             time.sleep(0.01)
 
     def kill(self) -> None:
-        """End it at once, as a crash does. What it had in memory is lost."""
+        """End it at once, as a crash does. The data in its memory is lost."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -88,12 +88,12 @@ class RedisServer:
         self.client.connection_pool.disconnect()
 
     def pause(self) -> None:
-        """Let it hang: it takes connections, and answers nothing."""
+        """Make it hang: it accepts connections but answers nothing."""
         assert self.process
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Let it continue."""
         assert self.process
         self.process.send_signal(signal.SIGCONT)
 
@@ -112,11 +112,11 @@ class RedisServer:
 
 
 class Throttle:
-    """Between a store and Redis: turns away a share of the appends, at random, and passes on all else.
+    """Between a store and Redis: refuses a random share of the appends, and passes on everything else.
 
     Args:
-        port: that of Redis.
-        share: how many of them, from 0 to 1.
+        port: the port of Redis.
+        share: the share to refuse, from 0 to 1.
     """
 
     def __init__(self, port: int, share: float) -> None:
@@ -147,7 +147,7 @@ class Throttle:
 
 
 def _value(stream: BufferedIOBase) -> bytes:
-    """The bytes of one value of the protocol, RESP 2; none at the end of the stream."""
+    """The bytes of one RESP 2 value; none at the end of the stream."""
     line = stream.readline()
     if line[:1] == b"$" and line != b"$-1\r\n":
         return line + stream.read(int(line[1:]) + 2)

@@ -1,4 +1,4 @@
-"""The application that test_server.py runs in a process of its own."""
+"""The application that test_server.py runs in a separate process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ add_log_routes(app, prefix="/compressed", compress=True)
 
 @app.post("/jobs")
 async def start(lines: int = 10, gap: float = 0.0, text: str = "line", keep_open: bool = False) -> dict[str, str]:
-    """A job that logs so many lines, so many seconds apart, and then ends or stays open."""
+    """A job that logs ``lines`` lines, ``pause`` seconds apart, and then ends or stays open."""
     emitter = JobEmitter()
 
     async def run() -> None:
@@ -43,7 +43,7 @@ _told: dict[str, JobEmitter] = {}
 
 @app.post("/told")
 async def start_told() -> dict[str, str]:
-    """A job that logs what it is told to."""
+    """A job that logs the lines it is sent."""
     emitter = JobEmitter()
     _told[emitter.job_id] = emitter
     return {"job_id": emitter.job_id}
@@ -51,7 +51,7 @@ async def start_told() -> dict[str, str]:
 
 @app.post("/told/{job_id}")
 async def tell(job_id: str, line: str | None = None) -> None:
-    """Tell it: a line, or none to end it."""
+    """Send it a line, or none to end it."""
     if line is None:
         _told.pop(job_id).close()
     else:
@@ -89,7 +89,7 @@ async def stamps(lines: int) -> dict[str, str]:
 
 @app.post("/answer")
 async def answer() -> Response:
-    """A POST that streams its own job."""
+    """A POST that streams the job it starts."""
     emitter = JobEmitter()
 
     async def run() -> None:
@@ -103,13 +103,13 @@ async def answer() -> Response:
 
 @app.get("/tasks")
 async def tasks() -> dict[str, Any]:
-    """How many tasks this event loop has: a stream that is not freed is one or two of them."""
+    """How many tasks this event loop has: a leaked stream is one or two of them."""
     return {"tasks": len(asyncio.all_tasks())}
 
 
 @app.get("/held")
 async def held() -> dict[str, int]:
-    """What this process holds: a viewer that is not freed is some of each."""
+    """Counts of this process's resources: a leaked viewer is some of each."""
     gc.collect()
     return {
         "tasks": len(asyncio.all_tasks()), "objects": len(gc.get_objects()), "files": len(os.listdir("/dev/fd")),

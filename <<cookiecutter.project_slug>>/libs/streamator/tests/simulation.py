@@ -343,7 +343,7 @@ def simulation(seed: int) -> Iterator[Simulation]:
                             patch.setattr(module, attribute, simulated)
         patch.setattr(asyncio.events, "new_event_loop", sim.new_loop)
         # What was killed is not to be closed when the tests end, nor does it complain.
-        patch.setattr("streamator.store._stores", WeakSet())
+        patch.setattr("streamator.stores.base._stores", WeakSet())
         patch.setattr(sys, "unraisablehook", lambda unraisable: None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from streamator import EventLog
-from streamator.cancel import CancelRequests
-from streamator.fault import StoreFault
 from streamator.store import Job
+from streamator.stores.remote.cancel import CancelRequests
+from streamator.stores.remote.faults import StoreFault
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -58,7 +58,7 @@ def requests() -> Requests:
     return Requests()
 
 
-def test_only_the_jobs_that_are_asked_for_are_cancelled_and_each_once(requests: Requests) -> None:
+def test_only_requested_jobs_are_cancelled_and_each_once(requests: Requests) -> None:
     mine, other = requests.job("mine"), requests.job("other")
     requests.wanted = {"mine", "a-job-of-another-process"}
     until(lambda: requests.cancelled)
@@ -69,7 +69,7 @@ def test_only_the_jobs_that_are_asked_for_are_cancelled_and_each_once(requests: 
     until(lambda: not looking())
 
 
-def test_a_job_that_looks_for_itself_is_watched_until_it_is_over(requests: Requests) -> None:
+def test_a_cooperating_job_is_watched_until_it_ends(requests: Requests) -> None:
     job = Job(EventLog())
     job.cooperates = True
     requests.wanted = {"a"}
@@ -85,7 +85,7 @@ def test_a_job_that_looks_for_itself_is_watched_until_it_is_over(requests: Reque
     until(lambda: not looking())
 
 
-def test_nobody_looks_while_there_is_no_task(requests: Requests) -> None:
+def test_the_store_is_not_asked_while_no_job_can_be_cancelled(requests: Requests) -> None:
     assert not looking()
     job = requests.job("a")
     until(lambda: requests.looks)
@@ -97,7 +97,7 @@ def test_nobody_looks_while_there_is_no_task(requests: Requests) -> None:
     until(lambda: not looking())
 
 
-def test_a_store_that_fails_is_told_once_and_asked_again(requests: Requests, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_store_is_reported_once_and_asked_again(requests: Requests, caplog: pytest.LogCaptureFixture) -> None:
     requests.fault = StoreFault("denied", "no right to read")
     with caplog.at_level(logging.WARNING):
         requests.job("a")

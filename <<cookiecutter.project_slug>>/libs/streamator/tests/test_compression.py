@@ -6,6 +6,7 @@ import asyncio
 import time
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from nginx import nginx
 from test_fastapi import Exchange, data, finished, get, ids, run, until
 from test_server import PATIENCE_S, Server, parse
 
-import streamator.compression
 import streamator.flask
+import streamator.transports.compression
 from streamator import JobLogger, MemoryStore
 from streamator.asgi import LogApp, StreamApp
-from streamator.compression import encoder_for
 from streamator.fastapi import add_job_routes, add_log_routes, end_streams, make_stream_response
+from streamator.transports.compression import encoder_for
 
 pytestmark = pytest.mark.server
 
@@ -46,12 +47,12 @@ pytestmark = pytest.mark.server
         (";;,=,q", None, None),
     ],
 )
-def test_the_client_and_what_is_installed_decide(
+def test_the_encoding_is_one_that_client_and_server_have(
     accepted: str | None, with_zstd: str | None, without: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = encoder_for(accepted)
     assert (encoder and encoder.name) == with_zstd
-    monkeypatch.setattr(streamator.compression, "zstandard", None)
+    monkeypatch.setattr(streamator.transports.compression, "zstandard", None)
     encoder = encoder_for(accepted)
     assert (encoder and encoder.name) == without
 
@@ -81,7 +82,7 @@ def read(viewer: Exchange, name: str) -> Reader:
 
 
 @pytest.mark.parametrize("name", ["gzip", "zstd"])
-def test_each_send_can_be_read_at_once_and_the_end_is_a_clean_one(name: str) -> None:
+def test_each_send_decodes_at_once_and_the_stream_ends_cleanly(name: str) -> None:
     async def test() -> None:
         job = JobLogger()
         app = StreamApp(job.job_id, heartbeat=0.02, compress=True)
@@ -90,7 +91,7 @@ def test_each_send_can_be_read_at_once_and_the_end_is_a_clean_one(name: str) -> 
         assert read(first, name).text.startswith("retry: 3000\n: ok\n\n")
         for n in range(1, 4):
             job.log(f"line {n}")
-            await until(lambda n=n: ids(read(first, name).text) == list(range(1, n + 1)))  # type: ignore[misc]
+            await until(partial(lambda n: ids(read(first, name).text) == list(range(1, n + 1)), n))
         await until(lambda: ": heartbeat" in read(second, name).text)
         job.close()
         for viewer in (first, second):
@@ -146,13 +147,13 @@ async def test_nothing_is_compressed_unless_both_sides_want_it() -> None:
 
 
 @run
-async def test_a_log_shrinks_to_a_fourth_line_by_line_and_further_at_once() -> None:
+async def test_a_log_shrinks_to_a_fourth_line_by_line_and_to_less_in_one_piece() -> None:
     store = MemoryStore(pace=0)
     job = JobLogger(store)
     viewer = Exchange(StreamApp(job.job_id, store, compress=True), headers=[(b"accept-encoding", b"gzip")])
     for n in range(300):
         job.log(f"Processing page {n} of 300: {n * 7919 % 9973} records in this chunk")
-        await until(lambda n=n: len(ids(read(viewer, "gzip").text)) > n)  # type: ignore[misc]
+        await until(partial(lambda n: len(ids(read(viewer, "gzip").text)) > n, n))
     job.close()
     await viewer.task
     late = Exchange(StreamApp(job.job_id, store, compress=True), headers=[(b"accept-encoding", b"gzip")])

@@ -1,4 +1,4 @@
-"""The contracts on `DynamoStore`, over a server on this machine."""
+"""The contracts for `DynamoStore`, with a server on this machine."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from dynamo_server import Answer, Proxy, error
+from store_faults import FaultContract
+from store_outages import Make, RemoteFaultContract
 
 from streamator import DynamoStore
-from streamator.dynamo import item_size
-from streamator.testing import FaultContract, RemoteFaultContract, StoreContract
+from streamator.stores.dynamo import item_size
+from streamator.testing import StoreContract
 
 pytest.importorskip("moto")
 from dynamo_table import THROTTLED, Table
@@ -44,7 +46,7 @@ class TestDynamoStoreContract(StoreContract, FaultContract):
 
 
 class Server(Table):
-    """A table of moto's, behind a proxy."""
+    """A moto table behind a proxy."""
 
     def __init__(self, proxy: Proxy, pid: int) -> None:
         super().__init__(f"http://127.0.0.1:{proxy.target}")
@@ -80,12 +82,12 @@ class Server(Table):
 class TestDynamoFaults(RemoteFaultContract):
     @pytest.fixture
     def server(self, proxy: Proxy, server: tuple[int, int]) -> Iterator[Server]:
-        """Well again when the test is over."""
+        """A server that is resumed after the test."""
         own = Server(proxy, server[1])
         yield own
         own.resume()
 
-    def test_16_text_that_is_neither_ascii_nor_compressible_is_stored_whole(self, server: Any) -> None:
-        super().test_16_text_that_is_neither_ascii_nor_compressible_is_stored_whole(server)
+    def test_16_text_that_is_neither_ascii_nor_compressible_is_stored_whole(self, server: Any, make: Make) -> None:
+        super().test_16_text_that_is_neither_ascii_nor_compressible_is_stored_whole(server, make)
         sizes = [item_size(body["Item"]) for body, _ in server.proxy.named("PutItem")]
         assert 100_000 < max(sizes) < 400 * 1_024

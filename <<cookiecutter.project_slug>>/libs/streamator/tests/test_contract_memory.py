@@ -1,11 +1,12 @@
-"""The store contracts on `MemoryStore`."""
+"""The contracts for `MemoryStore`."""
 
 from __future__ import annotations
 
 import pytest
+from store_faults import FaultContract
 
 from streamator import MemoryStore
-from streamator.testing import FaultContract, StoreContract
+from streamator.testing import StoreContract
 
 
 class TestMemoryStoreContract(StoreContract, FaultContract):

@@ -1,4 +1,4 @@
-"""The contracts on `RedisStore`, over a real server."""
+"""The contracts for `RedisStore`, with a real server."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from redis_server import RedisServer, Throttle
+from store_faults import FaultContract
+from store_outages import RemoteFaultContract
 
 from streamator import RedisStore
-from streamator.testing import FaultContract, RemoteFaultContract, StoreContract
+from streamator.testing import StoreContract
 
 pytestmark = pytest.mark.server
 
@@ -33,7 +35,7 @@ class TestRedisStoreContract(StoreContract, FaultContract):
 
 
 class Server(RedisServer):
-    """A Redis that keeps nothing on a disk: who ends it loses what it had."""
+    """A Redis without a disk: it loses its data when it stops."""
 
     throttled: Throttle | None = None
 
@@ -53,7 +55,7 @@ class Server(RedisServer):
         self.client.flushall()
 
     def expire(self) -> None:
-        pass  # Redis does so itself
+        pass  # Redis does so by itself
 
     def deny(self) -> None:
         self.client.config_set("requirepass", "another")

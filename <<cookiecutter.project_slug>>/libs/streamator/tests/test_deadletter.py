@@ -23,10 +23,13 @@ from dynamo_server import Proxy, error, moto
 from redis_server import RedisServer
 
 from streamator import DynamoStore, JobEmitter, JobLogger, RedisStore
-from streamator.deadletter import DeadLetterFile, default_path, make_letter
-from streamator.record import Append
-from streamator.remote import Chunk, RemoteStore, StoreFault
-from streamator.stream_writer import StreamWriter
+from streamator.deadletter import DeadLetterFile, default_path
+from streamator.stores.chunks.format import Chunk
+from streamator.stores.records.format import Append
+from streamator.stores.records.writer import StreamWriter
+from streamator.stores.remote.deadletters import make_letter
+from streamator.stores.remote.faults import StoreFault
+from streamator.stores.remote.store import RemoteStore
 from streamator.testing import collect
 
 GAP = {"event": "gap", "missed": 1}
@@ -75,7 +78,7 @@ def refuses(*words: str) -> Callable[[str, int, Chunk], None]:
 
 
 @pytest.mark.parametrize("place", [0, 1, 700, 1_499])
-def test_an_event_that_is_refused_is_a_gap_elsewhere_and_the_rest_goes_on(place: int) -> None:
+def test_a_refused_event_is_a_gap_elsewhere_and_the_rest_is_stored(place: int) -> None:
     cloud, letters = Cloud(), Letters()
     cloud.on_write = refuses("poison")
     store, other = CloudStore(cloud, dead_letters=letters.append), CloudStore(cloud)
@@ -112,7 +115,7 @@ def test_an_event_of_many_chunks_is_refused_as_a_whole() -> None:
     assert [letter["event"]["message"] for letter in letters] == [long]
 
 
-def test_an_event_that_comes_to_a_tail_is_refused_without_what_is_stored() -> None:
+def test_an_event_refused_in_a_tail_spoils_no_stored_line() -> None:
     cloud, letters = Cloud(), Letters()
     cloud.on_write = refuses("poison")
     store, other = CloudStore(cloud, dead_letters=letters.append), CloudStore(cloud)
@@ -126,7 +129,7 @@ def test_an_event_that_comes_to_a_tail_is_refused_without_what_is_stored() -> No
     assert [letter["id"] for letter in letters] == [2, 4, 5]
 
 
-def test_whatever_is_refused_and_however_writes_fail_all_else_arrives() -> None:
+def test_all_other_events_arrive_whatever_is_refused_or_fails() -> None:
     cloud, letters = Cloud(), Letters()
     seed = random.randrange(10**6)
     print("seed", seed)
@@ -155,7 +158,7 @@ def test_whatever_is_refused_and_however_writes_fail_all_else_arrives() -> None:
     assert [letter["event"]["message"] for letter in letters] == [text for text in texts if "!" in text]
 
 
-def test_where_it_is_not_the_event_nothing_is_given_up() -> None:
+def test_no_event_is_given_up_when_its_gap_is_refused_too() -> None:
     cloud, letters = Cloud(), Letters()
 
     def closed(job_id: str, index: int, chunk: Chunk) -> None:
@@ -190,7 +193,7 @@ def test_the_end_of_a_log_is_never_given_up() -> None:
     assert letters == []
 
 
-def test_what_is_a_dead_letter_is_not_one_again_where_the_log_is_written_anew() -> None:
+def test_a_log_that_is_written_again_makes_no_second_dead_letter() -> None:
     cloud, letters = Cloud(), Letters()
     cloud.on_write = refuses("poison")
     store, other = CloudStore(cloud, dead_letters=letters.append), CloudStore(cloud)
@@ -206,7 +209,7 @@ def test_what_is_a_dead_letter_is_not_one_again_where_the_log_is_written_anew() 
     assert len(letters) == 1
 
 
-def test_a_letter_that_cannot_be_kept_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_letter_that_cannot_be_written_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     def broken(letter: dict[str, Any]) -> None:
         raise ZeroDivisionError("the function is broken")
 
@@ -296,7 +299,7 @@ def write(streams: Streams, letters: Letters, jobs: dict[str, list[str]]) -> Str
 
 
 @pytest.mark.parametrize("fails", [0.0, 0.3])
-def test_appends_that_are_refused_become_smaller_until_it_is_one_event(streams: Streams, fails: float) -> None:
+def test_refused_appends_are_split_down_to_one_event(streams: Streams, fails: float) -> None:
     letters = Letters()
     streams.fails = fails
     name, other = uuid.uuid4().hex, uuid.uuid4().hex
@@ -314,7 +317,7 @@ def test_appends_that_are_refused_become_smaller_until_it_is_one_event(streams: 
     writer.stop(1)
 
 
-def test_appends_that_are_too_large_are_made_smaller_and_nothing_is_given_up(streams: Streams) -> None:
+def test_appends_that_are_too_large_are_split_and_nothing_is_given_up(streams: Streams) -> None:
     letters, name = Letters(), uuid.uuid4().hex
     streams.refuses = lambda append: sum(len(text) for _, text in append.events) > 10_000
     texts = [f"line {n} " + "x" * (n % 1_000) for n in range(500)]
@@ -324,7 +327,7 @@ def test_appends_that_are_too_large_are_made_smaller_and_nothing_is_given_up(str
     writer.stop(1)
 
 
-def test_a_store_that_refuses_all_of_a_job_is_out_of_order(streams: Streams) -> None:
+def test_a_store_that_refuses_the_gap_too_is_degraded(streams: Streams) -> None:
     letters, name = Letters(), uuid.uuid4().hex
     refuses, streams.refuses = streams.refuses, lambda append: True
     writer = write(streams, letters, {name: ["one", "two"]})
@@ -345,7 +348,7 @@ def redis_store(url: str, **options: Any) -> Iterator[RedisStore]:
         yield store
 
 
-def test_redis_hangs_up_on_an_event_that_is_too_large_and_nobody_else_is_held_up(
+def test_redis_closes_the_connection_on_a_large_event_and_other_jobs_go_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     letters = Letters()
@@ -399,7 +402,7 @@ def test_redis_out_of_memory_or_without_rights_makes_no_dead_letters() -> None:
 # DynamoDB, on moto
 
 
-def test_what_dynamodb_finds_invalid_is_a_dead_letter_and_the_rest_is_stored(proxy: Proxy, tmp_path: Path) -> None:
+def test_an_item_that_dynamodb_finds_invalid_is_a_dead_letter(proxy: Proxy, tmp_path: Path) -> None:
     file, table = tmp_path / "letters.jsonl", f"logs-{uuid.uuid4().hex[:8]}"
     options: dict[str, Any] = {"table": table, "lease_seconds": 2, "flush_seconds": 0.05}
     store, other = DynamoStore(**options, dead_letters=str(file)), DynamoStore(**options)
@@ -430,7 +433,7 @@ def letter(n: int = 1, job_id: str = "job", **event: Any) -> dict[str, Any]:
     return make_letter("Redis", job_id, n, "too large", text)
 
 
-def test_the_file_is_its_owners_and_each_letter_one_line(tmp_path: Path) -> None:
+def test_only_the_owner_reads_the_file_and_each_letter_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "new" / "letters.jsonl"
     letters = DeadLetterFile(path)
     hostile = letter(2, message="a\nb\u2028\ud800\x00" + '"}')
@@ -447,7 +450,7 @@ def test_several_processes_share_a_file(tmp_path: Path) -> None:
     path = tmp_path / "letters.jsonl"
     code = f"""
 import sys
-from streamator.deadletter import DeadLetterFile, make_letter
+from streamator.stores.remote.deadletters import DeadLetterFile, make_letter
 letters = DeadLetterFile({str(path)!r})
 for n in range(1, 201):
     letters(make_letter("store", sys.argv[1], n, "reason", '{{"event":"x","data":"' + "x" * 20_000 + '"}}'))
@@ -459,7 +462,7 @@ for n in range(1, 201):
         assert [each["id"] for each in found if each["job_id"] == name] == list(range(1, 201))
 
 
-def test_a_full_file_is_told_once_and_takes_more_when_there_is_room(
+def test_a_full_file_warns_once_and_takes_more_when_there_is_room(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "letters.jsonl"
@@ -475,7 +478,7 @@ def test_a_full_file_is_told_once_and_takes_more_when_there_is_room(
     assert [each["id"] for each in lines_of(path)] == [60]
 
 
-def test_a_line_that_was_cut_off_takes_no_other_along(tmp_path: Path) -> None:
+def test_a_truncated_line_spoils_no_other(tmp_path: Path) -> None:
     path = tmp_path / "letters.jsonl"
     path.write_bytes(b'{"time":"20')
     DeadLetterFile(path)(letter(7))
@@ -514,7 +517,7 @@ def test_print_shows_what_is_in_a_file(file: Path) -> None:
 @pytest.mark.parametrize(
     "line", ["{", "[]", "{}", '{"time":1}', b"\xff\xfe", json.dumps({**letter(), "job_id": "../x"}), "[" * 100_000]
 )
-def test_a_line_that_is_none_is_named_and_the_others_are_shown(file: Path, line: str | bytes) -> None:
+def test_an_invalid_line_is_named_and_the_others_are_shown(file: Path, line: str | bytes) -> None:
     before = file.read_bytes()
     file.write_bytes(before + (line if isinstance(line, bytes) else line.encode()) + b"\n")
     done = command("print", file)
@@ -523,7 +526,7 @@ def test_a_line_that_is_none_is_named_and_the_others_are_shown(file: Path, line:
 
 
 @pytest.mark.parametrize("what", ["print", "replay"])
-def test_a_file_that_is_not_there_is_an_error(tmp_path: Path, what: str) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path, what: str) -> None:
     done = command(what, tmp_path / "none", *(["--store", "redis"] if what == "replay" else []))
     assert done.returncode == 2 and "No such file" in done.stderr and "Traceback" not in done.stderr
 
@@ -549,7 +552,7 @@ def test_replay_writes_the_events_of_each_job_as_a_new_job(redis_server: RedisSe
         assert seen(store, "job-replayed-2") == ["line 3", "line 8"]
 
 
-def test_replay_keeps_what_fails_again_and_what_it_cannot_read(file: Path) -> None:
+def test_replay_keeps_letters_that_fail_again_and_lines_it_cannot_read(file: Path) -> None:
     DeadLetterFile(file)(letter(9, "job", data="x" * 3_000_000))
     with file.open("ab") as opened:
         opened.write(b"no letter\n")
@@ -566,7 +569,7 @@ def test_replay_keeps_what_fails_again_and_what_it_cannot_read(file: Path) -> No
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_replay_to_a_server_that_is_away_keeps_all(file: Path) -> None:
+def test_replay_during_an_outage_keeps_all_letters(file: Path) -> None:
     before = file.read_bytes()
     done = command(
         "replay", file, "--store", "redis", "--option", "url=redis://127.0.0.1:1/0", "--option", "close_seconds=0.2",
@@ -606,11 +609,11 @@ def test_a_replay_that_cannot_begin_leaves_the_file_alone(file: Path, arguments:
     assert file.read_bytes() == before and list(file.parent.iterdir()) == [file]
 
 
-def test_a_replay_that_was_broken_off_is_not_run_over(file: Path) -> None:
+def test_an_interrupted_replay_is_not_overwritten(file: Path) -> None:
     taken = file.with_name(file.name + ".replaying")
     taken.write_bytes(file.read_bytes())
     done = command("replay", file, "--store", "redis")
-    assert done.returncode == 2 and f"{taken} is what another replay is at" in done.stderr
+    assert done.returncode == 2 and f"{taken} is another replay's" in done.stderr
     assert file.read_bytes() == taken.read_bytes()
 
 

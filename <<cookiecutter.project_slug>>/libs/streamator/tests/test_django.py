@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
@@ -51,7 +52,7 @@ both = pytest.mark.parametrize("how", ["asgi", "wsgi"])
 
 
 @both
-def test_a_stream_is_what_it_is_elsewhere(how: str) -> None:
+def test_a_stream_has_its_headers_ids_and_errors(how: str) -> None:
     job_id = finished()
     status, headers, text = get(how, "GET", f"/log/{job_id}/stream", accept_encoding="gzip")
     assert (status, headers["content-type"]) == (200, "text/event-stream")
@@ -67,7 +68,7 @@ def test_a_stream_is_what_it_is_elsewhere(how: str) -> None:
 
 
 @both
-def test_polls_results_and_what_there_is_not(how: str) -> None:
+def test_polls_results_and_unknown_jobs(how: str) -> None:
     job_id = finished()
     status, headers, text = get(how, "GET", f"/log/{job_id}?after=2")
     assert (status, headers["content-type"]) == (200, "application/json")
@@ -76,7 +77,7 @@ def test_polls_results_and_what_there_is_not(how: str) -> None:
     paths = [("GET", "/log/{}"), ("GET", "/log/{}/stream"), ("GET", "/job/{}/result"), ("POST", "/job/{}/cancel")]
     for method, path in paths:
         status, _, text = get(how, method, path.format(uuid.uuid4()))
-        assert (status, text) == (404, '{"error": "not found"}')
+        assert (status, json.loads(text)) == (404, {"error": "not found"})
 
 
 @both
@@ -118,7 +119,7 @@ def test_decorators_and_middlewares_hold_for_every_url(how: str, guard: str, met
 
 
 @both
-def test_a_store_s_own_error_is_answered_and_logged(how: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stores_own_error_is_answered_and_logged(how: str, caplog: pytest.LogCaptureFixture) -> None:
     from django.test import AsyncRequestFactory, RequestFactory
 
     store = Broken(ConnectionRefusedError)

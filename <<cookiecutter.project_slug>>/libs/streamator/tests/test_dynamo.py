@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 from dynamo_server import Answer, Proxy, error
+from store_outages import Viewer, transcript, until
 
 from streamator import DynamoStore, JobLogger, open_store
-from streamator.dynamo import item_size
+from streamator.stores.dynamo import item_size
 from streamator.testing.base import messages
-from streamator.testing.outages import Viewer, transcript, until
 
 pytest.importorskip("moto")
 import boto3
@@ -89,14 +89,14 @@ def script(code: str, table: str, **kwargs: Any) -> subprocess.Popen[str]:
 # Processes
 
 
-def test_a_short_script_leaves_its_log_behind(make: Make, table: str) -> None:
+def test_a_short_script_stores_its_whole_log(make: Make, table: str) -> None:
     producer = script("job = JobLogger(store, job_id='job')\njob.log('x')\njob.close()", table)
     assert producer.wait(20) == 0
     events = run(transcript(make(), "job"))
     assert messages(events) == ["x"] and events[-1]["status"] == "completed"
 
 
-def test_50_a_child_of_multiprocessing_leaves_its_logs(make: Make, table: str) -> None:
+def test_50_a_multiprocessing_child_stores_its_logs(make: Make, table: str) -> None:
     code = """
 import multiprocessing, warnings
 inherited = JobLogger(store, job_id='parent')
@@ -132,7 +132,7 @@ def test_the_log_of_an_earlier_run_of_the_same_id_is_kept(make: Make, caplog: py
     assert messages(run(transcript(make(), "job"))) == ["mine"]
 
 
-def test_a_write_that_arrives_late_does_not_set_the_log_back(proxy: Proxy, make: Make) -> None:
+def test_a_late_write_does_not_set_the_log_back(proxy: Proxy, make: Make) -> None:
     writer = make()
     job = JobLogger(writer, job_id="job")
     job.log("early")
@@ -150,7 +150,7 @@ def test_a_write_that_arrives_late_does_not_set_the_log_back(proxy: Proxy, make:
 # Cost
 
 
-def test_what_a_thousand_lines_cost(proxy: Proxy, make: Make) -> None:
+def test_the_cost_of_a_thousand_lines_is_bounded(proxy: Proxy, make: Make) -> None:
     writer = make(flush_seconds=0.2, lease_seconds=10)
     job = JobLogger(writer, job_id="job")
     began = time.monotonic()
@@ -187,14 +187,14 @@ def test_what_a_thousand_lines_cost(proxy: Proxy, make: Make) -> None:
     ],
     ids=["500", "503", "dropped"],
 )  # fmt: skip
-def test_10_a_third_of_all_calls_fail_and_nothing_is_lost(proxy: Proxy, make: Make, fault: Answer | str) -> None:
+def test_10_nothing_is_lost_when_a_third_of_all_calls_fail(proxy: Proxy, make: Make, fault: Answer | str) -> None:
     # Dropped connections fail before and after the call had its effect.
     proxy.on_call = lambda name, body: fault if random.random() < (0.2 if fault == "drop" else 0.3) else None
     log_all(make(), "job", lines(500))
     assert messages(run(transcript(make(), "job"))) == lines(500)
 
 
-def test_17_batches_that_are_answered_in_part_leave_no_gap(proxy: Proxy, make: Make) -> None:
+def test_17_partial_batch_reads_leave_no_gap(proxy: Proxy, make: Make) -> None:
     writer = make()
     log_all(writer, "job", [random.randbytes(200).hex() for _ in range(500)], pause=0).join()
     assert writer.flush(PATIENCE) == 0
@@ -219,7 +219,7 @@ def test_17_batches_that_are_answered_in_part_leave_no_gap(proxy: Proxy, make: M
     assert any(answer.get("UnprocessedKeys") for _, answer in proxy.named("BatchGetItem"))
 
 
-def test_18_a_read_that_is_older_than_the_one_before_sets_no_viewer_back(proxy: Proxy, make: Make) -> None:
+def test_18_a_stale_read_sets_no_viewer_back(proxy: Proxy, make: Make) -> None:
     versions: dict[str, list[dict[str, Any]]] = {}
     stale = 0
     chance = random.Random(18)  # what comes round at regular times might always meet the same kind of read
@@ -263,7 +263,7 @@ def test_13_a_table_that_is_being_created_is_waited_for(proxy: Proxy, make: Make
     assert asked == 4
 
 
-def test_a_time_to_live_that_cannot_be_enabled_stops_nothing(
+def test_logging_works_where_the_time_to_live_cannot_be_enabled(
     proxy: Proxy, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     proxy.on_call = lambda name, body: error("AccessDeniedException") if name == "UpdateTimeToLive" else None
@@ -272,9 +272,7 @@ def test_a_time_to_live_that_cannot_be_enabled_stops_nothing(
     assert "time to live could not be enabled" in caplog.text
 
 
-def test_the_table_is_made_with_a_time_to_live_and_items_say_when_they_end(
-    table: str, proxy: Proxy, make: Make
-) -> None:
+def test_the_table_has_a_time_to_live_and_each_item_its_expiry(table: str, proxy: Proxy, make: Make) -> None:
     writer = make(ttl_days=3)
     log_all(writer, "job", lines(3)).join()
     assert writer.flush(PATIENCE) == 0
@@ -292,7 +290,7 @@ def test_the_table_is_made_with_a_time_to_live_and_items_say_when_they_end(
         ("AWS_ACCESS_KEY_ID", "set AWS_ACCESS_KEY_ID"),
     ],
 )
-def test_an_environment_without_settings_is_told_which_to_set(
+def test_missing_settings_are_named_in_the_error(
     unset: str, says: str, table: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -351,7 +349,7 @@ def test_without_the_extra_the_store_says_what_to_install() -> None:
     code = """
 import sys
 sys.modules["dynamorator"] = None
-import streamator, streamator.dynamo
+import streamator, streamator.stores.dynamo
 try:
     streamator.JobLogger(store="dynamo", table="t")
 except streamator.StoreError as error:

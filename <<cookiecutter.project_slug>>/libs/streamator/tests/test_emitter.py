@@ -55,7 +55,7 @@ async def ended(store: MemoryStore, job: JobLogger) -> list[dict[str, Any]]:
 # emit
 
 
-def test_an_event_carries_what_it_was_given_and_the_time(store: MemoryStore) -> None:
+def test_an_event_has_its_fields_and_the_time(store: MemoryStore) -> None:
     job = JobEmitter(store)
     job.emit({"event": "progress", "step": 1})
     job.log("x")
@@ -64,7 +64,7 @@ def test_an_event_carries_what_it_was_given_and_the_time(store: MemoryStore) -> 
     ]  # fmt: skip
 
 
-def test_an_event_named_gap_is_no_gap(store: MemoryStore) -> None:
+def test_an_event_named_gap_is_renamed(store: MemoryStore) -> None:
     job = JobEmitter(store)
     with pytest.warns(UserWarning, match="'gap' is reserved, sent as 'user_gap': rename it$"):
         job.emit({"event": "gap", "missed": 5})
@@ -72,7 +72,7 @@ def test_an_event_named_gap_is_no_gap(store: MemoryStore) -> None:
 
 
 @pytest.mark.parametrize("name", ["done!", "gaps", "Done", "status", "log", "", 'done"', "do\\ne", 5, None, True])
-def test_other_names_are_the_jobs_own(store: MemoryStore, name: Any) -> None:
+def test_other_event_names_are_kept(store: MemoryStore, name: Any) -> None:
     job = JobEmitter(store)
     job.emit({"event": name})
     job.emit({"name": "done"})
@@ -178,7 +178,7 @@ def test_an_error_after_the_job_closed_its_log_is_left_to_asyncio(store: MemoryS
     run(main())
 
 
-def test_the_traceback_of_a_task_that_raises_is_in_the_log_with_its_job(
+def test_a_failed_tasks_traceback_is_logged_with_its_job_id(
     store: MemoryStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def breaks(job: JobEmitter) -> None:
@@ -269,7 +269,7 @@ def test_a_tracked_task_is_kept_until_it_ends_and_no_longer(
     run(main())
 
 
-def test_cancelling_a_job_whose_loop_is_closed_says_no(store: MemoryStore) -> None:
+def test_cancel_is_false_for_a_job_whose_loop_is_closed(store: MemoryStore) -> None:
     loop = asyncio.new_event_loop()
     job = JobEmitter(store)
     future: asyncio.Future[None] = loop.create_future()
@@ -281,7 +281,7 @@ def test_cancelling_a_job_whose_loop_is_closed_says_no(store: MemoryStore) -> No
     assert JobEmitter.cancel(other.job_id) is False
 
 
-def test_a_tracked_job_that_nobody_else_holds_is_not_dropped(store: MemoryStore) -> None:
+def test_a_tracked_job_is_kept_alive_by_its_task(store: MemoryStore) -> None:
     async def main() -> None:
         go = asyncio.Event()
         job = JobEmitter(store, job_id="tracked")
@@ -300,7 +300,7 @@ class BrokenStore(MemoryStore):
         raise ConnectionError("the store is away")
 
 
-def test_the_reaper_outlives_a_store_that_raises_and_reaps_the_others(
+def test_the_reaper_survives_a_store_that_raises_and_reaps_the_others(
     store: MemoryStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = [BrokenStore() for _ in range(3)]  # some before, some after the one that works
@@ -324,14 +324,14 @@ def test_the_reaper_outlives_a_store_that_raises_and_reaps_the_others(
 # By id
 
 
-def test_what_is_asked_of_a_job_that_does_not_exist_is_no_error() -> None:
+def test_calls_for_an_unknown_job_are_no_error() -> None:
     for job_id in ("unknown", "../x", "", "x" * 10_000):
         assert JobEmitter.exists(job_id) is False
         assert JobEmitter.cancel(job_id) is False
         assert JobEmitter.pop_result(job_id) is None
 
 
-def test_a_thread_of_a_pool_ends_as_cancelled_when_it_looks_and_not_before(store: MemoryStore) -> None:
+def test_a_pool_thread_ends_as_cancelled_when_it_checks_and_not_before(store: MemoryStore) -> None:
     job, queued = JobEmitter(store), JobEmitter(store)
     begun, seen = threading.Event(), threading.Event()
 
@@ -355,7 +355,7 @@ def test_a_thread_of_a_pool_ends_as_cancelled_when_it_looks_and_not_before(store
         assert messages(events) == entries and events[-1]["status"] == "cancelled"
 
 
-def test_a_thread_of_a_task_that_is_cancelled_is_told(store: MemoryStore) -> None:
+def test_a_cancelled_tasks_thread_sees_the_request(store: MemoryStore) -> None:
     async def main() -> None:
         job, begun, told = JobEmitter(store), threading.Event(), threading.Event()
 
@@ -401,7 +401,7 @@ def test_a_result_is_taken_once(store: MemoryStore, result: Any) -> None:
     assert JobEmitter.pop_result(job.job_id) is None
 
 
-def test_a_forgotten_job_does_not_exist(store: MemoryStore) -> None:
+def test_an_evicted_job_does_not_exist(store: MemoryStore) -> None:
     job = JobEmitter(store)
     job.set_result(1)
     job.close()
@@ -432,9 +432,7 @@ class Refuses:
 
 
 @pytest.mark.parametrize("visibility", ["internal", "", "USER_FACING", 1, object(), ["user_facing"], Refuses()])
-def test_a_visibility_that_there_is_not_warns_where_it_is_given_and_shows_nothing(
-    store: MemoryStore, visibility: Any
-) -> None:
+def test_an_unknown_visibility_warns_at_the_call_and_hides_the_event(store: MemoryStore, visibility: Any) -> None:
     with JobEmitter(store) as job:
         calls: list[Callable[[], None]] = [
             lambda: job.emit({"event": "a"}, visibility=visibility),

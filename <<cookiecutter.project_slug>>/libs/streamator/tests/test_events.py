@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import pydantic
 import pytest
+from hostile import HOSTILE_TEXTS, INVALID_JOB_IDS
 
 from streamator import EventLog, InvalidJobId, JobEmitter, JobLogger, MemoryStore
 from streamator.events import check_job_id, is_job_id
-from streamator.testing import HOSTILE_TEXTS, INVALID_JOB_IDS
 
 
 def strict(text: bytes) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def test_44_a_message_that_is_no_text_becomes_its_string(message: Any, arrives: 
 
 
 @pytest.mark.parametrize("make", [Raises, RaisesAtItsClass])
-def test_44_an_object_without_a_text_says_so_in_its_place(make: type[Raises]) -> None:
+def test_44_an_object_whose_str_raises_is_named_in_its_place(make: type[Raises]) -> None:
     assert said(make()) == f"<{make.__name__} that has no text: OSError>"
     assert sent({"event": "x", "value": make(), "nan": math.nan, "kept": 1}) == {
         "event": "x", "value": f"<{make.__name__} that has no text: OSError>", "nan": "nan", "kept": 1,
@@ -245,13 +245,13 @@ URL = "https://example.com/"
         (timedelta(minutes=1.5), 90.0),
     ],
 )  # fmt: skip
-def test_44_a_value_with_a_form_in_json_has_that_form(value: Any, arrives: Any) -> None:
+def test_44_values_with_a_json_form_have_that_form(value: Any, arrives: Any) -> None:
     assert sent({"event": "x", "value": value}) == {"event": "x", "value": arrives}
     beside_nan = {"event": "x", "in": [{"value": value}], "nan": math.nan}
     assert sent(beside_nan) == {"event": "x", "in": [{"value": arrives}], "nan": "nan"}
 
 
-def test_45_of_a_huge_array_its_summary_is_kept_and_the_event_with_it() -> None:
+def test_45_a_huge_array_becomes_its_summary() -> None:
     got = sent({"event": "x", "pixels": np.zeros(10_000_000), "kept": 1})
     assert got["kept"] == 1 and got["pixels"].startswith("[0. 0. 0. ... 0.")
 
@@ -279,14 +279,14 @@ class AsksBack(metaclass=Metaclass):
     pass
 
 
-def test_44_a_value_whose_form_cannot_be_had_says_so_in_its_place() -> None:
+def test_44_a_value_that_cannot_be_read_is_named_in_its_place() -> None:
     unset = Point.__new__(Point)
     for value in (RaisingModel(), unset, OwnList(), NoShape(), AsksBack()):
         got = sent({"event": "x", "value": value, "kept": 1})
         assert got["kept"] == 1 and type(value).__name__ in json.dumps(got["value"])
 
 
-def test_44_one_value_that_is_hostile_takes_no_other_with_it() -> None:
+def test_44_a_hostile_value_spoils_no_other() -> None:
     proxy = MappingProxyType({"a": [1]})
     event = {"event": "x", "nan": math.nan, "proxy": proxy, "in": [{"deep": UserDict(a=math.inf)}]}
     assert sent(event) == {"event": "x", "nan": "nan", "proxy": {"a": [1]}, "in": [{"deep": {"a": "inf"}}]}
@@ -348,7 +348,7 @@ def no_warning() -> Any:
 
 
 @pytest.mark.parametrize("make", [object, int, str, list, Raises, RaisesAtItsClass])
-def test_what_is_no_mapping_is_sent_as_a_log_entry(make: type[Any]) -> None:
+def test_a_non_mapping_is_sent_as_a_log_entry(make: type[Any]) -> None:
     event = make()
     store = MemoryStore()
     emitter = JobEmitter(store, job_id="job")
@@ -418,7 +418,7 @@ def test_45_a_long_string_inside_an_event_is_cut_with_a_marker() -> None:
     assert got["long"] == "é" * 65_536 + "... [truncated: 65,536 of 100,000 characters kept]"
 
 
-def test_45_an_event_that_is_too_large_is_its_name_and_a_note() -> None:
+def test_45_an_event_that_is_too_large_becomes_its_name_and_a_note() -> None:
     for event in (
         {"event": "huge", "list": list(range(200_000))},
         {"event": "huge", **{f"k{n}": "x" * 60_000 for n in range(10)}},
@@ -439,7 +439,7 @@ def test_45_the_name_of_a_huge_event_is_cut_too() -> None:
 
 
 @pytest.mark.parametrize("job_id", ["a", "A-z_9", "0" * 128, str(uuid.UUID(int=5)), "-", "_"])
-def test_a_job_id_is_of_letters_digits_underscores_and_hyphens(job_id: str) -> None:
+def test_a_job_id_has_letters_digits_underscores_and_hyphens(job_id: str) -> None:
     assert is_job_id(job_id) and check_job_id(job_id) == job_id
 
 

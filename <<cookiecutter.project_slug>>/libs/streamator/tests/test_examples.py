@@ -124,7 +124,7 @@ def test_only_get_is_answered(example: Example) -> None:
     assert example.client.post("/log/nope/stream").status_code == 405
 
 
-def test_25_a_viewer_that_leaves_holds_up_nobody(example: Example) -> None:
+def test_25_a_viewer_that_leaves_blocks_nobody(example: Example) -> None:
     job_id = example.start(lines=10)
     with example.client.stream("GET", f"/log/{job_id}/stream") as response:
         next(response.iter_raw())

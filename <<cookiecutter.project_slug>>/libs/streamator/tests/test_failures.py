@@ -17,9 +17,8 @@ from test_guards import FASTAPI, FLASK, add_all, ask, fastapi_routes, flask_rout
 from test_websocket import Socket
 
 from streamator import Batch, EventLog, JobEmitter, JobLogger, MemoryStore
-from streamator.asgi import LogApp, StreamApp
+from streamator.asgi import LogApp, StreamApp, WebSocketApp
 from streamator.fastapi import StreamResponse, make_stream_response
-from streamator.websocket import WebSocketApp
 from streamator.wsgi import find
 
 FAULTS = [ConnectionRefusedError, OSError, RuntimeError, ValueError, KeyError]
@@ -66,7 +65,7 @@ def asking_the_store(routes: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(("method", "path"), asking_the_store(fastapi_routes()))
-def test_a_store_s_own_error_is_answered_and_logged(
+def test_a_stores_own_error_is_answered_and_logged(
     fault: type[Exception], method: str, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test() -> None:
@@ -90,7 +89,9 @@ def test_a_store_s_own_error_is_answered_and_logged(
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(("method", "path"), [route for route in flask_routes() if route[0] == "GET"])
-def test_in_flask_too(fault: type[Exception], method: str, path: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stores_own_error_is_answered_in_flask_too(
+    fault: type[Exception], method: str, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
     app, store = Flask("test"), Broken(fault)
     add_all(FLASK, app, store=store)
     answer = app.test_client().open(path.replace("<job_id>", "broken-job"), method=method)
@@ -100,7 +101,7 @@ def test_in_flask_too(fault: type[Exception], method: str, path: str, caplog: py
 
 
 @run
-async def test_a_cancel_over_a_websocket_that_the_store_fails_is_answered() -> None:
+async def test_a_websocket_cancel_that_fails_in_the_store_is_answered() -> None:
     store = Broken(ConnectionRefusedError)
     store.log = EventLog()
     viewer = Socket(WebSocketApp("broken-job", store, cancel=True))
@@ -115,7 +116,7 @@ async def test_a_cancel_over_a_websocket_that_the_store_fails_is_answered() -> N
 
 
 @pytest.mark.parametrize("transport", ["sse", "ws"])
-def test_a_log_that_cannot_be_read_is_an_error_of_the_stream(transport: str) -> None:
+def test_an_unreadable_log_is_an_error_of_the_stream(transport: str) -> None:
     async def test() -> None:
         store = Broken(OSError)
         store.log = Unreadable()
@@ -246,7 +247,7 @@ def test_a_background_task_that_fails_says_so_while_the_stream_goes_on(caplog: p
 
 
 @run
-async def test_a_background_task_runs_also_where_there_is_no_stream() -> None:
+async def test_a_background_task_runs_even_without_a_stream() -> None:
     ran: list[str] = []
     viewer = Exchange(StreamResponse("no-such-job", background=BackgroundTask(ran.append, "ran")))
     await viewer.task

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import date
 from typing import Any
 
@@ -18,8 +18,8 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import HTTPConnection
 
-import streamator.shutdown
-import streamator.viewer
+import streamator.transports.open_streams
+import streamator.transports.viewer
 from streamator import EventLog, JobEmitter, JobLogger, MemoryStore, StoreError
 from streamator.fastapi import (
     StreamResponse,
@@ -95,11 +95,11 @@ async def until(condition: Callable[[], Any]) -> None:
     await asyncio.wait_for(look(), 10)
 
 
-def run(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+def run(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
     """A test that is a coroutine, on an event loop of its own."""
 
     def plain() -> None:
-        asyncio.run(test())  # type: ignore[arg-type]
+        asyncio.run(test())
 
     plain.__name__ = test.__name__
     plain.__doc__ = test.__doc__
@@ -166,7 +166,7 @@ def test_31_of_two_ids_the_last_one_counts() -> None:
         ([], "?after=-7"), ([], "?after="), ([], "?after=%ff%00"), ([], "?after=1.5"),
     ],
 )  # fmt: skip
-def test_32_an_id_that_is_none_reads_from_the_beginning(headers: list[tuple[str, str]], query: str) -> None:
+def test_32_an_invalid_id_reads_from_the_beginning(headers: list[tuple[str, str]], query: str) -> None:
     assert streamed(headers, query) == [1, 2, 3, 4]
 
 
@@ -185,11 +185,11 @@ def test_32_an_id_past_the_end_of_an_open_log_reads_from_the_beginning(cursor: s
 
 
 @pytest.mark.parametrize("cursor", ["5", "9" * 18, "9" * 400])
-def test_33_an_id_past_the_end_of_a_closed_log_is_from_another_run_and_reads_the_whole_of_this(cursor: str) -> None:
+def test_33_an_id_past_the_end_of_a_closed_log_reads_the_whole_log(cursor: str) -> None:
     assert streamed([("last-event-id", cursor)], "") == streamed([], f"?after={cursor}") == [1, 2, 3, 4]
 
 
-def test_34_a_viewer_that_has_all_of_a_closed_log_is_told_204() -> None:
+def test_34_a_viewer_that_has_a_whole_closed_log_gets_204() -> None:
     assert ends_at_once("4") and not ends_at_once("3")
 
 
@@ -226,7 +226,7 @@ async def test_an_unknown_job_is_404() -> None:
 
 
 @run
-async def test_a_snapshot_holds_what_there_is_and_says_where_to_go_on() -> None:
+async def test_a_snapshot_holds_the_events_so_far_and_the_next_id() -> None:
     app = application()
     job = JobLogger()
     job.log("one")
@@ -289,7 +289,7 @@ async def test_25_a_viewer_that_leaves_ends_its_stream_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("fault", [OSError, RuntimeError])  # the latter is how uvloop says it
-def test_25_a_server_that_reports_a_lost_viewer_by_an_error_is_understood(fault: type[Exception]) -> None:
+def test_25_an_error_from_send_means_that_the_viewer_has_left(fault: type[Exception]) -> None:
     async def test() -> None:
         job = JobLogger()
         viewer = Exchange(make_stream_response(job.job_id))
@@ -310,7 +310,7 @@ def test_25_a_server_that_reports_a_lost_viewer_by_an_error_is_understood(fault:
 
 
 @run
-async def test_25_a_viewer_whose_request_is_broken_off_by_a_middleware_is_sent_away() -> None:
+async def test_25_an_exception_from_receive_ends_the_stream_cleanly() -> None:
     job = JobLogger()
     sent: list[Any] = []
 
@@ -327,7 +327,7 @@ async def test_25_a_viewer_whose_request_is_broken_off_by_a_middleware_is_sent_a
 
 
 def test_26_a_viewer_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streamator.viewer, "SEND_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(streamator.transports.viewer, "SEND_TIMEOUT_SECONDS", 0.05)
 
     async def test() -> None:
         job = JobLogger()
@@ -373,7 +373,7 @@ def test_04_ended_streams_have_a_clean_end_without_done() -> None:
     asyncio.run(test())
 
 
-def test_04_a_stream_that_is_ended_while_it_sends_waits_for_nothing_more() -> None:
+def test_04_a_stream_that_is_ended_while_it_sends_ends_after_that_send() -> None:
     async def test() -> None:
         job = JobLogger()
         viewer = Exchange(make_stream_response(job.job_id))
@@ -438,7 +438,7 @@ async def test_the_app_s_dependencies_guard_every_route() -> None:
 def test_64_a_stream_ends_when_its_permission_does_and_another_goes_on(
     monkeypatch: pytest.MonkeyPatch, where: str, compress: bool
 ) -> None:
-    monkeypatch.setattr(streamator.shutdown, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(streamator.transports.open_streams, "SWEEP_SECONDS", 0.01)
     permitted = 0.0
 
     def permit(connection: HTTPConnection) -> None:
@@ -481,7 +481,7 @@ def test_64_a_stream_ends_when_its_permission_does_and_another_goes_on(
 
 
 def test_a_stream_ends_when_its_permission_is_revoked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streamator.shutdown, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(streamator.transports.open_streams, "SWEEP_SECONDS", 0.01)
     revoked: set[str] = set()
 
     def permit(connection: HTTPConnection) -> None:
@@ -524,7 +524,7 @@ async def test_middleware_of_both_kinds_lets_a_stream_through() -> None:
 
 
 @run
-async def test_a_result_can_be_read_more_than_once_and_is_json_whatever_it_was() -> None:
+async def test_a_result_can_be_read_twice_and_is_always_json() -> None:
     app = application()
     emitter = JobEmitter()
     assert (await get(app, f"/job/{emitter.job_id}/result")).status_code == 404
@@ -623,7 +623,7 @@ async def test_a_job_of_another_process_is_found_in_the_store() -> None:
 
 
 @run
-async def test_57_an_id_that_is_none_never_reaches_the_store() -> None:
+async def test_57_an_invalid_id_never_reaches_the_store() -> None:
     store = Elsewhere()
     app = application(store=store)
     for job_id in ("..", "a b", "x" * 129, "%23", "caf%C3%A9"):

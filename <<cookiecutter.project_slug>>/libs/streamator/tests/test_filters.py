@@ -84,7 +84,7 @@ def test_each_visibility_shows_its_own_events_and_an_event_without_one_is_user_f
     assert shown(visibility(name), *events) == [*expected, "done"]
 
 
-def test_a_visibility_that_there_is_not_is_shown_by_none_of_them() -> None:
+def test_an_unknown_visibility_is_shown_by_no_filter() -> None:
     odd = [entry("odd", value) for value in ("public", "", 1, True, ["user_facing"], {"user_facing": 1}, "USER_FACING")]
     assert shown(visibility(*VISIBILITIES), *odd) == ["done"]
     assert shown(visibility("model_only"), *odd) == ["done"]
@@ -135,7 +135,7 @@ def test_the_end_and_gaps_pass_every_filter() -> None:
     asyncio.run(main())
 
 
-def test_what_is_told_of_a_remote_job_passes_every_filter_and_a_jobs_own_status_event_does_not() -> None:
+def test_producer_status_passes_every_filter_and_a_jobs_own_status_event_does_not() -> None:
     async def main() -> None:
         log = EventLog()
         log.append({"event": "status", "status": "secret", "visibility": "internal_only"})
@@ -147,7 +147,7 @@ def test_what_is_told_of_a_remote_job_passes_every_filter_and_a_jobs_own_status_
     asyncio.run(main())
 
 
-def test_a_filter_that_fails_hides_the_event_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_filter_hides_the_event_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     events = [entry("a"), {"event": "log"}, {"event": "log"}, entry("b")]
     fussy = Filter(lambda event: event["message"])
     for one in (fussy, ~Filter(lambda event: not event["message"]), fussy & (lambda event: True)):
@@ -159,19 +159,19 @@ def test_a_filter_that_fails_hides_the_event_and_says_so_once(caplog: pytest.Log
 
 
 @pytest.mark.parametrize("names", [("public",), ("user_facing", "modle_only"), ()])
-def test_a_visibility_that_is_unknown_is_an_error_that_lists_those_there_are(names: tuple[str, ...]) -> None:
+def test_an_unknown_visibility_is_an_error_that_lists_the_known_ones(names: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match=", ".join(VISIBILITIES)):
         visibility(*names)
     with pytest.raises(ValueError, match="no event name"):
         event_type()
 
 
-def test_the_names_of_the_older_system_are_there() -> None:
+def test_the_streamweaver_filter_names_work() -> None:
     assert shown(VisibilityFilter("model_only"), entry("a", "model_only"), entry("b")) == ["a", "done"]
     assert shown(TypeFilter("log"), entry("a"), {"event": "x"}) == ["a", "done"]
 
 
-def test_readers_that_wait_together_are_given_the_same_bytes() -> None:
+def test_readers_at_one_cursor_share_the_filtered_bytes() -> None:
     log = log_of(entry("a"), entry("b", "internal_only"))
     frames = log.read().frames
     narrow = visibility("user_facing")
@@ -184,7 +184,7 @@ def test_readers_that_wait_together_are_given_the_same_bytes() -> None:
 # With `follow`
 
 
-def test_30_a_filtered_reader_resumes_after_any_id_and_sees_what_is_shown_of_the_rest() -> None:
+def test_30_a_filtered_reader_resumes_after_any_id() -> None:
     log = asyncio.run(open_store("memory").find(job_of_all(50).job_id))
     assert log is not None
     whole = asyncio.run(collect(log))
@@ -194,7 +194,7 @@ def test_30_a_filtered_reader_resumes_after_any_id_and_sees_what_is_shown_of_the
         assert asyncio.run(read(log, kept, after)) == expected
 
 
-def test_where_the_last_events_are_hidden_the_next_heartbeat_moves_the_cursor() -> None:
+def test_a_heartbeat_after_hidden_events_moves_the_cursor() -> None:
     async def main() -> None:
         log = EventLog()
         log.append(entry("seen"))
@@ -217,7 +217,7 @@ def test_where_the_last_events_are_hidden_the_next_heartbeat_moves_the_cursor() 
     asyncio.run(main())
 
 
-def test_a_log_that_is_busy_with_what_is_hidden_still_has_its_heartbeats() -> None:
+def test_heartbeats_come_while_all_events_are_hidden() -> None:
     async def main() -> None:
         log = EventLog()
         batches = follow(log, filter=DEFAULT_FILTER, heartbeat=0.1)
@@ -235,7 +235,7 @@ def test_a_log_that_is_busy_with_what_is_hidden_still_has_its_heartbeats() -> No
     asyncio.run(main())
 
 
-def test_a_long_log_of_hidden_events_lets_others_have_their_turn() -> None:
+def test_reading_many_hidden_events_yields_to_other_tasks() -> None:
     async def main() -> None:
         log = EventLog()
         for n in range(20_000):
@@ -306,14 +306,14 @@ def test_the_routes_show_user_facing_and_live_ui_only_unless_told_otherwise(path
 
 
 @pytest.mark.parametrize("path", ["/log/{}/stream", "/job/{}/stream", "/own/{}", "/log/{}"])
-def test_an_unknown_visibility_in_the_query_is_a_422_that_says_which_there_are(path: str) -> None:
+def test_an_unknown_visibility_in_the_query_is_a_422_that_lists_the_known_ones(path: str) -> None:
     for app in (application(), LogApp()) if path.startswith("/log") else (application(),):
         answer = get(app, path.format(job_of_all().job_id), params={"visibility": "user_facing,publik"})
         assert answer.status_code == 422
         assert "publik" in answer.json()["error"] and "live_ui_only" in answer.json()["error"]
 
 
-def test_a_polls_next_is_beyond_what_it_does_not_show() -> None:
+def test_a_polls_next_skips_hidden_events() -> None:
     store = MemoryStore()
     job = JobLogger(store)
     job.log("seen")
@@ -335,7 +335,7 @@ def test_a_stream_with_hidden_events_keeps_the_ids_of_those_it_shows() -> None:
     assert [line for line in text.split("\n") if line.startswith("id: ")] == [f"id: {n}" for n in (1, 2, 4, 7, 8)]
 
 
-def test_a_stream_sends_the_id_of_what_it_hides_with_its_heartbeat() -> None:
+def test_a_streams_heartbeat_carries_the_id_of_hidden_events() -> None:
     async def main() -> None:
         job = JobLogger()
         job.log("seen")
@@ -395,7 +395,7 @@ def over_websocket(app: Any, job_id: str, query: str, enough: Callable[[list[Any
     return asyncio.run(main())
 
 
-def test_a_websocket_shows_what_a_stream_does_and_moves_the_cursor_with_its_heartbeat() -> None:
+def test_a_websocket_filters_as_a_stream_does() -> None:
     def shown(query: str, **options: Any) -> list[str]:
         app, job_id = LogApp(**options), job_of_all().job_id
         sent = over_websocket(app, job_id, query, lambda sent: bool(sent) and sent[-1] == 1000)
@@ -413,8 +413,14 @@ def test_a_websocket_shows_what_a_stream_does_and_moves_the_cursor_with_its_hear
     assert [item["id"] for item in sent] == [1, 4] and sent[1]["event"] is None
 
 
-def test_what_does_not_fit_is_an_error_where_the_routes_are_added() -> None:
-    for options in ({"batch_size": 10}, {"batch_delay_ms": -1}, {"batch_delay_ms": 60_000}, {"batch_size": 0}):
+def test_a_wrong_option_is_an_error_when_the_routes_are_added() -> None:
+    wrong: list[dict[str, Any]] = [
+        {"batch_size": 10},
+        {"batch_delay_ms": -1},
+        {"batch_delay_ms": 60_000},
+        {"batch_size": 0},
+    ]
+    for options in wrong:
         for add in (add_log_routes, add_job_routes):
             with pytest.raises(ValueError, match="batch_"):
-                add(FastAPI(), **options)  # type: ignore[arg-type]
+                add(FastAPI(), **options)

@@ -31,7 +31,7 @@ def log_of(job: JobLogger) -> EventLog:
     return log
 
 
-def test_each_piece_is_all_that_is_ready_and_waits_for_more(pool: ThreadPoolExecutor) -> None:
+def test_each_piece_holds_all_events_that_are_ready(pool: ThreadPoolExecutor) -> None:
     job = JobLogger()
     stream = EventStream(log_of(job))
     assert next(stream) == b"retry: 3000\n: ok\n\n"
@@ -115,7 +115,7 @@ def test_a_blueprint_s_guard_holds_for_both_routes() -> None:
     assert client.get(f"/open/log/{job.job_id}/stream").get_data(as_text=True).count("id: ") == 2
 
 
-def test_routes_show_what_the_app_lets_them_and_a_query_narrows_that() -> None:
+def test_routes_filter_and_a_query_narrows_the_filter() -> None:
     app = Flask("test")
     add_log_routes(app)
     add_log_routes(app, prefix="/all", filter=None)
@@ -160,7 +160,7 @@ def test_30_a_stream_goes_on_after_the_id_that_the_viewer_has(
 
 
 @pytest.mark.parametrize(("header", "query"), [("4", None), (None, "4"), ("4", "1")])
-def test_34_a_viewer_that_has_all_of_a_closed_log_is_told_204(header: str | None, query: str | None) -> None:
+def test_34_a_viewer_that_has_a_whole_closed_log_gets_204(header: str | None, query: str | None) -> None:
     answer = of_a_closed_log(header, query)
     assert (answer.status_code, answer.data) == (204, b"")
 

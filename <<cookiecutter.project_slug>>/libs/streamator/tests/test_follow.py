@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from streamator import Batch, EventLog, JobLogger, MemoryStore, follow
-from streamator.asgi import StreamApp
+from streamator.asgi import StreamApp, WebSocketApp
 from streamator.emitter import start_reaper
+from streamator.log import MirroredLog
 from streamator.testing import collect
-from streamator.websocket import WebSocketApp
 
 
 def run(job: Awaitable[Any], timeout: float = 15) -> Any:
@@ -49,7 +49,7 @@ def texts(events: list[dict[str, Any]]) -> list[str]:
 # What a reader sees
 
 
-def test_22_two_readers_see_everything_and_so_does_one_who_comes_late() -> None:
+def test_22_two_readers_and_a_late_one_see_everything() -> None:
     async def main() -> None:
         log = EventLog()
         early = [asyncio.create_task(collect(log)) for _ in range(2)]
@@ -68,7 +68,7 @@ def test_22_two_readers_see_everything_and_so_does_one_who_comes_late() -> None:
     run(main())
 
 
-def test_24_after_the_end_every_reader_gets_what_it_has_not_seen() -> None:
+def test_24_after_the_end_a_reader_gets_the_unseen_events() -> None:
     async def main() -> None:
         log = EventLog()
         for n in range(1, 11):
@@ -84,9 +84,9 @@ def test_24_after_the_end_every_reader_gets_what_it_has_not_seen() -> None:
     run(main())
 
 
-def mirrored(count: int, lag_seconds: float) -> EventLog:
+def mirrored(count: int, lag_seconds: float) -> MirroredLog:
     """A log of a job that runs elsewhere: it may lag behind what viewers there have seen."""
-    log = EventLog()
+    log = MirroredLog()
     log.lag_seconds = lag_seconds
     log.steady_until = inf  # there is always news of its job
     for n in range(1, count + 1):
@@ -99,7 +99,7 @@ async def gathered(log: EventLog, after: int) -> list[dict[str, Any]]:
     return [event async for batch in follow(log, after=after, heartbeat=0.02) for event in batch]
 
 
-def test_a_reader_that_is_ahead_of_a_log_that_lags_waits_for_what_follows() -> None:
+def test_a_reader_ahead_of_a_lagging_log_waits_for_the_next_event() -> None:
     async def main() -> None:
         log = mirrored(3, lag_seconds=10)
         reader = asyncio.create_task(gathered(log, after=5))
@@ -112,7 +112,7 @@ def test_a_reader_that_is_ahead_of_a_log_that_lags_waits_for_what_follows() -> N
     run(main())
 
 
-def test_33_a_reader_with_an_id_from_another_log_reads_from_the_beginning_when_the_lag_is_over() -> None:
+def test_33_an_id_from_another_log_reads_from_the_beginning_after_the_lag() -> None:
     async def main() -> None:
         log = mirrored(3, lag_seconds=0.1)
         before = time.monotonic()
@@ -128,19 +128,19 @@ def test_33_a_reader_with_an_id_from_another_log_reads_from_the_beginning_when_t
     run(main())
 
 
-def test_a_reader_that_has_seen_more_than_a_lost_job_left_is_shown_nothing_twice() -> None:
+def test_a_reader_ahead_of_a_lost_jobs_log_gets_nothing_twice() -> None:
     async def main() -> None:
         log = mirrored(3, lag_seconds=0.05)
         log.set_status("lost")
         reader = asyncio.create_task(gathered(log, after=5))
         await asyncio.sleep(0.2)
-        log.end()
+        log.evict()
         assert await reader == [{"event": "status", "status": "lost"}]
 
     run(main())
 
 
-def test_all_that_is_ready_comes_in_one_batch() -> None:
+def test_all_ready_events_come_in_one_batch() -> None:
     async def main() -> None:
         log = EventLog()
         for n in range(300):
@@ -156,7 +156,7 @@ def follow_to_end(log: EventLog, **options: Any) -> Any:
     return follow(log, **options)
 
 
-def test_a_batch_is_no_larger_than_its_limit_says() -> None:
+def test_a_batch_keeps_to_its_limit() -> None:
     async def main() -> None:
         log = EventLog()
         for n in range(1_000):
@@ -169,7 +169,7 @@ def test_a_batch_is_no_larger_than_its_limit_says() -> None:
     run(main())
 
 
-def test_a_reader_of_much_lets_others_have_their_turn() -> None:
+def test_reading_a_long_log_yields_to_other_tasks() -> None:
     async def main() -> None:
         log = EventLog()
         for n in range(2_000):
@@ -193,7 +193,7 @@ def test_a_reader_of_much_lets_others_have_their_turn() -> None:
     run(main())
 
 
-def test_a_slow_reader_gets_a_gap_where_events_are_gone_and_the_rest() -> None:
+def test_a_slow_reader_gets_a_gap_and_the_remaining_events() -> None:
     async def main() -> None:
         log = EventLog(maxlen=10)
         batches = follow(log)
@@ -293,14 +293,13 @@ def test_one_append_wakes_a_loop_once_however_many_readers_wait() -> None:
             calls += 1
             return threadsafe(*args, **kwargs)
 
-        loop.call_soon_threadsafe = counting  # type: ignore[method-assign,assignment]
-
         def work() -> None:
             for n in range(100):
                 log.append_log(str(n), "info")
 
-        in_thread(work).join()  # the loop is held up meanwhile: nobody waits anew
-        loop.call_soon_threadsafe = threadsafe  # type: ignore[method-assign]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "call_soon_threadsafe", counting)
+            in_thread(work).join()  # the loop is held up meanwhile: nobody waits anew
         assert calls == 1
         log.close()
         for events in await asyncio.gather(*readers):
@@ -309,7 +308,7 @@ def test_one_append_wakes_a_loop_once_however_many_readers_wait() -> None:
     run(main())
 
 
-def test_a_heartbeat_comes_whenever_nothing_else_does_and_moves_no_cursor() -> None:
+def test_a_quiet_log_gives_heartbeats_that_move_no_cursor() -> None:
     async def main() -> None:
         log = EventLog()
         loop = asyncio.get_running_loop()
@@ -327,7 +326,7 @@ def test_a_heartbeat_comes_whenever_nothing_else_does_and_moves_no_cursor() -> N
     run(main())
 
 
-def test_the_heartbeats_of_all_who_wait_are_one_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_heartbeats_of_a_loop_share_one_timer(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         loop, delays = asyncio.get_running_loop(), []
         call_later = loop.call_later
@@ -378,7 +377,7 @@ def test_each_heartbeat_comes_after_one_interval(monkeypatch: pytest.MonkeyPatch
         loop.close()
 
 
-def test_a_reader_that_is_cancelled_leaves_nothing_behind_and_may_go_on() -> None:
+def test_a_cancelled_reader_leaks_nothing_and_may_go_on() -> None:
     async def main() -> None:
         log = EventLog()
         batches = follow(log)
@@ -414,19 +413,19 @@ def test_a_reader_that_is_cancelled_leaves_nothing_behind_and_may_go_on() -> Non
 # The end of things
 
 
-def test_readers_of_a_log_that_is_no_longer_kept_are_sent_away_without_an_end() -> None:
+def test_readers_of_an_evicted_log_end_without_done() -> None:
     async def main() -> None:
         log = EventLog()
         reading = asyncio.create_task(collect(log))
         await settled(log)
         log.append_log("x", "info")
-        log.end()
+        log.evict()
         assert [event["event"] for event in await reading] == ["log"]
 
     run(main())
 
 
-def test_a_passing_status_is_told_once_without_an_id_and_a_later_one_too() -> None:
+def test_each_producer_status_is_sent_once_without_an_id() -> None:
     async def main() -> None:
         log = EventLog()
         batches = follow(log)
@@ -447,9 +446,7 @@ def test_a_passing_status_is_told_once_without_an_id_and_a_later_one_too() -> No
 
 
 @pytest.mark.parametrize("same_thread", [True, False])
-def test_55_a_loop_that_closed_under_its_readers_does_not_concern_the_job(
-    same_thread: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_55_a_job_goes_on_when_its_readers_loop_has_closed(same_thread: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     tracebacks: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda raised: tracebacks.append(raised.exc_value))
     monkeypatch.setattr(threading, "excepthook", lambda raised: tracebacks.append(raised.exc_value))
@@ -489,7 +486,7 @@ def test_55_a_loop_that_closed_under_its_readers_does_not_concern_the_job(
 # Batching
 
 
-def test_with_a_delay_what_comes_meanwhile_goes_in_one_batch() -> None:
+def test_events_within_the_batch_delay_come_in_one_batch() -> None:
     async def main() -> None:
         log = EventLog(pace=0)
         batches = follow(log, batch_delay=1)
@@ -507,7 +504,7 @@ def test_with_a_delay_what_comes_meanwhile_goes_in_one_batch() -> None:
     run(main())
 
 
-def test_with_a_size_a_batch_goes_as_soon_as_it_is_full() -> None:
+def test_a_batch_of_batch_size_comes_without_the_delay() -> None:
     async def main() -> None:
         log = EventLog(pace=0)
         batches = follow(log, batch_delay=10, batch_size=10)
@@ -524,8 +521,8 @@ def test_with_a_size_a_batch_goes_as_soon_as_it_is_full() -> None:
     run(main())
 
 
-@pytest.mark.parametrize("end", ["close", "end", "status", "stop"])
-def test_the_end_does_not_wait_for_the_delay(end: str) -> None:
+@pytest.mark.parametrize("end", ["close", "evict", "status", "stop"])
+def test_the_end_does_not_wait_for_the_batch_delay(end: str) -> None:
     async def main() -> None:
         log = EventLog()
         batches = follow(log, batch_delay=10)
@@ -550,7 +547,7 @@ def test_the_end_does_not_wait_for_the_delay(end: str) -> None:
     run(main())
 
 
-def test_a_quiet_log_has_its_heartbeats_also_with_a_delay() -> None:
+def test_heartbeats_come_with_a_batch_delay_too() -> None:
     async def main() -> None:
         log = EventLog()
         batches = follow(log, batch_delay=0.05, heartbeat=0.05)
@@ -562,7 +559,7 @@ def test_a_quiet_log_has_its_heartbeats_also_with_a_delay() -> None:
     run(main())
 
 
-def test_threads_that_log_are_read_whole_in_few_batches() -> None:
+def test_a_busy_threads_log_is_read_whole_in_few_batches() -> None:
     async def main() -> None:
         log = EventLog()
 
@@ -589,7 +586,7 @@ def test_threads_that_log_are_read_whole_in_few_batches() -> None:
 @pytest.mark.parametrize(
     "options", [{"batch_delay": -1}, {"batch_delay": 16}, {"batch_delay": 1, "batch_size": 0}, {"batch_size": 5}]
 )
-def test_a_batch_that_cannot_be_is_an_error_that_names_it(options: dict[str, Any]) -> None:
+def test_wrong_batch_options_are_errors_that_name_them(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"batch_(delay|size) is"):
         follow(EventLog(), **options)
 
@@ -597,7 +594,7 @@ def test_a_batch_that_cannot_be_is_an_error_that_names_it(options: dict[str, Any
 # Where asyncio does not run
 
 
-def test_under_another_event_loop_the_error_says_what_to_do() -> None:
+def test_under_trio_the_error_says_what_to_do() -> None:
     """trio runs a coroutine as it is done here, without asyncio's loop."""
 
     async def nothing(*_: Any) -> None:

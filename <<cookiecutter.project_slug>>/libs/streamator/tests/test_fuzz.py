@@ -11,6 +11,7 @@ from itertools import takewhile
 from typing import Any
 
 import httpx
+from hostile import HOSTILE_TEXTS
 from httpx_sse import EventSource
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -18,9 +19,9 @@ from test_fastapi import application, finished
 from test_wire import parse
 
 from streamator import EventLog, JobEmitter, JobLogger, MemoryStore, event_type, visibility, wire
+from streamator.asgi import WebSocketApp
 from streamator.events import RESERVED, VISIBILITIES, is_job_id
-from streamator.testing import HOSTILE_TEXTS
-from streamator.websocket import MAX_MESSAGE, WebSocketApp
+from streamator.transports.websocket import MAX_MESSAGE
 
 # The same cases each time, unless it is told to look for others.
 LOOK = settings(
@@ -137,7 +138,7 @@ class Chunks(httpx.SyncByteStream):
 
 @LOOK
 @given(CALLS, st.integers(0, 12), st.integers(1, 2_000), st.lists(st.integers(1, 40), min_size=1, max_size=5))
-def test_40_two_independent_readers_of_a_stream_read_what_the_job_said(
+def test_40_two_independent_readers_of_a_stream_read_what_the_job_logged(
     calls: list[tuple[str, str] | dict[str, Any]], after: int, limit: int, sizes: list[int]
 ) -> None:
     expected = [*map(meant, calls), {"event": "done", "status": "completed"}]
@@ -172,7 +173,7 @@ def test_40_every_transport_carries_the_same_events(calls: list[tuple[str, str] 
 
 @LOOK
 @given(CALLS, st.lists(st.sampled_from(VISIBILITIES), min_size=1), st.lists(NAMES | st.just("log"), min_size=1))
-def test_a_filter_shows_of_the_wire_what_it_shows_of_the_events(
+def test_a_filter_gives_the_same_for_frames_as_for_events(
     calls: list[tuple[str, str] | dict[str, Any]], seen_by: list[str], names: list[str]
 ) -> None:
     frames = b"".join(batches(said(calls), 0, 65_536))
@@ -234,9 +235,7 @@ async def ask(path: str, query: bytes = b"", cursors: Sequence[bytes] = ()) -> t
 
 @LOOK
 @given(QUERIES, st.lists(CURSORS, max_size=2), STREAMS)
-def test_32_whatever_a_viewer_says_that_it_has_the_stream_goes_on_from_some_id_to_the_end(
-    query: bytes, cursors: list[bytes], path: str
-) -> None:
+def test_32_any_last_event_id_gives_a_stream_to_the_end(query: bytes, cursors: list[bytes], path: str) -> None:
     status, body = asyncio.run(ask(path.format(job_id()), query, cursors))
     if status == 200:
         ids = [int(event["id"]) for event in parse(body)]
@@ -251,7 +250,7 @@ def test_32_whatever_a_viewer_says_that_it_has_the_stream_goes_on_from_some_id_t
 
 @LOOK
 @given(QUERIES)
-def test_32_whatever_a_poll_asks_for_the_answer_says_where_the_log_ends(query: bytes) -> None:
+def test_32_any_poll_is_answered_with_the_next_id(query: bytes) -> None:
     status, body = asyncio.run(ask(f"/log/{job_id()}", query))
     polled = json.loads(body)
     if status == 200:
@@ -263,9 +262,7 @@ def test_32_whatever_a_poll_asks_for_the_answer_says_where_the_log_ends(query: b
 @LOOK
 @given(TEXTS | st.text(max_size=300), PATHS)
 @example("..", "/log/{}/stream")
-def test_57_whatever_stands_in_place_of_a_job_id_is_not_found_and_no_store_sees_what_is_none(
-    job_id: str, path: str
-) -> None:
+def test_57_any_text_as_a_job_id_is_a_404_and_invalid_ones_reach_no_store(job_id: str, path: str) -> None:
     STORE.asked.clear()
     path = path.format(in_json(job_id))
     status, body = asyncio.run(ask(path))
@@ -284,7 +281,7 @@ MESSAGES = st.one_of(
 
 @LOOK
 @given(st.lists(MESSAGES, max_size=6))
-def test_67_whatever_comes_over_a_websocket_is_answered_in_order_until_it_is_too_much(
+def test_67_any_websocket_message_is_answered_in_order_until_one_is_too_large(
     messages: list[str | bytes],
 ) -> None:
     job = JobLogger(store=STORE)

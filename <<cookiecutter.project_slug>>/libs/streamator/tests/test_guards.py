@@ -27,7 +27,7 @@ from test_websocket import Socket
 import streamator.fastapi
 import streamator.flask
 import streamator.metrics
-import streamator.shutdown
+import streamator.transports.open_streams
 from streamator import JobEmitter
 from streamator.asgi import LogApp
 
@@ -257,7 +257,7 @@ async def ask(app: Any, method: str, path: str, known: bool) -> tuple[int, bytes
 
 @pytest.mark.parametrize(("method", "path"), fastapi_routes())
 @pytest.mark.parametrize("guard", GUARDS)
-def test_a_stranger_gets_nothing_and_who_is_known_gets_what_there_is(guard: str, method: str, path: str) -> None:
+def test_guards_refuse_strangers_and_let_known_users_read(guard: str, method: str, path: str) -> None:
     async def test() -> None:
         app, prefix = GUARDS[guard]()
         with JobEmitter() as job:
@@ -289,7 +289,7 @@ def mounted_logs(guard: str) -> Any:
 
 @pytest.mark.parametrize("guard", ["middleware", "ASGI middleware", "mount's middleware", "mount's ASGI middleware"])
 @pytest.mark.parametrize(("method", "path"), [("GET", "/log/{}/stream"), ("GET", "/log/{}"), ("WS", "/log/{}/ws")])
-def test_what_is_around_a_mounted_log_app_holds_for_all_of_it(guard: str, method: str, path: str) -> None:
+def test_middleware_around_a_mounted_log_app_guards_all_its_routes(guard: str, method: str, path: str) -> None:
     async def test() -> None:
         with JobEmitter() as job:
             job.log("a secret")
@@ -336,10 +336,10 @@ def test_a_guard_keeps_its_state_and_is_asked_once_for_each_request() -> None:
     assert Counting.asked == 3
 
 
-def test_64_a_permission_that_an_http_middleware_gives_ends_for_a_websocket_too(
+def test_64_a_permission_from_an_http_middleware_ends_a_websocket_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(streamator.shutdown, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(streamator.transports.open_streams, "SWEEP_SECONDS", 0.01)
 
     async def permit(request: Any, call_next: Any) -> Any:
         request.scope["streamator.ends_at"] = time.time() + 0.1
@@ -409,7 +409,7 @@ def flask_guards() -> dict[str, Callable[[], tuple[Flask, str]]]:
                 return [b""]
             return inner(environ, start_response)
 
-        app.wsgi_app = guarded  # type: ignore[method-assign]
+        app.wsgi_app = guarded  # type: ignore[method-assign]  # Flask's own way
         return app, ""
 
     return {

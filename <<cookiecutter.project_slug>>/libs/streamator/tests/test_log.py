@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from own_process import figures_of
 
-import streamator.log
+import streamator.log.event_log
 from streamator import EventLog
+from streamator.log import MirroredLog
 
 
 def filled(lines: int, **options: Any) -> EventLog:
@@ -46,7 +47,7 @@ def read_all(log: EventLog, after: int = 0, limit: int = 65_536) -> list[tuple[i
 
 def test_a_new_log_is_empty_and_open() -> None:
     log = EventLog()
-    assert (log.last, log.closed, log.closed_at, log.ended, log.status) == (0, False, None, False, None)
+    assert (log.last, log.closed, log.closed_at, log.evicted, log.status) == (0, False, None, False, None)
     assert not log.read() and list(log.read()) == []
 
 
@@ -86,7 +87,7 @@ def test_reading_while_the_log_grows_gives_the_same_as_reading_at_the_end() -> N
     assert live == read_all(log)
 
 
-def test_a_batch_holds_about_as_much_as_it_may_and_never_nothing() -> None:
+def test_a_batch_holds_about_its_limit_and_at_least_one_event() -> None:
     log = EventLog()
     for n in range(2_000):
         log.append_log("x" * (n % 2_000), "info")
@@ -100,7 +101,7 @@ def test_a_batch_holds_about_as_much_as_it_may_and_never_nothing() -> None:
     assert log.read(after, 10).last == 2_001
 
 
-def test_readers_at_the_same_place_share_the_bytes() -> None:
+def test_readers_at_one_cursor_share_the_bytes() -> None:
     log = filled(100)
     assert log.read(50).frames is log.read(50).frames
     full = filled(256)
@@ -109,8 +110,8 @@ def test_readers_at_the_same_place_share_the_bytes() -> None:
     assert full.read(0, 20_000).frames is full.read(0, 20_000).frames
 
 
-def test_in_a_log_that_lags_an_id_may_be_one_that_is_on_its_way_however_few_events_it_keeps() -> None:
-    log = EventLog(maxlen=10)
+def test_in_a_lagging_log_an_id_past_the_end_may_still_come() -> None:
+    log = MirroredLog(maxlen=10)
     log.append({"event": "x"})
     assert log.start_at(500) == 0
     log.lag_seconds = 1.0
@@ -140,11 +141,11 @@ def test_39_t_counts_seconds_from_the_start_and_never_falls(monkeypatch: pytest.
     assert 5 <= times[0] < 15 and times[-1] - times[0] < 5
 
 
-def test_39_t_does_not_fall_where_the_thread_that_looked_first_comes_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_39_t_does_not_fall_when_threads_append_out_of_order(monkeypatch: pytest.MonkeyPatch) -> None:
     log = EventLog(start=0)
     for readings in ((5.0, 4.0, 6.0), (3.0, 7.0, 6.5)):  # in one run of entries, and from one to the next
         for reading in readings:
-            monkeypatch.setattr(streamator.log, "monotonic", lambda reading=reading: reading)
+            monkeypatch.setattr(streamator.log.event_log, "monotonic", lambda reading=reading: reading)
             log.append_log("x", "info")
         last = log.last
     assert last == 6 and [event["t"] for event in log.read()] == [5.0, 5.0, 6.0, 6.0, 7.0, 7.0]
@@ -166,7 +167,7 @@ def test_closing_is_the_last_event_and_happens_once() -> None:
     assert list(events[-1]) == ["event", "status", "t"] and events[-1]["status"] == "completed"
 
 
-def test_52_many_threads_append_and_close_and_what_was_taken_is_there() -> None:
+def test_52_many_threads_append_and_close_and_every_accepted_event_is_there() -> None:
     for _ in range(5):
         log = EventLog()
         taken: list[int] = []
@@ -279,6 +280,14 @@ print(allocated())
     assert size < 1_000_000
 
 
-def test_a_log_of_no_length_is_refused() -> None:
+def test_a_maxlen_of_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="maxlen is 0"):
         EventLog(maxlen=0)
+
+
+def test_the_names_of_before_still_work_and_warn() -> None:
+    log = EventLog()
+    with pytest.warns(DeprecationWarning, match=r"end\(\) is deprecated: use evict"):
+        log.end()
+    with pytest.warns(DeprecationWarning, match="ended is deprecated: use evicted"):
+        assert log.ended and log.evicted

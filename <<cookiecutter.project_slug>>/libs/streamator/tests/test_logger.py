@@ -54,7 +54,7 @@ def test_a_job_gets_a_new_id_that_viewers_may_use() -> None:
     assert all(uuid.UUID(job.job_id) for job in jobs)
 
 
-def test_an_id_of_ones_own_is_used_once(store: MemoryStore) -> None:
+def test_a_given_job_id_is_used_once(store: MemoryStore) -> None:
     assert JobLogger(store, job_id="mine").job_id == "mine"
     with pytest.raises(JobExists, match="'mine' is in use: give each run an id of its own.* f'{task_id}-{retry}'"):
         JobLogger(store, job_id="mine")
@@ -88,7 +88,7 @@ def test_an_entry_has_its_level_and_the_seconds_since_the_logger_was_made(store:
     assert 0 <= got[0]["t"] <= got[3]["t"] <= at_most + 0.001
 
 
-def test_a_level_by_another_name_warns_and_is_info(store: MemoryStore) -> None:
+def test_an_unknown_level_warns_and_is_info(store: MemoryStore) -> None:
     class Level(str, Enum):
         WARNING = "warning"
 
@@ -109,7 +109,7 @@ def test_a_level_by_another_name_warns_and_is_info(store: MemoryStore) -> None:
     assert [event["level"] for event in so_far(store, job.job_id)] == ["info"] * len(unknown) + ["warning"]
 
 
-def test_logging_takes_no_time_to_speak_of(store: MemoryStore) -> None:
+def test_logging_is_fast(store: MemoryStore) -> None:
     job = JobLogger(store)
     began = time.process_time()
     for _ in range(100_000):
@@ -138,7 +138,7 @@ def test_a_log_in_memory_is_flushed_at_once(store: MemoryStore) -> None:
 
 
 @pytest.mark.parametrize("wait", [-1, float("nan"), float("inf"), 1e300, "5", True])
-def test_a_time_to_wait_that_is_none_is_refused_and_the_log_stays_open(store: MemoryStore, wait: Any) -> None:
+def test_an_invalid_wait_is_refused_and_the_log_stays_open(store: MemoryStore, wait: Any) -> None:
     job = JobLogger(store)
     for call in (lambda: job.close(wait=wait), lambda: job.flush(wait), lambda: asyncio.run(job.flushed(wait))):
         with pytest.raises(ValueError, match="give "):
@@ -166,7 +166,7 @@ def test_52_two_threads_that_close_at_once_give_one_done(store: MemoryStore) -> 
 # As a context manager
 
 
-def test_a_block_that_ends_well_completes_the_job(store: MemoryStore) -> None:
+def test_a_block_without_an_error_completes_the_job(store: MemoryStore) -> None:
     with JobLogger(store, job_id="plain") as job:
         job.log("x")
     assert [event.get("status") for event in events(store, "plain")] == [None, "completed"]
@@ -202,13 +202,13 @@ def leaves(store: MemoryStore, error: BaseException) -> tuple[list[str], str]:
 
 
 @pytest.mark.parametrize("code", [None, 0, False])
-def test_an_exit_that_says_all_is_well_completes_the_job(store: MemoryStore, code: Any) -> None:
+def test_exit_status_zero_completes_the_job(store: MemoryStore, code: Any) -> None:
     assert leaves(store, SystemExit(code)) == ([], "completed")
     assert leaves(store, SystemExit()) == ([], "completed")
 
 
 @pytest.mark.parametrize("code", [1, 255, True, "no such file", 0.0, "", [], "0"])
-def test_53_any_other_exit_fails_it(store: MemoryStore, code: Any) -> None:
+def test_53_any_other_exit_status_fails_the_job(store: MemoryStore, code: Any) -> None:
     assert leaves(store, SystemExit(code)) == ([f"SystemExit: {code}".removesuffix(": ")], "failed")
 
 
@@ -260,7 +260,7 @@ def test_the_error_of_a_task_group_names_its_cause(store: MemoryStore) -> None:
 # What viewers are told of an error
 
 
-def test_a_job_says_what_viewers_are_told_of_its_error(store: MemoryStore) -> None:
+def test_error_text_decides_what_viewers_see_of_an_error(store: MemoryStore) -> None:
     with pytest.raises(OSError), JobLogger(store, error_text=lambda error: "The disk is full.") as job:
         raise OSError("/srv/secret: no space")
     assert [event.get("message") for event in events(store, job.job_id)] == ["The disk is full.", None]
@@ -273,7 +273,7 @@ def raises(error: BaseException) -> str:
 @pytest.mark.parametrize(
     ("error_text", "told"), [(raises, ["LookupError"]), (lambda error: "", []), (lambda _: None, [])]
 )
-def test_where_that_gives_nothing_it_is_the_type_alone(
+def test_an_empty_error_text_becomes_the_exceptions_type(
     store: MemoryStore, error_text: Any, told: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(OSError), JobLogger(store, error_text=error_text) as job:
@@ -286,7 +286,9 @@ def test_where_that_gives_nothing_it_is_the_type_alone(
 
 
 async def seen(store: MemoryStore, job_id: str) -> list[dict[str, Any]]:
-    return [event async for batch in follow(store.get(job_id).log) for event in batch]  # type: ignore[union-attr]
+    job = store.get(job_id)
+    assert job is not None
+    return [event async for batch in follow(job.log) for event in batch]
 
 
 def assert_ended(got: list[dict[str, Any]], caplog: pytest.LogCaptureFixture, job_id: str) -> None:
@@ -297,9 +299,7 @@ def assert_ended(got: list[dict[str, Any]], caplog: pytest.LogCaptureFixture, jo
     assert record.__dict__["job_id"] == job_id
 
 
-def test_the_viewers_of_a_logger_that_is_dropped_see_its_end(
-    store: MemoryStore, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_viewers_of_a_dropped_logger_see_the_end(store: MemoryStore, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         job = JobLogger(store)
         job_id = job.job_id
@@ -316,7 +316,7 @@ def test_the_viewers_of_a_logger_that_is_dropped_see_its_end(
     asyncio.run(main())
 
 
-def test_one_that_is_dropped_in_a_cycle_ends_with_it_whatever_locks_are_held(
+def test_a_logger_collected_in_a_cycle_ends_whatever_locks_are_held(
     store: MemoryStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     job = JobLogger(store)
@@ -332,10 +332,10 @@ def test_one_that_is_dropped_in_a_cycle_ends_with_it_whatever_locks_are_held(
     assert_ended(asyncio.run(asyncio.wait_for(seen(store, job_id), 15)), caplog, job_id)
 
 
-def test_a_thousand_that_are_dropped_at_once_all_end(store: MemoryStore) -> None:
+def test_a_thousand_loggers_dropped_at_once_all_end(store: MemoryStore) -> None:
     before = threading.active_count()
-    jobs = [JobLogger(store, job_id=f"job-{n}") for n in range(1_000)]
-    jobs.append(jobs)  # type: ignore[arg-type]
+    jobs: list[Any] = [JobLogger(store, job_id=f"job-{n}") for n in range(1_000)]
+    jobs.append(jobs)
     del jobs
     gc.collect()
     for n in range(1_000):
@@ -343,14 +343,14 @@ def test_a_thousand_that_are_dropped_at_once_all_end(store: MemoryStore) -> None
     assert threading.active_count() <= before + 1
 
 
-def test_one_whose_methods_are_still_held_is_not_dropped(store: MemoryStore) -> None:
+def test_a_logger_with_a_held_method_is_not_dropped(store: MemoryStore) -> None:
     log = JobLogger(store, job_id="job").log  # what a thread was given
     gc.collect()
     log("still open")
     assert [event["event"] for event in so_far(store, "job")] == ["log"]
 
 
-def test_one_that_was_closed_is_dropped_without_a_word(store: MemoryStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_closed_logger_is_dropped_silently(store: MemoryStore, caplog: pytest.LogCaptureFixture) -> None:
     JobLogger(store, job_id="closed").close()
     with JobLogger(store, job_id="block"):
         pass
@@ -370,7 +370,7 @@ cycle.append(cycle)
 """
 
 
-def test_the_end_of_the_process_makes_no_noise_about_open_loggers() -> None:
+def test_process_exit_is_silent_about_open_loggers() -> None:
     command = [sys.executable, "-X", "dev", "-c", EXIT]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
@@ -490,7 +490,7 @@ print("well")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_50_a_child_forked_while_threads_log_is_told_and_logs_its_own() -> None:
+def test_50_a_child_forked_while_threads_log_gets_a_warning_and_logs_its_own() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, timeout=60, check=False
     )
@@ -513,7 +513,7 @@ def test_48_forty_threads_that_are_interrupted_anywhere_lose_nothing(store: Memo
         assert of_each == {str(thread): [str(n) for n in range(500)] for thread in range(40)}
 
 
-def test_an_entry_has_a_visibility_only_where_it_is_given_one() -> None:
+def test_an_entry_has_a_visibility_only_if_it_is_given_one() -> None:
     store = MemoryStore()
     with JobLogger(store) as job:
         job.log("a")
@@ -528,7 +528,7 @@ def test_an_entry_has_a_visibility_only_where_it_is_given_one() -> None:
     assert events[3]["message"] == "x\ny\nz\ufffd" and events[3]["visibility"] == "internal_only"
 
 
-def test_drain_of_a_job_that_nobody_watches_is_done_at_once() -> None:
+def test_drain_without_viewers_returns_at_once() -> None:
     async def main() -> None:
         with JobLogger(MemoryStore(maxlen=1)) as job:
             job.log("a")

@@ -103,7 +103,7 @@ def test_every_event_of_a_job_is_counted_at_once_and_the_job_until_its_end() -> 
     assert value(found, "log_memory_bytes", store="memory") > 0
 
 
-def test_no_label_holds_a_job_s_id_and_there_are_as_many_series_with_a_thousand_jobs() -> None:
+def test_no_label_holds_a_job_id() -> None:
     store = MemoryStore()
     metrics = Metrics(store)
     _first = JobLogger(store, job_id="the-first")
@@ -115,7 +115,7 @@ def test_no_label_holds_a_job_s_id_and_there_are_as_many_series_with_a_thousand_
     assert "the-first" not in text and "another" not in text
 
 
-def test_totals_do_not_fall_where_a_job_is_forgotten_during_a_scrape_and_goes_on() -> None:
+def test_totals_do_not_fall_when_an_open_job_is_evicted_during_a_scrape() -> None:
     store = MemoryStore(max_jobs=2)
     metrics = Metrics(store)
     first, second = JobLogger(store), JobLogger(store)
@@ -146,7 +146,7 @@ def test_totals_do_not_fall_where_a_job_is_forgotten_during_a_scrape_and_goes_on
     assert value(metrics, "events_published_total", store="memory") == 2
 
 
-def test_totals_never_fall_while_jobs_are_forgotten_in_other_threads() -> None:
+def test_totals_never_fall_while_other_threads_evict_jobs() -> None:
     store = MemoryStore(max_jobs=50)
     metrics = Metrics(store)
     stop = threading.Event()
@@ -169,7 +169,7 @@ def test_totals_never_fall_while_jobs_are_forgotten_in_other_threads() -> None:
     assert seen[-1] > seen[0]
 
 
-def test_a_log_that_was_counted_for_the_last_time_stays_at_that() -> None:
+def test_final_counts_do_not_change() -> None:
     log = EventLog()
     log.append({"event": "one"})
     assert log.counts().last == 1
@@ -178,7 +178,7 @@ def test_a_log_that_was_counted_for_the_last_time_stays_at_that() -> None:
     assert (log.counts(), log.last) == (counted, 2)
 
 
-def test_what_a_forgotten_job_has_logged_stays_counted() -> None:
+def test_events_of_evicted_jobs_stay_counted() -> None:
     store = MemoryStore(max_jobs=2)
     metrics = Metrics(store)
     for _ in range(7):
@@ -190,7 +190,7 @@ def test_what_a_forgotten_job_has_logged_stays_counted() -> None:
     assert value(metrics, "log_memory_bytes", store="memory") == 0
 
 
-def test_a_store_that_nobody_uses_any_more_stays_counted() -> None:
+def test_a_garbage_collected_store_stays_counted() -> None:
     metrics = Metrics()  # of all stores
     store = MemoryStore()
     with JobLogger(store) as job:
@@ -202,7 +202,7 @@ def test_a_store_that_nobody_uses_any_more_stays_counted() -> None:
 
 
 @pytest.mark.parametrize(("overflow", "dropped"), [("drop_oldest", 401), ("drop_newest", 400), ("block", 401)])
-def test_what_a_full_log_has_no_room_for_is_published_and_dropped(overflow: Any, dropped: int) -> None:
+def test_events_that_a_full_log_drops_count_as_published_and_dropped(overflow: Any, dropped: int) -> None:
     store = MemoryStore(maxlen=100, overflow=overflow)
     metrics = Metrics(store)
     job = JobLogger(store)
@@ -217,7 +217,7 @@ def test_what_a_full_log_has_no_room_for_is_published_and_dropped(overflow: Any,
     assert value(metrics, "events_dropped_total", store="memory", reason="full") == dropped
 
 
-def test_what_goes_for_the_memory_of_others_is_dropped() -> None:
+def test_events_evicted_by_max_bytes_count_as_dropped() -> None:
     store = MemoryStore(max_bytes=100_000)
     metrics = Metrics(store)
     job = JobLogger(store)
@@ -273,7 +273,7 @@ def test_streams_are_counted_by_their_transport_while_they_are_open_and_when_the
         assert state("stream_reconnects_total") == [resumed[0] + 1, resumed[1] + 1]
 
 
-def test_a_stream_of_a_wsgi_server_is_one_of_them() -> None:
+def test_wsgi_streams_are_counted() -> None:
     store = MemoryStore()
     metrics = Metrics(store)
     job = JobLogger(store)
@@ -316,7 +316,7 @@ def test_the_lag_is_that_of_the_slowest_viewer() -> None:
 # Several of them, and where they are asked
 
 
-def test_two_apps_in_one_process_each_tell_of_their_own_store() -> None:
+def test_two_apps_in_one_process_report_their_own_stores() -> None:
     stores = [MemoryStore(), MemoryStore()]
     apps = [FastAPI(), FastAPI()]
     for app, store in zip(apps, stores, strict=True):
@@ -328,7 +328,7 @@ def test_two_apps_in_one_process_each_tell_of_their_own_store() -> None:
     assert [value(each, "events_published_total", store="memory") for each in found] == [0, 1]
 
 
-def test_a_registry_holds_other_metrics_beside_these_and_these_once() -> None:
+def test_a_registry_may_hold_other_metrics_and_takes_these_once() -> None:
     registry = CollectorRegistry()
     Counter("orders", "Orders taken.", registry=registry).inc(3)
     metrics = Metrics(MemoryStore(), registry=registry)
@@ -339,7 +339,7 @@ def test_a_registry_holds_other_metrics_beside_these_and_these_once() -> None:
 
 
 @pytest.mark.parametrize("framework", ["fastapi", "router", "starlette", "none"])
-def test_it_is_asked_for_at_its_path_whatever_the_framework(framework: str) -> None:
+def test_every_framework_serves_the_metrics_at_their_path(framework: str) -> None:
     app: Any
     if framework == "none":
 
@@ -369,7 +369,7 @@ def test_it_is_asked_for_at_its_path_whatever_the_framework(framework: str) -> N
         assert client.get("/").status_code == (418 if framework == "none" else 404)
 
 
-def test_it_is_openmetrics_where_that_is_asked_for() -> None:
+def test_openmetrics_is_served_on_request() -> None:
     app = Starlette()
     add_metrics_route(app, store=MemoryStore())
     with serving(app) as at:
@@ -377,11 +377,11 @@ def test_it_is_openmetrics_where_that_is_asked_for() -> None:
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert {"streamator_events_published", "streamator_publish_duration_seconds"} <= {
         family.name
-        for family in parse_openmetrics(answer.text)  # type: ignore[no-untyped-call]
+        for family in parse_openmetrics(answer.text)  # type: ignore[no-untyped-call]  # it has no types
     }
 
 
-def test_a_store_that_derives_from_none_of_ours_tells_whether_it_is_well() -> None:
+def test_a_custom_store_reports_whether_it_is_degraded() -> None:
     class Elsewhere:
         degraded: str | None = None
 
@@ -415,7 +415,7 @@ def test_a_store_that_derives_from_none_of_ours_tells_whether_it_is_well() -> No
 # Remote stores
 
 
-def test_an_outage_of_redis_is_seen_in_what_waits_what_fails_and_how_long_it_took() -> None:
+def test_a_redis_outage_shows_in_pending_failures_and_duration() -> None:
     with RedisServer() as server:
         store = RedisStore(server.url, key_prefix=uuid.uuid4().hex[:8], close_seconds=0.2)
         metrics = Metrics(store)
@@ -480,7 +480,7 @@ def test_throttled_writes_to_dynamodb_are_counted_by_their_kind(proxy: Proxy) ->
         store.close()
 
 
-def test_an_event_that_a_store_refuses_for_good_is_dropped(proxy: Proxy) -> None:
+def test_refused_events_count_as_dropped(proxy: Proxy) -> None:
     proxy.on_call = lambda name, body: (
         error("ValidationException") if name == "PutItem" and "poison" in json.dumps(body) else None
     )
@@ -501,7 +501,7 @@ def test_an_event_that_a_store_refuses_for_good_is_dropped(proxy: Proxy) -> None
         store.close()
 
 
-def test_what_a_store_that_is_away_will_never_get_is_dropped() -> None:
+def test_events_lost_to_an_outage_count_as_dropped() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"redis://127.0.0.1:{closed.getsockname()[1]}/0"

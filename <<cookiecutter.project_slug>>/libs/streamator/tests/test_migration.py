@@ -1,8 +1,8 @@
-"""The pages about what came before: the second column of each row runs, and does what it says.
+"""The migration guides: the second column of each row runs and does what it says.
 
-A row's code has the names that `namespace` gives it. It may say what comes of it: `code` → `value`, `code` warns,
-`code` raises `Error`. A request, `GET /path` → 200 `value`, goes to an application with all routes; a value that is no
-JSON is a line of the answer. A value alone is an event of the sample job. `...` is anything.
+A row's code uses the names of `namespace`. It may state its outcome: `code` → `value`, `code` warns, `code` raises
+`Error`. A request, `GET /path` → 200 `value`, goes to an application with all routes; a value that is not JSON is a
+line of the answer. A value alone is an event of the sample job. `...` matches anything.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ from starlette.websockets import WebSocketDisconnect
 import streamator
 import streamator.fastapi
 from streamator import JobEmitter, JobLogger, MemoryStore, events
-from streamator.asgi import LogApp
+from streamator.asgi import LogApp, WebSocketApp
 from streamator.emitter import start_reaper
 from streamator.metrics import Metrics, add_metrics_route
 from streamator.store import stores
 from streamator.testing import collect
-from streamator.websocket import WebSocketApp
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = {name: (DOCS / f"from-{name}.md").read_text(encoding="utf-8") for name in ("streamator-0.2", "streamweaver")}
@@ -48,7 +47,7 @@ ROWS = [
 NOW = re.compile(r"`([^`]+)`(?: (→|raises)(?: (\d+))?(?: `([^`]+)`)?| (warns))?")
 JSON_NAMES = {"true": True, "false": False, "null": None}
 
-# What the old packages had, by their own sources.
+# The names in the old packages' sources.
 OLD_NAMES = {
     "streamator-0.2": """
         JobLogger JobEmitter job_id start_t log close emit track set_result cancel pop_result exists start_reaper
@@ -86,7 +85,7 @@ def matches(expected: Any, got: Any) -> bool:
 
 
 def value(text: str) -> Any:
-    return eval(text, {"__builtins__": {}}, JSON_NAMES)  # the page is ours
+    return eval(text, {"__builtins__": {}}, JSON_NAMES)  # a page of this repository
 
 
 @asynccontextmanager
@@ -127,7 +126,7 @@ async def run(code: str, names: dict[str, Any]) -> Any:
 
 
 async def answer(method: str, path: str, store: MemoryStore) -> tuple[int, list[str]]:
-    """The status, and the lines of the answer; for a WebSocket the code it closes with, and its messages."""
+    """The status and the lines of the answer. For a WebSocket: its close code and its messages."""
     app = FastAPI()
     streamator.fastapi.add_log_routes(app, store=store)
     streamator.fastapi.add_job_routes(app, store=store)

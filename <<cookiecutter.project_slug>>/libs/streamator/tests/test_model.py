@@ -28,12 +28,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from simulation import Process, Simulation, simulation
 
 from streamator import EventLog, MemoryStore, StoreError, event_type, follow
-from streamator.chunk_writer import _Outgoing as Outgoing
-from streamator.fault import FaultKind
 from streamator.log import Batch, Overflow
-from streamator.record import Append
-from streamator.remote import Chunk, Fetched, Key, RemoteStore, StoreFault
-from streamator.viewer import snapshot_json
+from streamator.stores.chunks.format import Chunk, Fetched, Key
+from streamator.stores.chunks.writer import _Outgoing as Outgoing
+from streamator.stores.records.format import Append
+from streamator.stores.remote.faults import FaultKind, StoreFault
+from streamator.stores.remote.store import RemoteStore
+from streamator.transports.poll import snapshot_json
 
 pytestmark = pytest.mark.server
 
@@ -597,7 +598,7 @@ class LogsOfAStore(RuleBasedStateMachine):
             server = viewer.server
             if server is None or self.sim.now < server.stopped_until + 0.1 or viewer.pause:
                 continue
-            if log.ended:  # it was sent away, and looks for the job elsewhere
+            if log.evicted:  # it was sent away, and looks for the job elsewhere
                 continue
             if viewer.state == "following" and viewer.log is log and not viewer.polls and not viewer.batch_delay:
                 assert viewer.only_logs or viewer.cursor >= last, f"{viewer.cursor} of {last}, and not woken"
@@ -762,7 +763,7 @@ TestRecords = LogsInRecords.TestCase
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_an_append_says_whether_it_was_in_time_also_where_others_were_not(seed: int) -> None:
+def test_append_is_true_exactly_for_the_events_in_the_log(seed: int) -> None:
     said: list[str] = []
 
     def work(name: str) -> None:
@@ -783,7 +784,7 @@ def test_an_append_says_whether_it_was_in_time_also_where_others_were_not(seed: 
     assert sorted(event["message"] for event in kept) == sorted(said)
 
 
-def test_a_search_for_a_job_that_is_over_is_answered_also_where_the_next_read_fails() -> None:
+def test_find_answers_for_an_ended_job_although_the_next_read_fails() -> None:
     class Fails(StreamStore):
         calls = 0
 
@@ -808,7 +809,7 @@ def test_a_search_for_a_job_that_is_over_is_answered_also_where_the_next_read_fa
     assert going_on is not None and reader.calls > 3
 
 
-def test_a_search_is_answered_also_where_all_but_the_last_chunk_have_expired() -> None:
+def test_find_answers_although_only_the_last_chunk_is_left() -> None:
     done = '{"event":"done","status":"completed","t":1.000}\n'
     with simulation(0) as sim, sim.inside(Process()):
         cloud = Cloud()
@@ -819,7 +820,7 @@ def test_a_search_is_answered_also_where_all_but_the_last_chunk_have_expired() -
         assert [event["event"] for event in log.read()] == ["gap", "done"]
 
 
-def test_a_log_that_was_read_anew_once_is_so_again_before_any_of_it_is_given_up() -> None:
+def test_a_log_is_read_again_from_the_start_before_any_of_it_is_given_up() -> None:
     def chunk(first: int, last: int, beat: int) -> list[tuple[Chunk, str]]:
         events = (f'{{"event":"log","message":"{n}","level":"info","t":1.000}}\n' for n in range(first, last + 1))
         return [(Chunk(first, 0, "".join(events), beat, LEASE), "run")]
@@ -847,7 +848,7 @@ def test_a_log_that_was_read_anew_once_is_so_again_before_any_of_it_is_given_up(
 
 
 @pytest.mark.parametrize("trouble", ["the store is away", "the job's process pauses"])
-def test_who_is_ahead_of_the_store_waits_as_long_as_there_is_no_news(trouble: str) -> None:
+def test_a_viewer_ahead_of_the_store_waits_while_there_is_no_news(trouble: str) -> None:
     def chunk(last: int, beat: int) -> list[tuple[Chunk, str]]:
         events = (f'{{"event":"log","message":"{n}","level":"info","t":1.000}}\n' for n in range(1, last + 1))
         return [(Chunk(1, 0, "".join(events), beat, LEASE), "run")]
@@ -900,7 +901,7 @@ def test_a_log_that_is_closed_while_it_is_read_is_stored_as_closed() -> None:
     assert [json.loads(line)["event"] for line in out.text.splitlines()] == ["log", "done"]
 
 
-def test_a_job_that_says_nothing_is_read_anew_once() -> None:
+def test_a_silent_job_is_read_again_once() -> None:
     async def read() -> str | None:
         log = await reader.find("job")
         assert log is not None
@@ -919,7 +920,7 @@ def test_a_job_that_says_nothing_is_read_anew_once() -> None:
 
 
 @pytest.mark.parametrize("when", ["before it is read", "after it was read"])
-def test_what_is_left_of_a_log_that_was_lost_and_written_again_hides_nothing_new(when: str) -> None:
+def test_leftover_chunks_of_a_lost_log_hide_no_new_events(when: str) -> None:
     def chunk(first: int, count: int, beat: int) -> list[tuple[Chunk, str]]:
         events = (f'{{"event":"log","message":"{n}","level":"info","t":1.000}}\n' for n in range(first, first + count))
         return [(Chunk(first, 0, "".join(events), beat, LEASE), "run")]

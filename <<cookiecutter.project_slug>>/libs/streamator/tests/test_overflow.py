@@ -91,7 +91,7 @@ def test_a_full_log_drops_the_oldest_and_counts_them(maxlen: int) -> None:
     assert log.dropped == dropped + 1
 
 
-def test_what_is_lost_on_the_way_counts_as_dropped_and_not_against_what_is_kept() -> None:
+def test_events_lost_before_the_log_count_as_dropped_and_not_against_maxlen() -> None:
     log = EventLog(maxlen=10)
     fill(log, 5)
     log.skip(1_000)
@@ -105,7 +105,7 @@ def test_what_is_lost_on_the_way_counts_as_dropped_and_not_against_what_is_kept(
 
 @pytest.mark.parametrize("read_often", [False, True])
 @pytest.mark.parametrize("maxlen", [1, 10, 128, 300])
-def test_a_log_that_drops_the_newest_keeps_the_first_and_tells_of_the_rest_once(maxlen: int, read_often: bool) -> None:
+def test_drop_newest_keeps_the_first_events_and_one_gap(maxlen: int, read_often: bool) -> None:
     log = EventLog(maxlen=maxlen, overflow="drop_newest")
     for n in range(1, 1_001):
         assert log.append_log(str(n), "info")
@@ -122,7 +122,7 @@ def test_a_log_that_drops_the_newest_keeps_the_first_and_tells_of_the_rest_once(
     assert not log.append_log("late", "info") and log.dropped == 1_000 - maxlen
 
 
-def test_a_log_that_drops_the_newest_and_is_never_full_is_like_any_other() -> None:
+def test_drop_newest_changes_nothing_in_a_log_that_is_not_full() -> None:
     log = EventLog(maxlen=10, overflow="drop_newest")
     fill(log, 10)
     log.close()
@@ -130,7 +130,7 @@ def test_a_log_that_drops_the_newest_and_is_never_full_is_like_any_other() -> No
     assert ids(log) == list(range(1, 12))
 
 
-def test_a_live_viewer_of_a_log_that_drops_the_newest_sees_the_gap_and_the_end() -> None:
+def test_a_live_viewer_with_drop_newest_sees_the_gap_and_the_end() -> None:
     async def main() -> None:
         log = EventLog(maxlen=10, overflow="drop_newest")
         viewer = asyncio.create_task(collect(log))
@@ -175,7 +175,7 @@ def test_a_thread_waits_for_the_slowest_viewer_so_that_all_see_everything(maxlen
     asyncio.run(main())
 
 
-def test_a_blocked_log_of_two_holds_two() -> None:
+def test_block_with_a_maxlen_of_two_keeps_two_events() -> None:
     log = EventLog(maxlen=2, overflow="block", block_seconds=PATIENCE)
     reader = Follower(log)
     done = 0
@@ -198,7 +198,7 @@ def test_a_blocked_log_of_two_holds_two() -> None:
     assert done == 5 and told(list(log.read(3))) == [4, 5]
 
 
-def test_a_wait_in_vain_is_bounded_and_then_the_oldest_go() -> None:
+def test_block_waits_for_block_seconds_and_then_drops_the_oldest() -> None:
     log = EventLog(maxlen=10, overflow="block", block_seconds=0.1)
     stuck = Follower(log)
     began = time.monotonic()
@@ -214,7 +214,7 @@ def test_a_wait_in_vain_is_bounded_and_then_the_oldest_go() -> None:
 
 
 @pytest.mark.parametrize("on_loop", [True, False])
-def test_a_viewer_that_keeps_up_does_not_hide_one_that_does_not(on_loop: bool) -> None:
+def test_block_keeps_to_maxlen_with_one_fast_and_one_stuck_viewer(on_loop: bool) -> None:
     async def main() -> None:
         log = EventLog(maxlen=400, overflow="block", block_seconds=0.1, pace=0)
         stuck = Follower(log)
@@ -241,7 +241,7 @@ def test_a_viewer_that_keeps_up_does_not_hide_one_that_does_not(on_loop: bool) -
     asyncio.run(main())
 
 
-def test_where_nobody_follows_or_all_have_left_nobody_waits() -> None:
+def test_block_does_not_wait_without_followers() -> None:
     log = EventLog(maxlen=2, overflow="block", block_seconds=60)
     began = time.monotonic()
     fill(log, 1_000)
@@ -256,7 +256,7 @@ def test_where_nobody_follows_or_all_have_left_nobody_waits() -> None:
     assert time.monotonic() - began < 5 and log.lag == 0
 
 
-def test_a_viewer_that_leaves_sets_the_thread_free() -> None:
+def test_a_viewer_that_leaves_releases_the_blocked_thread() -> None:
     log = EventLog(maxlen=4, overflow="block", block_seconds=60)
     reader = Follower(log)
     producer = in_thread(lambda: fill(log, 100))
@@ -269,8 +269,8 @@ def test_a_viewer_that_leaves_sets_the_thread_free() -> None:
     assert not producer.is_alive() and log.last == 100
 
 
-@pytest.mark.parametrize("end", ["close", "end"])
-def test_a_thread_that_waits_is_set_free_by_the_end_of_the_log(end: str) -> None:
+@pytest.mark.parametrize("end", ["close", "evict"])
+def test_the_end_of_the_log_releases_the_blocked_thread(end: str) -> None:
     log = EventLog(maxlen=2, overflow="block", block_seconds=60)
     reader = Follower(log)
     producer = in_thread(lambda: fill(log, 2))
@@ -295,7 +295,7 @@ def test_on_an_event_loop_an_append_never_waits() -> None:
     asyncio.run(main())
 
 
-def test_a_late_viewer_of_a_log_that_blocks_gets_what_is_kept_and_holds_nobody_up_at_once() -> None:
+def test_a_late_viewer_of_a_blocking_log_does_not_block_at_once() -> None:
     log = EventLog(maxlen=10, overflow="block", block_seconds=60)
     fill(log, 100)
     began = time.monotonic()
@@ -330,7 +330,7 @@ def test_a_job_that_drains_on_its_event_loop_loses_nothing() -> None:
 
 
 @pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest", "block"])
-def test_drain_waits_until_half_is_read_and_no_longer_than_it_is_told(overflow: Overflow) -> None:
+def test_drain_waits_until_half_is_read_or_its_timeout(overflow: Overflow) -> None:
     async def main() -> None:
         log = EventLog(maxlen=10, overflow=overflow)
         assert await log.drain(timeout=0)  # nobody follows
@@ -348,7 +348,7 @@ def test_drain_waits_until_half_is_read_and_no_longer_than_it_is_told(overflow: 
     asyncio.run(main())
 
 
-def test_drain_of_a_cancelled_job_leaves_nothing_behind() -> None:
+def test_a_cancelled_drain_leaks_nothing() -> None:
     async def main() -> None:
         log = EventLog(maxlen=2)
         reader = Follower(log)
@@ -372,7 +372,7 @@ def test_drain_of_a_cancelled_job_leaves_nothing_behind() -> None:
     [({"overflow": "drop"}, "drop_oldest"), ({"block_seconds": -1}, "block_seconds"),
      ({"block_seconds": float("nan")}, "block_seconds")],
 )  # fmt: skip
-def test_an_option_that_does_not_fit_is_an_error_at_once(options: dict[str, Any], names: str) -> None:
+def test_a_wrong_option_is_an_error_at_once(options: dict[str, Any], names: str) -> None:
     for make in (EventLog, MemoryStore):
         with pytest.raises(ValueError, match=names):
             make(**options)

@@ -63,7 +63,7 @@ WAYS: dict[str, tuple[str, Callable[[], Any]]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_routes_are_found_below_where_the_application_is(way: str) -> None:
+def test_routes_work_below_a_mount_path(way: str) -> None:
     async def test() -> None:
         at, make = WAYS[way]
         app = make()
@@ -78,11 +78,11 @@ def test_routes_are_found_below_where_the_application_is(way: str) -> None:
     asyncio.run(test())
 
 
-def test_flask_s_routes_are_below_its_script_name() -> None:
+def test_flask_routes_work_below_a_script_name() -> None:
     app = Flask("test")
     streamator.flask.add_log_routes(app)
     outer = Flask("outer")
-    outer.wsgi_app = DispatcherMiddleware(outer.wsgi_app, {"/svc": app})  # type: ignore[method-assign]
+    outer.wsgi_app = DispatcherMiddleware(outer.wsgi_app, {"/svc": app})  # type: ignore[method-assign]  # as documented
     with JobLogger() as job:
         job.log("hello")
     for path in (f"/svc/log/{job.job_id}/stream", f"/svc/log/{job.job_id}"):

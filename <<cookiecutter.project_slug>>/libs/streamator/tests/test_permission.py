@@ -14,8 +14,8 @@ import pytest
 from test_fastapi import Exchange, ids, until
 from test_websocket import Socket
 
-import streamator.permission
-import streamator.shutdown
+import streamator.transports.open_streams
+import streamator.transports.permission
 from streamator import JobLogger
 from streamator.asgi import LogApp
 
@@ -25,7 +25,7 @@ who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Permissions are asked for a hundred times a second."""
-    monkeypatch.setattr(streamator.shutdown, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(streamator.transports.open_streams, "SWEEP_SECONDS", 0.01)
 
 
 class Web:
@@ -78,9 +78,7 @@ BROKEN = [raising, raising_later, cancelled, Odd, True, "no"]
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=["raises", "raises-later", "cancels", "odd", "bool", "text"])
-def test_a_viewer_whose_permission_cannot_be_decided_is_ended_and_no_other(
-    broken: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failing_permission_check_ends_only_its_own_stream(broken: Any, caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
         revoked: set[str] = set()
         web = Web(ada=broken, grace=lambda: "grace" in revoked, mary=lambda: False)
@@ -101,7 +99,7 @@ def test_a_viewer_whose_permission_cannot_be_decided_is_ended_and_no_other(
     assert "streamator.revoked" in record.message
 
 
-def test_a_socket_whose_permission_cannot_be_decided_is_ended() -> None:
+def test_a_failing_permission_check_ends_its_websocket() -> None:
     async def test() -> None:
         job = with_a_line()
         viewer = Socket(Web(ada=raising), f"/{job.job_id}/ws", [(b"user", b"ada")])
@@ -113,7 +111,7 @@ def test_a_socket_whose_permission_cannot_be_decided_is_ended() -> None:
 
 
 @pytest.mark.parametrize("later", [False, True])
-def test_each_is_asked_in_its_viewer_s_own_context(later: bool) -> None:
+def test_a_permission_check_runs_in_its_requests_context(later: bool) -> None:
     seen: dict[str, set[str]] = {"ada": set(), "grace": set(), "nobody": set()}
 
     def note(name: str) -> Callable[[], Any]:
@@ -139,7 +137,7 @@ def test_each_is_asked_in_its_viewer_s_own_context(later: bool) -> None:
     assert seen == {"ada": {"ada"}, "grace": {"grace"}, "nobody": set()}
 
 
-def test_one_that_waits_is_not_asked_again_meanwhile_and_holds_up_no_other() -> None:
+def test_a_slow_permission_check_runs_once_at_a_time_and_delays_no_other() -> None:
     async def test() -> None:
         asked = 0
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -172,10 +170,10 @@ def test_one_that_waits_is_not_asked_again_meanwhile_and_holds_up_no_other() -> 
     asyncio.run(test())
 
 
-def test_one_that_does_not_answer_ends_its_viewer_though_it_clings(
+def test_a_permission_check_that_never_answers_ends_its_stream(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(streamator.permission, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(streamator.transports.permission, "ANSWER_SECONDS", 0.05)
 
     async def test() -> None:
         free = asyncio.Event()
@@ -199,7 +197,7 @@ def test_one_that_does_not_answer_ends_its_viewer_though_it_clings(
     assert "TimeoutError: no answer within 0.05 s" in record.message
 
 
-def test_what_is_being_asked_is_dropped_when_its_viewer_leaves() -> None:
+def test_a_permission_check_is_cancelled_when_its_viewer_leaves() -> None:
     async def test() -> None:
         asked: list[str] = []
 
@@ -222,7 +220,7 @@ def test_what_is_being_asked_is_dropped_when_its_viewer_leaves() -> None:
 
 
 @pytest.mark.parametrize("ends_at", [math.nan, -math.inf, -1, 0])
-def test_an_end_that_is_no_time_to_come_lets_nobody_stay(ends_at: float) -> None:
+def test_an_ends_at_that_is_past_or_invalid_ends_the_stream(ends_at: float) -> None:
     async def test() -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await LogApp()({**scope, "streamator.ends_at": ends_at}, receive, send)
@@ -234,7 +232,7 @@ def test_an_end_that_is_no_time_to_come_lets_nobody_stay(ends_at: float) -> None
     asyncio.run(test())
 
 
-def test_a_permission_for_ever_is_one() -> None:
+def test_an_infinite_ends_at_ends_no_stream() -> None:
     async def test() -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await LogApp()({**scope, "streamator.ends_at": math.inf}, receive, send)

@@ -8,11 +8,11 @@ import json
 import pytest
 
 from streamator import JobLogger, MemoryStore
-from streamator.viewer import snapshot_json
+from streamator.transports.poll import snapshot_json
 
 
-def test_a_long_log_is_polled_in_pieces_of_which_none_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamator.viewer.POLL_BYTES", 100_000)
+def test_a_long_log_is_polled_in_pieces_without_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamator.transports.poll.POLL_BYTES", 100_000)
     store = MemoryStore()
     with JobLogger(store=store) as logger:
         for number in range(5_000):

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 from redis_server import RedisServer
+from store_outages import Viewer, found, told, transcript, until
 
 from streamator import EventLog, JobEmitter, JobLogger, RedisStore, StoreError, follow, open_store
 from streamator.testing.base import messages
-from streamator.testing.outages import Viewer, found, told, transcript, until
 
 pytestmark = pytest.mark.server
 
@@ -85,9 +85,7 @@ def script(code: str, server: RedisServer, prefix: str, **kwargs: Any) -> subpro
 # How it is stored
 
 
-def test_a_job_is_one_stream_whose_ids_are_those_of_the_events(
-    redis_server: RedisServer, prefix: str, make: Make
-) -> None:
+def test_a_job_is_one_stream_with_the_events_ids(redis_server: RedisServer, prefix: str, make: Make) -> None:
     store = make(ttl_days=2)
     with JobLogger(store, job_id="job") as job:
         log_all(job, lines(3))
@@ -116,7 +114,7 @@ def test_lines_that_come_together_are_written_together(redis_server: RedisServer
     assert messages(run(transcript(make(), "job"))) == lines(5_000)
 
 
-def test_the_jobs_begun_last_are_listed_with_their_state(make: Make, redis_server: RedisServer, prefix: str) -> None:
+def test_the_newest_jobs_are_listed_with_their_status(make: Make, redis_server: RedisServer, prefix: str) -> None:
     store = make()
     for n, status in enumerate(("completed", "failed", "cancelled")):
         JobLogger(store, job_id=f"job{n}").close(status)
@@ -139,9 +137,7 @@ def test_the_jobs_begun_last_are_listed_with_their_state(make: Make, redis_serve
 # Processes
 
 
-def test_a_line_is_in_another_process_some_milliseconds_after_it_was_logged(
-    redis_server: RedisServer, prefix: str, make: Make
-) -> None:
+def test_a_line_reaches_another_process_within_milliseconds(redis_server: RedisServer, prefix: str, make: Make) -> None:
     code = """
 job = JobLogger(store, job_id='job')
 for _ in range(40):
@@ -164,7 +160,7 @@ job.close()
     assert statistics.median(delays) < 0.02
 
 
-def test_a_connection_that_is_closed_here_while_it_is_used_is_as_if_redis_were_away(
+def test_closing_a_connection_in_use_counts_as_an_outage(
     make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def closed(*args: Any, **kwargs: Any) -> None:
@@ -178,19 +174,17 @@ def test_a_connection_that_is_closed_here_while_it_is_used_is_as_if_redis_were_a
         until(lambda: told(caplog, "the connection was closed here"))
     job.close()
     assert messages(run(transcript(make(), job.job_id))) == ["x"]
-    assert not told(caplog, "in a way it does not know")
+    assert not told(caplog, "an unexpected error")
 
 
-def test_a_short_script_leaves_its_log_behind(redis_server: RedisServer, prefix: str, make: Make) -> None:
+def test_a_short_script_stores_its_whole_log(redis_server: RedisServer, prefix: str, make: Make) -> None:
     producer = script("job = JobLogger(store, job_id='job')\njob.log('x')\njob.close()", redis_server, prefix)
     assert producer.wait(20) == 0
     events = run(transcript(make(), "job"))
     assert messages(events) == ["x"] and events[-1]["status"] == "completed"
 
 
-def test_a_script_that_drops_its_logger_and_ends_leaves_a_log_that_has_failed(
-    redis_server: RedisServer, prefix: str, make: Make
-) -> None:
+def test_a_script_that_drops_its_logger_stores_a_failed_log(redis_server: RedisServer, prefix: str, make: Make) -> None:
     code = "def main():\n    job = JobLogger(store, job_id='job')\n    job.log('x')\nmain()"
     assert script(code, redis_server, prefix).wait(20) == 0
     events = run(transcript(make(), "job"))
@@ -198,7 +192,7 @@ def test_a_script_that_drops_its_logger_and_ends_leaves_a_log_that_has_failed(
     assert events[-1]["status"] == "failed"
 
 
-def test_a_job_that_its_process_has_let_go_of_is_lost(make: Make) -> None:
+def test_an_open_job_that_its_process_evicted_is_lost(make: Make) -> None:
     writer, reader = make(max_jobs=1), make()
     job = JobLogger(writer, job_id="job")
     job.log("x")
@@ -222,7 +216,7 @@ def test_the_log_of_an_earlier_run_of_the_same_id_is_kept(make: Make, caplog: py
     assert messages(run(transcript(make(), "job"))) == ["mine"]
 
 
-def test_50_a_child_of_multiprocessing_leaves_its_logs(redis_server: RedisServer, prefix: str, make: Make) -> None:
+def test_50_a_multiprocessing_child_stores_its_logs(redis_server: RedisServer, prefix: str, make: Make) -> None:
     code = """
 import multiprocessing, warnings
 warnings.simplefilter('ignore')
@@ -296,7 +290,7 @@ def test_58_a_flood_of_unknown_ids_reads_little(redis_server: RedisServer, make:
     assert len(redis_server.client.client_list()) < 10
 
 
-def test_a_key_of_something_else_disturbs_nobody(redis_server: RedisServer, prefix: str, make: Make) -> None:
+def test_a_foreign_value_at_a_jobs_key_affects_no_other_job(redis_server: RedisServer, prefix: str, make: Make) -> None:
     redis_server.client.set(f"{prefix}:log:strange", "x")
     writer, reader = make(), make()
     job = JobLogger(writer, job_id="job")
@@ -325,7 +319,7 @@ def test_a_stream_trimmed_to_maxlen_begins_with_a_gap(make: Make, redis_server: 
     assert messages(events) == lines(500, 401)
 
 
-def test_a_log_that_keeps_what_came_first_is_kept_whole(make: Make) -> None:
+def test_drop_newest_is_stored_whole(make: Make) -> None:
     writer = make(maxlen=100, overflow="drop_newest")
     with JobLogger(writer, job_id="job") as job:
         log_all(job, lines(300))
@@ -335,7 +329,7 @@ def test_a_log_that_keeps_what_came_first_is_kept_whole(make: Make) -> None:
     assert [event["event"] for event in events[100:]] == ["gap", "done"] and events[100]["missed"] == 200
 
 
-def test_21_a_log_that_has_expired_goes_on_where_it_was_or_with_what_is_in_memory(
+def test_21_an_expired_log_goes_on_with_the_events_its_process_holds(
     make: Make, redis_server: RedisServer, prefix: str
 ) -> None:
     writer, reader = make(maxlen=100), make()
@@ -358,7 +352,7 @@ def test_21_a_log_that_has_expired_goes_on_where_it_was_or_with_what_is_in_memor
 # A server that fails
 
 
-def test_18_a_server_that_comes_back_with_a_part_of_its_data_sets_no_viewer_back(own: RedisServer, make: Make) -> None:
+def test_18_a_server_that_lost_some_data_sets_no_viewer_back(own: RedisServer, make: Make) -> None:
     """As after a failover to a replica that was behind."""
     writer, reader = make(own), make(own)
     job = JobLogger(writer, job_id="job")
@@ -403,7 +397,7 @@ def test_a_failover_is_waited_out(own: RedisServer, make: Make, caplog: pytest.L
         assert len(told(caplog, "writing fails")) == 1
 
 
-def test_a_server_out_of_memory_is_reported_and_gets_all_of_it_later(
+def test_a_server_out_of_memory_is_reported_and_gets_everything_later(
     own: RedisServer, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer, reader = make(own), make(own)
@@ -424,7 +418,7 @@ def test_a_server_out_of_memory_is_reported_and_gets_all_of_it_later(
     assert len(told(caplog, "writing fails")) == 1
 
 
-def test_a_connection_cut_in_mid_job_loses_nothing_and_is_no_news(
+def test_reconnects_are_silent_and_lose_nothing(
     redis_server: RedisServer, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "streamator")
@@ -439,11 +433,11 @@ def test_a_connection_cut_in_mid_job_loses_nothing_and_is_no_news(
     assert not told(caplog, "writing fails")
 
 
-def test_a_call_that_fails_closes_no_connection_under_another_thread(
+def test_a_failed_call_closes_no_connection_of_another_thread(
     own: RedisServer, make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two wait for a server that hangs: the writer, and who looks for requests to cancel the job."""
-    monkeypatch.setattr("streamator.redis.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("streamator.stores.redis.ANSWER_SECONDS", 0.3)
     store = make(own)
 
     async def work() -> None:
@@ -458,7 +452,7 @@ def test_a_call_that_fails_closes_no_connection_under_another_thread(
         await asyncio.to_thread(until, lambda: store.degraded is None)
 
     run(work())
-    assert not told(caplog, "in a way it does not know")
+    assert not told(caplog, "an unexpected error")
 
 
 def test_14_a_wrong_password_is_one_warning_and_the_live_view_goes_on(
@@ -475,7 +469,7 @@ def test_14_a_wrong_password_is_one_warning_and_the_live_view_goes_on(
 
 
 @pytest.mark.parametrize("count", [1, 100])
-def test_14_a_password_that_is_changed_in_mid_job_costs_no_line(own: RedisServer, make: Make, count: int) -> None:
+def test_14_a_password_change_in_mid_job_loses_no_line(own: RedisServer, make: Make, count: int) -> None:
     letters: list[Any] = []
     writer = make(own, lease_seconds=60, dead_letters=letters.append)  # no beat comes before the lines
     job = JobLogger(writer)
@@ -513,7 +507,7 @@ def test_the_same_options_are_the_same_store(redis_server: RedisServer) -> None:
         ({"ttl_days": 0}, "greater than 0"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(options: dict[str, Any], says: str) -> None:
+def test_useless_options_are_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         RedisStore(**options)
 
@@ -522,7 +516,7 @@ def test_without_the_extra_the_store_says_what_to_install() -> None:
     code = """
 import sys
 sys.modules["redis"] = None
-import streamator, streamator.redis
+import streamator, streamator.stores.redis
 try:
     streamator.JobLogger(store="redis")
 except streamator.StoreError as error:

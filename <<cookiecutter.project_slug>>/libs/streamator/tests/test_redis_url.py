@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from redis_server import LOOPBACK, RedisServer
+from store_outages import until
 
 from streamator import JobLogger, RedisStore, StoreError, open_store
 from streamator.testing import collect
 from streamator.testing.base import messages
-from streamator.testing.outages import until
 
 PASSWORD = "p@ss/w#rd:?"
 QUOTED = "p%40ss%2Fw%23rd%3A%3F"
@@ -89,7 +89,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
         "unix://{unix}?db=3",
     ],
 )
-def test_what_a_url_says_holds_for_those_who_write_and_for_those_who_read(places: Places, url: str) -> None:
+def test_url_options_hold_for_writers_and_readers(places: Places, url: str) -> None:
     url = places.fill(url)
     writer, reader = (RedisStore(url, key_prefix=PREFIX, close_seconds=0.5) for _ in range(2))
     in_that_database = RedisStore(places.fill("redis://{plain}/3"), key_prefix=PREFIX, close_seconds=0.5)
@@ -105,7 +105,7 @@ def test_what_a_url_says_holds_for_those_who_write_and_for_those_who_read(places
             store.close()
 
 
-def test_a_line_of_another_process_that_comes_after_the_answers_timeout_is_seen(places: Places) -> None:
+def test_a_line_that_comes_after_socket_timeout_is_seen(places: Places) -> None:
     url = places.fill("redis://{plain}/3?socket_timeout=0.2")
     writer, reader = (RedisStore(url, key_prefix=PREFIX, close_seconds=0.5) for _ in range(2))
     try:
@@ -163,7 +163,7 @@ def test_a_line_of_another_process_that_comes_after_the_answers_timeout_is_seen(
         (6379, "url is 6379"),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_name_when_the_store_is_made(url: str, says: str) -> None:
+def test_bad_url_options_are_refused_by_name_when_the_store_is_made(url: str, says: str) -> None:
     for error in (ValueError, StoreError):
         with pytest.raises(error, match=says):
             open_store("redis", url=url)
@@ -173,14 +173,14 @@ def test_what_cannot_be_used_is_refused_by_name_when_the_store_is_made(url: str,
     "url",
     ["redis://:top/secret@h", "redis://:top#secret@h", "redis://:top?secret@h", "redis://:1secret@h?password=2secret"],
 )
-def test_a_password_is_not_repeated_where_a_url_is_refused(url: str) -> None:
+def test_an_error_about_a_url_does_not_show_its_password(url: str) -> None:
     with pytest.raises(ValueError, match="url ") as caught:
         RedisStore(url)
     seen = [caught.value, caught.value.__cause__]
     assert not any("secret" in str(error) for error in seen)
 
 
-def test_a_user_who_may_not_do_what_is_needed_is_named_as_the_trouble() -> None:
+def test_missing_rights_are_named_with_the_fix() -> None:
     with RedisServer() as server:
         server.client.execute_command("ACL", "SETUSER", "default", "-time")
         store = RedisStore(server.url, close_seconds=0)
@@ -189,7 +189,7 @@ def test_a_user_who_may_not_do_what_is_needed_is_named_as_the_trouble() -> None:
         store.close()
 
 
-def test_a_certificate_that_nobody_knows_is_named_with_the_fix(places: Places) -> None:
+def test_an_unknown_certificate_is_named_with_the_fix(places: Places) -> None:
     store = RedisStore(places.fill("rediss://{tls}/3"), close_seconds=0)
     job = JobLogger(store)
     job.log("x")
@@ -201,7 +201,7 @@ def test_a_certificate_that_nobody_knows_is_named_with_the_fix(places: Places) -
 
 
 @pytest.mark.parametrize("database", [0, 3])
-def test_a_redis_cluster_is_named_by_who_writes_and_by_who_reads(database: int) -> None:
+def test_a_redis_cluster_is_refused_by_writer_and_reader(database: int) -> None:
     with socket.create_server((LOOPBACK, 0)) as free:  # by default 10,000 above the other: too high
         bus = str(free.getsockname()[1])
     with RedisServer("--cluster-enabled", "yes", "--cluster-port", bus) as server:
@@ -216,7 +216,7 @@ def test_a_redis_cluster_is_named_by_who_writes_and_by_who_reads(database: int) 
 
 
 @pytest.mark.parametrize("prefix", ["a:b", "{tag}:x", "prod/shop.1:", "é", "*"])
-def test_keys_begin_with_what_redis_users_begin_them_with(redis_server: RedisServer, prefix: str) -> None:
+def test_the_usual_key_prefixes_are_accepted(redis_server: RedisServer, prefix: str) -> None:
     store = open_store("redis", url=redis_server.url, key_prefix=prefix, close_seconds=1)
     with JobLogger(store, job_id="job") as job:
         job.log("x")

@@ -263,7 +263,7 @@ def test_15_a_log_larger_than_an_item_is_replayed_whole(start: Start) -> None:
     assert sum(len(json.dumps(event)) for _, event in events) > 800_000
 
 
-def test_30_a_viewer_goes_on_exactly_where_it_was_when_its_server_was_killed(start: Start) -> None:
+def test_30_a_viewer_resumes_exactly_after_its_server_was_killed(start: Start) -> None:
     web, job = start(Web), start(Job)
     job.tell(300)
     viewer = Viewer(web, job.id)
@@ -290,16 +290,16 @@ def goes_on_where_it_was(start: Start) -> None:
 
 
 @pytest.mark.parametrize("store", ["dynamo"], indirect=True)
-def test_02_a_viewer_goes_on_where_it_was_at_a_new_server_and_then_the_job_is_lost(start: Start) -> None:
+def test_02_a_viewer_resumes_at_a_new_server_and_then_the_job_is_lost(start: Start) -> None:
     goes_on_where_it_was(start)
 
 
 @pytest.mark.parametrize("store", ["redis"], indirect=True)
-def test_03_a_viewer_goes_on_where_it_was_at_a_new_server_and_then_the_job_is_lost(start: Start) -> None:
+def test_03_a_viewer_resumes_at_a_new_server_and_then_the_job_is_lost(start: Start) -> None:
     goes_on_where_it_was(start)
 
 
-def test_32_an_id_that_the_log_does_not_have_is_no_error(start: Start) -> None:
+def test_32_an_id_past_the_end_is_no_error(start: Start) -> None:
     web, job = start(Web), start(Job)
     job.tell(20)
     for cursor in ("-1", "x", "9" * 400, "9" * 18):
@@ -317,7 +317,7 @@ def test_34_the_end_of_a_closed_log_is_204(start: Start) -> None:
     assert web.client.get(f"/log/{job.id}/stream", headers={"Last-Event-ID": "21"}).status_code == 204
 
 
-def test_33_an_id_past_the_end_of_a_closed_log_is_from_another_run_and_reads_the_whole_of_this(start: Start) -> None:
+def test_33_an_id_past_the_end_of_a_closed_log_reads_the_whole_log(start: Start) -> None:
     web, job = start(Web), start(Job)
     job.tell(20)
     job.tell("close")
@@ -333,7 +333,7 @@ def test_35_the_header_wins_over_the_query(start: Start) -> None:
         is_whole(web.stream(job.id, f"?after={query}", **{"Last-Event-ID": str(header)}), 20, after=header)
 
 
-def test_a_viewer_that_comes_from_a_server_that_knew_more_gets_each_line_once(start: Start) -> None:
+def test_a_viewer_from_a_server_that_was_ahead_gets_each_line_once(start: Start) -> None:
     # Who runs a job shows a line before it is stored: a viewer that leaves it is ahead of all other processes.
     web, job = start(Web), start(Job, lease_seconds=LEASE)
     job.tell(20)

@@ -231,7 +231,7 @@ SOCKET = (
 
 
 @pytest.mark.parametrize("request_text", [STREAM, SOCKET], ids=["stream", "socket"])
-def test_27_a_viewer_that_never_reads_holds_up_nobody_and_costs_little(server: Server, request_text: str) -> None:
+def test_27_a_viewer_that_never_reads_blocks_nobody_and_costs_little(server: Server, request_text: str) -> None:
     big = server.start(lines=20_000, text="x" * 1000)  # 20 MB: more than any socket buffer takes
     assert len(server.events(big)) == 20_001
     with socket.create_connection(("127.0.0.1", server.port)) as stuck:
@@ -290,7 +290,7 @@ def test_28_two_thousand_idle_viewers_take_40_kb_each_at_most_and_are_freed(many
     is_as_before(server, before, 2_000)
 
 
-def test_29_ten_thousand_viewers_that_come_and_go_leave_nothing_behind(server: Server) -> None:
+def test_29_ten_thousand_short_connections_leak_nothing(server: Server) -> None:
     job_id = server.start(lines=1, keep_open=True)
 
     def come_and_go(hundreds: int) -> None:
@@ -306,7 +306,7 @@ def test_29_ten_thousand_viewers_that_come_and_go_leave_nothing_behind(server: S
     assert resident(server.process.pid) - before["bytes"] < 3_000_000, "300 bytes of each of them would be that"
 
 
-def test_58_a_flood_of_unknown_ids_is_404s_and_leaves_nothing_behind(server: Server) -> None:
+def test_58_a_flood_of_unknown_ids_gives_404s_and_leaks_nothing(server: Server) -> None:
     def flood(count: int) -> None:
         for _ in range(count):
             assert server.client.get(f"/log/{uuid.uuid4().hex}/stream").status_code == 404

@@ -56,7 +56,7 @@ def over() -> str:
     return str(job.job_id)
 
 
-def test_streams_that_were_ended_are_nothing_to_the_next_test_client(over: str) -> None:
+def test_ended_streams_do_not_affect_the_next_test_client(over: str) -> None:
     job = JobLogger()
     job.log("one")
     log = find(job.job_id)
@@ -144,7 +144,7 @@ def test_a_server_that_is_stopped_by_code_ends_its_streams_cleanly(loop: str) ->
         server.is_over_soon()
 
 
-def test_a_server_that_has_had_its_requests_ends_its_streams_cleanly() -> None:
+def test_a_server_at_its_request_limit_ends_its_streams_cleanly() -> None:
     with running(limit_max_requests=2) as server, server.viewing() as lines:
         server.client.get("/ready")
         server.client.get("/ready")
@@ -169,7 +169,7 @@ def test_the_streams_of_another_server_of_the_process_go_on() -> None:
         assert any("two" in line for line in still)
 
 
-def test_sockets_that_come_and_go_end_nothing() -> None:
+def test_other_sockets_that_open_and_close_end_no_stream() -> None:
     with running() as server, server.viewing() as lines:
         for _ in range(3):
             with socket.create_server(("127.0.0.1", 0)):

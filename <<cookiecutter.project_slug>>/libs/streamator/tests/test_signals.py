@@ -100,7 +100,7 @@ def names(log: EventLog) -> list[Any]:
     return [event.get("message", event["event"]) for event in log.read(0)]
 
 
-def test_what_interrupts_a_log_is_in_it_after_what_was_there() -> None:
+def test_a_line_from_an_interrupting_handler_comes_next() -> None:
     log = EventLog()
     log.append_log("before", "info")
     follower = Interrupting(lambda: log.append_log("in between" + "x" * 2_000, "info"))
@@ -110,7 +110,7 @@ def test_what_interrupts_a_log_is_in_it_after_what_was_there() -> None:
     assert [name[:10] for name in names(log)] == ["before", "in between", "after"]
 
 
-def test_a_log_that_is_closed_by_what_interrupts_it_ends_with_all_its_events() -> None:
+def test_a_log_closed_by_an_interrupting_handler_keeps_all_its_events() -> None:
     log = EventLog()
     log.append_log("before", "info")
     follower = Interrupting(log.close)
@@ -120,7 +120,7 @@ def test_a_log_that_is_closed_by_what_interrupts_it_ends_with_all_its_events() -
     assert not log.append_log("after", "info") and names(log) == ["before", "done"]
 
 
-def test_what_interrupts_one_job_may_log_to_another_of_a_full_store() -> None:
+def test_an_interrupting_handler_may_log_to_another_job_of_a_full_store() -> None:
     store = MemoryStore(max_bytes=200_000)
     first, second = JobLogger(store), JobLogger(store)
     found = store.get(first.job_id)
@@ -138,7 +138,7 @@ def test_what_interrupts_one_job_may_log_to_another_of_a_full_store() -> None:
     assert store.size <= 200_000
 
 
-def test_a_line_that_a_finalizer_logs_is_dropped_with_a_warning_where_its_log_is_being_closed(
+def test_a_finalizers_line_during_close_is_dropped_with_a_warning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     log = EventLog()
@@ -151,7 +151,7 @@ def test_a_line_that_a_finalizer_logs_is_dropped_with_a_warning_where_its_log_is
             log.append_json('{"event":"late"}')
         return 1.0
 
-    monkeypatch.setattr("streamator.log.monotonic", clock)
+    monkeypatch.setattr("streamator.log.event_log.monotonic", clock)
     with pytest.warns(UserWarning, match="while its log was being closed: dropped"):
         log.close()
     assert names(log) == ["done"]

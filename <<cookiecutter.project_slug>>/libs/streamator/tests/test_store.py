@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
+import streamator.stores.registry
 from streamator import EventLog, JobEmitter, JobExists, JobLogger, MemoryStore, Store, StoreError, follow, open_store
-from streamator.store import find_job
+from streamator.store import find_job, register_store
 from streamator.testing import collect
 
 # Bounds
 
 
-def test_a_full_store_forgets_the_oldest_closed_job_first() -> None:
+def test_a_full_store_evicts_the_oldest_closed_job_first() -> None:
     store = MemoryStore(max_jobs=3)
     jobs = [JobLogger(store, job_id=name) for name in ("open", "closed", "closed-too")]
     jobs[1].close()
@@ -35,7 +36,7 @@ def test_running_jobs_outlive_finished_ones_however_many_are_running() -> None:
     assert all(store.get(f"running-{n}") is job for n, job in enumerate(running))
 
 
-def test_66_a_store_full_of_open_jobs_forgets_the_oldest_and_sends_its_viewers_away() -> None:
+def test_66_a_store_full_of_open_jobs_evicts_the_oldest_and_ends_its_streams() -> None:
     async def main() -> None:
         store = MemoryStore(max_jobs=2)
         oldest = JobLogger(store, job_id="oldest")
@@ -71,7 +72,7 @@ def test_66_a_hundred_thousand_jobs_that_never_close_stay_bounded_and_cheap() ->
     assert each < 8 * processor_seconds(MemoryStore(max_jobs=50), 10_000)
 
 
-def test_jobs_that_close_after_the_store_was_full_of_open_ones_are_found_out() -> None:
+def test_jobs_closed_after_a_vain_look_are_evicted_before_open_ones() -> None:
     store = MemoryStore(max_jobs=200)
     jobs = [JobLogger(store, job_id=f"old-{n}") for n in range(201)]  # one look at all of them, in vain
     for job in jobs[150:]:
@@ -81,16 +82,17 @@ def test_jobs_that_close_after_the_store_was_full_of_open_ones_are_found_out() -
 
 
 @pytest.mark.parametrize("option", ["max_jobs", "maxlen"])
-def test_a_bound_of_nothing_is_refused(option: str) -> None:
+def test_max_jobs_of_zero_is_refused(option: str) -> None:
+    options: dict[str, Any] = {option: 0}
     with pytest.raises(ValueError, match=f"{option} is 0"):
-        store = MemoryStore(**{option: 0})  # type: ignore[arg-type]
+        store = MemoryStore(**options)
         store.create("job")
 
 
 # Forgetting
 
 
-def test_the_reaper_forgets_what_ended_long_enough_ago_and_nothing_else() -> None:
+def test_the_reaper_evicts_only_jobs_that_ended_long_enough_ago() -> None:
     from streamator.emitter import start_reaper
 
     async def main() -> None:
@@ -116,7 +118,7 @@ def test_the_reaper_forgets_what_ended_long_enough_ago_and_nothing_else() -> Non
     asyncio.run(asyncio.wait_for(main(), 10))
 
 
-def test_a_store_nobody_uses_is_not_kept_by_the_process() -> None:
+def test_an_unused_store_is_garbage_collected() -> None:
     import gc
 
     job_id = str(uuid.uuid4())
@@ -138,7 +140,7 @@ def test_the_same_name_and_options_are_the_same_store() -> None:
     assert open_store("memory", max_jobs=5, maxlen=7) is open_store("memory", maxlen=7, max_jobs=5)
 
 
-def test_many_threads_that_open_a_store_at_once_meet_in_it() -> None:
+def test_many_threads_that_open_a_store_at_once_get_the_same() -> None:
     found: list[Store] = []
     start = threading.Barrier(16)
 
@@ -209,7 +211,7 @@ class Own:
         pass
 
 
-def test_a_store_of_ones_own_carries_jobs_and_is_found_by_job_id() -> None:
+def test_a_custom_store_runs_jobs_that_are_found_by_id() -> None:
     store = Own()
     with JobEmitter(store) as job:
         job.log("x")
@@ -219,7 +221,7 @@ def test_a_store_of_ones_own_carries_jobs_and_is_found_by_job_id() -> None:
     assert open_store(store) is store
 
 
-def test_a_store_that_cannot_be_told_from_its_like_is_refused_with_the_fix() -> None:
+def test_an_unhashable_store_is_refused_with_the_fix() -> None:
     class Equal(Own):
         def __eq__(self, other: object) -> bool:
             return isinstance(other, Equal)
@@ -259,7 +261,7 @@ def test_collect_of_a_store_needs_a_job_id() -> None:
         asyncio.run(collect(MemoryStore()))
 
 
-def test_a_follower_may_be_stopped_and_says_nothing_more() -> None:
+def test_a_stopped_follower_gives_nothing_more() -> None:
     async def main() -> None:
         log = EventLog()
         batches = follow(log)
@@ -271,3 +273,43 @@ def test_a_follower_may_be_stopped_and_says_nothing_more() -> None:
         assert await anext(batches, None) is None
 
     asyncio.run(asyncio.wait_for(main(), 10))
+
+
+class OwnStore(MemoryStore):
+    """A store that somebody else has written."""
+
+
+def test_a_custom_store_is_opened_by_its_registered_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamator.stores.registry, "_classes", dict(streamator.stores.registry._classes))
+    register_store("own", f"{__name__}:OwnStore")
+    register_store("own", f"{__name__}:OwnStore")  # the same again is quiet
+    store = open_store("own", max_jobs=5)
+    assert type(store) is OwnStore and store is open_store("own", max_jobs=5)
+    with JobLogger(store="own", max_jobs=5) as job:
+        assert store.get(job.job_id) is not None
+    with pytest.raises(
+        ValueError, match="unknown store 'x': use 'memory', 'dynamo', 'redis', 'file', 'own' or a Store object"
+    ):
+        open_store("x")
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "says"),
+    [
+        ("redis", "mine:Store", "name is 'redis': it is the name of streamator.stores.redis:RedisStore"),
+        ("a b", "mine:Store", "name is 'a b': give letters, digits"),
+        ("own", "mine.Store", "where is 'mine.Store': give the store's class as 'package.module:Class'"),
+        ("own", OwnStore, "where is <class .*: give the store's class as"),
+    ],
+)
+def test_invalid_registrations_are_refused(name: str, where: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        register_store(name, where)
+
+
+@pytest.mark.parametrize("where", ["no_such_module:Store", "json:Store"])
+def test_a_registered_store_that_cannot_be_imported_is_named(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamator.stores.registry, "_classes", {})
+    register_store("own", where)
+    with pytest.raises(StoreError, match=f"the own store is registered as '{where}', which cannot be imported: "):
+        open_store("own")

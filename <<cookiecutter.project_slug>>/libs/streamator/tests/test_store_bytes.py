@@ -31,7 +31,7 @@ def finished(store: MemoryStore, kilobytes: int) -> str:
 
 
 @pytest.mark.server
-def test_what_is_counted_is_about_the_memory_it_takes() -> None:
+def test_the_counted_size_is_close_to_the_memory_used() -> None:
     written, read = figures_of("""
 async def read_all():
     log = await store.find(job.job_id)
@@ -91,7 +91,7 @@ def test_a_job_that_never_stops_keeps_its_newest_events_and_readers_see_a_gap() 
     assert events[-1]["event"] == "done"
 
 
-def test_a_large_job_makes_room_before_small_ones() -> None:
+def test_the_largest_open_job_is_cut_before_small_ones() -> None:
     store = MemoryStore(max_bytes=1_000 * KB)
     small = [job_of(store, 50) for _ in range(5)]
     large = job_of(store, 5_000)
@@ -124,7 +124,7 @@ def test_a_viewer_of_a_job_that_is_cut_gets_the_rest_and_the_end() -> None:
 
 
 @pytest.mark.parametrize("jobs", [100, 800])
-def test_room_is_made_in_a_few_looks_at_each_open_job(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_making_room_looks_few_times_at_each_open_job(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
     slot: Any = vars(EventLog)["charged"]
 
@@ -151,7 +151,7 @@ def test_room_is_made_in_a_few_looks_at_each_open_job(jobs: int, monkeypatch: py
     assert store.size < jobs * 16 * KB and worst < 10 * jobs, f"{worst:,} looks in one call of log()"
 
 
-def test_forgotten_jobs_give_their_bytes_back() -> None:
+def test_evicted_jobs_free_their_bytes() -> None:
     store = MemoryStore(max_jobs=3)
     for _ in range(3):
         finished(store, 100)
@@ -163,7 +163,7 @@ def test_forgotten_jobs_give_their_bytes_back() -> None:
     running.close()
 
 
-def test_a_log_whose_job_goes_on_after_it_was_forgotten_stays_small() -> None:
+def test_an_evicted_log_stays_small_while_its_job_goes_on() -> None:
     store = MemoryStore(max_jobs=1)
     job = JobLogger(store)
     log = store.get(job.job_id)
@@ -182,7 +182,7 @@ def test_long_and_wide_texts_are_counted_at_once() -> None:
     assert 40_000 < store.size < 50_000
 
 
-def test_threads_that_log_and_close_at_once_leave_no_bytes_behind() -> None:
+def test_threads_that_log_and_close_at_once_leak_no_bytes() -> None:
     store = MemoryStore(max_bytes=500 * KB)
 
     def work() -> None:

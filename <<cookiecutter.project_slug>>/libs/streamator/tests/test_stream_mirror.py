@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from streamator.fault import StoreFault
-from streamator.record import Head, Row
-from streamator.stream_mirror import StreamMirrors
+from streamator.stores.records.format import Head, Row
+from streamator.stores.records.mirror import StreamMirrors
+from streamator.stores.remote.faults import StoreFault
 
 
 class Forgetful:
@@ -69,7 +69,7 @@ class Away(Forgetful):
             raise StoreFault("down", "connection refused")
 
 
-def test_an_outage_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_and_its_end_are_each_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     def told(what: str) -> int:
         return sum(what in record.message for record in caplog.records)
 
@@ -90,7 +90,7 @@ def test_an_outage_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixtu
     asyncio.run(main())
 
 
-def test_a_cancellation_that_gets_lost_holds_up_nobody() -> None:
+def test_a_lost_cancellation_blocks_nobody() -> None:
     reader: list[Forgetful] = []
 
     def open_reader() -> Forgetful:

@@ -83,7 +83,9 @@ class Headers(dict[str, str]):
         return next((value for key, value in self.items() if key.lower() == name.lower()), default)
 
 
-def test_all_headers_of_a_request_will_do_and_bring_the_state(spans: InMemorySpanExporter, store: MemoryStore) -> None:
+def test_all_request_headers_are_accepted_with_their_tracestate(
+    spans: InMemorySpanExporter, store: MemoryStore
+) -> None:
     headers = Headers({"Host": "localhost", "Traceparent": TRACEPARENT, "Tracestate": "vendor=7"})
     JobLogger(store, trace=headers).close()
     span = only(spans)
@@ -206,7 +208,7 @@ def test_spans_of_the_job_are_the_job_spans_children(spans: InMemorySpanExporter
     assert ids(step) == (TRACE, f"{job.context.span_id:016x}")
 
 
-def test_a_trace_that_is_not_sampled_is_named_all_the_same(spans: InMemorySpanExporter, store: MemoryStore) -> None:
+def test_an_unsampled_trace_is_still_named(spans: InMemorySpanExporter, store: MemoryStore) -> None:
     with JobLogger(store, trace=f"00-{TRACE}-{PARENT}-00") as job:
         job.log("x")
     assert spans.get_finished_spans() == ()
@@ -238,7 +240,7 @@ def test_entries_and_events_name_the_trace(store: MemoryStore) -> None:
     assert [event["t"] for event in got] == sorted(event["t"] for event in got)
 
 
-def test_without_a_trace_an_entry_is_what_it_was(store: MemoryStore) -> None:
+def test_without_a_trace_an_entry_is_unchanged(store: MemoryStore) -> None:
     # In a process of its own: here the SDK makes a trace for each job.
     code = """
 import json, asyncio
@@ -257,7 +259,7 @@ for trace in (None, "nonsense"):
     assert python(code).splitlines() == [expected] * 2
 
 
-def test_a_header_is_enough_where_there_is_no_sdk() -> None:
+def test_a_header_works_without_an_sdk() -> None:
     code = f"""
 from opentelemetry.trace import get_current_span
 from streamator import JobLogger

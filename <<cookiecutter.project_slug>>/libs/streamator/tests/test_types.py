@@ -1,5 +1,4 @@
-"""What a type checker knows of the public names: mypy checks this file as it does all others, and an ignore without an
-error to ignore is an error to it."""
+"""The types of the public names: mypy checks this file, and an unused ignore is an error to it."""
 
 from __future__ import annotations
 
@@ -22,25 +21,25 @@ def test_in_a_with_block_a_job_is_of_its_own_class() -> None:
         mine.page(1)
         assert type(job) is MyEmitter
         with pytest.raises(AttributeError):
-            job.lgo("a typo")  # type: ignore[attr-defined]
+            job.lgo("a typo")  # type: ignore[attr-defined]  # that mypy says so is the test
     with JobLogger(MemoryStore()) as logger:
         with pytest.raises(AttributeError):
-            logger.emit({})  # type: ignore[attr-defined]
+            logger.emit({})  # type: ignore[attr-defined]  # that mypy says so is the test
 
 
-def test_in_an_async_with_block_too() -> None:
+def test_in_an_async_with_block_a_job_is_of_its_own_class() -> None:
     async def main() -> None:
         async with MyEmitter(MemoryStore()) as job:
             mine: MyEmitter = job
             mine.page(1)
             assert type(job) is MyEmitter
             with pytest.raises(AttributeError):
-                job.lgo("a typo")  # type: ignore[attr-defined]
+                job.lgo("a typo")  # type: ignore[attr-defined]  # that mypy says so is the test
 
     asyncio.run(main())
 
 
-def test_what_follow_gives_can_be_closed() -> None:
+def test_a_follower_can_be_closed() -> None:
     async def main() -> None:
         store = MemoryStore()
         job = JobLogger(store)
@@ -52,7 +51,7 @@ def test_what_follow_gives_can_be_closed() -> None:
                 known: Batch = batch
                 assert [event["message"] for event in known] == ["x"]
                 with pytest.raises(AttributeError):
-                    batch.shape()  # type: ignore[attr-defined]
+                    batch.shape()  # type: ignore[attr-defined]  # that mypy says so is the test
                 break
         assert [batch async for batch in batches] == []
 

@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-import streamator.shutdown
-import streamator.viewer
+import streamator.ending
+import streamator.transports.open_streams
+import streamator.transports.viewer
 from streamator import EventLog, JobEmitter, JobLogger, MemoryStore, StoreError
-from streamator.asgi import LogApp
+from streamator.asgi import LogApp, WebSocketApp
 from streamator.fastapi import add_log_routes, end_streams
-from streamator.websocket import MAX_MESSAGE, WebSocketApp
+from streamator.transports.websocket import MAX_MESSAGE
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def test_30_a_socket_starts_right_after_the_id_that_the_viewer_has(server: Serve
 
 
 @pytest.mark.parametrize("query", ["?after=-1", "?after=x", "?after=%ff"])
-def test_32_an_id_that_is_none_reads_a_socket_from_the_beginning(server: Server, query: str) -> None:
+def test_32_an_invalid_id_reads_a_socket_from_the_beginning(server: Server, query: str) -> None:
     assert streamed(server, query) == (list(range(1, 12)), 1000)
 
 
@@ -120,9 +121,7 @@ def test_34_the_end_of_a_closed_log_closes_at_once(server: Server) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["12", "9" * 400])
-def test_33_an_id_past_the_end_of_a_closed_log_is_from_another_run_and_reads_the_whole_of_this(
-    server: Server, cursor: str
-) -> None:
+def test_33_an_id_past_the_end_of_a_closed_log_reads_the_whole_log(server: Server, cursor: str) -> None:
     assert of_a_closed_log(server, cursor) == (list(range(1, 12)), 1000)
 
 
@@ -189,7 +188,7 @@ def test_67_a_client_that_sends_too_much_is_closed_with_1009(server: Server, siz
         assert read(connection)[1] == 1009
 
 
-def test_what_is_not_understood_is_answered_and_the_stream_goes_on(server: Server) -> None:
+def test_an_unknown_message_is_answered_and_the_stream_goes_on(server: Server) -> None:
     job_id = server.start(lines=1, keep_open=True)
     with open_socket(server, job_id, "job") as connection:
         for message in ("", "{", "[]", "[1]", "null", '{"type": "burn"}', '{"type": []}', b"\xff", "[" * MAX_MESSAGE):
@@ -199,7 +198,7 @@ def test_what_is_not_understood_is_answered_and_the_stream_goes_on(server: Serve
         assert (events[-1][1]["status"], code) == ("cancelled", 1000)
 
 
-def test_a_log_s_socket_does_not_cancel(server: Server) -> None:
+def test_the_log_routes_socket_does_not_cancel(server: Server) -> None:
     job_id = server.start(lines=1, keep_open=True)
     with open_socket(server, job_id, "log") as connection:
         assert "not cancelled here" in ask(connection, {"type": "cancel"})["error"]
@@ -329,11 +328,11 @@ async def until(condition: Callable[[], Any]) -> None:
     await asyncio.wait_for(look(), 10)
 
 
-def run(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+def run(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
     """A test that is a coroutine, on an event loop of its own."""
 
     def plain() -> None:
-        asyncio.run(test())  # type: ignore[arg-type]
+        asyncio.run(test())
 
     plain.__name__ = test.__name__
     plain.__doc__ = test.__doc__
@@ -341,7 +340,7 @@ def run(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
 
 
 @run
-async def test_a_paused_client_gets_heartbeats_alone_and_then_goes_on_where_it_was() -> None:
+async def test_a_paused_client_gets_only_heartbeats_and_resumes_where_it_was() -> None:
     job = JobLogger()
     job.log("one")
     viewer = Socket(WebSocketApp(job.job_id, heartbeat=0.01))
@@ -380,7 +379,7 @@ def test_a_paused_client_ends_like_any_other(how: str) -> None:
 
 
 @run
-async def test_a_gap_and_a_passing_state_are_shown_too() -> None:
+async def test_gaps_and_producer_status_are_sent() -> None:
     store = MemoryStore(maxlen=2)
     job = JobLogger(store)
     for n in range(5):
@@ -395,7 +394,7 @@ async def test_a_gap_and_a_passing_state_are_shown_too() -> None:
     assert items[0] == {"id": 3, "event": {"event": "gap", "missed": 3}}
     assert [item["id"] for item in items] == [3, 4, 5, None]
     assert items[-1]["event"] == {"event": "status", "status": "lost"}
-    log.end()
+    log.evict()
     await asyncio.wait_for(viewer.task, 5)
     assert viewer.code == 1012
 
@@ -419,7 +418,7 @@ class Unreadable(MemoryStore):
 
 
 @run
-async def test_a_store_that_cannot_be_read_asks_to_come_again() -> None:
+async def test_an_unreadable_store_closes_with_1013() -> None:
     viewer = Socket(WebSocketApp("x", Unreadable()))
     await viewer.task
     assert viewer.code == 1013
@@ -434,15 +433,13 @@ class Hanging(MemoryStore):
 
     async def find(self, job_id: str) -> EventLog | None:
         self.failed = asyncio.get_running_loop().create_future()
-        await streamator.shutdown.wait(self.failed)
+        await streamator.ending.wait(self.failed)
         raise StoreError("the table cannot be read")
 
 
 @pytest.mark.parametrize(("end", "code"), [("server", 1012), ("permission", 4401)])
-def test_who_waits_for_a_store_when_the_end_comes_hears_of_the_end(
-    end: str, code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(streamator.shutdown, "SWEEP_SECONDS", 0.01)
+def test_shutdown_ends_the_wait_for_a_store(end: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamator.transports.open_streams, "SWEEP_SECONDS", 0.01)
 
     async def test() -> None:
         store = Hanging()
@@ -458,8 +455,8 @@ def test_who_waits_for_a_store_when_the_end_comes_hears_of_the_end(
             end_streams()
         else:
             ends.append(True)
-            (stream,) = streamator.shutdown.open_streams()
-            assert isinstance(stream, streamator.viewer.Viewer)
+            (stream,) = streamator.transports.open_streams.open_streams()
+            assert isinstance(stream, streamator.transports.viewer.Viewer)
             await until(lambda: stream.expired)
             assert store.failed is not None
             store.failed.set_result(None)
@@ -483,7 +480,7 @@ async def test_a_request_to_cancel_waits_for_a_job_that_has_not_looked() -> None
 
 
 def test_26_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streamator.viewer, "SEND_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(streamator.transports.viewer, "SEND_TIMEOUT_SECONDS", 0.05)
 
     async def test() -> None:
         job = JobLogger()
@@ -501,7 +498,7 @@ def test_26_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("fault", [OSError, RuntimeError])
-def test_67_a_server_that_has_closed_the_socket_is_understood(fault: type[Exception]) -> None:
+def test_67_a_send_that_fails_ends_the_socket(fault: type[Exception]) -> None:
     async def test() -> None:
         job = JobLogger()
         viewer = Socket(WebSocketApp(job.job_id))
@@ -521,7 +518,7 @@ def test_67_a_server_that_has_closed_the_socket_is_understood(fault: type[Except
 
 @pytest.mark.parametrize("paused", [False, True])
 def test_64_a_socket_closes_with_4401_when_its_permission_ends(monkeypatch: pytest.MonkeyPatch, paused: bool) -> None:
-    monkeypatch.setattr(streamator.shutdown, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(streamator.transports.open_streams, "SWEEP_SECONDS", 0.01)
     permitted = time.time() + 0.2
 
     def permit(connection: HTTPConnection) -> None:
@@ -550,7 +547,7 @@ def test_64_a_socket_closes_with_4401_when_its_permission_ends(monkeypatch: pyte
 
 
 @run
-async def test_dependencies_guard_the_socket_and_hold_nothing_while_it_is_open() -> None:
+async def test_dependencies_guard_the_socket_and_end_before_it_streams() -> None:
     held: list[str] = []
 
     def guard(connection: HTTPConnection) -> None:
@@ -578,7 +575,7 @@ async def test_dependencies_guard_the_socket_and_hold_nothing_while_it_is_open()
 
 
 @run
-async def test_60_origins_that_are_named_may_connect() -> None:
+async def test_60_listed_origins_may_connect() -> None:
     job_id = finished()
     for allowed, origin, host, accepted in (
         (["https://a.example"], b"https://a.example", b"b.example", True),

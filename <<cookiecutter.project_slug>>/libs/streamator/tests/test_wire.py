@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from hostile import HOSTILE_TEXTS
 
 from streamator import EventLog
-from streamator.testing import HOSTILE_TEXTS
 from streamator.wire import (
     frame,
     gap_frame,
@@ -88,7 +88,7 @@ def test_a_gap_and_a_status_are_named_too_and_a_status_has_no_id() -> None:
     assert names == ["gap", "status"]
 
 
-def test_a_poll_is_the_events_the_next_id_and_whether_it_is_over() -> None:
+def test_a_poll_holds_the_events_the_next_id_and_closed() -> None:
     log = EventLog()
     for text in HOSTILE_TEXTS:
         log.append_log(text, "info")

@@ -69,18 +69,49 @@ PATHS = ["/log/unknown-{}/stream", "/log/unknown-{}"]
 
 # Which route is asked has nothing to do with who started the workers: each is asked of some.
 @pytest.mark.parametrize(("name", "path"), list(zip(SEVERAL, cycle(PATHS), strict=False)))
-def test_each_of_several_workers_says_once_why_a_job_may_be_unknown(name: str, path: str, tmp_path: Path) -> None:
+def test_each_of_several_workers_warns_once_of_unknown_jobs(name: str, path: str, tmp_path: Path) -> None:
     text = said(name, 2, tmp_path / "server.log", path)
     assert 1 <= text.count(TEXT) <= 2, text
     assert "store='redis'" in text
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_one_worker_says_nothing(name: str, tmp_path: Path) -> None:
+def test_one_worker_warns_of_nothing(name: str, tmp_path: Path) -> None:
     text = said(name, 1, tmp_path / "server.log", "/log/unknown-{}")
     assert TEXT not in text, text
 
 
-def test_an_id_that_is_none_says_nothing(tmp_path: Path) -> None:
+def test_an_invalid_id_warns_of_nothing(tmp_path: Path) -> None:
     text = said("uvicorn --workers", 2, tmp_path / "server.log", "/log/no%20id{}")
     assert TEXT not in text, text
+
+
+COLLECTED_MEANWHILE = """
+import gc, os, threading, time
+from streamator.transports.workers import frame_of
+
+def start_threads():
+    while True:
+        threading.Thread(target=int).start()
+
+for _ in range(20):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+threading.Thread(target=start_threads, daemon=True).start()
+gc.callbacks.append(lambda *_: time.sleep(0.001))  # lets another thread run, as a destructor may
+gc.set_threshold(1)
+for _ in range(20):
+    assert frame_of(threading.get_ident()) is not None
+gc.disable()
+frame_of(threading.get_ident())
+assert not gc.isenabled(), "it was off, and stays so"
+print("done", flush=True)
+os._exit(0)
+"""
+
+
+def test_looking_at_a_thread_never_waits_for_ever() -> None:
+    """Python 3.11.7 did without `frame_of`'s guard: python/cpython#106883."""
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTED_MEANWHILE], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
+    assert done.stdout == "done\n"

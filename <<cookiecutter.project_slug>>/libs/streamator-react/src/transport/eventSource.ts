@@ -1,64 +1,51 @@
-import { BASE_EVENT_LABELS } from "../formatEvent.js";
-import { reason } from "../reason.js";
-import { haveRecovery } from "./registry.js";
-import { ask, decodeEvent, failure, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
+import { listen } from "../listen.js";
+import { decodeEvent } from "./event.js";
+import { signed, unaskable, whyNot, withAfter } from "./recovery.js";
+import { failure, reason, type AttemptEnd, type Transport } from "./transport.js";
 
-/** EventSource hands out named events only to who asks for the name. */
-const NAMES = ["log", "progress", "gap", "status", "done", ...Object.keys(BASE_EVENT_LABELS)];
+/** EventSource delivers a named event only to a listener for that name. */
+const NAMES = ["message", "log", "progress", "gap", "status", "done"];
 
 /**
- * Reads an event stream with EventSource. It can neither send headers nor see a status or a heartbeat, so there is
- * no watchdog. It is closed at the first error: its own reconnect cannot be told a cursor, and it gives up for good
- * on any answer but 200.
+ * Reads an event stream with EventSource. It sends no headers and shows neither status nor heartbeats, so there is no
+ * watchdog. The first error closes it: its own reconnect takes no cursor, and it gives up for good on any answer but 200.
  */
-export const eventSource: Transport = async (request, sink, signal) => {
-  const { signed, withAfter } = await haveRecovery();
+export const transport: Transport = async (request, sink, signal) => {
   const url = withAfter(await signed(request), request.cursor());
   if (signal.aborted) return { kind: "end" };
   let source: EventSource;
   try {
     source = new EventSource(url, { withCredentials: request.credentials === "include" });
   } catch (error) {
-    return failure("rejected", `${request.url} cannot be asked for: ${reason(error)}`);
+    return unaskable(request.url, reason(error));
   }
   return new Promise((resolve) => {
     let opened = false;
     const finish = (end: AttemptEnd | Promise<AttemptEnd>): void => {
       source.close();
-      signal.removeEventListener("abort", abort);
+      leave();
       resolve(end);
     };
-    const abort = (): void => finish({ kind: "end" });
-    signal.addEventListener("abort", abort);
+    const leave = listen(signal, "abort", () => finish({ kind: "end" }));
 
-    // `lastEventId` stays on later events that have none of their own; only a new one is this event's.
+    // `lastEventId` repeats the last id on events without one: only a new id is this event's.
     let lastId = "";
     const receive = ({ type, data, lastEventId }: MessageEvent<string>): void => {
       const id = lastEventId === lastId ? null : lastEventId;
       lastId = lastEventId;
       sink.events([{ id, event: decodeEvent(type === "message" ? "" : type, data) }]);
     };
-    for (const name of ["message", ...NAMES]) source.addEventListener(name, receive as (event: Event) => void);
+    for (const name of [...NAMES, ...request.names]) source.addEventListener(name, receive as (event: Event) => void);
     source.addEventListener("open", () => {
       opened = true;
       sink.open();
       sink.alive(Number.POSITIVE_INFINITY);
     });
     source.addEventListener("error", (event) => {
-      if ("data" in event) {
-        receive(event as MessageEvent<string>); // the server's own event, named "error"
-        return;
-      }
-      const refused = !opened && source.readyState === 2; // CLOSED: an answer that is no event stream
-      if (refused) finish(askWhy(url, request, signal));
+      const refused = !opened && source.readyState === 2; // CLOSED: the answer was no event stream
+      if ("data" in event) receive(event as MessageEvent<string>); // an event of the server's that is named "error"
+      else if (refused) finish(whyNot(url, request, signal, { accept: "text/event-stream" }, `${request.url} refused EventSource`));
       else finish(opened ? { kind: "end" } : failure("network", `${request.url} cannot be reached`));
     });
   });
 };
-
-/** EventSource says only that it failed. The status decides whether another try makes sense, so ask for it. */
-async function askWhy(url: string, request: StreamRequest, signal: AbortSignal): Promise<AttemptEnd> {
-  const response = await ask(url, { headers: { accept: "text/event-stream" }, signal, credentials: request.credentials }, request.url);
-  if ("kind" in response) return response;
-  return failure("network", `${request.url} refused EventSource`);
-}

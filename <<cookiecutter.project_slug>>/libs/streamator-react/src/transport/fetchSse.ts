@@ -1,32 +1,32 @@
-import { SseParser } from "../sse.js";
-import { haveRecovery } from "./registry.js";
-import { ask, decodeEvent, headersOf, refused, type AttemptEnd, type Sink, type Transport } from "./transport.js";
+import { decodeEvent } from "./event.js";
+import { have, refused } from "./registry.js";
+import { SseParser } from "./sse.js";
+import { headersOf, type AttemptEnd, type Sink, type Transport } from "./transport.js";
 
-/** A burst gives the page its turn after this many milliseconds of work. */
+/** In a burst, the page gets a turn after this many milliseconds of work. */
 const SLICE = 8;
-/** Bytes that are read at once: the network hands out chunks of megabytes, too many for one slice. */
+/** Bytes decoded at once: the network delivers chunks of megabytes, too many for one slice. */
 const PIECE = 65_536;
 
 /**
- * Reads an event stream with fetch: any method and header, and statuses that EventSource hides.
- * Takes whole chunks (no promise per event), and yields to the page in a burst.
+ * Reads an event stream with fetch, with any method and headers. It sees the statuses that EventSource hides.
+ * It handles whole chunks, without a promise for each event, and lets the page work during a burst.
  */
 export const fetchSse: Transport = async (request, sink, signal) => {
   const { url, method, credentials, options } = request;
   const headers = await headersOf(options(), "text/event-stream", request.refused);
   const cursor = request.cursor();
-  const from = cursor === "" ? url : (await haveRecovery()).resumed(url, cursor, request.cursorInUrl, headers);
+  const from = cursor === "" ? url : (await have("recovery")).resumed(url, cursor, request.cursorInUrl, headers);
   const body = method === "GET" || method === "HEAD" ? null : options().body;
-  const response = await ask(from, { method, headers, body, signal, credentials }, url);
-  if ("kind" in response) return response;
-  if (!/^\s*text\/event-stream\s*(;|$)/i.test(`${response.headers.get("content-type")}`) || !response.body) return refused(response, url);
+  const response = await fetch(from, { method, headers, body, signal, credentials, cache: "no-store" });
+  if (response.status !== 200 || !/^\s*text\/event-stream\s*(;|$)/i.test(`${response.headers.get("content-type")}`) || !response.body) return refused(response, url);
   sink.open(response);
   return read(response.body.getReader(), sink, signal);
 };
 
 async function read(reader: ReadableStreamDefaultReader<Uint8Array>, sink: Sink, signal: AbortSignal): Promise<AttemptEnd> {
   const parser = new SseParser();
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // the parser takes the one BOM that may be there
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // the parser removes the BOM
   let sliceStart = performance.now();
   for (;;) {
     const { done, value } = await reader.read();
@@ -45,11 +45,11 @@ async function read(reader: ReadableStreamDefaultReader<Uint8Array>, sink: Sink,
   }
 }
 
-/** Lets the page handle input and paint. Not a timer: those wait a second each in a hidden tab. */
+/** Lets the page handle input and paint. No timer: in a hidden tab each takes a second. */
 function pageTurn(): Promise<void> {
   return new Promise((resolve) => {
     if (typeof MessageChannel !== "function") {
-      setTimeout(resolve); // jsdom, which is never hidden
+      setTimeout(resolve); // jsdom has no MessageChannel
       return;
     }
     const { port1, port2 } = new MessageChannel();
@@ -62,7 +62,7 @@ function pageTurn(): Promise<void> {
   });
 }
 
-/** Whether this browser's fetch can stream at all. */
+/** Whether this browser's fetch can stream. */
 export function canStream(): boolean {
   return typeof fetch === "function" && typeof ReadableStream === "function";
 }

@@ -1,26 +1,26 @@
 /**
- * HTTP/1.1 browsers open six connections to an origin, for all tabs together. With six streams nothing else would ever
- * load, so at most four are held at a time. Each is a Web Lock, which the browser takes back when its tab dies.
+ * Over HTTP/1.1 a browser opens six connections to an origin, for all tabs together. Six streams would block everything
+ * else, so all tabs together hold at most four places. A place is a Web Lock: the browser frees it when its tab dies.
  */
 
-import { makeListening } from "../listening.js";
+import { listen } from "../listen.js";
 import { pageUrl } from "./transport.js";
 
 const PLACES = 4;
 
-/** What a place depends on of a page. */
+/** What places need of a page. */
 export type Page = Partial<Pick<Window, "document" | "navigator" | "addEventListener" | "removeEventListener">>;
 
-/** Gives a lock back; resolves when it is free. */
+/** Releases a lock; resolves when it is free. */
 type Release = () => Promise<unknown>;
 type Request = (name: string, options: LockOptions, callback: (lock: unknown) => unknown) => Promise<unknown>;
 
 /**
- * Takes a place for a stream to `url`, until `signal` is aborted. `tell` is called with whether there is one.
+ * Takes a place for a stream to `url` until `signal` aborts. `tell` gets whether there is one.
  *
- * `waits`: the stream can do without, by polling. Then `tell` is called again with true once a place is free, with false
- * when this page is hidden and one in view wants the place, and with null when the page is left: one in the back/forward
- * cache may hold neither a connection nor a lock.
+ * `waits`: without a place the stream polls. Then `tell` is called again: with true once a place is free, with false when
+ * this page is hidden and a visible one needs the place, and with null when the user leaves the page. A page in the
+ * back/forward cache may hold neither a connection nor a lock.
  */
 export function holdPlace(url: string, waits: boolean, signal: AbortSignal, tell: (granted: boolean | null) => void, page: Page = globalThis): void {
   const request = requestOf(page);
@@ -28,20 +28,21 @@ export function holdPlace(url: string, waits: boolean, signal: AbortSignal, tell
   const names = Array.from({ length: PLACES }, (_, index) => `${prefix}${index}`);
   let place: Release | null = null;
   let told: boolean | null | undefined;
-  let turn = new AbortController(); // what is waited for until something changes
+  let turn = new AbortController(); // ends all waits when something changes
 
   const say = (granted: boolean | null): void => {
     if (granted !== told) tell((told = granted));
   };
 
   const look = async (event?: Event): Promise<void> => {
-    // A page that is left becomes hidden after that, and every load ends with a `pageshow`.
+    // After `pagehide` the page also becomes hidden: ignore all but the `pageshow`. Ignore that one at load.
     if ((told === null) !== (event?.type === "pageshow")) return;
     turn.abort();
     const { signal: now } = (turn = new AbortController());
     const left = signal.aborted || event?.type === "pagehide";
     const hidden = waits && page.document?.visibilityState === "hidden";
-    // A place of a hidden page is lent. Who steals this lock asks one page for it: the one that has been hidden longest.
+    // A hidden page offers its place: it queues for the lock `lent`, which the page that was hidden first holds. A visible
+    // page that needs a place steals that lock. The page that loses it looks again and releases its place.
     if (hidden && !left) {
       request(`${prefix}lent`, { signal: now }, () => aborted(now)).catch(() => {
         if (!now.aborted) void look();
@@ -50,7 +51,7 @@ export function holdPlace(url: string, waits: boolean, signal: AbortSignal, tell
     if (place && (hidden || left)) {
       const free = place();
       place = null;
-      if (!left) await free; // and is taken by who waits for it, or else by us again
+      if (!left) await free; // the next in line takes it, or we do again
     }
     if (left && !signal.aborted) say(null);
     if (left || now.aborted) return;
@@ -62,35 +63,32 @@ export function holdPlace(url: string, waits: boolean, signal: AbortSignal, tell
       say(taken !== null);
     }
     if (place || now.aborted || !waits) return;
-    if (hidden) return turn.abort(); // a page that nobody looks at does not wait
+    if (hidden) return turn.abort(); // a hidden page does not wait for a place
     for (const name of names) {
       lock(request, name, { signal: now }).then(
         (taken) => {
-          if (now.aborted) return void taken?.(); // a second one, granted in the same moment
+          if (now.aborted) return void taken?.(); // a second one in the same moment: release it
           place = taken;
           say(true);
-          void look(); // ends the wait for the others
+          void look(); // ends the waits for the others
         },
-        () => undefined, // not waited for any more
+        () => undefined, // the wait has ended
       );
     }
-    // One after another, or two would ask the same page.
+    // One page asks at a time, or two would steal from the same page.
     request(`${prefix}ask`, { signal: now }, () => request(`${prefix}lent`, { steal: true }, () => undefined)).catch(() => undefined);
   };
 
-  const { on, stop } = makeListening();
+  const listening =
+    waits && page.document ? [listen(page.document, "visibilitychange", look), listen(page as Window, "pagehide", look), listen(page as Window, "pageshow", look)] : [];
   signal.addEventListener("abort", () => {
-    stop();
+    for (const leave of listening) leave();
     void look();
   });
-  if (waits && page.document) {
-    on(page.document, "visibilitychange", look);
-    for (const event of ["pagehide", "pageshow"]) on(page as Window, event, look);
-  }
   void look();
 }
 
-/** The first lock that is free; null where none is. */
+/** Takes the first lock that is free; null if none is. */
 async function take(request: Request, names: readonly string[]): Promise<Release | null> {
   for (const name of names) {
     const taken = await lock(request, name, { ifAvailable: true });
@@ -99,7 +97,7 @@ async function take(request: Request, names: readonly string[]): Promise<Release
   return null;
 }
 
-/** Holds a lock until it is released; null where it is not available. Rejects when it is not waited for any more. */
+/** Takes a lock; null if it is not available. Rejects when the wait for it ends. */
 function lock(request: Request, name: string, options: LockOptions): Promise<Release | null> {
   return new Promise((resolve, reject) => {
     const over = request(name, options, (granted) => granted && new Promise<void>((done) => resolve(() => (done(), over))));
@@ -114,21 +112,21 @@ function aborted(signal: AbortSignal): Promise<unknown> {
   });
 }
 
-/** Web Locks; where there are none (plain HTTP, a sandboxed frame) each page counts for itself. */
+/** Web Locks. Without them (plain HTTP, a sandboxed frame) each page counts its own streams only. */
 function requestOf({ navigator }: Page): Request {
   let { locks } = (navigator ?? {}) as { locks?: { request: Request } };
   return async (name, options, callback) => {
     try {
       if (locks) return await locks.request(name, options, callback);
     } catch (error) {
-      if ((error as Error).name === "AbortError") throw error; // stolen, or not waited for any more
-      locks = undefined; // there, but forbidden
+      if ((error as Error).name === "AbortError") throw error; // stolen, or the wait has ended
+      locks = undefined; // forbidden here
     }
     return requestHere(name, options, callback);
   };
 }
 
-/** What is held in this page, each with those who wait for it. */
+/** The locks that this page holds without Web Locks, each with its waiters. */
 const held = new Map<string, Set<(value?: unknown) => void>>();
 
 const requestHere: Request = async (name, { ifAvailable, signal }, callback) => {

@@ -1,18 +1,17 @@
-import type { Incoming } from "../store.js";
-import { positionOf } from "../store.js";
+import { listen } from "../listen.js";
 import type { StreamEvent } from "../types.js";
-import { haveRecovery } from "./registry.js";
-import { ask, asEvent, DEFAULT_INTERVAL, failure, headersOf, isProducerStatus, MAX_TIMER, type AttemptEnd, type Transport } from "./transport.js";
+import { asEvent, isProducerStatus, positionOf, type Incoming } from "./event.js";
+import { ask, httpUrl, routeOf, withAfter } from "./recovery.js";
+import { DEFAULT_INTERVAL, failure, headersOf, MAX_TIMER, type AttemptEnd, type Transport } from "./transport.js";
 
 /**
- * Asks the snapshot route again and again: `GET {prefix}/{job_id}?after=n` -> `{"logs", "next", "closed"}`.
- * Also takes a server that sends only `{"logs": [everything]}` each time.
+ * Polls the snapshot route: `GET {prefix}/{job_id}?after=n` -> `{"logs", "next", "closed"}`.
+ * A server may also answer `{"logs": [everything]}` each time.
  */
-export const poll: Transport = async (request, sink, signal) => {
-  const { httpUrl, pollUrl, withAfter } = await haveRecovery();
+export const transport: Transport = async (request, sink, signal) => {
   for (;;) {
     const cursor = request.cursor();
-    const url = withAfter(pollUrl(httpUrl(request.url)), cursor);
+    const url = withAfter(routeOf(httpUrl(request.url), ""), cursor);
     const headers = await headersOf(request.options(), "application/json", request.refused);
     const response = await ask(url, { headers, signal, credentials: request.credentials });
     if ("kind" in response) return response;
@@ -29,7 +28,7 @@ export const poll: Transport = async (request, sink, signal) => {
     sink.open();
     const batch = numbered(answer, cursor);
     if (batch.length > 0) sink.events(batch);
-    if (answer.next !== undefined) sink.seen(String(answer.next)); // beyond the last event, where some are not shown
+    if (answer.next !== undefined) sink.seen(String(answer.next)); // `next` may be past the last event: this viewer does not get all of them
     if (signal.aborted) return { kind: "end" };
     if (answer.closed === true) return { kind: "closed" };
     const wait = Math.min(Math.max(0, request.options().interval ?? DEFAULT_INTERVAL), MAX_TIMER);
@@ -54,9 +53,9 @@ function notASnapshot(url: string): AttemptEnd {
 }
 
 /**
- * The ids live on the wire, not in the entries: `next` is the last event's, and the others count back from it.
- * Without a `next` the answer is the whole log, counted from 1, of which we want what follows the cursor. Where it is
- * shorter than that it is another log, and wanted whole.
+ * Numbers the events: `next` is the id of the last one, and the others count back from it.
+ * Without `next` the answer is the whole log from 1, and only what follows the cursor is new. If the log is shorter than
+ * the cursor it is another log, and all of it is new.
  */
 function numbered({ logs, next }: Snapshot, cursor: string): Incoming[] {
   const events = logs.map((log) => asEvent(log));
@@ -80,10 +79,10 @@ function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const wake = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", wake);
+      leave();
       resolve();
     };
     const timer = setTimeout(wake, milliseconds);
-    signal.addEventListener("abort", wake);
+    const leave = listen(signal, "abort", wake);
   });
 }

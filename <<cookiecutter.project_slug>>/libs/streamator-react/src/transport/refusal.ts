@@ -1,14 +1,27 @@
 import type { StreamErrorKind } from "../types.js";
-import { failure, type AttemptEnd } from "./transport.js";
+import { failure, type AttemptEnd, type StreamRequest } from "./transport.js";
 
-/** What an answer means that is no event stream: its status, the server's own sentence, and when to ask again. */
+/** Sends one request. Returns its answer if that is 200, else how the attempt ends. `shown` is the URL for error messages, without a ticket. */
+export async function ask(url: string, init: RequestInit, shown = url): Promise<Response | AttemptEnd> {
+  const response = await fetch(url, { cache: "no-store", ...init });
+  if (response.status === 200) return response;
+  return response.status === 204 ? { kind: "closed" } : refusal(response, shown);
+}
+
+/** Finds out why a stream was refused, for a transport that hides the status: it decides whether to try again. `otherwise` is the message for a 200. */
+export async function whyNot(url: string, request: StreamRequest, signal: AbortSignal, headers: HeadersInit, otherwise: string): Promise<AttemptEnd> {
+  const response = await ask(url, { headers, signal, credentials: request.credentials }, request.url);
+  return "kind" in response ? response : failure("network", otherwise);
+}
+
+/** How an attempt ends whose answer is no event stream: by its status, with the server's own sentence and `Retry-After`. */
 export async function refusal(response: Response, url: string): Promise<AttemptEnd> {
   const { status, headers } = response;
   const type = headers.get("content-type");
   if (status === 200) return failure("protocol", `${url} answered ${type ?? "no content type"}, not text/event-stream: is it the stream's URL?`, status);
   const kind = kindOf(status);
   const words = { gone: ": there is no such job", denied: ": not tried again", rejected: ": not tried again" }[kind as string] ?? "";
-  // What is not JSON is not waited for.
+  // Do not wait for a body that is not JSON.
   const detail = type && /json/i.test(type) ? sentenceOf(await response.json().catch(() => undefined)) : undefined;
   const retryAfter = retryAfterOf(headers.get("retry-after"));
   return { kind: "error", error: { kind, status, message: `${url} answered ${status}${words}`, detail }, retryAfter };

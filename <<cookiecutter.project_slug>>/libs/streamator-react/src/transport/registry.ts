@@ -1,28 +1,40 @@
-/** What is loaded when it is first used. Each of these modules puts what it has in here. */
-
-import { reason } from "../reason.js";
 import type { StreamMode } from "../types.js";
-import type { Recovery } from "./recovery.js";
-import type { Transport } from "./transport.js";
+import { failure, reason, type AttemptEnd, type Transport } from "./transport.js";
 
-type Loaded = { [mode in Exclude<StreamMode, "sse">]: Transport } & { recovery: Recovery };
+// Modules that are loaded at first use, by the names of `streamator-react/recovery`, `/poll`, ...
+const LOADERS = {
+  recovery: () => import("./recovery.js"),
+  eventsource: () => import("./eventSource.js"),
+  poll: () => import("./poll.js"),
+  ws: () => import("./webSocket.js"),
+};
 
-/** What is here by now. */
+type Loaded = { [Name in keyof typeof LOADERS]: Awaited<ReturnType<(typeof LOADERS)[Name]>> };
+
+/** What is loaded. A page that imports `streamator-react/poll` puts it here itself. */
 export const loaded: Partial<Loaded> = {};
 
-/** What is registered under a name is not loaded any more. */
-export function register<Name extends keyof Loaded>(name: Name, what: Loaded[Name]): void {
-  loaded[name] = what;
-}
-
-/** Loads what is not here yet. Rejects where that fails, in words for the user; the next call tries again. */
-export async function have<Name extends keyof Loaded>(name: Name, load: () => Promise<unknown>): Promise<Loaded[Name]> {
+/** Loads a module unless it is loaded. Rejects with a message for the user; the next call tries again. */
+export async function have<Name extends keyof Loaded>(name: Name): Promise<Loaded[Name]> {
   try {
-    if (!loaded[name]) await load();
+    return (loaded[name] ??= (await LOADERS[name]()) as Loaded[Name]);
   } catch (error) {
     throw new Error(`${reason(error)}: import "streamator-react/${name}" once, into the page's own bundle`, { cause: error });
   }
-  return loaded[name] as Loaded[Name];
 }
 
-export const haveRecovery = (): Promise<Recovery> => have("recovery", () => import("../recovery.js"));
+/** The transport for a mode. `sse` is EventSource here, for browsers whose fetch cannot stream. */
+export async function transportOf(mode: StreamMode): Promise<Transport> {
+  return (await have(mode === "sse" ? "eventsource" : mode)).transport;
+}
+
+/** How an attempt ends whose answer is not the one it needs. */
+export async function refused(response: Response, url: string): Promise<AttemptEnd> {
+  const { status } = response;
+  if (status === 204) return { kind: "closed" };
+  try {
+    return await (await have("recovery")).refusal(response, url);
+  } catch (error) {
+    return failure("network", `${url} answered ${status}: ${reason(error)}`, status);
+  }
+}

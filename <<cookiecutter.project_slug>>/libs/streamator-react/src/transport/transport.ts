@@ -1,49 +1,55 @@
-import type { Target } from "../connection.js";
-import { textOf } from "../formatEvent.js";
-import { reason } from "../reason.js";
-import type { Incoming } from "../store.js";
-import type { LogStreamOptions, StreamError, StreamErrorKind, StreamEvent, StreamMode } from "../types.js";
-import { haveRecovery } from "./registry.js";
+import type { LogStreamOptions, StreamError, StreamErrorKind, StreamMode } from "../types.js";
+import type { Incoming } from "./event.js";
 
-/** What is asked for, and what became of it so far. */
+/** What a connection is for. A change of one of these needs another connection. */
+export interface Target {
+  readonly url: string;
+  readonly mode: StreamMode;
+  readonly method: string;
+  readonly credentials: RequestCredentials;
+}
+
+/** What to ask for, and what the attempts so far have learned. */
 export interface StreamRequest extends Target {
+  /** The events that the server may send by name. */
+  readonly names: readonly string[];
   readonly options: () => LogStreamOptions;
-  /** The last id seen, `""` for none. */
+  /** The last id, `""` for none. */
   readonly cursor: () => string;
-  /** The credentials of the last attempt were refused (401): the next has others, or is the last. */
+  /** The last attempt's credentials were refused (401). The next attempt has new ones or is the last. */
   refused?: boolean;
-  /** The server has no room for another stream (429): polled from then on. */
+  /** The server has no room for another stream (429): poll from now on. */
   crowded?: boolean;
-  /** It has no route to poll: what finds no place streams all the same. */
+  /** The server has no route to poll: stream even without a place. */
   unpollable?: boolean;
-  /** Another origin may not allow the header with the cursor, which looks like no answer at all: then each way is tried in turn. */
+  /** Send the cursor in the URL. Another origin may forbid the header, which looks like no answer: so each way is tried in turn. */
   cursorInUrl?: boolean;
 }
 
 /**
- * Begins to read by `mode`, or ends what was read by another before: with a place for a stream or without one, and with
- * null not at all for now.
+ * Starts to read by `mode`, in place of what read before. `granted`: whether the stream has a place; null: read nothing
+ * for now.
  */
 export type Use = (granted: boolean | null, mode: StreamMode) => void;
 
-/** Where a transport puts what it reads. Calls after the attempt's signal was aborted are ignored. */
+/** A transport hands over here what it reads. Calls after the attempt's signal aborted do nothing. */
 export interface Sink {
-  /** The server has accepted a request that named the cursor. A poll calls it each time; fetch gives its answer. */
+  /** The server accepted a request with the cursor. A poll calls it each time; fetch passes its answer. */
   open(response?: Response): void;
-  /** Bytes came in, or none are due for `grace` more milliseconds. Keeps the watchdog quiet. */
+  /** Bytes came in. None are due for `grace` more milliseconds. Resets the watchdog. */
   alive(grace?: number): void;
   /** The server's reconnection time in milliseconds. */
   retry(milliseconds: number): void;
   events(batch: readonly Incoming[]): void;
-  /** What the server shows up to this id has been given to `events`: a resumed stream need not ask for it again. */
+  /** This viewer has all its events up to this id: a resumed stream asks for the next ones. */
   seen(id: string): void;
 }
 
 /**
  * How an attempt ended.
- * - `end`: the stream ended by itself, without a word on the job
- * - `closed`: the server says that there is nothing more to come
- * - `error`: with `retryAfter` in milliseconds where the server named it
+ * - `end`: the stream ended, and the server did not say that the job is over
+ * - `closed`: the server said that nothing more will come
+ * - `error`: with `retryAfter` in milliseconds if the server sent it
  */
 export interface AttemptEnd {
   readonly kind: "end" | "closed" | "error";
@@ -52,75 +58,33 @@ export interface AttemptEnd {
 }
 
 /**
- * Runs one attempt to its end and resolves with how it ended; it knows nothing of retries. It stops reading when `signal`
- * is aborted, and rejects where there is no answer, the answer breaks off, or the request cannot be signed.
+ * Runs one attempt and resolves with how it ended. It does not retry. It stops reading when `signal` aborts. It rejects if
+ * there is no answer, the answer breaks off, or the request cannot be signed.
  */
 export type Transport = (request: StreamRequest, sink: Sink, signal: AbortSignal) => Promise<AttemptEnd>;
 
 /** Milliseconds between two polls. */
 export const DEFAULT_INTERVAL = 3_000;
-/** setTimeout takes no more (24.8 days): a longer wait would be none at all. */
+/** The longest time that setTimeout takes (24.8 days). With a longer one it fires at once. */
 export const MAX_TIMER = 2 ** 31 - 1;
 
 export function failure(kind: StreamErrorKind, message: string, status?: number): AttemptEnd {
   return { kind: "error", error: { kind, status, message } };
 }
 
-/** One request. Gives its answer where that is 200, else how the attempt ends. `shown` is the URL as an error names it: without a ticket. */
-export async function ask(url: string, init: RequestInit, shown = url): Promise<Response | AttemptEnd> {
-  const response = await fetch(url, { cache: "no-store", ...init });
-  return response.status === 200 ? response : refused(response, shown);
-}
-
-/** What an answer means that is not what was asked for. Its body goes with the attempt, whose signal the request has. */
-export async function refused(response: Response, url: string): Promise<AttemptEnd> {
-  const { status } = response;
-  if (status === 204) return { kind: "closed" };
-  try {
-    return await (await haveRecovery()).refusal(response, url);
-  } catch (error) {
-    return failure("network", `${url} answered ${status}: ${reason(error)}`, status);
-  }
-}
-
-/** The headers of one attempt, with what it asks for where they do not say it. */
+/** The headers of one attempt, with `accept` unless they have one. */
 export async function headersOf({ headers }: LogStreamOptions, accept: string, again = false): Promise<Headers> {
   const all = new Headers(typeof headers === "function" ? await headers(again) : headers);
   if (!all.has("accept")) all.set("accept", accept);
   return all;
 }
 
-/** The event in a block's data. Anything but a JSON object becomes the message of a `log` event. */
-export function decodeEvent(name: string, data: string): StreamEvent {
-  let value: unknown;
-  try {
-    value = JSON.parse(data);
-  } catch {
-    value = data; // not JSON: another server's plain text
-  }
-  return asEvent(value, name || undefined);
-}
-
-/** Any value as an event. `name` is the SSE event name, for bodies that do not carry their own. */
-export function asEvent(value: unknown, name = "log"): StreamEvent {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return { event: name, message: textOf(value) };
-  }
-  const fields = value as Record<string, unknown>;
-  return typeof fields.event === "string" ? (fields as StreamEvent) : { ...fields, event: name };
-}
-
-/** Whether it is the server's word on the process that runs the job. It is no event of the log, so it has no `t`; an event of the user's that has the same name has one. */
-export function isProducerStatus(event: StreamEvent): boolean {
-  return event.event === "status" && event.t === undefined;
-}
-
-/** `url` as `fetch` takes it: in a page a relative one begins at its `<base>`, if there is one. */
+/** `url` as `fetch` reads it: a relative one begins at the page's `<base>`. */
 export function pageUrl(url: string): URL {
   return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
 }
 
-/** Whether it is the page's own server, over HTTP/2 or 3: those carry any number of streams over one connection. Of others it is not known. */
+/** Whether `url` is of the page's own server over HTTP/2 or 3, which carry any number of streams. Other servers' protocols are unknown. */
 export function isMultiplexed(url: string): boolean {
   const [page] = (performance.getEntriesByType?.("navigation") ?? []) as PerformanceNavigationTiming[];
   try {
@@ -128,4 +92,9 @@ export function isMultiplexed(url: string): boolean {
   } catch {
     return false; // no URL
   }
+}
+
+/** The message of anything that was thrown. */
+export function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,14 +1,14 @@
 import { failure, pageUrl, type AttemptEnd } from "./transport.js";
 
-/** Latin-1 without control characters, and without spaces around it, which are cut off. */
+/** Latin-1 without control characters or spaces at the ends, which a header would lose. */
 const FITS_HEADER = /^(?:[!-~\u00a1-\u00ff](?:[ -~\u00a0-\u00ff]*[!-~\u00a1-\u00ff])?)?$/;
 
-/** How an attempt at `url`, by a WebSocket or else by a request, ends before it has begun; null where nothing speaks against it. */
+/** How an attempt at `url` ends before it begins; null if the URL is good. `socket`: it is a WebSocket's. */
 export function checkUrl(url: string, socket: boolean): AttemptEnd | null {
   try {
     const { protocol, username, password, host, pathname } = pageUrl(socket ? httpUrl(url) : url);
     if (!socket && (username || password)) return unaskable(`${protocol}//${host}${pathname}`, "no request has credentials in its URL. Give them as `headers`.");
-    // A page of an app's own scheme (Electron, Capacitor) has its server there.
+    // Apps with a scheme of their own (Electron, Capacitor) reach their server by it.
     const known = /^(https?|data|blob):$/.test(protocol) || (protocol !== "file:" && protocol === globalThis.location?.protocol);
     return known ? null : unaskable(url, `nothing is fetched by ${protocol} Give an http(s) URL.`);
   } catch {
@@ -16,13 +16,14 @@ export function checkUrl(url: string, socket: boolean): AttemptEnd | null {
   }
 }
 
-function unaskable(url: string, why: string): AttemptEnd {
+/** How an attempt at a bad URL ends. */
+export function unaskable(url: string, why: string): AttemptEnd {
   return failure("rejected", `${url} cannot be asked for: ${why}`);
 }
 
 /**
- * Where a stream is asked for by fetch from a cursor on, which goes into the `headers` where it can. `inUrl`: not to another
- * origin, which may not allow that header.
+ * The URL to fetch a stream from the cursor on. The cursor goes into `headers` if it fits; `inUrl` puts it into the URL for
+ * other origins, which may forbid the header.
  */
 export function resumed(url: string, cursor: string, inUrl: boolean | undefined, headers: Headers): string {
   const page = globalThis.location?.origin;
@@ -31,7 +32,7 @@ export function resumed(url: string, cursor: string, inUrl: boolean | undefined,
   return url;
 }
 
-/** `url` with `after=cursor` in its query, in place of one that may be there. */
+/** `url` with `after=cursor` in its query. */
 export function withAfter(url: string, cursor: string): string {
   if (cursor === "") return url;
   const [, path = "", query = "", hash = ""] = /^([^?#]*)(\?[^#]*)?(#.*)?$/.exec(url) ?? [];
@@ -40,12 +41,12 @@ export function withAfter(url: string, cursor: string): string {
   return `${path}?${parameters}${hash}`;
 }
 
-/** The snapshot route that belongs to a stream's URL: the same without its last `/stream`. */
-export function pollUrl(url: string): string {
-  return url.replace(/\/stream\/?(?=$|[?#])/, "");
+/** The route beside a stream's: `route` in place of its URL's last `/stream`. `""` is the one to poll, `/ws` the WebSocket's. */
+export function routeOf(url: string, route: "" | "/ws"): string {
+  return url.replace(/\/stream\/?(?=$|[?#])/, route);
 }
 
-/** Where a request for a WebSocket's URL goes. */
+/** The http(s) URL for a ws(s) one. */
 export function httpUrl(url: string): string {
   return url.replace(/^\s*ws(?=s?:)/i, "http");
 }

@@ -1,41 +1,39 @@
-import { makeListening } from "../listening.js";
-import type { Incoming } from "../store.js";
-import { reason } from "../reason.js";
-import { haveRecovery } from "./registry.js";
-import { ask, asEvent, failure, headersOf, pageUrl, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
+import { listen } from "../listen.js";
+import { asEvent, type Incoming } from "./event.js";
+import { httpUrl, routeOf, signed, unaskable, whyNot, withAfter } from "./recovery.js";
+import { failure, headersOf, pageUrl, reason, type AttemptEnd, type StreamRequest, type Transport } from "./transport.js";
 
-/** The server's close codes; any other means that the connection broke. */
-const CLOSED = 1000;
-const GOING_AWAY = 1001;
-const RESTART = 1012;
-const TRY_LATER = 1013;
-const UNAUTHORIZED = 4401;
-const NOT_FOUND = 4404;
-const BUSY = 4429;
+/** How an attempt ends by the server's close codes. Any other code means that the connection broke. */
+const ENDS: Readonly<Record<number, (url: string) => AttemptEnd>> = {
+  1000: () => ({ kind: "closed" }),
+  1001: () => ({ kind: "end" }), // going away
+  1012: () => ({ kind: "end" }), // restart
+  1013: (url) => failure("server", `${url}: the server cannot read its store: trying again`),
+  4401: (url) => failure("denied", `${url}: the permission has ended, or there was none`, 401),
+  4404: (url) => failure("gone", `${url}: there is no such job`, 404),
+  4429: (url) => failure("busy", `${url}: too many streams are open: trying again`, 429),
+};
 
 /**
  * Reads a stream over a WebSocket: JSON arrays of `{"id", "event"}`, an empty one as a heartbeat.
- * It can send no headers, and the browser says nothing of why one did not open: then the stream's own route is asked.
+ * It sends no headers. If it does not open, the browser hides why, so a request to the stream's own route finds out.
  */
-export const webSocket: Transport = async (request, sink, signal) => {
-  const { signed, withAfter } = await haveRecovery();
+export const transport: Transport = async (request, sink, signal) => {
   const url = await signed(request);
   if (signal.aborted) return { kind: "end" };
   let socket: WebSocket;
   try {
     socket = new WebSocket(socketUrl(withAfter(url, request.cursor())));
   } catch (error) {
-    return failure("rejected", `${request.url} cannot be asked for: ${reason(error)}`);
+    return unaskable(request.url, reason(error));
   }
   return new Promise((resolve) => {
     let open = false;
-    const { on, stop } = makeListening();
     const finish = (end: AttemptEnd | Promise<AttemptEnd>): void => {
-      stop();
+      for (const leave of listening) leave();
       socket.close();
       resolve(end);
     };
-    on(signal, "abort", () => finish({ kind: "end" }));
 
     const receive = ({ data }: MessageEvent<unknown>): void => {
       const batch = batchOf(data);
@@ -43,7 +41,7 @@ export const webSocket: Transport = async (request, sink, signal) => {
         finish(failure("protocol", `${request.url} sent over its WebSocket what is no JSON array: is it a streamator server?`));
         return;
       }
-      // Not before: a socket opens also for a job that there is not, and is then closed.
+      // Not at the socket's own `open`: for an unknown job it opens, too, and is then closed.
       if (!open) sink.open();
       open = true;
       sink.alive();
@@ -51,42 +49,24 @@ export const webSocket: Transport = async (request, sink, signal) => {
       if (events.length > 0) sink.events(events);
       for (const { id, event } of batch) if (event === null && id !== null) sink.seen(id);
     };
-    on(socket, "message", receive);
-    on(socket, "close", ({ code }: CloseEvent) => finish(endOf(code, open, request, signal)));
+    const listening = [
+      listen(signal, "abort", () => finish({ kind: "end" })),
+      listen(socket, "message", receive),
+      listen(socket, "close", ({ code }: CloseEvent) => {
+        const broken = (): AttemptEnd => failure("network", `the WebSocket of ${request.url} broke off (${code})`);
+        finish(ENDS[code]?.(request.url) ?? (open ? broken() : refusedSocket(request, signal)));
+      }),
+    ];
   });
 };
 
-function endOf(code: number, open: boolean, request: StreamRequest, signal: AbortSignal): AttemptEnd | Promise<AttemptEnd> {
-  const { url } = request;
-  switch (code) {
-    case CLOSED:
-      return { kind: "closed" };
-    case GOING_AWAY:
-    case RESTART:
-      return { kind: "end" };
-    case TRY_LATER:
-      return failure("server", `${url}: the server cannot read its store: trying again`);
-    case UNAUTHORIZED:
-      return failure("denied", `${url}: the permission has ended, or there was none`, 401);
-    case BUSY:
-      return failure("busy", `${url}: too many streams are open: trying again`, 429);
-    case NOT_FOUND:
-      return failure("gone", `${url}: there is no such job`, 404);
-    default:
-      return open ? failure("network", `the WebSocket of ${url} broke off (${code})`) : whyNot(request, signal);
-  }
-}
-
-/** The status decides whether another try makes sense, and only a request shows it. */
-async function whyNot(request: StreamRequest, signal: AbortSignal): Promise<AttemptEnd> {
-  const url = (await haveRecovery()).httpUrl(request.url);
+async function refusedSocket(request: StreamRequest, signal: AbortSignal): Promise<AttemptEnd> {
+  const url = httpUrl(request.url);
   const headers = await headersOf(request.options(), "text/event-stream", request.refused);
-  const response = await ask(url, { headers, signal, credentials: request.credentials });
-  if ("kind" in response) return response;
-  return failure("network", `${url} opens no WebSocket, but answers: does a proxy let none through?`);
+  return whyNot(url, request, signal, headers, `${url} opens no WebSocket, but answers: does a proxy let none through?`);
 }
 
-/** The events in a message; null where it is not one of the server's. */
+/** The events in a message; null if it is not streamator's. */
 function batchOf(data: unknown): (Incoming | { id: string | null; event: null })[] | null {
   let items: unknown;
   try {
@@ -97,14 +77,14 @@ function batchOf(data: unknown): (Incoming | { id: string | null; event: null })
   if (!Array.isArray(items)) return null;
   return (items as ({ id?: unknown; event?: unknown } | null)[]).map((item) => ({
     id: typeof item?.id === "number" || typeof item?.id === "string" ? String(item.id) : null,
-    // A heartbeat may name the last of the events that are not shown to us: there is nothing to show.
+    // An item without an event only moves the cursor past events that this viewer does not get.
     event: item?.event ? asEvent(item.event) : null,
   }));
 }
 
-/** The socket that belongs to a stream's URL: `/ws` in place of its last `/stream`. */
+/** The WebSocket's URL beside a stream's. */
 function socketUrl(url: string): string {
-  const absolute = pageUrl(url.replace(/\/stream\/?(?=$|[?#])/, "/ws"));
+  const absolute = pageUrl(routeOf(url, "/ws"));
   absolute.protocol = absolute.protocol === "https:" || absolute.protocol === "wss:" ? "wss:" : "ws:";
   absolute.hash = ""; // a WebSocket takes none
   return absolute.href;

@@ -1,6 +1,6 @@
 import { vi, type Mock } from "vitest";
 
-/** One request that the code under test has made, and the hand that answers it. */
+/** One request of the code under test, and the functions that answer it. */
 export interface FakeRequest {
   readonly url: string;
   readonly headers: Headers;
@@ -25,7 +25,7 @@ export interface FakeFetch {
   last(): FakeRequest;
 }
 
-/** Puts a fetch in place whose answers the test gives by hand. */
+/** Replaces fetch with one that the test answers by hand. */
 export function fakeFetch(): FakeFetch {
   const requests: FakeRequest[] = [];
   const encoder = new TextEncoder();

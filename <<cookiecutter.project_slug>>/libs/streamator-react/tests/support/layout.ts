@@ -5,8 +5,8 @@ export const ROW = 20;
 export const HEIGHT = 100;
 
 /**
- * happy-dom lays nothing out. From here on each line is a row high, one in a block without rows `textRow`, and one in a block that
- * a browser need not lay out `guessedRow`. What is in a group or a block that is out of view, and need not be laid out, has no place.
+ * Stands in for layout, which happy-dom does not have. Lines have the height ROW as rows, `textRow` in a block without rows, and
+ * `guessedRow` in a block that a browser skips. Elements in a skipped group or block have no position.
  */
 export function layOut({ textRow = ROW, guessedRow }: { readonly textRow?: number; readonly guessedRow?: number } = {}): void {
   const rowOf = (block: HTMLElement): number =>
@@ -40,15 +40,15 @@ export function measured(panel: HTMLElement): HTMLElement {
 
 export const blocks = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".streamator-log-block")];
 
-/** The places of the blocks that hold these lines just now, if the log has all from 1. */
+/** The indexes of the blocks that hold these lines now, in a log that has all lines from 1. */
 export function placesOf(...lines: number[]): number[] {
   let rows = 0;
   const ends = blocks().map(({ style }) => (rows += Number(style.getPropertyValue("--streamator-rows"))));
   return [...new Set(lines.map((line) => ends.findIndex((end) => line <= end)))];
 }
 
-/** The block that holds a line just now. */
+/** The block that holds a line now. */
 export const blockOf = (line: number): HTMLElement => blocks()[placesOf(line)[0] ?? -1] as HTMLElement;
 
-/** The places of the blocks that have rows. */
+/** The indexes of the blocks that have rows. */
 export const drawn = (): number[] => blocks().flatMap((block, place) => (block.childElementCount > 0 ? [place] : []));

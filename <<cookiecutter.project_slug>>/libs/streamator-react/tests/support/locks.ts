@@ -54,7 +54,7 @@ export class FakeLocks {
     return { request } as unknown as LockManager;
   }
 
-  /** The tab is gone: all that it held is free. */
+  /** The tab dies: its locks are free. */
   died(tab: object): void {
     this.#queue = this.#queue.filter((entry) => entry.tab !== tab);
     for (const [name, entry] of this.#held) if (entry.tab === tab) this.#release(name, entry);
@@ -80,14 +80,14 @@ export class FakeLocks {
   }
 }
 
-/** A stream that asks for a place: what it was told, in order. */
+/** A stream that asks for a place, and what `holdPlace` told it, in order. */
 export interface FakeStream {
   readonly waits: boolean;
   readonly told: (boolean | null)[];
   readonly end: () => void;
 }
 
-/** One of several tabs, without a page in it. */
+/** One of several tabs. It has no page. */
 export class FakeTab extends EventTarget {
   readonly document = Object.assign(new EventTarget(), { visibilityState: "visible" });
   readonly streams: FakeStream[] = [];
@@ -134,7 +134,7 @@ export class FakeTab extends EventTarget {
   }
 }
 
-/** Lets all that was asked of the locks be answered. */
+/** Waits until all requests for locks are answered. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 200; turn += 1) {
     await new Promise((resolve) => {

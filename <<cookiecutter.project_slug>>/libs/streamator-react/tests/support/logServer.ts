@@ -24,8 +24,8 @@ const turn = (): Promise<void> => new Promise((resolve) => {
 });
 
 /**
- * A server of closed logs, the same for every address, by fetch, EventSource, polls and WebSockets: it sends what follows the cursor in
- * batches of these sizes, and honours the cursor as streamator's do.
+ * A server of one closed log, at every address, for fetch, EventSource, polls and WebSockets. It sends the events after the cursor,
+ * in batches of these sizes, as streamator's server does.
  */
 export function serveLog(events: readonly StreamEvent[], sizes: readonly number[]): LogServer {
   let opened = 0;

@@ -1,6 +1,6 @@
 /**
- * Others change the page too. Each scenario is played to nobody, then with somebody who changes the document whenever it
- * has changed: what is shown must be the same, and nothing may throw.
+ * Translators and extensions change the page, too. Each scenario runs alone, and then with one of them, which changes the
+ * document after each of our changes. The page must show the same texts, and nothing may throw.
  */
 
 import { act, cleanup } from "@testing-library/react";
@@ -13,7 +13,7 @@ function texts(root: Node): Text[] {
   return found;
 }
 
-/** A browser's translator: each text is wrapped into two <font>, itself or as another text node. */
+/** A browser's translator: it wraps each text node, or a copy of it, into two <font>. */
 const translator = (isMoved: boolean) => (): void => {
   for (const text of texts(document.body)) {
     if (text.data.trim() === "" || text.parentElement?.closest("font, textarea, [translate=no]")) continue;
@@ -39,7 +39,7 @@ const extension = (): void => {
 /** An extension that wraps elements, and puts a button of its own beside each. */
 export const wrapper = (elements: string) => (): void => {
   for (const element of document.body.querySelectorAll(elements)) {
-    if (element.parentElement?.matches("i, form")) continue; // happy-dom's forms are proxies, and not what their children name as their parent
+    if (element.parentElement?.matches("i, form")) continue; // happy-dom's forms are proxies: a form is not its children's parentElement
     const wrap = document.createElement("i");
     element.replaceWith(wrap);
     wrap.append(element, document.createElement("b"));
@@ -56,10 +56,10 @@ export const OTHERS = [
   ["an extension that wraps buttons", wrapper("button")],
 ] as const;
 
-/** What is done. It may give a text that is to be waited for. */
+/** One step of a scenario. It may return a text to wait for. */
 export type Step = () => unknown;
 
-/** What the page says after each step. */
+/** Returns the text of the page after each step. */
 async function play(steps: readonly Step[], meddle: () => void): Promise<(string | null)[]> {
   const said: (string | null)[] = [];
   const observer = new MutationObserver(() => {
@@ -82,7 +82,7 @@ async function play(steps: readonly Step[], meddle: () => void): Promise<(string
   }
 }
 
-/** Lets time pass until the page shows `text`, and whatever comes with it; after that it is as late as before. */
+/** Moves the clock until the page shows `text`, and a little further. Then sets the clock back. */
 async function shows(text: string): Promise<void> {
   const now = Date.now();
   for (let left = 300; left > 0; left -= 1) {
@@ -93,7 +93,7 @@ async function shows(text: string): Promise<void> {
   vi.setSystemTime(now);
 }
 
-/** What it says with somebody else in it, and alone. */
+/** Returns the texts of the page with `meddle`, and without. */
 export async function playTwice(steps: () => readonly Step[], meddle: () => void): Promise<readonly [(string | null)[], (string | null)[]]> {
   const alone = await play(steps(), nobody);
   expect(new Set(alone).size).toBeGreaterThan(steps().length / 3); // the scenario does something

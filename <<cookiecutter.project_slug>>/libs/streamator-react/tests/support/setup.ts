@@ -1,19 +1,19 @@
 import { configure } from "@testing-library/react";
 import { afterEach, vi } from "vitest";
-import "../../src/ansi.js"; // there in the first render, as is
+import "../../src/ansi.js"; // so that the first render has it, and the parts below
 import "../../src/large.js";
 import "../../src/toolbar.js";
-import "../../src/recovery.js"; // which is loaded otherwise when the first stream opens: not by fake timers
+import "../../src/recovery.js"; // otherwise the first stream loads it, which fake timers do not wait for
 
-// What a test waits for comes at once on a machine that has nothing else to do: this is for one that has.
+// An idle machine needs far less: this is for a busy one.
 configure({ asyncUtilTimeout: 10_000 });
 
 const CLOCKS = ["setTimeout", "clearTimeout", "requestAnimationFrame", "cancelAnimationFrame", "performance", "Date"] as const;
 const clocks = CLOCKS.map((name) => Reflect.get(globalThis, name) as unknown);
 
-// The next file has the same page, and `restoreMocks` sees only the mocks of its own file.
+// All files share one page, and `restoreMocks` restores only the mocks of its own file.
 afterEach(() => {
-  vi.unstubAllGlobals(); // first: one that was put over a fake timer gives that back
+  vi.unstubAllGlobals(); // first: it may put a fake timer back
   vi.useRealTimers();
   vi.restoreAllMocks();
   for (const [index, name] of CLOCKS.entries()) {
@@ -22,7 +22,7 @@ afterEach(() => {
   if (typeof document !== "undefined") document.body.replaceChildren();
 });
 
-// Where AbortController is Node's, as in a test that streams in Jest, jsdom's targets refuse its signals: no test may need that they take one.
+// If AbortController is Node's, as in Jest with streams, jsdom's targets refuse its signals. So the library must not pass one.
 const { addEventListener } = EventTarget.prototype;
 EventTarget.prototype.addEventListener = function (type, listener, options) {
   if (typeof options === "object" && options.signal) throw new TypeError(`parameter 3 dictionary has member 'signal' that is not of type 'AbortSignal'`);

@@ -1,8 +1,8 @@
 import { Unicode11Addon } from "@xterm/addon-unicode11";
 import { Terminal, type IBufferCell } from "@xterm/headless";
-import { BOLD, CONCEALED, DIM, INVERSE, ITALIC, OVERLINE, PLAIN, play, STRUCK, TRUE_COLOR, type Pen, type Row } from "../../src/terminal.js";
+import { BOLD, CONCEALED, DIM, INVERSE, ITALIC, OVERLINE, PLAIN, play, STRUCK, TRUE_COLOR, type Pen, type Row } from "../../src/log/terminal.js";
 
-/** A cell and how it looks, to be compared. */
+/** A cell and its look, in a form that can be compared. */
 export type Cell = string;
 
 function cellOf(char: string, { flags, underline, fg, bg, line }: Pen): Cell {
@@ -19,11 +19,11 @@ function trimmed(rows: Cell[][]): Cell[][] {
 const terminal = new Terminal({ cols: 200, rows: 200, convertEol: true, allowProposedApi: true, scrollback: 0, logLevel: "off" });
 terminal.loadAddon(new Unicode11Addon());
 terminal.unicode.activeVersion = "11";
-terminal.parser.registerOscHandler(8, () => true); // it underlines links, which are plain text here
+terminal.parser.registerOscHandler(8, () => true); // xterm.js underlines links; we show them as plain text
 
-/** What xterm.js shows of a text, on a screen of 200 columns and rows. Rows from `depth` on are looked at only if they hold text: it is slow. */
+/** What xterm.js shows of a text, on a screen of 200 columns and rows. From row `depth` on it reads only rows with text, because reading is slow. */
 export async function xtermRows(text: string, depth: number): Promise<Cell[][]> {
-  terminal.reset(); // leaves a sequence that was begun: CAN ends it
+  terminal.reset(); // does not end an open sequence: CAN does
   await new Promise<void>((resolve) => terminal.write(`\u0018${text}`, resolve));
   const rows: Cell[][] = [];
   const reused = terminal.buffer.active.getNullCell();
@@ -71,7 +71,7 @@ function xtermCell(cell: IBufferCell, isSecond: boolean): Cell {
   });
 }
 
-/** What we show of it, in the same form. */
+/** What this library shows of a text, in the same form. */
 export function ourRows(text: string): Cell[][] {
   const rows: (Row | undefined)[] = [];
   play(text, PLAIN, rows);

@@ -8,49 +8,30 @@ from typing import TYPE_CHECKING, Any
 from .emitter import JobEmitter
 from .errors import InvalidJobId, InvalidStore, JobCancelled, JobExists, StoreError, StreamatorError
 from .filters import Filter, TypeFilter, VisibilityFilter, event_type, visibility
+from .follow import follow
 from .log import Batch, EventLog
 from .logger import JobLogger
-from .store import MemoryStore, Store, open_store
-from .stream import follow
+from .stores.base import Store
+from .stores.memory import MemoryStore
+from .stores.registry import open_store
 
 if TYPE_CHECKING:
-    from .dynamo import DynamoStore
-    from .redis import RedisStore
+    from .stores.dynamo import DynamoStore
+    from .stores.files import FileStore
+    from .stores.redis import RedisStore
 
 __version__ = "0.3.0"
 
 __all__ = [
-    "Batch",
-    "DynamoStore",
-    "EventLog",
-    "Filter",
-    "InvalidJobId",
-    "InvalidStore",
-    "JobCancelled",
-    "JobEmitter",
-    "JobExists",
-    "JobLogger",
-    "MemoryStore",
-    "RedisStore",
-    "Store",
-    "StoreError",
-    "StreamatorError",
-    "TypeFilter",
-    "VisibilityFilter",
-    "event_type",
-    "follow",
-    "open_store",
-    "visibility",
-]
+    "Batch", "DynamoStore", "EventLog", "FileStore", "Filter", "InvalidJobId", "InvalidStore", "JobCancelled",
+    "JobEmitter", "JobExists", "JobLogger", "MemoryStore", "RedisStore", "Store", "StoreError", "StreamatorError",
+    "TypeFilter", "VisibilityFilter", "event_type", "follow", "open_store", "visibility",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    if name == "DynamoStore":  # loaded at its first use: it needs the [dynamo] extra
-        from .dynamo import DynamoStore
+    if name in ("DynamoStore", "FileStore", "RedisStore", "store"):  # loaded at their first use: some need an extra
+        import streamator.store as store  # `from . import store` would ask here for it
 
-        return DynamoStore
-    if name == "RedisStore":  # the [redis] extra
-        from .redis import RedisStore
-
-        return RedisStore
+        return store if name == "store" else getattr(store, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
 """Django: the URLs, and the response that streams a job's log.
 
 Needs the ``[django]`` extra. Under ASGI a stream is asynchronous and takes no thread; under WSGI it takes one, as with
-`streamator.flask`. The views are synchronous, so that any decorator and middleware of Django's holds for them.
+`streamator.flask`. The views are synchronous, so that every decorator and middleware of Django works with them.
 """
 
 from __future__ import annotations
@@ -11,26 +11,25 @@ from typing import Any
 
 try:
     from django.core.handlers.asgi import ASGIRequest
-    from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+    from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
     from django.http.response import HttpResponseBase
     from django.urls import URLPattern, path
-    from django.views.decorators.http import require_GET, require_POST
+    from django.views.decorators.http import require_http_methods
 except ImportError as error:
     raise ImportError(
         f"streamator.django needs Django, which is not installed here ({error}): pip install 'streamator[django]'"
     ) from error
 
-from . import shutdown, wsgi
-from .compression import encoder_for
-from .errors import StoreError
-from .events import encode_value, to_utf8
+from . import ending
 from .filters import DEFAULT_FILTER, Filter
-from .options import check_callable, check_flag, check_kind, check_prefix
-from .shutdown import end_streams
-from .store import Store, find_job
-from .stream import HEARTBEAT_SECONDS, check_heartbeat
-from .view import view_of
-from .viewer import given_store, stream_headers
+from .follow import HEARTBEAT_SECONDS
+from .options import check_callable, check_kind, check_prefix
+from .stores.base import Store
+from .transports import wsgi
+from .transports.answers import JOB_ROUTES, LOG_ROUTES
+from .transports.lookup import given_store
+from .transports.open_streams import end_streams
+from .transports.options import StreamOptions
 
 View = Callable[..., HttpResponseBase]
 Decorator = Callable[[View], View]
@@ -44,46 +43,18 @@ def make_stream_response(
     """The answer that streams a job's log: ``return make_stream_response(request, job_id)``, from a synchronous view.
 
     Args:
-        request: what is answered: the cursor is in it, and whether this is ASGI or WSGI.
+        request: the request: it has the cursor, and tells ASGI from WSGI.
         job_id: the job.
         store: where to look for a job that does not run in this process: a name (with its options) or a `Store`
             (default: in every store that is open here).
-        heartbeat: seconds without an event after which a comment is sent (default 15).
-        named: put each event's name on an ``event:`` line (default False).
-        filter: which events are shown (default: those that are ``user_facing`` or ``live_ui_only``); None for all. A
-            viewer's ``?visibility=`` and ``?types=``, lists with commas, can take away from it and add nothing.
-        batch_delay_ms: how long events wait for others to go out with them, in ms (default 0).
-        batch_size: so many waiting events go out at once (default: they wait for ``batch_delay_ms``); see `follow`.
-        compress: send the stream compressed to a client that takes it (default False).
+        heartbeat, named, filter, batch_delay_ms, batch_size, compress: see `StreamOptions`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
     An unknown job is a 404, an unknown visibility a 422, a store that cannot be read a 503, and a cursor at the end of
     a closed log a 204. See `EventStream` for how it ends.
     """
-    shows: dict[str, Any] = {
-        "heartbeat": check_heartbeat(heartbeat), "named": check_flag("named", named), "batch_delay_ms": batch_delay_ms,
-        "batch_size": batch_size,
-    }  # fmt: skip
-    check_flag("compress", compress)
-    opened = given_store(store, store_options)
-    view = view_of(filter, batch_delay_ms, batch_size)
-    try:
-        log, view = wsgi.look_up(job_id, opened, view, _query(request))
-    except wsgi.Refusal as refusal:
-        return _refused(refusal)
-    after = _cursor(request)
-    if log.is_over_for(after):
-        return HttpResponse(status=204, headers=wsgi.NO_STORE)
-    encoder = encoder_for(request.headers.get("accept-encoding")) if compress else None
-    stream = wsgi.EventStream(log, after, filter=view.filter, encoder=encoder, **shows)
-    answer = StreamingHttpResponse(aiter(stream) if isinstance(request, ASGIRequest) else stream)
-    for name, value in stream_headers():
-        answer[name.decode()] = value.decode()
-    if compress:
-        answer["vary"] = "accept-encoding"
-    # Django's GZipMiddleware compresses what has no encoding, and would hold lines back.
-    answer["content-encoding"] = "identity" if encoder is None else encoder.name
-    return answer
+    options = StreamOptions(heartbeat, filter, batch_delay_ms, batch_size, compress, named)
+    return _answer("stream", request, job_id, given_store(store, store_options), options)
 
 
 def log_urls(
@@ -97,29 +68,14 @@ def log_urls(
         prefix: the path in front of ``/{job_id}`` (default ``"/log"``).
         store: where to look for jobs that do not run in this process: ``"dynamo"``, or a `Store` (default: in every
             store that is open here).
-        heartbeat, filter, batch_delay_ms, batch_size, compress: as for `make_stream_response`.
-        decorators: what is around each view, such as ``login_required``, the first outermost (default: none).
+        heartbeat, filter, batch_delay_ms, batch_size, compress: see `StreamOptions`.
+        decorators: decorators for each view, such as ``login_required``, the first outermost (default: none).
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
-    ``GET {prefix}/{job_id}/stream`` is the live stream; see `make_stream_response`. ``GET {prefix}/{job_id}`` is what
-    there is now, ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since,
-    or for the rest of a log of more than 16 MiB.
+    They are ``GET {prefix}/{job_id}/stream`` and ``GET {prefix}/{job_id}``; see `LogApp`.
     """
-    opened = given_store(store, store_options)
-    view = view_of(filter, batch_delay_ms, batch_size)
-
-    def poll(request: HttpRequest, job_id: str) -> HttpResponseBase:
-        try:
-            log, shown = wsgi.look_up(job_id, opened, view, _query(request))
-        except wsgi.Refusal as refusal:
-            return _refused(refusal)
-        body = wsgi.snapshot(log, _cursor(request), shown.filter)
-        return HttpResponse(body, content_type="application/json", headers=wsgi.NO_STORE)
-
-    at = _path(prefix)
-    stream = _stream_view(opened, heartbeat, filter, batch_delay_ms, batch_size, compress)
-    views = {f"{at}/stream": require_GET(stream), at: require_GET(poll)}
-    return _patterns(views, decorators)
+    options = StreamOptions(heartbeat, filter, batch_delay_ms, batch_size, compress)
+    return _patterns(prefix, LOG_ROUTES, given_store(store, store_options), options, decorators)
 
 
 def job_urls(
@@ -135,82 +91,50 @@ def job_urls(
 
     ``GET {prefix}/{job_id}/stream`` streams its events, ``GET {prefix}/{job_id}/result`` is what was given to
     ``set_result`` and a 404 while there is none, and ``POST {prefix}/{job_id}/cancel`` asks the job to stop: 200
-    ``{"cancelled": job_id}``, 202 where only the job knows whether it does, 409 with a reason where it cannot be.
-    Django's protection against CSRF holds for that one, where its middleware is in use.
+    ``{"cancelled": job_id}``, 202 if only the job knows whether it does, 409 with a reason if it cannot be stopped.
+    Django's CSRF middleware, if it is in use, protects that one.
     """
-    opened = given_store(store, store_options)
-    whole = view_of(filter, batch_delay_ms, batch_size)
-
-    def result(request: HttpRequest, job_id: str) -> HttpResponseBase:
-        job = find_job(job_id)
-        if job is None or not job.has_result:
-            return _refused(wsgi.Refusal(404, "not found"))
-        body = to_utf8(encode_value(job.result))
-        return HttpResponse(body, content_type="application/json", headers=wsgi.NO_STORE)
-
-    def cancel(request: HttpRequest, job_id: str) -> HttpResponseBase:
-        try:
-            log, _ = wsgi.look_up(job_id, opened, whole)
-            status, answer = wsgi.cancel(job_id, log, opened)
-        except wsgi.Refusal as refusal:
-            return _refused(refusal)
-        except StoreError as error:
-            return _refused(wsgi.Refusal(503, str(error)))
-        return JsonResponse(answer, status=status, headers=wsgi.NO_STORE)
-
-    at = _path(prefix)
-    stream = _stream_view(opened, heartbeat, filter, batch_delay_ms, batch_size, compress)
-    views = {
-        f"{at}/stream": require_GET(stream), f"{at}/result": require_GET(result), f"{at}/cancel": require_POST(cancel),
-    }  # fmt: skip
-    return _patterns(views, decorators)
+    options = StreamOptions(heartbeat, filter, batch_delay_ms, batch_size, compress)
+    return _patterns(prefix, JOB_ROUTES, given_store(store, store_options), options, decorators)
 
 
-def _stream_view(
-    store: Store | None, heartbeat: float, filter: Filter | None, batch_delay_ms: float, batch_size: int | None,
-    compress: bool,
-) -> View:  # fmt: skip
-    check_heartbeat(heartbeat)
-    check_flag("compress", compress)
-    view_of(filter, batch_delay_ms, batch_size)  # what does not fit is an error here, not in a request
-
-    def stream(request: HttpRequest, job_id: str) -> HttpResponseBase:
-        return make_stream_response(
-            request, job_id, store, heartbeat=heartbeat, filter=filter, batch_delay_ms=batch_delay_ms,
-            batch_size=batch_size, compress=compress,
-        )  # fmt: skip
-
-    return stream
-
-
-def _path(prefix: str) -> str:
+def _patterns(
+    prefix: str, routes: dict[str, tuple[str, str]], store: Store | None, options: StreamOptions,
+    decorators: Sequence[Decorator],
+) -> list[URLPattern]:  # fmt: skip
     check_prefix("prefix", prefix)
-    return f"{prefix}/<str:job_id>".lstrip("/")
-
-
-def _patterns(views: dict[str, View], decorators: Sequence[Decorator]) -> list[URLPattern]:
     check_kind("decorators", decorators, (list, tuple), "give a list of decorators, such as [login_required]")
     for decorate in decorators:
         check_callable("decorators", decorate, "give a list of decorators, such as [login_required]")
-    shutdown.watch_signals()  # here, because requests are answered in other threads than the main one
+    ending.watch_signals()  # here, because signals need the main thread, which answers no requests
     patterns = []
-    for route, view in views.items():
-        for decorate in reversed(decorators):
-            view = decorate(view)
-        patterns.append(path(route, view, name=f"streamator:{route.replace('/<str:job_id>', '')}"))
+    for name, (method, last) in routes.items():
+        if method != "WS":
+            view = require_http_methods([method])(_view(name, store, options))
+            for decorate in reversed(decorators):
+                view = decorate(view)
+            at = f"{prefix}/<str:job_id>{last}".lstrip("/")
+            patterns.append(path(at, view, name=f"streamator:{at.replace('/<str:job_id>', '')}"))
     return patterns
 
 
-def _query(request: HttpRequest) -> bytes:
-    return str(request.META.get("QUERY_STRING", "")).encode("latin-1", "replace")
+def _view(route: str, store: Store | None, options: StreamOptions) -> View:
+    def view(request: HttpRequest, job_id: str) -> HttpResponseBase:
+        return _answer(route, request, job_id, store, options)
+
+    return view
 
 
-def _cursor(request: HttpRequest) -> int:
-    return wsgi.cursor_of(request.headers.get("last-event-id"), request.GET.getlist("after"))
-
-
-def _refused(refusal: wsgi.Refusal) -> HttpResponseBase:
-    return JsonResponse({"error": str(refusal)}, status=refusal.status, headers=refusal.headers)
+def _answer(
+    route: str, request: HttpRequest, job_id: str, store: Store | None, options: StreamOptions
+) -> HttpResponseBase:
+    answer = wsgi.answer(route, job_id, store, options, request.META)
+    body = answer.body
+    if not isinstance(body, wsgi.EventStream):
+        return HttpResponse(body, status=answer.status, headers=answer.headers)
+    # Django's GZipMiddleware compresses what has no encoding, and would hold lines back.
+    headers = {"content-encoding": "identity", **answer.headers}
+    return StreamingHttpResponse(aiter(body) if isinstance(request, ASGIRequest) else body, headers=headers)
 
 
 __all__ = ["end_streams", "job_urls", "log_urls", "make_stream_response"]

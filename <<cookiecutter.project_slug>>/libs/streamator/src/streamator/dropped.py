@@ -1,33 +1,32 @@
-"""Loggers that are gone without `close`: their logs end all the same."""
+"""Loggers that were garbage-collected without `close`: their logs are ended."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 from weakref import ref
 
+from .forks import after_fork
 from .log import EventLog
 
 if TYPE_CHECKING:
-    from .store import Store
     from .tracing import JobSpan
 
-_logger = logging.getLogger("streamator")
+logger = logging.getLogger("streamator")
 
-_dropped: SimpleQueue[tuple[EventLog, str, JobSpan | None, ref[Store]]] = SimpleQueue()
+_dropped: SimpleQueue[tuple[EventLog, str, JobSpan | None, ref[object]]] = SimpleQueue()
 _ending = threading.Lock()
 
 
-def end_soon(log: EventLog, job_id: str, span: JobSpan | None, store: ref[Store]) -> None:
-    """End the log of a job, if it is open, in another thread: ``failed``, after an error entry. It is warned of, unless
-    the store is gone too, where nobody could ask for the log any more.
+def end_soon(log: EventLog, job_id: str, span: JobSpan | None, store: ref[object]) -> None:
+    """End the log of a job, if it is open, in another thread: ``failed``, after an error entry. A warning is logged,
+    unless the store is gone too: nobody can ask for the log then.
 
-    For a finalizer. The garbage collector may run it anywhere, also while its thread holds the lock of this log or of
-    its store, so that nothing here waits for a lock.
+    For a finalizer. The garbage collector may run it anywhere, even while its thread holds the lock of this log or of
+    its store, so nothing here waits for a lock.
     """
     if log.closed:
         return
@@ -38,7 +37,7 @@ def end_soon(log: EventLog, job_id: str, span: JobSpan | None, store: ref[Store]
 
 
 def end_dropped() -> None:
-    """End the logs that are waiting for it; when this returns, none is."""
+    """End the logs that `end_soon` was given; when this returns, none waits."""
     while True:
         with _ending, contextlib.suppress(Empty):
             while True:
@@ -47,25 +46,21 @@ def end_dropped() -> None:
             return
 
 
-def _end(log: EventLog, job_id: str, span: JobSpan | None, store: ref[Store]) -> None:
+def _end(log: EventLog, job_id: str, span: JobSpan | None, store: ref[object]) -> None:
     log.append_log("The job's logger was dropped without close(): how the job ended is not known.", "error")
     if not log.close({"event": "done", "status": "failed"}):
         return
     if span is not None:
         span.end("failed")
     if store() is not None:
-        _logger.warning(
+        logger.warning(
             "job %r: its logger was dropped without close(), so that its log ends as failed: use `with` or track()",
             job_id, extra={"job_id": job_id},
         )  # fmt: skip
 
 
-def _after_fork() -> None:
-    """In the child: the thread that held the lock is not there, and the jobs are the parent's."""
+@after_fork
+def _reset() -> None:
     global _dropped, _ending
     _dropped = SimpleQueue()
     _ending = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

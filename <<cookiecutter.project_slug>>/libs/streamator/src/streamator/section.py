@@ -1,8 +1,8 @@
-"""Locks that a signal handler, or a finalizer, may come upon while its own thread holds them.
+"""Locks that a signal handler or a finalizer may meet while its own thread holds them.
 
-Python runs both between any two steps of a thread. One that logs or closes a job then finds the state half changed,
-and may not wait for what its own thread holds. So in a thread that is within a section, writing is put off until it has
-left it: `interrupted` tells, and `later` keeps the call.
+Python runs both between any two bytecodes of a thread. One that logs or closes a job may find the state half changed,
+and must not wait for a lock of its own thread. So `interrupted` is true while a thread is in a section, and `later`
+puts writes off until the thread has left it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 
 class _Here(threading.local):
-    """What this thread is at."""
+    """The state of one thread: how deep in sections it is, and the calls it has put off."""
 
     def __init__(self) -> None:
         self.depth = 0
@@ -25,28 +26,28 @@ _here = _Here()
 
 
 def interrupted() -> bool:
-    """Whether this thread was interrupted within a section: what is to be written must wait for its end."""
+    """Whether the caller has interrupted this thread within a section: writes must then wait for its end."""
     return _here.depth > 0
 
 
 def later(call: Callable[[], object]) -> None:
-    """Call it, in this thread, as soon as it is in no section any more."""
+    """Call it in this thread, as soon as the thread is in no section any more."""
     _here.later.append(call)
 
 
 class Section:
-    """``with section:`` is a short piece of work that no other thread is to see unfinished. `interrupted` is true for
-    whatever interrupts it."""
+    """A reentrant lock for short work that no other thread may see unfinished. `interrupted` is true for a handler that
+    interrupts it. ``depth`` counts how often the holding thread has entered: more than once means that it was
+    interrupted."""
 
     __slots__ = ("_lock", "depth")
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self.depth = 0
-        """How often the thread that holds it has entered it: more than once, where it was interrupted."""
 
     def __enter__(self) -> None:
-        _here.depth += 1  # first: nothing is to get in between
+        _here.depth += 1  # first: a handler may come before the lock is taken
         self._lock.acquire()
         self.depth += 1
 
@@ -68,14 +69,14 @@ class Uninterrupted:
         _leave()
 
 
-UNINTERRUPTED = Uninterrupted()
+UNINTERRUPTED: Final = Uninterrupted()
 
 
 def _leave() -> None:
     _here.depth -= 1
     if _here.depth or _here.catching_up or not _here.later:
         return
-    _here.catching_up = True  # what is called here enters sections too, and leaves the rest to this loop
+    _here.catching_up = True  # the calls enter sections too; leaving those must not start a second loop
     try:
         while _here.later:
             _here.later.popleft()()

@@ -1,7 +1,7 @@
-"""Tracing: a job as a span in the trace of the request that started it. Needs the ``[otel]`` extra, and is nothing
-without it.
+"""Tracing: a job as a span in the trace of the request that started it. Needs the ``[otel]`` extra; without it there
+are no spans.
 
-`JobLogger` does all of it; its ``trace`` says which trace.
+`JobLogger` does all of it; its ``trace`` names the trace.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from .events import text_of
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
-
-    from .store import Store
 
 
 class Headers(Protocol):
@@ -36,8 +34,8 @@ class JobSpan:
 
     @contextmanager
     def current(self) -> Iterator[None]:
-        """Within it, new spans are children of this one. An exception that leaves it is recorded; whether it is the end
-        of the job, `end` says."""
+        """Within it, new spans are children of this one. An exception that leaves it is recorded, and does not end the
+        span."""
         from opentelemetry.trace import use_span
 
         with use_span(self._span, end_on_exit=False, record_exception=False, set_status_on_exception=False):
@@ -48,7 +46,7 @@ class JobSpan:
                 raise
 
     def end(self, status: str, error: BaseException | None = None) -> None:
-        """End it. ``failed`` is an error: ``error``, or else the last one that was recorded."""
+        """End the span. ``failed`` marks it as an error: ``error``, or else the last exception that was recorded."""
         from opentelemetry.trace import StatusCode
 
         if error is not None:
@@ -57,27 +55,27 @@ class JobSpan:
         if status == "failed":
             self._span.set_status(StatusCode.ERROR, None if self._error is None else text_of(self._error))
         self._span.end()
-        self._error = None  # with its traceback, it holds all that the job held
+        self._error = None  # its traceback keeps alive all that the job held
 
     def _record(self, error: BaseException) -> None:
-        if error is not self._error:  # it may come by twice: out of `current`, and to `end`
+        if error is not self._error:  # it may come twice: from `current`, and to `end`
             self._error = error
             self._span.record_exception(error)
 
 
-def start_span(trace: str | Headers | None, job_id: str, store: Store) -> JobSpan | None:
+def start_span(trace: str | Headers | None, job_id: str, store: object) -> JobSpan | None:
     """Start the span of a job.
 
     Args:
-        trace: a ``traceparent`` header (W3C Trace Context, section 3.2), or the headers that it is one of, with its
-            ``tracestate``; None, or one that is malformed, is none (section 4.2). The parent is the span it names; or
-            else the current one, which also goes before a parent of the same trace: it is closer.
+        trace: a ``traceparent`` header (W3C Trace Context, section 3.2), or all headers, which may include
+            ``tracestate``. None, or a malformed value (section 4.2), names no parent. The parent is the span it names,
+            or else the current span; of two in the same trace the current one, which is closer.
         job_id, store: for the span's attributes.
 
     Returns:
-        None where there is no trace: OpenTelemetry is not installed, or it has no SDK and there is no parent.
+        None if there is no trace: OpenTelemetry is not installed, or it has no SDK and there is no parent.
     """
-    # Where nobody has imported it, there is no current span.
+    # If nobody has imported OpenTelemetry, there is no current span.
     if trace is None and "opentelemetry.trace" not in sys.modules:
         return None
     try:

@@ -26,7 +26,7 @@ def opening(retry_ms: int) -> bytes:
 
 
 def retry(retry_ms: int) -> bytes:
-    """Another time in ms to wait before the next connection."""
+    """Change the time that a browser waits before it reconnects, in ms."""
     return b"retry: %d\n\n" % retry_ms
 
 
@@ -41,29 +41,28 @@ def gap_frame(event_id: int, missed: int) -> bytes:
 
 
 def heartbeat(event_id: int = 0) -> bytes:
-    """What is sent while nothing comes. With an id it moves the cursor of a viewer to whom the events up to it are not
-    shown: a block with an ``id`` and no data sets the last event id, and is no event (HTML Standard, 9.2.6)."""
+    """Sent while there are no events. An id moves the cursor of a viewer whose filter has hidden the events up to it: a
+    block with an ``id`` and no data sets the last event id, and is no event (HTML Standard, 9.2.6)."""
     return b": heartbeat\nid: %d\n\n" % event_id if event_id else HEARTBEAT
 
 
 def status_frame(status: str) -> bytes:
-    """A passing state of the job's producer. It has no id: it is not part of the log."""
+    """The frame of a producer's passing state. It has no id: it is not part of the log."""
     return b'data: {"event":"status","status":"%s"}\n\n' % status.encode()
 
 
 def json_parts(frames: bytes) -> list[bytes]:
-    """The JSON of each frame; a block without data is none."""
+    """The JSON of each frame; blocks without data are left out."""
     return [text for part in frames.split(b"\n\n") if (text := part.partition(b"data: ")[2])]
 
 
 def named(frames: bytes) -> bytes:
-    """The same frames with an ``event:`` line, so that a client can tell them apart by name."""
-    return b"".join(b"event: %s\n%s\n\n" % (_name(part), part) for part in frames.split(b"\n\n")[:-1])
-
-
-def _name(part: bytes) -> bytes:
-    match = _EVENT_NAME.match(part)
-    return match[1] if match else b"message"  # "message" is what the specification calls an event without a name
+    """The same frames with an ``event:`` line, so that a client can tell them apart by name. One without a name is a
+    ``message``, as the specification calls it."""
+    parts = frames.split(b"\n\n")[:-1]
+    return b"".join(
+        b"event: %s\n%s\n\n" % (match[1] if (match := _EVENT_NAME.match(part)) else b"message", part) for part in parts
+    )
 
 
 def poll_json(parts: Iterable[bytes], *, next_id: int, closed: bool) -> bytes:
@@ -71,9 +70,9 @@ def poll_json(parts: Iterable[bytes], *, next_id: int, closed: bool) -> bytes:
     return b'{"logs":[%s],"next":%d,"closed":%s}' % (b",".join(parts), next_id, b"true" if closed else b"false")
 
 
-@lru_cache(maxsize=8)  # viewers that wait together send the same
+@lru_cache(maxsize=8)  # viewers that wait together send the same: 0.1 us for 10 events, not 6
 def websocket_text(frames: bytes, last: int = 0) -> str:
-    """The same frames as a JSON array, ``[{"id": 7, "event": {...}}, ...]``; the id of a passing state is null. Of no
+    """The same frames as a JSON array, ``[{"id": 7, "event": {...}}, ...]``; the id of a passing state is null. Without
     frames it is a heartbeat, with the id ``last`` as in `heartbeat`: ``[{"id": 7, "event": null}]``."""
     if last and not frames:
         return f'[{{"id":{last},"event":null}}]'
@@ -82,7 +81,7 @@ def websocket_text(frames: bytes, last: int = 0) -> str:
 
 
 def parse_cursor(text: str | None) -> int:
-    """The id in a ``Last-Event-ID`` header or an ``after`` parameter; anything that is none reads as 0.
+    """The id in a ``Last-Event-ID`` header or an ``after`` parameter; anything else reads as 0.
 
     An id of more than 18 digits is past the end of any log; it reads as the largest of 18.
     """

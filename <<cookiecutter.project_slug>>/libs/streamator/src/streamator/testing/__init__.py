@@ -1,16 +1,10 @@
-"""Helpers for tests: `collect`, and the tests that every store passes, `StoreContract` and `FaultContract`, and those
-for one whose data is in a server, `RemoteFaultContract`.
+"""Helpers for tests: `collect`, and `StoreContract`, the tests that every store passes.
 
-Nothing here needs pytest to be imported; the contracts are collected by it where a test derives from them.
+Neither needs pytest to be imported; pytest collects the contract where a test class derives from it. The fixture
+`streamator_store` is in the pytest plugin `streamator.testing.fixtures`.
 """
 
 from .contract import StoreContract
-from .faults import FaultContract
-from .hostile import HOSTILE_TEXTS, INVALID_JOB_IDS
-from .outages import RemoteFaultContract, StoreServer
 from .transcript import collect
 
-__all__ = [
-    "HOSTILE_TEXTS", "INVALID_JOB_IDS", "FaultContract", "RemoteFaultContract", "StoreContract", "StoreServer",
-    "collect",
-]  # fmt: skip
+__all__ = ["StoreContract", "collect"]

@@ -1,4 +1,4 @@
-"""What the contracts share: the views that a test has of a store, and the small steps of their tests."""
+"""What `StoreContract` and further contracts share: the views of a store, and helpers."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ from typing import Any, TypeVar
 
 from ..events import Event
 from ..log import EventLog
-from ..store import Store
+from ..stores.base import Store
 from .transcript import collect
 
 T = TypeVar("T")
 
 
 class Contract:
-    """A set of tests that a store passes: it reads what a test wrote from each view that there is of it."""
+    """Tests that a store passes. What a test writes is read in each view of the store: its own and the `reader`'s."""
 
     timeout: float = 10.0
     """How long one job may take to be read to its end, in seconds."""
 
     def reader(self) -> Store | None:
-        """Another store on the same data, as a second process would have it; None where there is none (default).
+        """Another store on the same data, as a second process would open it; None (default) if there is none.
 
-        It is called anew for each test that reads, and what it gives is closed when that test is over. Whatever a
-        test reads from the store, it must then read from the reader too.
+        A test that reads calls it for a new reader, and closes that reader. Both stores must then give the same events.
         """
         return None
 
     @contextmanager
     def _views(self, store: Store) -> Iterator[list[Store]]:
-        """The store, and the store of another process if there can be one."""
+        """The store, and its `reader` if there is one."""
         reader = self.reader()
         try:
             yield [store] if reader is None else [store, reader]
@@ -43,19 +42,18 @@ class Contract:
                 reader.close()
 
     def _read(self, store: Store, job_id: str) -> list[list[Event]]:
-        """The job's events, as each view gives them."""
+        """The job's events, read to their end in each view."""
         with self._views(store) as views:
             return [run(collect(view, job_id, timeout=self.timeout)) for view in views]
 
-    def _found(self, view: Store, job_id: str) -> EventLog:
-        async def look() -> EventLog:
-            while (log := await view.find(job_id)) is None:
-                await asyncio.sleep(0.02)
-            return log
-
-        log = run(asyncio.wait_for(look(), self.timeout))
-        run(collect(log, timeout=self.timeout))  # to its end, so that it is all here
-        return log
+    def _logs(self, store: Store, job_id: str) -> Iterator[EventLog]:
+        """The log of a closed job, complete, in each view."""
+        with self._views(store) as views:
+            for view in views:
+                run(collect(view, job_id, timeout=self.timeout))
+                log = run(view.find(job_id))
+                assert log is not None
+                yield log
 
 
 def new_id() -> str:
@@ -82,8 +80,8 @@ def raises(kind: type[Exception], call: Callable[[], object]) -> bool:
 
 
 def in_threads(count: int, work: Callable[[int], object], meanwhile: Callable[[], object] | None = None) -> None:
-    """Run ``work(0)``, ``work(1)``, ... at once, each in a thread; raise what one of them raised. They take turns as
-    often as Python lets them, wherever they are."""
+    """Run ``work(0)``, ``work(1)``, ... at once, each in a thread, and ``meanwhile`` here. Raises the first of their
+    exceptions. Python switches between the threads as often as it can."""
     errors: list[BaseException] = []
     together = threading.Barrier(count)
 

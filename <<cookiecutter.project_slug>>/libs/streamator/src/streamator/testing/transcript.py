@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from ..events import Event
+from ..follow import follow
 from ..log import EventLog
 from ..options import check_cursor, check_timeout
-from ..store import Store
-from ..stream import follow
+from ..stores.base import Store
 
 
 async def collect(
@@ -23,7 +23,7 @@ async def collect(
         timeout: how long to wait for the end, in seconds (default 10).
 
     Returns:
-        The events as dicts, in order: gaps, and what is told of the producer of a remote job, among them.
+        The events as dicts, in order, including gaps and the status of a remote job's producer.
 
     Raises:
         TimeoutError: the log did not end in time; the message says how far it came.
@@ -39,7 +39,7 @@ async def collect(
         log = source if isinstance(source, EventLog) else await source.find(job_id or "")
         while log is None:  # another process may not have written it yet
             await asyncio.sleep(0.02)
-            log = await source.find(job_id or "")  # type: ignore[union-attr]
+            log = await source.find(job_id or "")  # type: ignore[union-attr]  # a store: a log is never None
         async for batch in follow(log, after):
             events.extend(batch)
 

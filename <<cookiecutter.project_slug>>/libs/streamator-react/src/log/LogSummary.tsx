@@ -1,0 +1,56 @@
+import * as React from "react";
+import { useEffect, useRef, useState } from "react";
+import { HIDDEN } from "../parts/hidden.js";
+import { countLevels } from "./levels.js";
+import type { PanelEntry } from "./line.js";
+import type { PanelWords } from "./words.js";
+
+/** Milliseconds between two announcements: enough to hear the first. */
+const EVERY = 10_000;
+/** Milliseconds before the first announcement, so that a log that comes at once is one announcement. */
+const FIRST = 1_000;
+
+interface Given {
+  readonly logs: readonly PanelEntry[];
+  readonly active: boolean;
+  readonly words: PanelWords;
+}
+
+interface Latest extends Given {
+  said: boolean;
+  due: ReturnType<typeof setTimeout> | null;
+}
+
+/** Outside of the component: a timer's closure in a component would keep the lines of that render alive. */
+function say({ current: now }: { readonly current: Latest }, setText: (text: string) => void): void {
+  now.due = null;
+  now.said = now.logs.length > 0;
+  setText(now.said ? now.words.summary(countLevels(now.logs), now.logs.length) : "");
+}
+
+/** Announces to screen readers from time to time how many lines came, errors first. The log itself is silent. */
+export function LogSummary({ logs, active, words }: Given): React.ReactElement {
+  const [text, setText] = useState("");
+  const latest = useRef<Latest>({ logs, active, words, said: false, due: null });
+
+  useEffect(() => {
+    const { active: wasActive, said, due } = latest.current;
+    latest.current = { logs, active, words, said, due };
+    // A log that has ended before it is shown needs no announcement.
+    if (due === null && (active || wasActive)) latest.current.due = setTimeout(say, active && said ? EVERY : FIRST, latest, setText);
+  }, [logs, active, words]);
+  useEffect(
+    () => () => {
+      if (latest.current.due !== null) clearTimeout(latest.current.due);
+      latest.current.due = null; // because StrictMode runs the effects again
+    },
+    [],
+  );
+
+  return (
+    // oxlint-disable-next-line jsx-a11y/prefer-tag-over-role -- an output is the result of a form
+    <div role="status" className="streamator-log-summary" style={HIDDEN}>
+      {text}
+    </div>
+  );
+}

@@ -1,0 +1,1 @@
+"""Stores: what holds the logs of many jobs."""

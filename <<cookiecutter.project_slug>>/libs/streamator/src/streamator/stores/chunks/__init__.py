@@ -1,0 +1,1 @@
+"""Logs in chunks, for stores that rewrite the end of a log: DynamoDB."""

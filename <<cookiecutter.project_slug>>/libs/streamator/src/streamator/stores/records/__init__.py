@@ -1,0 +1,1 @@
+"""Logs as records, for stores that append: Redis and files."""

@@ -1,0 +1,1 @@
+"""What remote stores share: stores whose data other processes see."""

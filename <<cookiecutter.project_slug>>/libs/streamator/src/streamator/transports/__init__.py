@@ -1,0 +1,1 @@
+"""How a log reaches its viewers."""
