@@ -15,6 +15,8 @@ from app.ingest.archive import Archive
 from app.ingest.documents import MIGRATIONS, Library
 from app.ingest.extractor import Extractor
 from app.ingest.reindex import index_anew
+from app.processes import Processes
+from app.searches import Searches
 
 
 def empty(connection: sqlite3.Connection) -> None:
@@ -33,7 +35,10 @@ async def main(folder: Path) -> None:
     await database.write(empty)
     print("empty", flush=True)
     await asyncio.to_thread(sys.stdin.read)
-    await index_anew(Library(database, archive), archive, Extractor(), folder / "index.lock")
+    processes = Processes()
+    library = Library(database, archive, Searches(database, processes))
+    await index_anew(library, archive, Extractor(processes), folder / "index.lock")
+    await processes.close()
     await database.close()
 
 

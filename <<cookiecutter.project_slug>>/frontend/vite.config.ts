@@ -15,12 +15,16 @@ export default defineConfig(({ mode }) => {
     proxy: { "/api": toBackend(backend), "/healthz": toBackend(backend) },
   };
 
+  // All that is served in development, to whoever reaches the port: what the page is made of. Vite's default is the whole
+  // project, with DATA_DIR and .env. Another library that is linked needs a line here.
+  const served = ["index.html", "src", "public", "node_modules/.vite", "../libs/streamator-react/src"];
+
   return {
     base: "./", // one build for any ROOT_PATH of the backend: see the <base> in index.html
     plugins: [react()],
     // streamator-react by its sources: what is changed there shows at once, and nothing has to be built first.
     resolve: { conditions: ["streamator-source", ...defaultClientConditions] },
-    server,
+    server: { ...server, fs: { allow: served } },
     preview: server,
     build: {
       // Browsers that know light-dark() themselves: the theme is switched by color-scheme at run time.

@@ -117,7 +117,8 @@ export interface paths {
         readonly put?: never;
         /**
          * Sign In
-         * @description Gives an access token for a name and a password, and a cookie for the tokens after it.
+         * @description Gives an access token for a name and a password, and a cookie for the tokens after it; by a second cookie the
+         *     browser is known again, and does not wait where others try this name.
          */
         readonly post: operations["sign_in_api_auth_sign_in_post"];
         readonly delete?: never;
@@ -177,7 +178,8 @@ export interface paths {
         readonly put?: never;
         /**
          * Buy Ticket
-         * @description Gives a ticket for the stream of a job, for an EventSource or a WebSocket.
+         * @description Gives a ticket for the streams of a job, for an EventSource or a WebSocket: a cookie, which goes to these alone
+         *     and holds for a minute.
          */
         readonly post: operations["buy_ticket_api_auth_tickets_post"];
         readonly delete?: never;
@@ -921,7 +923,7 @@ export interface components {
         };
         /**
          * DocumentVersions
-         * @description All versions of a document, the newest first.
+         * @description Versions of a document, the newest first.
          */
         readonly DocumentVersions: {
             /** Versions */
@@ -1604,16 +1606,6 @@ export interface components {
             readonly degraded: string | null;
         };
         /**
-         * Ticket
-         * @description What to put as `?ticket=` into the URL of the job's stream or WebSocket, within `expires_in` seconds.
-         */
-        readonly Ticket: {
-            /** Ticket */
-            readonly ticket: string;
-            /** Expires In */
-            readonly expires_in: number;
-        };
-        /**
          * TicketFor
          * @description The job that a ticket is wanted for.
          */
@@ -1692,7 +1684,6 @@ export type Stats = components['schemas']['Stats'];
 export type StatsJob = components['schemas']['StatsJob'];
 export type StatsPoll = components['schemas']['StatsPoll'];
 export type StoreHealth = components['schemas']['StoreHealth'];
-export type Ticket = components['schemas']['Ticket'];
 export type TicketFor = components['schemas']['TicketFor'];
 export type ValidationError = components['schemas']['ValidationError'];
 export type $defs = Record<string, never>;
@@ -2018,13 +2009,11 @@ export interface operations {
         };
         readonly responses: {
             /** @description Successful Response */
-            readonly 200: {
+            readonly 204: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
-                content: {
-                    readonly "application/json": components["schemas"]["Ticket"];
-                };
+                content?: never;
             };
             /** @description Unauthorized */
             readonly 401: {
@@ -2349,6 +2338,15 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description Service Unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
         };
     };
     readonly get_document_api_documents__document_id__get: {
@@ -2480,7 +2478,9 @@ export interface operations {
     };
     readonly list_versions_api_documents__document_id__versions_get: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                readonly limit?: number;
+            };
             readonly header?: never;
             readonly path: {
                 readonly document_id: string;
@@ -2507,13 +2507,13 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unprocessable Entity */
             readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": components["schemas"]["HTTPValidationError"];
+                    readonly "application/json": components["schemas"]["ErrorBody"];
                 };
             };
         };
@@ -2919,6 +2919,15 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Service Unavailable */
+            readonly 503: {
                 headers: {
                     readonly [name: string]: unknown;
                 };

@@ -27,7 +27,7 @@ class Server {
       return Response.json({ token: `t${this.tokens}`, expires_in: this.expiresIn, user: { id: "1", name: "Ada" } });
     }
     if (authorization !== `Bearer t${this.tokens}`) return Response.json({ error: "sign in first" }, { status: 401 });
-    if (path === "/api/auth/tickets") return Response.json({ ticket: `for-${body.job_id}`, expires_in: 60 });
+    if (path === "/api/auth/tickets") return new Response(null, { status: 204 });
     return this.answers[path]?.() ?? Response.json({ path });
   };
 
@@ -196,12 +196,15 @@ describe("the session", () => {
     expect(session.getUser()).toEqual({ id: "1", name: "Ada" });
   });
 
-  it("puts a ticket into the URL of a job's stream, and leaves others alone", async () => {
-    expect(await session.signUrl("api/log/j1/stream")).toBe("api/log/j1/stream"); // nobody yet
+  it("gets a ticket for a job's stream, and leaves its URL and others alone", async () => {
+    const bought = (): (string | undefined)[] => server.asked.flatMap(({ path, body }) => (path === "/api/auth/tickets" ? [body.job_id] : []));
+    expect(await session.signUrl("api/log/j1/stream")).toBe("api/log/j1/stream");
+    expect(bought()).toEqual([]); // nobody yet
     await begun();
-    expect(await session.signUrl("api/log/j%2F1/stream")).toBe("api/log/j%2F1/stream?ticket=for-j/1");
-    expect(await session.signUrl("api/job/j1/stream?types=log")).toBe("api/job/j1/stream?types=log&ticket=for-j1");
+    expect(await session.signUrl("api/log/j%2F1/stream")).toBe("api/log/j%2F1/stream");
+    expect(await session.signUrl("api/job/j1/stream?types=log")).toBe("api/job/j1/stream?types=log");
     expect(await session.signUrl("api/stats/stream")).toBe("api/stats/stream");
+    expect(bought()).toEqual(["j/1", "j1"]);
   });
 
   it("fetches a file under the name that the server gives it", async () => {

@@ -94,6 +94,7 @@ it("opens a job's log by its name", async () => {
 });
 
 it("keeps what is known while the stream is broken", async () => {
+  vi.spyOn(Math, "random").mockReturnValue(0.5); // the jitter of reconnects
   const stream = await open();
   stream.send({ ...quiet, processing_count: 1, jobs: [running] });
   await screen.findByText("Checking cache");
