@@ -8,12 +8,15 @@ import logging
 import resource
 import socket
 import sys
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
-from streamator import viewer
+from streamator.asgi import SEND_TIMEOUT_SECONDS
 from uvicorn.supervisors import ChangeReload
 
 from app import logs
+from app.connections import HttpProtocol
 from app.settings import PROJECT_ROOT, SettingsError, load_settings
 from app.websockets import WebSocketProtocol
 
@@ -42,10 +45,18 @@ def main() -> int:
         port=settings.backend_port,
         reload=options.reload,
         log_config=None,  # it is configured
-        limit_concurrency=settings.max_connections + 1,  # the one that is answered 503 counts
         reload_dirs=[str(each) for each in watched if each.is_dir()] if options.reload else None,
         # Streams end by themselves; this bounds a request that does not, such as a stalled upload.
         timeout_graceful_shutdown=5,
+        http=cast(
+            "type[Any]",
+            partial(
+                HttpProtocol,
+                max_header_bytes=settings.max_header_kb * 1_000,
+                header_seconds=settings.max_header_seconds,
+                max_connections=settings.max_connections,
+            ),
+        ),
         ws=WebSocketProtocol,
         # Viewers send little over their WebSockets; what is larger is refused before it is read (1009).
         ws_max_size=65_536,
@@ -55,7 +66,7 @@ def main() -> int:
         # Each connection has it from the socket that it comes in by: one whose other end confirms nothing for so long
         # is dropped, with what waits to be sent. Else the system keeps trying for a quarter of an hour where the other
         # end has vanished, and for ever where it only takes nothing, though the stream itself has long been given up.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(viewer.SEND_TIMEOUT_SECONDS * 1_000))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SEND_TIMEOUT_SECONDS * 1_000))
     server = uvicorn.Server(config)
     with contextlib.suppress(KeyboardInterrupt):
         if options.reload:

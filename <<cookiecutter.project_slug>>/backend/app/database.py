@@ -1,4 +1,4 @@
-"""SQLite, off the event loop: one thread that writes, a few that read."""
+"""SQLite, off the event loop: one thread that writes, and a few that read, in lanes that do not wait for each other."""
 
 from __future__ import annotations
 
@@ -7,20 +7,33 @@ import contextvars
 import fcntl
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-__all__ = ["Database", "DatabaseError", "Migration"]
+from app.errors import ApiError
+
+__all__ = ["Database", "DatabaseError", "Lane", "Migration"]
 
 T = TypeVar("T")
 
 Migration = Sequence[str]
 """The statements of one step of a schema. Once released it is never edited: append another."""
 
-_READERS = 2
+Lane = Literal["main", "auth", "library"]
+"""Where a read waits: `auth` for what each request asks before all else, `library` for texts, which take longer the
+longer they are, `main` for all between. A search has processes of its own (`app.searches`)."""
+
+_THREADS: Mapping[Lane, int] = {"main": 2, "auth": 1, "library": 1}
+
+READ_SECONDS = 30.0
+"""A read that has no answer so long after it was asked for is given up."""
+
+# A read is asked so often whether to go on: a fraction of a millisecond, at some promille of its time.
+_STEPS = 10_000
 
 
 class DatabaseError(Exception):
@@ -43,7 +56,9 @@ class Database:
         self._path = path
         self._migrations = migrations
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
+        self._readers = {
+            lane: ThreadPoolExecutor(threads, thread_name_prefix=f"sqlite-{lane}") for lane, threads in _THREADS.items()
+        }
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
@@ -62,19 +77,51 @@ class Database:
                 "make its directory writable, or move the file away."
             ) from error
 
-    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(
+        self, work: Callable[[sqlite3.Connection], T], *, lane: Lane = "main", seconds: float = READ_SECONDS
+    ) -> T:
         """Gives what `work(connection)` returns, which sees the database as it is at its first statement, whatever is
-        written meanwhile. `work` must not write."""
+        written meanwhile. `work` must not write.
+
+        Guarantee: it waits for reads of its own lane alone, and its thread is free again soon after the caller is
+        cancelled or the time is up, whatever SQLite is at.
+
+        Arguments:
+            work: what to do; what it does between two statements is not interrupted.
+            lane: where it waits (default: main).
+            seconds: for how long, from now to the answer (default: 30).
+
+        Raises:
+            ApiError: 503, it took longer.
+        """
+        cancelled = threading.Event()
+        ends_at = time.monotonic() + seconds
+
+        def is_over() -> bool:
+            return cancelled.is_set() or time.monotonic() > ends_at
 
         def snapshot() -> T:
             connection = self._connection()
             connection.execute("BEGIN")
+            connection.set_progress_handler(is_over, _STEPS)
             try:
+                if is_over():  # it has waited in vain
+                    raise sqlite3.OperationalError("interrupted")
                 return work(connection)
+            except sqlite3.OperationalError as error:
+                if not is_over():
+                    raise
+                message = f"the database took longer than {seconds:g} s: ask for less, or try again later"
+                raise ApiError(503, message, {"retry-after": "5"}) from error
             finally:
+                connection.set_progress_handler(None, 0)
                 connection.execute("ROLLBACK")
 
-        return await self._run(self._readers, snapshot)
+        try:
+            return await self._run(self._readers[lane], snapshot)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Gives what `work(connection)` returns, run in a transaction of its own.
@@ -106,7 +153,7 @@ class Database:
 
     async def close(self) -> None:
         """Waits for what is under way and closes the file. Closing twice is fine."""
-        for executor in (self._readers, self._writer):
+        for executor in (*self._readers.values(), self._writer):
             await asyncio.get_running_loop().run_in_executor(None, executor.shutdown)
         with self._lock:
             while self._connections:
@@ -133,7 +180,7 @@ class Database:
         return connection
 
     def _prepare(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # One process after another: where two make a new file a WAL at once, SQLite refuses one of them, and does not
         # wait as it does elsewhere.
         with self._path.with_name(f"{self._path.name}.lock").open("a") as turn:

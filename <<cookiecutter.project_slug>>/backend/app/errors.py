@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import reprlib
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, cast
@@ -38,6 +39,9 @@ class ApiError(Exception):
         self.headers = headers
 
 
+_MAX_MESSAGE = 2_000
+"""The characters of an error, whatever is in it."""
+
 Responses = dict[int | str, dict[str, object]]
 
 
@@ -70,7 +74,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
 def _answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     # What a message repeats may hold half a character, which no answer can.
-    return JSONResponse({"error": message.encode("utf-8", "backslashreplace").decode()}, status, headers)
+    text = message[:_MAX_MESSAGE].encode("utf-8", "backslashreplace").decode()
+    return JSONResponse({"error": text}, status, headers)
 
 
 async def _api_error(connection: Request | WebSocket, error: ApiError) -> JSONResponse | None:
@@ -99,7 +104,16 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     if first["type"] == REFUSED:
         return _answer(422, ".".join(str(part) for part in (*first["loc"][1:], first["msg"])))
     where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-    return _answer(422, f"{where}={str(first.get('input'))[:200]!r}: {first['msg']}")
+    return _answer(422, f"{where}={_shown(first.get('input'))}: {first['msg']}")
+
+
+_beginnings = reprlib.Repr()
+_beginnings.maxstring = _beginnings.maxother = _beginnings.maxlong = 200
+
+
+def _shown(value: Any) -> str:
+    """A value as an error repeats it: its beginning, and no string is made of all of it."""
+    return repr(value[:200]) if isinstance(value, (str, bytes)) else _beginnings.repr(value)
 
 
 async def _crash(request: Request, error: Exception) -> JSONResponse:

@@ -16,6 +16,8 @@ from app.database import Database, Migration
 from app.documents import DocumentSource
 from app.health import Readiness
 from app.jobs import JobRunner
+from app.processes import Processes
+from app.searches import Searches
 from app.settings import Settings
 
 __all__ = ["Feature", "Services", "SharedServices"]
@@ -30,6 +32,10 @@ class Services:
     store: Store
     jobs: JobRunner
     readiness: Readiness
+    processes: Processes
+    """Where a stranger's input is read."""
+    searches: Searches
+    """Where the database is searched."""
     documents: list[DocumentSource] = field(default_factory=list)
     """Where documents are: a feature that keeps some adds itself, one that works on them reads from all."""
 
@@ -56,7 +62,7 @@ class Feature:
         authentication: a middleware that every request goes through, unless AUTH is none: it puts the `User` into
             `scope["user"]`, or refuses. Of the feature with which people sign in; without one, AUTH has to be none.
         larger_bodies: the paths of its routes that take more than MAX_BODY_KB, and how many bytes; None for one that
-            sees to it by itself.
+            takes multipart forms, and sees to these by itself.
     """
 
     name: str

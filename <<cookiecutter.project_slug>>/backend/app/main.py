@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import version
@@ -24,12 +25,16 @@ from app.feature import Feature, Services
 from app.features import FEATURES
 from app.headers import SecurityHeaders
 from app.health import Readiness
+from app.private import keep_private
+from app.processes import Processes
 from app.root_path import RootPath
+from app.searches import Searches
 from app.security import BodyLimit, CrossSiteGuard, HostGuard
 from app.servers import Server
 from app.settings import Settings, SettingsError, load_settings
 from app.static import SinglePageApp
-from app.streams import StreamLimit
+from app.streams import AnswerLimit
+from app.watchdog import watch_loop
 
 __all__ = ["create_app"]
 
@@ -60,6 +65,7 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         migrations = {"jobs": jobs.MIGRATIONS, **{each.name: each.migrations for each in features}}
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(os.umask, await asyncio.to_thread(keep_private, settings.data_dir))
             # Left in the opposite order: no job runs when its feature, the store and the database go, and to the other
             # servers this one lives until all of that is done.
             server = Server(settings.data_dir / "servers")
@@ -77,7 +83,15 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
                 seconds=settings.max_job_seconds,
             )
             await runner.interrupt_abandoned()
-            app.state.services = Services(settings, database, store, runner, Readiness(store, database))
+            memory = settings.max_reading_bytes
+            processes = Processes(seconds=settings.max_reading_seconds, memory_bytes=memory)
+            stack.push_async_callback(processes.close)
+            searching = Processes(
+                seconds=settings.max_search_seconds, memory_bytes=memory, setting="MAX_SEARCH_SECONDS"
+            )
+            searches, readiness = Searches(database, searching), Readiness(store, database)
+            stack.push_async_callback(searches.close)
+            app.state.services = Services(settings, database, store, runner, readiness, processes, searches)
             watch_signals()  # so that it is known when the server is told to stop, also where no stream is open
             for feature in features:
                 await stack.enter_async_context(feature.lifespan(app))
@@ -91,6 +105,7 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
                 )
             )
             stack.callback(reaper.cancel)
+            stack.enter_context(watch_loop(settings.watchdog_ms / 1_000))
             yield
 
     app = FastAPI(
@@ -118,8 +133,13 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
         app.mount("/", SinglePageApp(directory=settings.static_dir, html=True))
     # The last that is added is the first that a request comes to.
     larger = {f"/api{path}": limit for feature in features for path, limit in feature.larger_bodies.items()}
-    app.add_middleware(BodyLimit, limit=settings.max_body_kb * 1_000, larger=larger)
-    app.add_middleware(StreamLimit, limit=settings.max_streams, per_user=settings.max_streams_per_user)
+    app.add_middleware(BodyLimit, limit=settings.max_body_kb * 1_000, seconds=settings.max_body_seconds, larger=larger)
+    app.add_middleware(
+        AnswerLimit,
+        streams=settings.max_streams,
+        streams_per_user=settings.max_streams_per_user,
+        answers_per_user=settings.max_answers_per_user,
+    )
     for authentication in authentications:
         app.add_middleware(authentication)
     app.add_middleware(CrossSiteGuard)

@@ -105,6 +105,6 @@ class ProgressReader:
     def _reading(self, job_id: str) -> _Reading:
         reading = self._readings.setdefault(job_id, _Reading())
         self._readings.move_to_end(job_id)
-        if (reading.log is None or reading.log.ended) and reading.finding is None:
+        if (reading.log is None or reading.log.evicted) and reading.finding is None:
             reading.finding = asyncio.create_task(reading.find(job_id, self._store))
         return reading

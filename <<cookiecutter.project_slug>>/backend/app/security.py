@@ -1,5 +1,5 @@
 """What is refused before a route sees it, by small ASGI middlewares that touch no stream: what another site sends, and
-what is too large."""
+what is too much."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+import anyio
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamator.viewer import route_path
+from streamator.asgi import route_path
 
+from app.bodies import problem_of_json
 from app.errors import ApiError, refuse
-from app.wording import size
+from app.wording import duration, size
 
 __all__ = ["BodyLimit", "CrossSiteGuard", "HostGuard"]
 
@@ -71,54 +73,86 @@ class HostGuard:
 
 
 class BodyLimit:
-    """Refuses, with 413, a body that is larger than its path may have: before anything else is done where its length
-    is announced, else as soon as it goes past the limit.
+    """Reads the body of a request before anything is done with it, and refuses one that is larger than its path may
+    have (413), takes too long to come (408), or is JSON with too many values or too deep (422).
 
-    Starlette's own answers after the work is done, where a route reads no body, and not as this API does.
+    So nothing after it, the routes, FastAPI's parsers and what checks a body, works on more than that.
 
     Arguments:
         limit: bytes.
-        larger: the limits of the paths that take more; None for one that sees to it by itself.
+        seconds: how long a body may take (MAX_BODY_SECONDS).
+        larger: the limits of the paths that take more; None for one that takes multipart forms, and sees to these by
+            itself: what else it takes is as small as elsewhere.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, larger: Mapping[str, int | None]) -> None:
+    def __init__(self, app: ASGIApp, limit: int, seconds: float, larger: Mapping[str, int | None]) -> None:
         self._app = app
         self._limit = limit
+        self._seconds = seconds
         self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = route_path(scope)
-        limit = self._larger.get(path, self._limit)
-        if scope["type"] != "http" or limit is None:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        fix = "send less" if path in self._larger else "send less, or raise MAX_BODY_KB"
-        message = f"the body is larger than {size(limit)}: {fix}"
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isascii() and announced.isdigit() and (len(announced) > 15 or int(announced) > limit):
-            await refuse(scope, receive, send, ApiError(413, message))
+        headers = Headers(scope=scope)
+        limit = self._larger.get(route_path(scope), self._limit)
+        content_type = headers.get("content-type", "").lower()
+        has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        if not has_body or (limit is None and content_type.startswith("multipart/")):
+            await self._app(scope, receive, send)
             return
-        received = 0
+        try:
+            body = await self._read(headers, receive, self._limit if limit is None else limit)
+            if "json" in content_type and (problem := problem_of_json(body)):
+                raise ApiError(422, problem)
+        except ApiError as error:
+            await refuse(scope, receive, send, error)
+            return
+        except ClientDisconnect:
+            return
+        given = False
 
-        async def limited() -> Message:
-            nonlocal received
-            part = await receive()
-            received += len(part.get("body", b""))
-            if received > limit:
-                raise HTTPException(413, message)  # the one that FastAPI lets through where it reads a body
-            return part
+        async def whole() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
 
-        await self._app(scope, limited, send)
+        await self._app(scope, whole, send)
+
+    async def _read(self, headers: Headers, receive: Receive, limit: int) -> bytes:
+        fix = "send less, or raise MAX_BODY_KB" if limit == self._limit else "send less"
+        too_large = ApiError(413, f"the body is larger than {size(limit)}: {fix}")
+        announced = headers.get("content-length", "")
+        if announced.isascii() and announced.isdigit() and (len(announced) > 15 or int(announced) > limit):
+            raise too_large
+        body = bytearray()
+        try:
+            with anyio.fail_after(self._seconds):
+                while True:
+                    part = await receive()
+                    if part["type"] != "http.request":
+                        raise ClientDisconnect
+                    body += part.get("body", b"")
+                    if len(body) > limit:
+                        raise too_large
+                    if not part.get("more_body", False):
+                        return bytes(body)
+        except TimeoutError:
+            limit_of_time = duration(self._seconds)
+            raise ApiError(408, f"the body took more than {limit_of_time}: send it at once") from None
 
 
 def _foreign(headers: Headers, scheme: str) -> str | None:
     site = headers.get("sec-fetch-site")
     if site is not None:
-        return None if site in ("same-origin", "none") else f"Sec-Fetch-Site is {site!r}"
+        return None if site in ("same-origin", "none") else f"Sec-Fetch-Site is {site[:200]!r}"
     origin = headers.get("origin")
     if origin is None or _same_host(origin, headers.get("host", ""), scheme):
         return None
-    return f"Origin {origin!r} is not the host {headers.get('host', '')!r}"
+    return f"Origin {origin[:200]!r} is not the host {headers.get('host', '')[:200]!r}"
 
 
 def _same_host(origin: str, host: str, scheme: str) -> bool:

@@ -91,9 +91,13 @@ _NO_END = regex.compile(r"(?<!\w)\p{Ll}\.\s\p{L}\.$|^\W*\p{L}\.$")
 _NEXT = re.compile(r"[^\w¿¡]*(?:([¿¡])|(\w+)(\.?))")
 # sentencex takes a time by the square of what it is given where sentences end without a blank after them.
 _PIECE = 4_000  # characters
+_MOST = 16_000
+"""So many it is given at once, whatever they are: of nothing but quotation marks it takes a time by the square, too."""
+# An end that is none of an abbreviation, nor of an ordinal.
+_SURE_END = regex.compile(r"\w{5}[.!?…][\"”»')]*\s+(?=[\p{Lu}\p{Lo}])")
 # What ends a sentence wherever it stands, and the quotation marks in which sentencex ends none.
 _END_OR_QUOTE = regex.compile(
-    r'(?V1)(?P<end>[\p{STerm}--.]++(?=[\p{Lu}\p{Lo}]))|(?P<opens>[“「『])|(?P<closes>[”」』])|"'
+    r'(?V1)(?P<end>(?<![\p{STerm}--.])[\p{STerm}--.]++(?=[\p{Lu}\p{Lo}]))|(?P<opens>[“「『])|(?P<closes>[”」』])|"'
 )
 
 
@@ -127,24 +131,38 @@ def sentences(text: str, language: str) -> Iterator[str]:
 def _pieces(text: str) -> Iterator[str]:
     start, quoted = 0, False
     for found in _END_OR_QUOTE.finditer(text):
+        while found.start() - start > _MOST:
+            end = _cut(text, start)
+            yield text[start:end]
+            start, quoted = end, False
         if not found["end"]:
             quoted = bool(found["opens"]) or not (found["closes"] or quoted)
         elif found.end() - start >= (2 * _PIECE if quoted else _PIECE):
             yield text[start : found.end()]
             start, quoted = found.end(), False
+    while len(text) - start > _MOST:
+        end = _cut(text, start)
+        yield text[start:end]
+        start = end
     yield text[start:]
 
 
+def _cut(text: str, start: int) -> int:
+    """Where to cut what goes on for too long: after a sentence, or else after a word, if there is one."""
+    middle, most = start + _MOST // 2, start + _MOST
+    ends = [found.end() for found in _SURE_END.finditer(text, middle, most)]
+    return ends[-1] if ends else text.rfind(" ", middle, most) + 1 or most
+
+
 def _sentences(text: str, language: str) -> Iterator[str]:
-    ends, end = set(), 0
-    for piece in SentenceBreaker(text, f"{language}@ss=standard"):
-        end += len(piece)
-        ends.add(end - len(piece) + len(piece.rstrip()))
+    ends: set[int] | None = None  # as ICU has them; made once they are needed, which takes longer than a short text
     letters = {found.end() for found in _LETTER.finditer(text)}
     start = 0
     for end in sorted(letters.union(_ends(text, language))):
         found, rest = text[start:end].strip(), text[end : end + 20].lstrip()
         if found.endswith(".") and rest:
+            if ends is None:
+                ends = set(_ends_of_icu(text, language))
             agreed = _begins(rest, language) or (end in ends and end not in letters)
             if not agreed or rest[0].islower() or _goes_on(found, language):
                 continue
@@ -152,6 +170,13 @@ def _sentences(text: str, language: str) -> Iterator[str]:
         start = end
     if text[start:].strip():
         yield text[start:].strip()
+
+
+def _ends_of_icu(text: str, language: str) -> Iterator[int]:
+    end = 0
+    for piece in SentenceBreaker(text, f"{language}@ss=standard"):
+        end += len(piece)
+        yield end - len(piece) + len(piece.rstrip())
 
 
 def _ends(text: str, language: str) -> Iterator[int]:

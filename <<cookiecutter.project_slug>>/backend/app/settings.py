@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from streamator.redis_url import parse_url
+from streamator.stores.redis_url import parse_url
 
 from app import project
 
@@ -169,7 +169,7 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(
         default=Path("data"),
-        title="the folder for the database and the archived documents",
+        title="the folder for the database and the archived documents; other users of the machine cannot read it",
         description="set a directory that can be written",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -182,6 +182,9 @@ class Settings(BaseSettings):
         title="how: `text` to read, or `json`, an object in each line",
         description="set it to text or json",
     )
+    watchdog_ms: float = _number(
+        100, "ms", "while nobody is served for longer, the log says where in the code", at_least=10, at_most=60_000
+    )
     metrics: bool = Field(
         default=False,
         title="whether the backend answers `/metrics`, for Prometheus",
@@ -190,6 +193,12 @@ class Settings(BaseSettings):
     max_connections: int = _number(
         5_000, "connections", "those that a server holds at once; one more is answered 503", at_most=1_000_000
     )
+    max_header_kb: int = _number(
+        32, "kB", "the header of a request; a larger one is answered 431", at_least=1, at_most=200
+    )
+    max_header_seconds: float = _number(
+        10, "seconds", "how long a connection may take to send one; then it is answered 408", at_most=600
+    )
     max_streams: int = _number(
         2_000,
         "streams",
@@ -197,8 +206,14 @@ class Settings(BaseSettings):
         at_most=1_000_000,
     )
     max_streams_per_user: int = _number(50, "streams", "of them, those of one user who has signed in", at_most=100_000)
+    max_answers_per_user: int = _number(
+        20, "answers", "other answers to one user who has signed in that are under way; one more is 429", at_most=10_000
+    )
     max_body_kb: int = _number(
         64, "kB", "a request that is no upload and no text to work on; a larger one is answered 413", at_most=100_000
+    )
+    max_body_seconds: float = _number(
+        60, "seconds", "how long such a request may take to come; one that takes longer is answered 408", at_most=3600
     )
     max_upload_mb: float = Field(
         default=20,
@@ -247,10 +262,16 @@ class Settings(BaseSettings):
         at_most=86_400,
     )
     max_reading_seconds: float = _number(
-        120, "seconds", "how long a document or a feed may take to be read; then that has failed", at_most=86_400
+        120,
+        "seconds",
+        "how long a document, a feed or a text may take to be read; then that has failed",
+        at_most=86_400,
     )
     max_reading_mb: float = _number(
         2_000, "MB", "the memory that reading one may take; past it the same", at_least=500, at_most=1_000_000
+    )
+    max_search_seconds: float = _number(
+        10, "seconds", "how long a search may take; one that takes longer is answered 503", at_most=86_400
     )
     ingest_allow_private_urls: bool = Field(
         default=False,
@@ -278,10 +299,18 @@ class Settings(BaseSettings):
         100, "sessions", "the browsers that a user is signed in with; the one unused for longest goes", at_most=10_000
     )
     max_sign_ins_per_name: int = _number(
-        5, "attempts", "wrong passwords for a name in 5 minutes; the next is answered 429", at_most=1000
+        5,
+        "attempts",
+        "wrong passwords for a name from a browser it has signed in with, or from a network; each after them waits "
+        "twice as long, from 10 s to an hour; 50 times as many an hour from all networks together",
+        at_most=1000,
     )
     max_sign_ins_per_address: int = _number(
-        30, "attempts", "the same from an address, or a /64 of IPv6", at_most=100_000
+        30,
+        "attempts",
+        "wrong passwords from an address, or a /64 of IPv6, in 5 minutes, for all names; networks around it have some "
+        "times as many",
+        at_most=100_000,
     )
     anthropic_api_key: SecretStr | None = Field(default=None, title="lets Anthropic's models write")
     anthropic_base_url: str | None = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import regex
 
-__all__ = ["beginning", "clip", "count", "duration", "size"]
+__all__ = ["beginning", "brief", "clip", "count", "duration", "size"]
 
 
 # What a reader takes for one character.
@@ -55,3 +55,12 @@ def beginning(text: str, length: int, start: int = 0) -> str:
             break
         end = cluster.end()
     return text[start:end] or text[start : start + length]
+
+
+def brief(error: BaseException) -> str:
+    """An exception's type and text, on one line."""
+    try:
+        text = str(error).rstrip(".")
+    except Exception:  # of a stranger's class, whose __str__ fails as well
+        text = ""
+    return clip(f"{type(error).__name__}: {text}" if text else type(error).__name__, 120).strip("“”")

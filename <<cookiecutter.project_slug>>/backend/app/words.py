@@ -26,7 +26,10 @@ _BOUNDED_RUN = _UNSPACED_RUN.replace("*+", "{0,1999}+")
 
 _WORD = regex.compile(rf"(?V1){_BOUNDED_RUN}|{_SPACED_WORD}")
 _COUNTED = regex.compile(rf"(?V1){_CJ}|{_BOUNDED_RUN.replace(_UNSPACED, f'[{_UNSPACED}--{_CJ}]')}|{_SPACED_WORD}")
-_BETWEEN_BLANKS = rf"(?:(?!{_SPACED})[^\s{_UNSPACED}])*+{_SPACED}[^\s{_UNSPACED}]*+"
+# What has neither a letter nor a digit is passed over as a whole: to look into a row of brackets from each of them
+# would take a time by the square of it.
+_BEFORE_LETTER = rf"(?:(?!{_SPACED})[^\s{_UNSPACED}])"
+_BETWEEN_BLANKS = rf"{_BEFORE_LETTER}*+{_SPACED}[^\s{_UNSPACED}]*+|{_BEFORE_LETTER}++(*SKIP)(*FAIL)"
 _COUNTED_BY_BLANKS = regex.compile(_COUNTED.pattern.replace(_SPACED_WORD, _BETWEEN_BLANKS))
 # The same for what is ASCII: `re` takes a fraction of the time.
 _ASCII_COUNTED = re.compile(r"[A-Za-z0-9]+(?:(?:['-]|_+)[A-Za-z0-9]+)*")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from app.connections import HttpProtocol
 from app.settings import Settings, load_settings
 from app.websockets import WebSocketProtocol
 from tests.process import Process, dynamo_server, redis_server
@@ -68,7 +69,9 @@ def run_app(settings: Callable[..., Settings]) -> Iterator[Callable[..., Running
     def run(features: Any = FEATURES, **values: Any) -> RunningApp:
         app = create_app(settings(**values), features=features)
         listener = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(app, ws=WebSocketProtocol, log_level="warning", timeout_graceful_shutdown=5)
+        config = uvicorn.Config(
+            app, http=HttpProtocol, ws=WebSocketProtocol, log_level="warning", timeout_graceful_shutdown=5
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()

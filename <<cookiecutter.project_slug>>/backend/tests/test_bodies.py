@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from pydantic import AliasChoices, Field
 
 from app import openapi
-from app.bodies import RequestBody
+from app.bodies import MAX_JSON_DEPTH, MAX_JSON_VALUES, RequestBody, problem_of_json
 from app.errors import ApiError, add_error_handlers
 from tests.support import JsonObject
 
@@ -93,3 +93,34 @@ def _objects(schema: JsonObject, described: JsonObject) -> list[JsonObject]:
     inner = [*schema.get("anyOf", ()), *schema.get("properties", {}).values()]
     own = [schema] if schema.get("type") == "object" else []
     return own + [each for one in inner for each in _objects(one, described)]
+
+
+TOO_MANY = "the JSON has more than 1,000 values: send fewer"
+TOO_DEEP = "the JSON is more than 32 lists and objects deep: send flatter ones"
+LISTS: list[object] = [[]] * MAX_JSON_VALUES
+DEEP = b"[" * MAX_JSON_DEPTH + b"]" * MAX_JSON_DEPTH
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (json.dumps(list(range(MAX_JSON_VALUES))), None),
+        (json.dumps(list(range(MAX_JSON_VALUES + 1))), TOO_MANY),
+        (json.dumps(LISTS[: MAX_JSON_VALUES // 2]), None),
+        (json.dumps(LISTS), TOO_MANY),
+        (json.dumps({str(number): number for number in range(MAX_JSON_VALUES + 1)}), TOO_MANY),
+        (b'""' * 1_000_000, TOO_MANY),
+        (DEEP, None),
+        (b"[" + DEEP + b"]", TOO_DEEP),
+        (b'{"a":' * (MAX_JSON_DEPTH + 1), TOO_DEEP),
+        (b"]" * 1_000_000, None),  # that it is no JSON its parser finds at once
+        (json.dumps({"text": "a, [b], {c} " * 1_000}), None),
+        (json.dumps({"text": "\"[\\" * 10_000}), None),
+        (json.dumps({"text": "\\"}).encode() + b"[" * 40, TOO_DEEP),
+        (json.dumps([1]).encode("utf-16"), "the JSON is not in UTF-8: send it so"),
+        (json.dumps([1]).encode("utf-32-be"), "the JSON is not in UTF-8: send it so"),
+        (b"", None),
+    ],
+)  # fmt: skip
+def test_json_of_too_much_is_known_before_it_is_parsed(body: str | bytes, problem: str | None) -> None:
+    assert problem_of_json(body.encode() if isinstance(body, str) else body) == problem

@@ -24,7 +24,10 @@ def test_one_connection_too_many_is_answered_503(launch: Callable[..., Process])
             stack.enter_context(socket.create_connection(address))
         assert server.client.get("/healthz").status_code == 200  # the third
         with httpx.Client(base_url=server.client.base_url) as fourth:
-            assert fourth.get("/healthz").status_code == 503
+            answer = fourth.get("/healthz")
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+            refusal = "3 connections are open and MAX_CONNECTIONS is 3: try again in a few seconds"
+            assert answer.json() == {"error": refusal}
     eventually(lambda: httpx.get(server.client.base_url.join("/healthz")).status_code == 200)
 
 

@@ -6,11 +6,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from app.database import Database, DatabaseError
+from app.database import Database, DatabaseError, Lane
+from app.errors import ApiError
 from tests.support import eventually_async
 
 pytestmark = pytest.mark.anyio
@@ -151,6 +153,73 @@ async def test_what_is_read_together_is_of_one_moment(tmp_path: Path) -> None:
     assert await reading == [0, 0]
     assert await count(database) == 1
     await database.close()
+
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+
+
+@pytest.fixture
+async def busy(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[list[asyncio.Task[None]]]]]:
+    """Fills a lane of a database with reads that never end by themselves."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def fill(database: Database, lane: Lane, reads: int = 10) -> list[asyncio.Task[None]]:
+        begun: list[int] = []
+
+        def endless(connection: sqlite3.Connection) -> None:
+            begun.append(1)
+            connection.execute(ENDLESS).fetchone()
+
+        tasks.extend(asyncio.create_task(database.read(endless, lane=lane, seconds=60)) for _ in range(reads))
+        await eventually_async(lambda: begun)
+        return tasks
+
+    yield fill
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+Fill = Callable[..., Awaitable[list["asyncio.Task[None]"]]]
+
+
+@pytest.mark.parametrize("slow", ["main", "library"])
+async def test_slow_reads_hold_up_none_of_another_lane(tmp_path: Path, busy: Fill, slow: Lane) -> None:
+    database = Database(tmp_path / "app.db", {"notes": NOTES})
+    await database.open()
+    await busy(database, slow)
+    lanes: tuple[Lane, ...] = ("auth", "main", "library")
+    for lane in lanes:
+        if lane != slow:
+            assert await asyncio.wait_for(database.read(lambda _: 1, lane=lane), 10) == 1
+    await database.write(lambda connection: connection.execute("INSERT INTO notes VALUES ('a')"))
+
+
+async def test_a_read_whose_caller_is_cancelled_is_interrupted(tmp_path: Path, busy: Fill) -> None:
+    database = Database(tmp_path / "app.db", {"notes": NOTES})
+    await database.open()
+    for task in await busy(database, "main"):
+        task.cancel()
+    assert await asyncio.wait_for(count(database), 10) == 0
+    await asyncio.wait_for(database.close(), 10)
+
+
+async def test_a_read_takes_no_longer_than_it_may_waiting_included(tmp_path: Path, busy: Fill) -> None:
+    database = Database(tmp_path / "app.db", {"notes": NOTES})
+    await database.open()
+    with pytest.raises(ApiError, match=r"took longer than 0\.2 s") as refused:
+        await database.read(lambda connection: connection.execute(ENDLESS).fetchone(), seconds=0.2)
+    assert refused.value.status == 503
+    assert await count(database) == 0, "the connection is as it was"
+
+    asked = []
+    tasks = await busy(database, "auth", 1)
+    waiting = asyncio.create_task(database.read(lambda _: asked.append(1), lane="auth", seconds=0.01))
+    await asyncio.sleep(0.05)
+    tasks[0].cancel()
+    with pytest.raises(ApiError, match="took longer"):
+        await asyncio.wait_for(waiting, 10)
+    assert asked == [], "nobody waits for the answer any more"
 
 
 OPEN = """

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
 
-from tests.support import JsonObject, RunningApp
+from app.errors import ApiError
+from tests.support import JsonObject, RunningApp, feature_of
 
 RunApp = Callable[..., RunningApp]
 JSON = {"content-type": "application/json"}
@@ -68,3 +71,40 @@ def test_every_refusal_has_the_one_shape(
         assert isinstance(error["error"], str), request
         assert error["error"].strip(), request
     assert seen >= statuses
+
+
+class Counted:
+    """It knows how many of it have been written down."""
+
+    written = 0
+
+    def __repr__(self) -> str:
+        Counted.written += 1
+        return "counted"
+
+
+def test_an_error_repeats_the_beginning_of_its_input_and_writes_down_no_more(run_app: RunApp) -> None:
+    inputs = {
+        "list": [Counted() for _ in range(10_000)],
+        "object": {str(number): Counted() for number in range(10_000)},
+        "text": "x" * 1_000_000,
+        "bytes": b"x" * 1_000_000,
+    }
+    router = APIRouter()
+
+    @router.get("/wrong/{what}")
+    async def wrong(what: str) -> None:
+        raise RequestValidationError(
+            [{"type": "wrong", "loc": ("body", "field"), "msg": "it is wrong", "input": inputs[what]}]
+        )
+
+    @router.get("/refused")
+    async def refused() -> None:
+        raise ApiError(422, "x" * 1_000_000)
+
+    client = run_app(features=(feature_of(router),)).client
+    for what in inputs:
+        error = client.get(f"/api/wrong/{what}").json()["error"]
+        assert (error.startswith("field="), error.endswith(": it is wrong"), len(error) < 500) == (True, True, True)
+    assert 0 < Counted.written < 100
+    assert len(client.get("/api/refused").json()["error"]) == 2_000

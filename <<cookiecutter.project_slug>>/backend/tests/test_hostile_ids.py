@@ -148,7 +148,7 @@ def socket_to(served: Served, job_id: str, **query: str) -> tuple[list[int], int
 # Of a form that no store may see, with a mark that can be looked for on the way to one.
 HOSTILE = [
     "..%2f..%2f{}", "..%5c{}", "{}%23", "{}%2f..", "%00{}", "{}%0d%0a", "{}%20", "{}%ff", "%c3%a9{}", "{}'--", "{}*",
-    "x" * 10_000 + "{}",
+    "x" * 8_000 + "{}",
 ]  # fmt: skip
 PATHS = ["/api/log/{}/stream", "/api/log/{}", "/api/job/{}/stream", "/api/job/{}/result", "/api/jobs/{}"]
 

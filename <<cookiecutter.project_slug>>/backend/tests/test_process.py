@@ -35,7 +35,7 @@ def extractions(of: int) -> list[int]:
         ["ps", "-A", "-ww", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
     ).stdout
     rows = [line.split(None, 2) for line in listed.splitlines()]
-    return [int(pid) for pid, parent, command in rows if int(parent) == of and "extract_process" in command]
+    return [int(pid) for pid, parent, command in rows if int(parent) == of and "app.process_main" in command]
 
 
 def alive(pid: int) -> bool:

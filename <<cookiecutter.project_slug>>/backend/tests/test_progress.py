@@ -80,7 +80,7 @@ async def test_a_log_that_is_no_longer_kept_here_is_looked_for_again() -> None:
     await reader.of([emitter.job_id])
     log = await store.find(emitter.job_id)
     assert log is not None
-    log.end()
+    log.evict()
     emitter.emit({"event": "progress", "step": "two"})
     before = store.looked
     assert (await reader.of([emitter.job_id]))[emitter.job_id].step == "two"

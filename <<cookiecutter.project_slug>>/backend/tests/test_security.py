@@ -31,6 +31,8 @@ def running(run_app: Callable[..., RunningApp]) -> RunningApp:
         {"origin": "null"},
         {"origin": "http://127.0.0.1:1"},
         {"origin": "http://["},
+        {"origin": "https://evil.example/" + "x" * 5_000},
+        {"sec-fetch-site": "x" * 5_000},
     ],
 )
 @pytest.mark.parametrize(
@@ -45,6 +47,7 @@ def test_61_another_sites_page_can_change_nothing(
     answer = running.client.request(method, path, headers=headers)
     assert answer.status_code == 403
     assert "requests from another site are refused" in answer.json()["error"]
+    assert len(answer.json()["error"]) < 600
     assert "access-control-allow-origin" not in answer.headers
 
 
@@ -158,6 +161,36 @@ def test_a_body_over_the_limit_of_its_route_is_refused_before_anything_is_done(
     if announced:
         assert send(64_000, "unread").status_code == 413
     assert done == [limit - 100]
+
+
+def test_a_body_that_takes_too_long_is_refused(run_app: Callable[..., RunningApp]) -> None:
+    running = run_app(features=(), max_body_seconds=1)
+    with socket.create_connection(("127.0.0.1", running.client.base_url.port or 0), timeout=20) as connection:
+        connection.sendall(b"POST /api/job/x/cancel HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{")
+        answer = connection.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert answer.endswith(b'{"error":"the body took more than 1.0 s: send it at once"}')
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/merge-patch+json; charset=utf-8"])
+def test_json_of_too_much_is_refused_by_name_before_it_is_parsed(run_app: Callable[..., RunningApp], kind: str) -> None:
+    router, done = APIRouter(), list[object]()
+
+    @router.post("/take")
+    async def take(body: dict[str, object]) -> None:
+        done.append(body)
+
+    client = run_app(features=(feature_of(router, larger_bodies={"/take": 5_000_000}),)).client
+    for body, error in (
+        (b'{"text":[' + b",".join([b"[]"] * 1_000_000) + b"]}", "more than 1,000 values"),
+        (b'{"text":' + b"[" * 100 + b"]" * 100 + b"}", "more than 32 lists and objects deep"),
+        (b"[" * 2_000_000, "more than 1,000 values"),
+    ):
+        answer = client.post("/api/take", content=body, headers={"content-type": kind})
+        assert (answer.status_code, error in answer.json()["error"]) == (422, True), answer.text[:200]
+    assert done == []
+    answer = client.post("/api/take", content=b'{"text":[[1],[2]]}', headers={"content-type": kind})
+    assert (answer.status_code, done) == (200, [{"text": [[1], [2]]}])
 
 
 def test_every_answer_has_the_headers_of_a_page_that_needs_nothing(run_app: Callable[..., RunningApp]) -> None:

@@ -36,6 +36,7 @@ def test_68_one_stream_too_many_at_a_server_is_429_of_whatever_kind_it_is_and_st
             third.recv(10)
         assert third.close_code == 4429
         assert running.client.get(f"/api/log/{job.job_id}").status_code == 200
+        assert running.client.get(f"/api/log/{job.job_id}?wait=20").status_code == 429
     assert running.client.get("/api/jobs").json() == {"jobs": []}
 
     def free() -> bool:

@@ -117,6 +117,13 @@ def test_words_are_counted_by_blanks_where_there_are_some(text: str, count: int)
     assert count_words(text, by_blanks=True) == count
 
 
+@pytest.mark.parametrize("row", ["[", "“", "[\u00ad", "ไ่[", "\u0301", "a_"])
+def test_rows_of_what_is_no_word_are_counted_in_a_time_by_their_length(row: str) -> None:
+    started = time.process_time()
+    assert count_words(row * 100_000 + " é", by_blanks=True) > 0
+    assert time.process_time() - started < 5  # some hundredths; from each character of it anew, minutes
+
+
 def test_scripts_with_and_without_blanks_are_told_apart() -> None:
     assert [is_spaced(word) for word in ("word", "слово", "한국어", "शब्द", "词", "ことば", "คำ")] == [True] * 4 + [
         False

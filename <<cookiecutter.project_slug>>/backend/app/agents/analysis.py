@@ -1,7 +1,5 @@
-"""What the agents find out about a text: its tags, and the sentences that sum it up.
-
-Importing this takes some tenths of a second and 50 MB: it is done by the thread that needs it first.
-"""
+"""What the agents find out about a text: its tags, the sentences that sum it up, and its terms. It is done in processes
+apart from the server."""
 
 from __future__ import annotations
 
@@ -20,9 +18,10 @@ from sumy.utils import get_stop_words
 
 from app.sentences import frequent_words, language_of
 from app.sentences import sentences as split
-from app.words import is_spaced, words
+from app.terms import joined_terms
+from app.words import count_words, is_spaced, words
 
-__all__ = ["sentences", "summary", "tags"]
+__all__ = ["index", "sentences", "summary", "tags"]
 
 MAX_SENTENCES = 200
 """How many sentences are weighed against each other: the work grows by the square."""
@@ -34,6 +33,7 @@ _LANGUAGES = {
     "ko": "korean", "nb": "norwegian", "nl": "dutch", "pl": "polish", "pt": "portuguese", "ro": "romanian",
     "ru": "russian", "sk": "slovak", "sv": "swedish", "th": "thai", "uk": "ukrainian", "zh": "chinese",
 }  # fmt: skip
+_LONGEST = 60  # characters of a tag
 _DIGIT = re.compile(r"\d")
 _HIRAGANA = re.compile(r"[\u3041-\u309f]+")  # endings and particles, mostly
 _CODE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
@@ -51,7 +51,7 @@ def tags(text: str, limit: int = 6) -> list[str]:
         word
         for word in all_words
         if word not in stop
-        and len(word) > (2 if is_spaced(word) else 1)
+        and (2 if is_spaced(word) else 1) < len(word) <= _LONGEST
         and not _DIGIT.search(word)
         and not _HIRAGANA.fullmatch(word)
     )
@@ -99,6 +99,11 @@ def summary(whole: list[str], limit: int = 3) -> list[str]:
     tokenizer = _Tokenizer()
     document = ObjectDocumentModel([Paragraph(Sentence(each, tokenizer) for each in whole)])
     return [str(sentence) for sentence in rank(document, limit)]
+
+
+def index(text: str) -> tuple[int, str]:
+    """How many words a text has, and its terms with blanks between them."""
+    return count_words(text), " ".join(joined_terms(text))
 
 
 class _Tokenizer:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from streamator import Store
@@ -16,6 +17,8 @@ from app.agents.findings import Findings
 from app.agents.workers import WORKERS
 from app.documents import DocumentSource, SourceDocument
 from app.election import elected
+from app.jobs import JobError
+from app.processes import Processes
 from app.wording import clip
 
 __all__ = ["Coordinator"]
@@ -32,7 +35,8 @@ RUN_EVENTS = 2_000
 
 
 class Coordinator:
-    """Works through the documents of all sources, one after the other, each by all workers at once.
+    """Works through the documents of all sources, one after the other, each by all workers at once; of each user one,
+    in turn.
 
     Of all processes on the same data one does so; another takes over when that one ends. What a worker has done is
     stored, so that nothing is done twice: only what was under way is begun again.
@@ -42,6 +46,7 @@ class Coordinator:
         findings: where the workers' results are kept.
         sources: where documents are; may grow while this runs.
         lock: the file by which one process is elected.
+        processes: where the workers have their work done.
         look, heartbeat: seconds; see `LOOK_SECONDS` and `HEARTBEAT_SECONDS`.
         run_events: see `RUN_EVENTS`.
     """
@@ -52,6 +57,7 @@ class Coordinator:
         findings: Findings,
         sources: Sequence[DocumentSource],
         lock: Path,
+        processes: Processes,
         *,
         look: float = LOOK_SECONDS,
         heartbeat: float = HEARTBEAT_SECONDS,
@@ -61,10 +67,12 @@ class Coordinator:
         self._findings = findings
         self._sources = sources
         self._lock = lock
+        self._processes = processes
         self._look = look
         self._heartbeat = heartbeat
         self._run_events = run_events
         self._beat_at = 0.0
+        self._last_user = ""
 
     async def run(self) -> None:
         """Works whenever this process is the elected one, until it is cancelled."""
@@ -81,11 +89,16 @@ class Coordinator:
         log = await self._begin_run()
         try:
             while True:
-                for document_id, workers in await self._todo():
+                looked_at = time.monotonic()
+                for user_id, document_id, workers in await self._todo():
                     await self._hand_out(document_id, workers, log)
+                    self._last_user = user_id
                     log = await self._keep_up(log, "running", "At work")
-                log = await self._keep_up(log, "waiting", self._waiting())
-                await asyncio.sleep(self._look)
+                    if time.monotonic() - looked_at >= self._look:
+                        break  # somebody else may have one now
+                else:
+                    log = await self._keep_up(log, "waiting", self._waiting())
+                    await asyncio.sleep(self._look)
         finally:
             log.close("cancelled")
 
@@ -118,15 +131,22 @@ class Coordinator:
     def _waiting(self) -> str:
         return "Waiting for documents" if self._sources else "No part of this app keeps documents: nothing to do"
 
-    async def _todo(self) -> list[tuple[str, list[WorkerName]]]:
-        """The documents on which somebody has still to work, and who; what is known of deleted ones, and of what others
-        were before they changed, is forgotten."""
+    async def _todo(self) -> list[tuple[str, str, list[WorkerName]]]:
+        """The documents on which somebody has still to work, each with its user, and who: the oldest of each user, from
+        the user on whose turn it is, then the next of each. What is known of deleted ones, and of what others were
+        before they changed, is forgotten."""
         there = [each for source in self._sources for each in (await source.document_versions()).items()]
         done = await self._findings.done()
-        if self._sources and (gone := done.keys() - set(there)):
+        if self._sources and (gone := done.keys() - {(document_id, known.version) for document_id, known in there}):
             await self._findings.remove(gone)
-        missing = ((each, [name for name in WORKERS if name not in done.get(each, ())]) for each in there)
-        return [(document_id, workers) for (document_id, _), workers in missing if workers]
+        of_users: dict[str, list[tuple[str, list[WorkerName]]]] = {}
+        for document_id, (user_id, version) in there:
+            workers = [name for name in WORKERS if name not in done.get((document_id, version), ())]
+            if workers:
+                of_users.setdefault(user_id, []).append((document_id, workers))
+        users = sorted(of_users, key=lambda user_id: (user_id <= self._last_user, user_id))
+        rounds = zip_longest(*([(user_id, *each) for each in of_users[user_id]] for user_id in users))
+        return [each for round in rounds for each in round if each is not None]
 
     async def _hand_out(self, document_id: str, workers: Sequence[WorkerName], log: ActivityLog) -> None:
         document = await self._document(document_id)
@@ -157,11 +177,13 @@ class Coordinator:
             log.update_activity(activity, message, progress)
 
         try:
-            outcome = await WORKERS[name](document, report)
+            outcome = await WORKERS[name](document, report, self._processes)
         except Exception as error:
             logger.exception("the %s could not work on the document %s", name, document.id)
             await self._findings.add(name, document, {}, failed=True)
             mistake = f"unexpected {type(error).__name__}; the server's log says more"
+            if isinstance(error, JobError):
+                mistake = str(error)
             log.complete_activity(activity, f"{title}: {mistake}", status="failed")
         else:
             await self._findings.add(name, document, outcome.found, index=outcome.index)

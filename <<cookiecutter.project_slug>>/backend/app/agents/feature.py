@@ -20,9 +20,9 @@ __all__ = ["FEATURE"]
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
-    app.state.agents = findings = Findings(services.database)
+    app.state.agents = findings = Findings(services.database, services.searches)
     lock = services.settings.data_dir / "agents.lock"
-    coordinator = Coordinator(services.store, findings, services.documents, lock)
+    coordinator = Coordinator(services.store, findings, services.documents, lock, services.processes)
     task = asyncio.create_task(coordinator.run(), name="agents")
     yield
     task.cancel()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from itertools import combinations
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -14,7 +13,8 @@ from pydantic import BaseModel
 from app.agents.events import WorkerName
 from app.database import Database, Migration
 from app.documents import SourceDocument
-from app.terms import TOKENIZER, phrase
+from app.searches import Searches
+from app.terms import TOKENIZER
 from app.users import User
 
 __all__ = ["MIGRATIONS", "AgentWork", "DocumentFindings", "Findings", "RelatedDocument"]
@@ -62,7 +62,6 @@ MIGRATIONS: tuple[Migration, ...] = (
 )
 
 _KEPT_RUNS = 10
-_RELATED = 3
 
 
 class RelatedDocument(BaseModel):
@@ -92,10 +91,16 @@ class DocumentFindings(BaseModel):
 
 
 class Findings:
-    """The tables of the agents."""
+    """The tables of the agents.
 
-    def __init__(self, database: Database) -> None:
+    Arguments:
+        database: where they are.
+        searches: where it is looked for what is about the same.
+    """
+
+    def __init__(self, database: Database, searches: Searches) -> None:
         self._database = database
+        self._searches = searches
 
     async def begin_run(self, run_id: str) -> None:
         """Makes a run the one that is shown, and forgets old ones."""
@@ -169,8 +174,13 @@ class Findings:
         return await self._database.write(lambda connection: connection.execute(statement, values).rowcount > 0)
 
     async def latest(self, limit: int, *, user: User, document_id: str | None = None) -> list[DocumentFindings]:
-        """What is known about a user's documents, those last worked on first, or about one of them."""
-        return await self._database.read(lambda connection: _latest(connection, limit, user.id, document_id))
+        """What is known about a user's documents, those last worked on first, or about one of them.
+
+        Raises:
+            SearchFailed: it took too long to find which are about the same.
+        """
+        found = await self._searches.run("app.agents.find:latest", user.id, limit, document_id, user=user.id)
+        return [DocumentFindings(**each) for each in found]
 
     async def count(self, *, user: User, document_id: str | None = None) -> int:
         """How many documents of a user's something is known about, or whether it is of one of them."""
@@ -181,52 +191,6 @@ class Findings:
         values = {"user": user.id, "document": document_id}
         row = await self._database.read(lambda connection: connection.execute(statement, values).fetchone())
         return int(row["number"])
-
-
-def _latest(
-    connection: sqlite3.Connection, limit: int, user_id: str, document_id: str | None
-) -> list[DocumentFindings]:
-    documents = connection.execute(
-        "SELECT document_id, max(position) AS latest FROM agent_findings "
-        "WHERE user_id = :user AND (:document IS NULL OR document_id = :document) "
-        "GROUP BY document_id ORDER BY latest DESC LIMIT :limit",
-        {"user": user_id, "document": document_id, "limit": limit},
-    ).fetchall()
-    return [_findings(connection, row["document_id"], user_id) for row in documents]
-
-
-def _findings(connection: sqlite3.Connection, document_id: str, user_id: str) -> DocumentFindings:
-    rows = connection.execute(
-        "SELECT * FROM agent_findings WHERE document_id = ? ORDER BY position", (document_id,)
-    ).fetchall()
-    found: dict[str, Any] = {}
-    for row in rows:
-        found |= json.loads(row["found"])
-    tags = found.get("tags", [])
-    return DocumentFindings(
-        document_id=document_id,
-        title=rows[-1]["title"],
-        tags=tags,
-        summary=found.get("summary", []),
-        related=_related(connection, document_id, user_id, tags),
-        work=[AgentWork(**{name: row[name] for name in AgentWork.model_fields}) for row in rows],
-    )
-
-
-def _related(
-    connection: sqlite3.Connection, document_id: str, user_id: str, tags: Sequence[str]
-) -> list[RelatedDocument]:
-    """The user's other documents that have half of the tags, those in which they weigh most first (BM25)."""
-    phrases = list(filter(None, map(phrase, tags)))
-    if not phrases:
-        return []
-    halves = [f"({' AND '.join(half)})" for half in combinations(phrases, (len(phrases) + 1) // 2)]
-    rows = connection.execute(
-        "SELECT f.document_id, f.title FROM agent_index i JOIN agent_findings f ON f.position = i.rowid "
-        "WHERE agent_index MATCH ? AND f.document_id != ? AND f.user_id = ? ORDER BY i.rank LIMIT ?",
-        (" OR ".join(halves), document_id, user_id, _RELATED),
-    ).fetchall()
-    return [RelatedDocument(**row) for row in rows]
 
 
 def _now() -> str:

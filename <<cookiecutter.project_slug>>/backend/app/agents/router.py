@@ -16,6 +16,7 @@ from app.agents.events import AGENTS, AgentEvent, AgentName
 from app.agents.findings import DocumentFindings, Findings
 from app.errors import ApiError, error_responses
 from app.feature import SharedServices
+from app.searches import SearchFailed
 from app.users import LOCAL_USER, CurrentUser, User
 
 __all__ = ["router"]
@@ -120,7 +121,7 @@ async def stream_agents(
     return make_stream_response(run, services.store, filter=_shown(user, kind, id))
 
 
-@router.get("/agents/findings", responses=error_responses(422))
+@router.get("/agents/findings", responses=error_responses(422, 503))
 async def list_findings(
     findings: Known,
     user: CurrentUser,
@@ -128,7 +129,10 @@ async def list_findings(
     document_id: Annotated[str | None, Query(max_length=128, description="only this document")] = None,
 ) -> AgentFindings:
     """Lists what the agents have found out about the user's documents."""
-    documents = await findings.latest(limit, user=user, document_id=document_id)
+    try:
+        documents = await findings.latest(limit, user=user, document_id=document_id)
+    except SearchFailed as error:
+        raise ApiError(503, str(error)) from error
     return AgentFindings(documents=documents, total=await findings.count(user=user, document_id=document_id))
 
 

@@ -9,6 +9,7 @@ import sys
 
 from app.auth.accounts import MIGRATIONS, AccountError, Accounts
 from app.database import Database, DatabaseError
+from app.private import keep_private
 from app.settings import Settings, SettingsError, load_settings
 
 COMMANDS = {
@@ -28,13 +29,14 @@ def main() -> int:
     try:
         password = "" if options.command == "remove-user" else _read_password()
         print(asyncio.run(_run(load_settings(), options.command, options.name, password)))
-    except (AccountError, DatabaseError, SettingsError) as error:
+    except (AccountError, DatabaseError, OSError, SettingsError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0
 
 
 async def _run(settings: Settings, command: str, name: str, password: str) -> str:
+    keep_private(settings.data_dir)
     database = Database(settings.data_dir / "app.db", {"auth": MIGRATIONS})
     try:
         await database.open()

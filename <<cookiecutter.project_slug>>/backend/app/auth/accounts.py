@@ -7,6 +7,8 @@ import re
 import secrets
 import sqlite3
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
 from argon2 import PasswordHasher
@@ -15,14 +17,11 @@ from argon2.exceptions import VerifyMismatchError
 from app.database import Database, Migration
 from app.users import User
 
-__all__ = ["MIGRATIONS", "AccountError", "Accounts", "fold"]
+__all__ = ["MIGRATIONS", "Account", "AccountError", "Accounts", "fold"]
 
 MIN_PASSWORD = 8
 MAX_PASSWORD = 1_024
 MAX_NAME = 64
-
-# A hash takes 64 MiB and some 50 ms of several cores; those who sign in at the same time wait for each other.
-_HASHES_AT_ONCE = 2
 
 MIGRATIONS: tuple[Migration, ...] = (
     (
@@ -49,6 +48,14 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE TABLE auth_attempts (position INTEGER PRIMARY KEY, key BLOB NOT NULL, at REAL NOT NULL)",
         "CREATE INDEX auth_attempts_of_key ON auth_attempts (key, at)",
     ),
+    (
+        # A row for each key in place of one for each attempt.
+        "DROP TABLE auth_attempts",
+        "CREATE TABLE auth_attempts (key BLOB PRIMARY KEY, level REAL NOT NULL, at REAL NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX auth_attempts_by_age ON auth_attempts (at)",
+        # Their tokens are not signed: each user signs in once more.
+        "DELETE FROM auth_sessions",
+    ),
 )
 
 
@@ -56,36 +63,64 @@ class AccountError(Exception):
     """A user cannot be made or found: the text says why."""
 
 
+@dataclass(frozen=True)
+class Account:
+    """A user, and the hash of their password."""
+
+    user: User
+    password: str = field(repr=False)
+
+
 class Accounts:
-    """The users in the database. Names are compared as people read them: without regard to case."""
+    """The users in the database. Names are compared as people read them: without regard to case.
+
+    A hash takes 64 MiB and some 50 ms of several cores. One at a time is made for strangers, and one for those who are
+    known: they do not wait for each other, and nothing else waits for either.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._hasher = PasswordHasher()
-        self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
+        self._hashing = {known: ThreadPoolExecutor(1, thread_name_prefix="argon2") for known in (False, True)}
         self._nobody = ""
 
     async def open(self) -> None:
         """Makes ready to verify passwords."""
         # What the password of an unknown user is compared with, so that the answer takes as long.
-        self._nobody = await asyncio.to_thread(self._hasher.hash, secrets.token_hex())
+        self._nobody = await self._hash(secrets.token_hex())
 
     async def count(self) -> int:
         """How many users there are."""
         statement = "SELECT count(*) FROM auth_users"
-        count: int = await self._database.read(lambda connection: connection.execute(statement).fetchone()[0])
+        count: int = await self._database.read(
+            lambda connection: connection.execute(statement).fetchone()[0], lane="auth"
+        )
         return count
 
-    async def verify(self, name: str, password: str) -> User | None:
-        """The user of this name and password, or None. Takes as long for an unknown name as for a wrong password."""
-        row = await self._find(name)
-        async with self._hashing:
-            fits = await asyncio.to_thread(self._fits, row["password"] if row else self._nobody, password)
-        if row is None or not fits:
+    async def find(self, name: str) -> Account | None:
+        """The account of this name, or None."""
+        statement = "SELECT * FROM auth_users WHERE folded = ?"
+        row = await self._database.read(
+            lambda connection: connection.execute(statement, (fold(name),)).fetchone(), lane="auth"
+        )
+        return Account(User(row["id"], row["name"]), row["password"]) if row is not None else None
+
+    async def verify(self, account: Account | None, password: str, *, known: bool = False) -> Account | None:
+        """The account as it is now, where this is its password; else None. Takes as long for no account as for a wrong
+        password.
+
+        Arguments:
+            account: as it was found.
+            password: what is tried.
+            known: whether it comes from a browser that the user has signed in with before.
+        """
+        hashed = account.password if account is not None else self._nobody
+        fits = await asyncio.get_running_loop().run_in_executor(self._hashing[known], self._fits, hashed, password)
+        if account is None or not fits:
             return None
-        if self._hasher.check_needs_rehash(row["password"]):  # made by an older version, with weaker parameters
-            await self._store_password(row["id"], password)
-        return User(row["id"], row["name"])
+        if self._hasher.check_needs_rehash(hashed):  # made by an older version, with weaker parameters
+            account = replace(account, password=await self._store_password(account.user.id, password))
+        return account
 
     async def add(self, name: str, password: str) -> User:
         """Makes a user.
@@ -114,9 +149,9 @@ class Accounts:
             AccountError: there is no such user, or the password cannot be used.
         """
         _check(password)
-        row = await self._known(name)
-        await self._store_password(row["id"], password, end_sessions=True)
-        return User(row["id"], row["name"])
+        user = await self._known(name)
+        await self._store_password(user.id, password, end_sessions=True)
+        return user
 
     async def remove(self, name: str) -> User:
         """Removes a user, and ends all their sessions.
@@ -124,22 +159,18 @@ class Accounts:
         Raises:
             AccountError: there is no such user.
         """
-        row = await self._known(name)
+        user = await self._known(name)
         statement = "DELETE FROM auth_users WHERE id = ?"
-        await self._database.write(lambda connection: connection.execute(statement, (row["id"],)))
-        return User(row["id"], row["name"])
+        await self._database.write(lambda connection: connection.execute(statement, (user.id,)))
+        return user
 
-    async def _find(self, name: str) -> sqlite3.Row | None:
-        statement = "SELECT * FROM auth_users WHERE folded = ?"
-        return await self._database.read(lambda connection: connection.execute(statement, (fold(name),)).fetchone())
-
-    async def _known(self, name: str) -> sqlite3.Row:
-        row = await self._find(name)
-        if row is None:
+    async def _known(self, name: str) -> User:
+        account = await self.find(name)
+        if account is None:
             raise AccountError(f"there is no user {name!r}")
-        return row
+        return account.user
 
-    async def _store_password(self, user_id: str, password: str, *, end_sessions: bool = False) -> None:
+    async def _store_password(self, user_id: str, password: str, *, end_sessions: bool = False) -> str:
         hashed = await self._hash(password)
 
         def update(connection: sqlite3.Connection) -> None:
@@ -148,10 +179,10 @@ class Accounts:
                 connection.execute("DELETE FROM auth_sessions WHERE user_id = ?", (user_id,))
 
         await self._database.write(update)
+        return hashed
 
     async def _hash(self, password: str) -> str:
-        async with self._hashing:
-            return await asyncio.to_thread(self._hasher.hash, password)
+        return await asyncio.get_running_loop().run_in_executor(self._hashing[True], self._hasher.hash, password)
 
     def _fits(self, hashed: str, password: str) -> bool:
         try:

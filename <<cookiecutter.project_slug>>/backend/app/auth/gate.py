@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
-from streamator.viewer import route_path
+from streamator.asgi import route_path
 
+from app.auth.cookies import read_cookies
 from app.auth.service import Auth
 from app.auth.tokens import Permission, Refused, Tokens
 from app.errors import ApiError, refuse
@@ -17,16 +18,15 @@ __all__ = ["Gate"]
 
 _OPEN_TO_ALL = {"/api/config", "/api/auth/sign-in", "/api/auth/refresh", "/api/auth/sign-out"}
 _OF_A_JOB = re.compile(r"/api/(?:log|job)/([^/]+)/(?:stream|ws)")
-_TICKET = b"ticket="
 
 
 class Gate:
     """A middleware that lets nobody under /api who has not signed in, but for what it takes to do so.
 
-    Whoever asks shows an access token (`Authorization: Bearer ...`), or, for the stream of a job, a ticket
-    (`?ticket=...`): an EventSource and a WebSocket send no headers. The user is then in `scope["user"]`, and the time
-    until which they are believed in `scope["streamator.ends_at"]`: a stream ends then, or some seconds after they have
-    signed out. What they ask for after that is refused at once.
+    Whoever asks shows an access token (`Authorization: Bearer ...`), or, for the stream of a job, a ticket in a cookie:
+    an EventSource and a WebSocket send no headers of their own, and a URL is written into logs. The user is then in
+    `scope["user"]`, and the time until which they are believed in `scope["streamator.ends_at"]`: a stream ends then, or
+    some seconds after they have signed out. What they ask for after that is refused at once.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -37,16 +37,15 @@ class Gate:
             await self._app(scope, receive, send)
             return
         auth: Auth = scope["app"].state.auth
-        ticket = _take_ticket(scope)
         path = route_path(scope)
         if path in _OPEN_TO_ALL or not f"{path}/".startswith("/api/"):
             await self._app(scope, receive, send)
             return
         try:
-            permission = _permission(auth.tokens, scope, path, ticket)
+            permission = _permission(auth.tokens, HTTPConnection(scope), path)
             await auth.check(permission)
-        except Refused as error:
-            await refuse(scope, receive, send, ApiError(401, str(error), {"www-authenticate": "Bearer"}))
+        except ApiError as error:
+            await refuse(scope, receive, send, error)
             return
         scope["user"] = permission.user
         scope["app.permission"] = permission
@@ -55,22 +54,15 @@ class Gate:
         await self._app(scope, receive, send)
 
 
-def _permission(tokens: Tokens, scope: Scope, path: str, ticket: str | None) -> Permission:
-    scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+def _permission(tokens: Tokens, connection: HTTPConnection, path: str) -> Permission:
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return tokens.read_access(token.strip())
-    if ticket is None:
-        raise Refused("sign in first, and send the access token as Authorization: Bearer")
-    job = _OF_A_JOB.fullmatch(path)
-    return tokens.read_ticket(ticket, job and job[1])
-
-
-def _take_ticket(scope: Scope) -> str | None:
-    """The ticket in the query. It is removed from it: servers write the query into their access log afterwards."""
-    query: bytes = scope["query_string"]
-    if _TICKET not in query:
-        return None
-    parts = query.split(b"&")
-    scope["query_string"] = b"&".join(part for part in parts if not part.startswith(_TICKET))
-    found = [part.removeprefix(_TICKET) for part in parts if part.startswith(_TICKET)]
-    return found[-1].decode("latin-1") if found else None
+    refused = Refused("sign in first, and send the access token as Authorization: Bearer")
+    if job := _OF_A_JOB.fullmatch(path):
+        for ticket in read_cookies(connection, "ticket"):  # another site of the domain may have set one beside ours
+            try:
+                return tokens.read_ticket(ticket, job[1])
+            except Refused as error:
+                refused = error
+    raise refused

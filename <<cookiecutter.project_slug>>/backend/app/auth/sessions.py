@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.database import Database
+from app.errors import ApiError
 from app.users import User
 
 __all__ = ["Session", "SessionWatch", "Sessions"]
@@ -34,8 +35,8 @@ class Session:
 
     @property
     def id(self) -> str:
-        """What names the session as long as it lasts."""
-        return self.token.partition(".")[0]
+        """What names the session as long as it lasts. Access tokens and tickets hold it: it opens and ends nothing."""
+        return _id_of(self.token)
 
 
 class Sessions:
@@ -46,9 +47,13 @@ class Sessions:
     again: it comes with the same `attempt`, which whoever has only the token does not know, and gets the same
     answer, as long as the token in it was not used.
 
+    A token is signed, so that all that were ever given out are known without being kept.
+
+    Guarantee: what was never given out ends no session, whatever it names.
+
     Arguments:
         database: where.
-        secret: the key from which the next token is made.
+        secret: the key that tokens are signed with, and from which the next is made.
         days: after so many days without use a session is over.
         kept: how many a user may have (MAX_SESSIONS_PER_USER); the one unused for longest goes first.
     """
@@ -61,15 +66,14 @@ class Sessions:
 
     async def begin(self, user: User) -> Session:
         """Makes a session."""
-        session_id = secrets.token_urlsafe(16)
-        token = f"{session_id}.{secrets.token_urlsafe(32)}"
+        session = Session(user, self._signed(f"{secrets.token_urlsafe(16)}.{secrets.token_urlsafe(32)}"))
 
         def insert(connection: sqlite3.Connection) -> None:
             now = time.time()
             connection.execute("DELETE FROM auth_sessions WHERE expires_at <= ?", (now,))
             connection.execute(
                 "INSERT INTO auth_sessions (id, user_id, current, expires_at) VALUES (?, ?, ?, ?)",
-                (session_id, user.id, _hash(token), now + self.seconds),
+                (session.id, user.id, _hash(session.token), now + self.seconds),
             )
             connection.execute(
                 "DELETE FROM auth_sessions WHERE id IN (SELECT id FROM auth_sessions WHERE user_id = ? "
@@ -78,7 +82,7 @@ class Sessions:
             )
 
         await self._database.write(insert)
-        return Session(user, token)
+        return session
 
     async def refresh(self, token: str, attempt: str = "") -> Session | None:
         """Exchanges a refresh token for the next; None where its session is over, or is ended now.
@@ -87,9 +91,11 @@ class Sessions:
             token: the refresh token.
             attempt: names the request, the same whenever it is sent again (default: it is not sent again).
         """
-        session_id = token.partition(".")[0]
         given, named = _hash(token), _hash(attempt) if attempt else None
-        following = f"{session_id}.{self._next(token, attempt or secrets.token_hex())}"
+        following = self._signed(
+            f"{token.partition('.')[0]}.{self._digest(f'{token} {attempt or secrets.token_hex()}')}"
+        )
+        session_id = _id_of(token)
 
         def exchange(connection: sqlite3.Connection) -> Session | None:
             now = time.time()
@@ -109,28 +115,39 @@ class Sessions:
                 return session
             if row["previous"] == given and named is not None and row["attempt"] == named:
                 return session
-            connection.execute("DELETE FROM auth_sessions WHERE id = ?", (session_id,))
-            logger.warning("a refresh token of %r was used twice: the session is ended", row["name"])
+            if row["previous"] == given or self._is_ours(token):
+                connection.execute("DELETE FROM auth_sessions WHERE id = ?", (session_id,))
+                logger.warning("a refresh token of %r was used twice: the session is ended", row["name"])
             return None
 
         return await self._database.write(exchange)
 
-    async def living(self, session_ids: Iterable[str]) -> set[str]:
-        """Those of these sessions that are not over: not ended, not unused for too long, and their user is there."""
-        statement = "SELECT id FROM auth_sessions WHERE expires_at > ? AND id IN (SELECT value FROM json_each(?))"
+    async def owners(self, session_ids: Iterable[str]) -> dict[str, str]:
+        """Those of these sessions that are not over (not ended, not unused for too long, and their user is there), each
+        with the id of its user."""
+        statement = (
+            "SELECT id, user_id FROM auth_sessions WHERE expires_at > ? AND id IN (SELECT value FROM json_each(?))"
+        )
         values = (time.time(), json.dumps(list(session_ids)))
-        rows = await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
-        return {row["id"] for row in rows}
+        rows = await self._database.read(
+            lambda connection: connection.execute(statement, values).fetchall(), lane="auth"
+        )
+        return {row["id"]: row["user_id"] for row in rows}
 
     async def end(self, token: str) -> None:
         """Ends the session of a refresh token, if it is one that was given out last or before that."""
-        values = (token.partition(".")[0], _hash(token), _hash(token))
+        values = (_id_of(token), _hash(token), _hash(token))
         statement = "DELETE FROM auth_sessions WHERE id = ? AND (current = ? OR previous = ?)"
         await self._database.write(lambda connection: connection.execute(statement, values))
 
-    def _next(self, token: str, attempt: str) -> str:
-        digest = hmac.digest(self._secret, f"{token} {attempt}".encode("utf-8", "surrogatepass"), "sha256")
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    def _signed(self, text: str) -> str:
+        return f"{text}.{self._digest(f'refresh {text}')}"
+
+    def _is_ours(self, token: str) -> bool:
+        return hmac.compare_digest(_encode(self._signed(token.rpartition(".")[0])), _encode(token))
+
+    def _digest(self, text: str) -> str:
+        return _letters(hmac.digest(self._secret, _encode(text), "sha256"))
 
 
 class SessionWatch:
@@ -159,10 +176,23 @@ class SessionWatch:
             if not asked:
                 continue
             try:
-                self._over = asked - await self._sessions.living(asked)
-            except sqlite3.Error as error:  # the tokens of these streams end all the same
+                self._over = asked - (await self._sessions.owners(asked)).keys()
+            except (sqlite3.Error, ApiError) as error:  # the tokens of these streams end all the same
                 logger.warning("whether sessions are over cannot be read (%s): trying again", error)
 
 
+def _id_of(token: str) -> str:
+    """The id of a token's session: it does not tell the first part of the token, by which the session is found."""
+    return _letters(_hash(token.partition(".")[0])[:16])
+
+
 def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(_encode(text)).digest()
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # half a character may be in a cookie
+
+
+def _letters(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -7,14 +7,28 @@ import ipaddress
 import math
 import sqlite3
 import time
+from dataclasses import dataclass
 
 from app.auth.accounts import fold
 from app.database import Database
 
-__all__ = ["Throttle", "TooManyAttempts"]
+__all__ = ["LONGEST_SECONDS", "Throttle", "TooManyAttempts"]
 
-WINDOW_SECONDS = 300.0
-"""For how long an attempt counts."""
+FIRST_SECONDS = 10.0
+"""What the first attempt past the free ones waits; each after it twice as long."""
+
+LONGEST_SECONDS = 3_600.0
+"""What any attempt waits at most."""
+
+_WINDOW_SECONDS = 300.0  # MAX_SIGN_INS_PER_ADDRESS is for so long
+_FORGIVEN_SECONDS = 6 * 3_600.0  # after so long one of the attempts for a name is forgotten
+_DOUBLINGS = 9  # by which FIRST_SECONDS becomes LONGEST_SECONDS
+_KEPT_SECONDS = 4 * 86_400.0  # by then all are
+
+# How many bits of an address are counted together, and how many times MAX_SIGN_INS_PER_ADDRESS they may: an IPv4
+# address and the networks around it; a subscriber's networks of IPv6, a site's, a provider's. One who has a larger one
+# has all of the smaller ones in it.
+_NETWORKS = {4: ((32, 1), (24, 4), (16, 16)), 6: ((64, 1), (56, 2), (48, 4), (32, 16))}
 
 
 class TooManyAttempts(Exception):
@@ -25,74 +39,171 @@ class TooManyAttempts(Exception):
         self.retry_after = retry_after
 
 
+@dataclass(frozen=True)
+class _Limit:
+    """A leaky bucket: `size` attempts, of which one is forgotten each `seconds`. One that grows is never full: past its
+    size each attempt waits twice as long as the one before."""
+
+    key: bytes
+    size: float
+    seconds: float
+    grows: bool = False
+
+    def level(self, counted: float, age: float) -> float:
+        """How many attempts still count: `counted` did when the last one was made, `age` seconds ago."""
+        return max(0.0, counted - age / self.seconds)
+
+    def wait(self, counted: float, age: float) -> float:
+        """The seconds until the next."""
+        if not self.grows:
+            return (counted + 1 - self.size) * self.seconds - age
+        past = math.ceil(counted) - self.size  # a part of one counts as one: some of each is forgotten soon
+        return min(LONGEST_SECONDS, FIRST_SECONDS * 2**past) - age if past >= 0 else 0.0
+
+    def next(self, counted: float, age: float) -> float:
+        """How many count after one more."""
+        return min(self.level(counted, age) + 1, self.size + _DOUBLINGS)
+
+
 class Throttle:
     """Counts the attempts to sign in, in the database: the limits hold over all processes, and over a restart.
 
-    An attempt counts from its start, so that many at once do not slip through, and no longer once it has succeeded.
-    Names and addresses are kept as keyed hashes: what people type in place of their name may be their password.
+    It slows down those who guess, and not whom they guess at:
+
+    - A browser that has signed in with a name before (`Devices`) has a count of its own for it, and no other: nothing
+      that a stranger does makes it wait. Its first `per_name` wrong passwords are free; then each waits twice as long,
+      from 10 s to an hour.
+    - From elsewhere the same goes for each name and network (a /24 of IPv4, a /48 of IPv6): nobody is locked out for
+      good, and one network gets at most `per_name` + 9 guesses in the first hour, and about one in each after it.
+    - For a name, all networks together have 50 times `per_name` guesses, and as many more within each hour: so many are
+      checked at most, from however many addresses. Half of them are for networks that have not failed with this name,
+      and no /16 or /32 has more than an eighth: who comes from a new browser with the right password waits for others
+      only as long as they fail from more than 25 times `per_name` networks, in several of those, and each network helps
+      them once in six hours. That bound is not absolute, and cannot be: with still more networks at hand strangers look
+      like the user to anything but the password, and to check all of them would be no limit.
+    - Each address, and each network around it, may fail `per_address` times in 5 minutes with all names together,
+      larger networks some times as often: one password is not tried with all names.
+
+    An attempt counts from its start, so that many at once do not slip through, and no longer once it has succeeded. One
+    that is refused does not count. Names and addresses are kept as keyed hashes: what people type in place of their
+    name may be their password.
 
     Arguments:
         database: where.
         secret: the key of the hashes.
-        per_name, per_address: how many failed attempts there may be within WINDOW_SECONDS for one name and from one
-            address (MAX_SIGN_INS_PER_NAME, MAX_SIGN_INS_PER_ADDRESS).
+        per_name, per_address: see above (MAX_SIGN_INS_PER_NAME, MAX_SIGN_INS_PER_ADDRESS).
+        kept: the rows at most, about 100 bytes each; past it those go whose last attempt is the oldest.
     """
 
-    def __init__(self, database: Database, secret: bytes, *, per_name: int = 5, per_address: int = 30) -> None:
+    def __init__(
+        self, database: Database, secret: bytes, *, per_name: int = 5, per_address: int = 30, kept: int = 200_000
+    ) -> None:
         self._database = database
         self._secret = secret
         self._per_name = per_name
         self._per_address = per_address
+        self._kept = kept
+        self._begun = 0
 
-    async def begin(self, name: str, address: str) -> None:
+    async def begin(self, name: str, address: str, device: str | None = None) -> None:
         """Counts an attempt.
 
+        Arguments:
+            name, address: with which, and from where.
+            device: the mark of a browser that has signed in with this name before.
+
         Raises:
-            TooManyAttempts: there were too many for this name, or from this address. It is not counted.
+            TooManyAttempts: it has to wait. It is not counted.
         """
-        limits = (
-            (self._key("name", fold(name)), self._per_name),
-            (self._key("address", _network(address)), self._per_address),
-        )
+        limits = self._limits(name, address, device)
+        prunes = self._begun % 100 == 0  # to look at all rows takes some milliseconds
+        self._begun += 1
 
-        def insert(connection: sqlite3.Connection) -> float | None:
+        def count(connection: sqlite3.Connection) -> float:
             now = time.time()
-            connection.execute("DELETE FROM auth_attempts WHERE at <= ?", (now - WINDOW_SECONDS,))
-            latest = "SELECT at FROM auth_attempts WHERE key = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
-            rows = [connection.execute(latest, (key, limit - 1)).fetchone() for key, limit in limits]
-            free_at = max((row["at"] + WINDOW_SECONDS for row in rows if row is not None), default=None)
-            if free_at is not None:
-                return float(free_at - now)
-            connection.executemany(
-                "INSERT INTO auth_attempts (key, at) VALUES (?, ?)", [(key, now) for key, _ in limits]
-            )
-            return None
+            if prunes:
+                self._prune(connection, now)
+            counted = [_counted(connection, limit.key, now) for limit in limits]
+            if device is None and limits[1].level(*counted[1]) > 0:
+                limits[0] = _Limit(limits[0].key, limits[0].size / 2, limits[0].seconds)
+            wait = max(limit.wait(*each) for limit, each in zip(limits, counted, strict=True))
+            if wait <= 0:
+                connection.executemany(
+                    "INSERT INTO auth_attempts (key, level, at) VALUES (?, ?, ?) "
+                    "ON CONFLICT (key) DO UPDATE SET level = excluded.level, at = excluded.at",
+                    [(limit.key, limit.next(*each), now) for limit, each in zip(limits, counted, strict=True)],
+                )
+            return wait
 
-        wait = await self._database.write(insert)
-        if wait is not None:
+        wait = await self._database.write(count)
+        if wait > 0:
             raise TooManyAttempts(max(1, math.ceil(wait)))
 
-    async def succeeded(self, name: str, address: str) -> None:
-        """Forgets the attempts for this name, and one from this address."""
-        name_key, address_key = self._key("name", fold(name)), self._key("address", _network(address))
+    async def succeeded(self, name: str, address: str, device: str | None = None) -> None:
+        """Takes an attempt back, and forgets those of this network or device for this name before it."""
+        limits = self._limits(name, address, device)
 
-        def delete(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM auth_attempts WHERE key = ?", (name_key,))
-            connection.execute(
-                "DELETE FROM auth_attempts WHERE position = (SELECT max(position) FROM auth_attempts WHERE key = ?)",
-                (address_key,),
+        def forget(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "UPDATE auth_attempts SET level = level - 1 WHERE key = ?", [(limit.key,) for limit in limits]
+            )
+            connection.executemany(
+                "DELETE FROM auth_attempts WHERE key = ? AND (level <= 0 OR ?)",
+                [(limit.key, limit.grows) for limit in limits],
             )
 
-        await self._database.write(delete)
+        await self._database.write(forget)
 
-    def _key(self, kind: str, value: str) -> bytes:
-        return hmac.digest(self._secret, f"{kind} {value}".encode("utf-8", "surrogatepass"), "sha256")
+    def _limits(self, name: str, address: str, device: str | None) -> list[_Limit]:
+        name = fold(name)
+        if device is not None:
+            return [self._growing(f"device {device} {name}")]
+        networks = _networks(address)
+        (site, _), (region, _) = networks[-2:]
+        size = 50 * self._per_name
+        hourly = 3_600 / size
+        return [
+            _Limit(self._key(f"name {name}"), size, hourly),
+            self._growing(f"name in {site} {name}"),
+            _Limit(self._key(f"name in {region} {name}"), size / 8, hourly * 8),
+            *(
+                _Limit(
+                    self._key(f"network {network}"),
+                    self._per_address * times,
+                    _WINDOW_SECONDS / self._per_address / times,
+                )
+                for network, times in networks
+            ),
+        ]
+
+    def _growing(self, what: str) -> _Limit:
+        return _Limit(self._key(what), self._per_name, _FORGIVEN_SECONDS, grows=True)
+
+    def _prune(self, connection: sqlite3.Connection, now: float) -> None:
+        connection.execute("DELETE FROM auth_attempts WHERE at <= ?", (now - _KEPT_SECONDS,))
+        connection.execute(
+            "DELETE FROM auth_attempts WHERE at <= (SELECT at FROM auth_attempts ORDER BY at DESC LIMIT 1 OFFSET ?)",
+            (self._kept,),
+        )
+
+    def _key(self, text: str) -> bytes:
+        return hmac.digest(self._secret, text.encode("utf-8", "surrogatepass"), "sha256")
 
 
-def _network(address: str) -> str:
-    """The address; of IPv6 the network, since one subscriber has all of its addresses."""
+def _counted(connection: sqlite3.Connection, key: bytes, now: float) -> tuple[float, float]:
+    """How many attempts counted when the last was made, and how many seconds ago that is."""
+    row = connection.execute("SELECT level, at FROM auth_attempts WHERE key = ?", (key,)).fetchone()
+    return (row["level"], max(0.0, now - row["at"])) if row is not None else (0.0, 0.0)
+
+
+def _networks(address: str) -> list[tuple[str, int]]:
+    """The networks that an address is in, from the smallest, and how many times as many attempts each may."""
     try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:  # a Unix socket has none: all that come by it are one
+        return [(address, 1), (address, 1)]
+    if parsed.version == 6 and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return [
+        (str(ipaddress.ip_network((parsed, bits), strict=False)), times) for bits, times in _NETWORKS[parsed.version]
+    ]

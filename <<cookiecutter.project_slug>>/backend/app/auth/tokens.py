@@ -1,4 +1,4 @@
-"""What is shown with a request: an access token in a header, or a ticket for one job in the URL. Both are JWTs."""
+"""What is shown with a request: an access token in a header, or a ticket for one job in a cookie. Both are JWTs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import jwt
 
+from app.errors import ApiError
 from app.settings import MIN_SECRET, SettingsError
 from app.users import User
 
@@ -26,19 +27,23 @@ _ALGORITHM = "HS256"
 
 @dataclass(frozen=True)
 class Permission:
-    """Who asks, in which session, and the Unix time until which they are believed."""
+    """Who asks, in which session, and the Unix time until which they are believed. Whether the session is theirs, and
+    not over, `Sessions` knows."""
 
     user: User
     session_id: str
     ends_at: float
 
 
-class Refused(Exception):
-    """A token that does not hold. The text says why, and what to do."""
+class Refused(ApiError):
+    """A token that does not hold: 401. The text says why, and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(401, message, {"www-authenticate": "Bearer"})
 
 
 class Tokens:
-    """Makes tokens and reads them; nothing is stored. Whether their session still is one, `Sessions` knows.
+    """Makes tokens and reads them; nothing is stored.
 
     Arguments:
         secret: what they are signed with.
@@ -73,7 +78,7 @@ class Tokens:
         more = {"job": job_id, "ends_at": permission.ends_at}
         return self._sign("ticket", permission.user, permission.session_id, expires, **more)
 
-    def read_ticket(self, ticket: str, job_id: str | None) -> Permission:
+    def read_ticket(self, ticket: str, job_id: str) -> Permission:
         """Who has shown a ticket for a job.
 
         Raises:
@@ -83,7 +88,7 @@ class Tokens:
             claims = self._read("ticket", ticket)
         except jwt.InvalidTokenError:
             claims = {}
-        if job_id is None or claims.get("job") != job_id:
+        if claims.get("job") != job_id:
             raise Refused("the ticket has expired, or is not for this: get one for this job")
         return Permission(User(claims["sub"], claims["name"]), claims["sid"], claims["ends_at"])
 
@@ -107,7 +112,7 @@ def load_secret(given: str | None, directory: Path) -> bytes:
         return given.encode()
     path = directory / "auth-secret"
     if not path.exists():
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Written whole and then given its name: of several servers that start at once one is first.
         with tempfile.NamedTemporaryFile(dir=directory, prefix=".auth-secret-") as file:  # mode 0600
             file.write(secrets.token_hex(32).encode())

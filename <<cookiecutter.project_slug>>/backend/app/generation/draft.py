@@ -26,7 +26,8 @@ _OPEN = (
 )
 _CLOSE = rf"(?:</{_TAGS}>|\[/THINK\]|◁/think▷|<\|(?:END_THINKING|end_of_thought|/thinking)\|>)"
 _REASONING = re.compile(
-    rf"(?:^[ \t]*|(?<=<\|end\|>))(?:{_ANY_MARK}(?:assistant)?)*?{_OPEN}(.*?)(?:(?:{_CLOSE}|<\|end\|>)[ \t]*\n*|\Z)",
+    rf"(?:^[ \t]*|(?<=<\|end\|>))(?:{_ANY_MARK}(?:assistant)?){{0,8}}?{_OPEN}"
+    rf"(.*?)(?:(?:{_CLOSE}|<\|end\|>)[ \t]*\n*|\Z)",
     re.DOTALL | re.MULTILINE | re.IGNORECASE,
 )
 _FIRST_ELEMENT = re.compile(r"\A\s*<([a-z][\w:.-]{0,40})(?:\s[^<>]*)?>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
@@ -41,6 +42,10 @@ _UNFINISHED_MARK = re.compile(
     re.IGNORECASE,
 )
 
+_LONGEST_MARK = 64  # characters
+_LONGEST_MARKS = 400
+"""In so many characters at its end an answer may have what is not finished."""
+
 # The marks that are known wherever they stand. An unknown one may be text, but not at either end of an answer.
 _KNOWN_MARK = (
     r"<\|(?:im_(?:start|end|sep)|(?:start|end)_header_id|(?:begin|end)_?of_?(?:text|turn|prompt|sentence)|eo[tms]_id|"
@@ -51,9 +56,10 @@ _KNOWN_MARK = (
 _MARK_AT_END = rf"{_ANY_MARK}|{_KNOWN_MARK}|</s>|<(?:eo[tms]|bos|pad|unk)>|\[/?INST\]"
 _MARKS = re.compile(_KNOWN_MARK, re.IGNORECASE)
 _MARKS_BEFORE = re.compile(
-    rf"\A(?:\s*(?:{_MARK_AT_END}|<s>(?![^\n]*</s>))(?:(?:assistant|model|final)\b(?=\s*[\n<]))?)+\s*", re.IGNORECASE
+    rf"\A(?:\s*(?:{_MARK_AT_END}|<s>(?![^\n]*</s>))(?:(?:assistant|model|final)\b(?=\s*[\n<]))?){{1,20}}\s*",
+    re.IGNORECASE,
 )
-_MARKS_AFTER = re.compile(rf"(?:(?:{_MARK_AT_END})\s*)+\Z", re.IGNORECASE)
+_MARK_AT_END_OF_ALL = re.compile(rf"(?:{_MARK_AT_END})\Z", re.IGNORECASE)
 # After the end of its turn a model may go on with the next one, which it makes up.
 _NEXT_TURN = re.compile(
     r"(?:<\|(?:im_end|eot_id|end|end_?of_?text|return)\|>|<end_of_turn>|</s>|<｜end▁of▁sentence｜>)\s*"
@@ -145,7 +151,7 @@ def split_reasoning(answer: str, *, whole: bool) -> tuple[str, str]:
         thoughts.append(unopened[1])
         rest = rest[unopened.end() :]
     if not whole:
-        rest = _UNFINISHED_MARK.sub("", rest)
+        rest = rest[:-_LONGEST_MARKS] + _UNFINISHED_MARK.sub("", rest[-_LONGEST_MARKS:])
     return "\n\n".join(each.strip() for each in thoughts if each.strip()), rest.lstrip("\n") if thoughts else rest
 
 
@@ -159,15 +165,36 @@ def without_marks(text: str) -> tuple[str, list[str]]:
     cut: list[str] = []
 
     def take(match: re.Match[str]) -> str:
-        line = match.string[: match.start()].rpartition("\n")[2]
-        if match[0].strip() == "</s>" and "<s>" in line:
-            return match[0]  # it is crossed out
+        if _is_crossed_out(match.string, match.start(), match.end()):
+            return match[0]
         cut.append(match[0].strip())
         return ""
 
-    for marks in (_MARKS_BEFORE, _NEXT_TURN, _MARKS, _MARKS_AFTER):
+    for marks in (_MARKS_BEFORE, _NEXT_TURN, _MARKS):
         text = marks.sub(take, text)
+    end = _before_marks(text)
+    if text[end:].strip() and not _is_crossed_out(text, end, len(text)):
+        cut.append(text[end:].strip())
+        text = text[:end]
     return text, list(dict.fromkeys(cut))
+
+
+def _is_crossed_out(text: str, start: int, end: int) -> bool:
+    """Whether a mark is the end of what `<s>` begins in its line."""
+    return text[start:end].strip() == "</s>" and text.rfind("<s>", text.rfind("\n", 0, start) + 1, start) >= 0
+
+
+def _before_marks(text: str) -> int:
+    """Where the marks begin that a text ends with. Each is looked for at the end alone: an expression for all of them
+    would begin anew at each mark of a long row."""
+    end, start = len(text), len(text)
+    while True:
+        while end and text[end - 1].isspace():
+            end -= 1
+        found = _MARK_AT_END_OF_ALL.search(text, max(0, end - _LONGEST_MARK), end)
+        if found is None:
+            return start
+        start = end = found.start()
 
 
 def only_draft(answer: str, prompt: Prompt, source: str) -> tuple[str, list[str]]:
@@ -201,7 +228,7 @@ def find_talk(draft: str, source: str) -> str | None:
     known = _spaced(source).lower()
     for paragraph in re.split(r"\n\s*\n", draft):
         words = paragraph.strip()
-        if words.lower() not in known and _OPENING.match(words):
+        if _OPENING.match(words) and words.lower() not in known:
             return words
         for found in _OFFER.finditer(words):
             if found[0].lower() not in known:

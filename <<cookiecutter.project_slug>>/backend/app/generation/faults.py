@@ -1,11 +1,14 @@
 """What the servers of models answer when there is no draft: what it means, and what to do about it.
 
+Where a model is asked is the operator's affair: the server's log says it, and no error does.
+
 The same mishap has another status, code and sentence at each vendor, so it is told by all three. The codes are those of
 the vendors' references; the sentences are those that their servers were seen to send.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +23,8 @@ from app.generation.provider import Action, ModelError
 from app.wording import clip, duration
 
 __all__ = ["Server", "field"]
+
+logger = logging.getLogger(__name__)
 
 _LATER = "Try again later, or choose another provider."
 _OTHER_TEXT = "Change the text, or choose another provider."
@@ -172,7 +177,8 @@ class Server:
         began = status in (None, 200)  # an error in the midst of an answer
         words = clip(message.rstrip(".") or "without a word", 300)
         if status is not None and 300 <= status < 400:
-            words = f"it leads on to {self._target(headers.get('location', ''))}"
+            words = "it leads on to another address"
+            logger.warning("%s at %s leads on to %s", self.title, self._place, self._target(headers))
         what = f"{self.title} {'broke off' if began else f'answered {status}'}: {words}."
 
         # Some call a rate a quota, but say how long it lasts.
@@ -193,7 +199,7 @@ class Server:
             return ModelError(what, f"Check what {self.settings}_API_KEY is allowed to use.")
         if status in (301, 302, 303, 307, 308, 404, 405, 410):
             which = "" if is_page or status != 404 else f"{self.settings}_MODEL and "
-            return ModelError(what, f"Check {which}{self.settings}_BASE_URL{self._address()}.")
+            return ModelError(what, f"Check {which}{self.settings}_BASE_URL.")
         if status in _BUSY_STATUS or _BUSY_CODE.fullmatch(code) or (status is not None and status >= 500):
             if headers.get("x-should-retry") == "false":
                 return ModelError(what, _LATER)
@@ -212,7 +218,7 @@ class Server:
         """It answered 200, and with something that is no model's answer, of this content type and beginning."""
         words = f": {clip(self._hide(_read(text)[1]), 300)}" if text.strip() else ""
         what = f"{self.title} answered with {kind or 'nothing'}, and not with a model's stream{words}."
-        return ModelError(what, f"Check {self.settings}_BASE_URL{self._address()}.")
+        return ModelError(what, f"Check {self.settings}_BASE_URL.")
 
     def silent(self) -> ModelError:
         """It has sent nothing for too long."""
@@ -221,9 +227,9 @@ class Server:
 
     def unreachable(self, error: BaseException) -> ModelError:
         """There is no connection to it."""
-        where = f" at {self.address}" if self.address else ""
-        what = f"{self.title} cannot be reached{where}: {self._error(error)}."
-        return ModelError(what, f"Is it running? Check {self.settings}_BASE_URL.", "retry")
+        logger.warning("%s at %s cannot be reached: %s", self.title, self._place or "its vendor's", self._error(error))
+        fix = f"Is it running? Check {self.settings}_BASE_URL."
+        return ModelError(f"{self.title} cannot be reached.", fix, "retry")
 
     def broken(self, error: BaseException) -> ModelError:
         """Its answer stopped, or is not to be read."""
@@ -232,25 +238,30 @@ class Server:
     def _too_long(self, what: str, fits: float | None) -> ModelError:
         return ModelError(what, "Give a shorter text, or choose a model that takes a longer one.", "shorten", fits=fits)
 
-    def _address(self) -> str:
-        return f", which is {self.address}" if self.address else ""
-
-    def _target(self, location: str) -> str:
+    def _target(self, headers: Mapping[str, str]) -> str:
         """Where a redirect leads, without what a query may tell."""
+        location = headers.get("location", "")
         try:
             target = urlsplit(urljoin(self.address or "", location))
-            return clip(self._hide(f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"), 200)
+            return clip(f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}", 200)
         except ValueError:
-            return clip(self._hide(location), 200)
+            return clip(location, 200)
 
     def _error(self, error: BaseException) -> str:
         cause = error.__cause__ or error
         return clip(self._hide(f"{type(cause).__name__}: {cause}"), 300)
 
     def _hide(self, text: str) -> str:
-        """A text of the server's, as it may be told."""
+        """A text of the server's, as it may be told: without the key, and without where the server is."""
         text = whole_characters(text)
-        return text.replace(self.key, "***") if self.key else text
+        for secret in (self.key, self._place):
+            text = text.replace(secret, "***") if secret else text
+        return text
+
+    @property
+    def _place(self) -> str:
+        """Where it is asked, as the log may have it: without a user's name and password."""
+        return urlsplit(self.address or "").netloc.rpartition("@")[2]
 
 
 def field(value: object, *names: str) -> Any:

@@ -19,6 +19,7 @@ from app.generation.provider import Provider
 from app.generation.router import LARGER_BODIES, router
 from app.generation.runs import MIGRATIONS, RunTable
 from app.generation.writer import Patience
+from app.processes import Processes
 from app.settings import Settings
 
 __all__ = ["FEATURE"]
@@ -33,15 +34,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await prompts.all()  # a prompt that cannot be used is said at the start, not in a run
     app.state.generation = Pipeline(
         prompts=prompts,
-        providers=_providers(services.settings),
+        providers=_providers(services.settings, services.processes),
         runs=RunTable(services.database, kept=services.settings.max_kept_runs),
+        processes=services.processes,
         prices=_prices(services.settings),
         patience=Patience(services.settings.generation_max_wait_seconds),
     )
     yield
 
 
-def _providers(settings: Settings) -> dict[ProviderName, Provider]:
+def _providers(settings: Settings, processes: Processes) -> dict[ProviderName, Provider]:
     """The providers that are configured, the preferred one first."""
     providers: list[Provider] = []
     silence = settings.generation_silence_seconds
@@ -56,7 +58,7 @@ def _providers(settings: Settings) -> dict[ProviderName, Provider]:
         openai_key = settings.openai_api_key.get_secret_value() if settings.openai_api_key is not None else None
         model, address = settings.openai_model, settings.openai_base_url
         providers.append(OpenAIProvider(api_key=openai_key, model=model, base_url=address, silence=silence))
-    providers.append(ExtractiveProvider())
+    providers.append(ExtractiveProvider(processes))
     providers.sort(key=lambda each: each.name != settings.generation_provider)
     return {each.name: each for each in providers}
 

@@ -12,7 +12,8 @@ __all__ = ["find_links", "format_markdown", "without_links"]
 
 # A model may put its whole answer into a code block.
 _FENCED = re.compile(r"\A\s*```(?:markdown|md)?[ \t]*\n(.*?)\n```\s*\Z", re.DOTALL)
-_LINK = re.compile(r"!?\[([^\]]*)\]\(\s*<?([^)\s>]*)>?[^)]*\)")
+_LABEL = re.compile(r"!?\[([^\[\]]*)\]\(")
+_TARGET = re.compile(r"\s*<?([^\s>]*)")
 _BARE_URL = re.compile(r"https?://[^\s<>()\[\]\"'`]+")
 _AFTER_URL = ".,;:!?*_…"
 
@@ -48,5 +49,16 @@ def find_links(text: str) -> dict[str, str]:
 
 def without_links(text: str, keep: Callable[[str], bool]) -> str:
     """The text with the words of each link in its place, but for links to what `keep` approves of."""
-    worded = _LINK.sub(lambda match: match[0] if keep(match[2]) else match[1], text)
+    parts, done = [], 0
+    for label in _LABEL.finditer(text):
+        if label.start() < done:
+            continue  # it is in the one before
+        end = text.find(")", label.end())
+        if end < 0:
+            break
+        target = _TARGET.match(text, label.end(), end)
+        if target is None or not keep(target[1]):
+            parts += [text[done : label.start()], label[1]]
+            done = end + 1
+    worded = "".join([*parts, text[done:]])
     return _BARE_URL.sub(lambda match: match[0] if keep(match[0].rstrip(_AFTER_URL)) else "", worded)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +9,15 @@ from typing import Any
 
 from streamator import JobEmitter
 
-from app.generation.draft import only_draft
+from app.generation.apart import Survey
 from app.generation.events import GenerationComplete, GenerationError, ProviderName, RunMetadata, Stage
-from app.generation.markdown import format_markdown
 from app.generation.prompt import Length, Prompt, PromptError, Prompts
 from app.generation.provider import Attempt, Provider, Task, Usage
 from app.generation.runs import RunRow, RunTable
-from app.generation.validate import Problem, count_words, validate
-from app.generation.writer import Patience, Stages, Writer, emit, words_of
+from app.generation.validate import Problem
+from app.generation.writer import Patience, Stages, Work, Writer, emit
 from app.jobs import JobError
+from app.processes import Processes
 from app.users import User
 from app.wording import clip, count, duration
 
@@ -51,12 +50,14 @@ class Pipeline:
         prompts: Prompts,
         providers: Mapping[ProviderName, Provider],
         runs: RunTable,
+        processes: Processes,
         prices: Mapping[ProviderName, Price] | None = None,
         patience: Patience | None = None,
     ) -> None:
         self.prompts = prompts
         self.providers = providers
         self.runs = runs
+        self._processes = processes
         self._prices = prices or {}
         self._patience = patience or Patience()
 
@@ -67,7 +68,7 @@ class Pipeline:
         stages = Stages(emitter)
         try:
             await self.runs.add(RunRow(emitter.job_id, prompt, provider.name, length, text), user=user)
-            outcome = await self._make(text, prompt, provider, length, emitter, stages)
+            outcome = await self._make(text, prompt, provider, length, user, emitter, stages)
             await self.runs.finish(emitter.job_id, outcome.output, outcome.metadata)
         except Exception as error:
             message = str(error) if isinstance(error, JobError) else "The server made a mistake; its log says more."
@@ -81,41 +82,55 @@ class Pipeline:
         return {**result, "partial": " ".join(outcome.metadata.warnings) or None}
 
     async def _make(
-        self, text: str, name: str, provider: Provider, length: Length, emitter: JobEmitter, stages: Stages
+        self,
+        text: str,
+        name: str,
+        provider: Provider,
+        length: Length,
+        user: User,
+        emitter: JobEmitter,
+        stages: Stages,
     ) -> GenerationComplete:
+        async def work(function: str, *arguments: Any) -> Any:
+            return await self._processes.run(f"app.generation.apart:{function}", *arguments, user=user.id)
+
         started = time.monotonic()
         prompt = await self._load(name)
         headings = ", ".join(section.heading for section in prompt.sections)
         stages.at("load_prompts", 10, f"Loaded the prompt “{prompt.title}”: {headings}")
 
-        stages.at("generator", 30, f"{provider.title} ({provider.model}) has the text: {words_of(text)}")
-        writer = Writer(provider, text, emitter, stages, self._patience)
-        draft, problems = await writer.write(Task(text, prompt, length), "generator", 30, 50)
+        known: Survey = await work("survey", text)
+        size = count(known["words"], "word")
+        stages.at("generator", 30, f"{provider.title} ({provider.model}) has the text: {size}")
+        writer = Writer(provider, text, known, emitter, stages, self._patience, work)
+        checks = _Checks(writer, prompt, length, emitter, stages, work)
+        draft, problems = await writer.write(Task(text, prompt, length, user=user.id), "generator", 30, 50)
         if not problems:
-            stages.at("formatter", 60, f"Formatting the draft: {words_of(draft)}")
-            draft = await _format(draft, prompt, writer.text, emitter, stages, "formatter")
+            stages.at("formatter", 60, "Formatting the draft")
+            draft = await checks.tidy(draft, "formatter")
             stages.at("validator", 80, "Checking headings, length and links")
-            problems = await _validate(draft, prompt, length, writer.text)
+            problems = await checks.problems(draft)
 
         earlier: list[Attempt] = []
         while problems and len(earlier) < MAX_RETRIES:
             earlier.append(Attempt(draft, tuple(problems)))
             begin = 80 + 5 * len(earlier)
             stages.at("retry", begin, f"Sent back ({len(earlier)} of {MAX_RETRIES}): {_sentences(problems)}")
-            task = Task(text, prompt, length, tuple(earlier))
+            task = Task(text, prompt, length, tuple(earlier), user=user.id)
             draft, problems = await writer.write(task, "retry", begin, begin + 5)
             if not problems:
-                draft = await _format(draft, prompt, writer.text, emitter, stages, "retry")
-                problems = await _validate(draft, prompt, length, writer.text)
+                draft = await checks.tidy(draft, "retry")
+                problems = await checks.problems(draft)
 
+        words: int = await work("count_words", draft)
         price = self._prices.get(provider.name)
         usage = writer.usage or Usage()
         metadata = RunMetadata(
             prompt=prompt.name,
             provider=provider.name,
             model=provider.model,
-            words=count_words(draft),
-            source_words=count_words(text),
+            words=words,
+            source_words=known["words"],
             attempts=1 + len(earlier),
             problems=[problem.message for problem in problems],
             seconds=round(time.monotonic() - started, 3),
@@ -127,7 +142,7 @@ class Pipeline:
         if problems:
             stages.at("fail", 100, f"Not usable after {count(metadata.attempts, 'draft')}: {_sentences(problems)}")
         else:
-            stages.at("done", 100, f"Done: {words_of(draft)} in {duration(metadata.seconds)}")
+            stages.at("done", 100, f"Done: {count(words, 'word')} in {duration(metadata.seconds)}")
         return GenerationComplete(success=not problems, output=draft, metadata=metadata)
 
     async def _load(self, name: str) -> Prompt:
@@ -140,23 +155,32 @@ class Pipeline:
         return prompt
 
 
-async def _format(answer: str, prompt: Prompt, source: str, emitter: JobEmitter, stages: Stages, stage: Stage) -> str:
-    """The draft that an answer holds, in one form."""
+class _Checks:
+    """What each draft of a run goes through."""
 
-    def tidy() -> tuple[str, list[str]]:
-        draft, around = only_draft(answer, prompt, source)
-        return format_markdown(draft), around
+    def __init__(
+        self, writer: Writer, prompt: Prompt, length: Length, emitter: JobEmitter, stages: Stages, work: Work
+    ) -> None:
+        self._writer = writer
+        self._prompt = prompt.model_dump(mode="json")
+        self._length: Length = length
+        self._emitter = emitter
+        self._stages = stages
+        self._work = work
 
-    formatted, around = await asyncio.to_thread(tidy)
-    for words in around:
-        emitter.log(f"Left out, since it is said around the draft: {clip(words, 200)}")
-    if formatted != answer:
-        stages.draft(stage, f"Formatted: {words_of(formatted)}", formatted)
-    return formatted
+    async def tidy(self, answer: str, stage: Stage) -> str:
+        """The draft that an answer holds, in one form."""
+        formatted, around, words = await self._work("tidy", answer, self._prompt, self._writer.text)
+        for said in around:
+            self._emitter.log(f"Left out, since it is said around the draft: {clip(said, 200)}")
+        if formatted != answer:
+            self._stages.draft(stage, f"Formatted: {count(words, 'word')}", formatted)
+        return str(formatted)
 
-
-async def _validate(draft: str, prompt: Prompt, length: Length, source: str) -> list[Problem]:
-    return await asyncio.to_thread(validate, draft, prompt=prompt, length=length, source=source)
+    async def problems(self, draft: str) -> list[Problem]:
+        """What is wrong with it."""
+        found = await self._work("check", draft, self._prompt, self._length, self._writer.text)
+        return [Problem(message, link) for message, link in found]
 
 
 def _sentences(problems: Sequence[Problem]) -> str:

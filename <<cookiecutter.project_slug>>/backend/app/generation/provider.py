@@ -10,6 +10,7 @@ from app.generation.events import ProviderName
 from app.generation.prompt import Length, Prompt
 from app.generation.validate import Problem
 from app.jobs import JobError
+from app.users import LOCAL_USER
 
 __all__ = [
     "Action",
@@ -77,6 +78,8 @@ class Task:
     prompt: Prompt
     length: Length
     earlier: tuple[Attempt, ...] = ()
+    user: str = LOCAL_USER.id
+    """The id of the user for whom."""
 
     def of(self, text: str) -> Task:
         """The same task for another text."""

@@ -97,7 +97,8 @@ def key_sentences(sentences: tuple[str, ...], number: int, language: str = "en")
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
     kind = ""
     # An indented line of a plain text is no program, and a tag is what the text says.
-    parser = MarkdownIt("commonmark").enable("table").disable(["code", "html_block", "html_inline"])
+    # What is within a paragraph is not parsed: only the sentences of it are wanted.
+    parser = MarkdownIt("commonmark").enable("table").disable(["code", "html_block", "inline"])
     for token in parser.parse(text):
         if token.type.endswith("_open"):
             kind = token.type.removesuffix("_open")

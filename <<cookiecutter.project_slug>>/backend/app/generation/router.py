@@ -229,7 +229,7 @@ async def _start(
 
 def _first_line(text: str) -> str:
     """What a text begins with, without the marks of a heading or a list."""
-    return (text.lstrip(" \t\r\n#>*-") or text).splitlines()[0]
+    return (text.lstrip(" \t\r\n#>*-") or text)[:1000].splitlines()[0]
 
 
 def _provider(name: ProviderName | None, pipeline: Pipeline) -> Provider:

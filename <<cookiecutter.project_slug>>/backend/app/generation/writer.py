@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 from pydantic import BaseModel
 from streamator import JobEmitter
 
+from app.generation.apart import Survey
 from app.generation.characters import Characters
-from app.generation.draft import has_marks, split_reasoning, without_marks
+from app.generation.draft import split_reasoning, without_marks
 from app.generation.events import (
     GenerationDraft,
     GenerationProgress,
@@ -25,9 +27,12 @@ from app.generation.events import (
 from app.generation.provider import ModelError, Provider, Reasoning, Task, Usage
 from app.generation.validate import Problem, count_words
 from app.jobs import JobError
-from app.wording import beginning, clip, count, duration
+from app.wording import clip, count, duration
 
-__all__ = ["MAX_DRAFT", "Patience", "Stages", "Writer", "emit", "words_of"]
+__all__ = ["MAX_DRAFT", "Patience", "Stages", "Work", "Writer", "emit"]
+
+Work = Callable[..., Awaitable[Any]]
+"""Calls a function of `app.generation.apart`, apart from the server: its name, and its arguments."""
 
 MAX_DRAFT = 200_000
 """The characters of a draft; a model that goes on for longer does not come to an end."""
@@ -36,6 +41,7 @@ MAX_REASONING = 1_000_000
 """The same of what it says to itself before."""
 
 _TOKEN_INTERVAL = 0.05
+_CHARACTERS_PER_SECOND = 400_000
 _MOST = {"retry": 3, "repeat": 1, "rewrite": 1, "shorten": 4}
 """How often, in one run, each of these is done."""
 _LEAST_TEXT = 200
@@ -95,18 +101,30 @@ class Writer:
     Arguments:
         provider: who writes.
         text: of what.
+        known: what is known of the text.
         emitter, stages: where it is shown.
         patience: how long it is waited for.
+        work: calls a function of `app.generation.apart`, by its name, where that is done.
     """
 
-    def __init__(self, provider: Provider, text: str, emitter: JobEmitter, stages: Stages, patience: Patience) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        text: str,
+        known: Survey,
+        emitter: JobEmitter,
+        stages: Stages,
+        patience: Patience,
+        work: Work,
+    ) -> None:
         self.text = text
         """What of the text is written of: all of it, unless the model does not take as much."""
         self.usage: Usage | None = None
         """The tokens of all that was answered, also where there came no draft of it; None where nothing was."""
         self._provider = provider
         self._name = f"{provider.title} ({provider.model})"
-        self._whole = text
+        self._known = known
+        self._work = work
         self._emitter = emitter
         self._stages = stages
         self._patience = patience
@@ -133,7 +151,7 @@ class Writer:
             JobError: there will be no draft.
         """
         while True:
-            draft = _Shown(self._emitter, self._stages, stage, self._whole)
+            draft = _Shown(self._emitter, self._stages, stage, keeps_marks=self._known["marks"])
             if self._shown:  # what was written so far is not part of what comes now
                 self._stages.draft(stage, "Begun anew", "")
             try:
@@ -143,15 +161,16 @@ class Writer:
                 if self._done[error.action] > _MOST.get(error.action, 0):
                     raise self._given_up(error) from error
                 if error.action == "rewrite":
-                    return draft.text, [self._cut(error, draft.text, task)]
+                    return draft.text, [await self._cut(error, draft.text, task)]
                 if error.action == "shorten":
-                    self._shorten(error)
+                    await self._shorten(error)
                 else:
                     await self._wait(error, stage)
             else:
                 self._tell_of_losses(draft)
-                self._stages.at(stage, end, f"Written: {words_of(draft.text)}")
-                self._stages.draft(stage, f"Written: {words_of(draft.text)}", draft.text)
+                written = f"Written: {count(await self._work('count_words', draft.text), 'word')}"
+                self._stages.at(stage, end, written)
+                self._stages.draft(stage, written, draft.text)
                 return draft.text, []
 
     async def _answer(self, task: Task, draft: _Shown, stage: Stage, begin: int, end: int) -> None:
@@ -213,32 +232,33 @@ class Writer:
         times = self._done[error.action]
         return error if times == 1 else JobError(f"{error.what} That was try {times}. {error.fix}")
 
-    def _cut(self, error: ModelError, draft: str, task: Task) -> Problem:
+    async def _cut(self, error: ModelError, draft: str, task: Task) -> Problem:
         """Why a draft that was cut off is to be written anew.
 
         Raises:
             ModelError: a shorter one would be too short.
         """
         fewest, most = task.prompt.words(task.length)
-        words = min(count_words(draft) // 2, most)
+        words = min(await self._work("count_words", draft) // 2, most)
         if words < fewest:
             raise error
         self._emitter.log(f"{error.what} It is asked for {count(words, 'word')} at most.")
         return Problem(f"It was cut off, since an answer must not be that long: write {words:,} words at most.")
 
-    def _shorten(self, error: ModelError) -> None:
+    async def _shorten(self, error: ModelError) -> None:
         """Leaves out the end of the text, as much as does not fit.
 
         Raises:
             ModelError: nothing would be left.
         """
         fits = 0.5 if error.fits is None else min(max(error.fits * _MARGIN, 0.05), _MARGIN)
-        self.text = _beginning(self.text, int(len(self.text) * fits))
+        length, words = await self._work("shorten", self.text, int(len(self.text) * fits))
+        self.text = self.text[:length]
         if len(self.text) < _LEAST_TEXT:
             raise error
         warning = (
-            f"The text is too long for {self._name}: of its {words_of(self._whole)} only the first "
-            f"{count_words(self.text):,} were read."
+            f"The text is too long for {self._name}: of its {count(self._known['words'], 'word')} only the first "
+            f"{words:,} were read."
         )
         self._shortened = warning
         self._emitter.log(f"{warning} {error.what}", "warning")
@@ -256,16 +276,17 @@ class Writer:
 class _Shown:
     """Sends a draft on while it is written, a batch at a time: a viewer reads no faster than twenty times a second."""
 
-    def __init__(self, emitter: JobEmitter, stages: Stages, stage: Stage, source: str) -> None:
+    def __init__(self, emitter: JobEmitter, stages: Stages, stage: Stage, *, keeps_marks: bool) -> None:
         self.text = ""
         """The draft, as far as it has been sent on."""
         self.words = 0
+        """About how many it has."""
         self.length = 0
         self.thought = 0
         """The characters of what the model says to itself."""
         self.marks: list[str] = []
         """The marks of the model's own that are left out."""
-        self._keeps_marks = has_marks(source)
+        self._keeps_marks = keeps_marks
         self._characters = Characters()
         self._thought_characters = Characters()
         self._emitter = emitter
@@ -295,7 +316,9 @@ class _Shown:
 
     def _soon(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_TOKEN_INTERVAL, self._send, False)
+            # All of it is looked at each time: for that a long one has more time between.
+            interval = max(_TOKEN_INTERVAL, self.length / _CHARACTERS_PER_SECOND)
+            self._timer = asyncio.get_running_loop().call_later(interval, self._send, False)
 
     def _send(self, whole: bool) -> None:
         self._timer = None
@@ -320,7 +343,6 @@ class _Shown:
             if added:
                 emit(self._emitter, GenerationToken(token=added))
         else:  # it turned out to be none of the draft
-            self.words = count_words(text)
             self._stages.draft(self._stage, "What is no part of the draft is left out", text)
 
     def __enter__(self) -> _Shown:
@@ -337,17 +359,3 @@ class _Shown:
 def emit(emitter: JobEmitter, event: BaseModel) -> None:
     """Puts an event into a run's log."""
     emitter.emit(event.model_dump(mode="json", exclude_none=True))
-
-
-def words_of(text: str) -> str:
-    """`words_of("two words")` -> `2 words`."""
-    return count(count_words(text), "word")
-
-
-def _beginning(text: str, length: int) -> str:
-    """As much of a text's beginning, up to the end of a paragraph, a line, a sentence or a word."""
-    cut = beginning(text, length)
-    for mark in ("\n\n", "\n", ". ", "。", " "):
-        if (place := cut.rfind(mark, length // 2)) > 0:
-            return cut[: place + len(mark)].rstrip()
-    return cut

@@ -15,7 +15,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -39,6 +39,8 @@ Limit = Literal["month", "year", "50", "100", "all"]
 MAX_ITEMS = 50_000
 """As many as one sitemap may have (sitemaps.org); of a larger channel no more are looked at."""
 
+_MAX_MORE = 1_000
+"""Of the further files that one names: as many are kept. An index may name 50,000, each of which is another."""
 _MAX_BYTES = 100_000_000
 _DAYS = {"month": 30, "year": 365}
 _FEEDS = {"rss", "feed", "rdf"}
@@ -79,6 +81,20 @@ class Channel(BaseModel):
     Their dates are of the newest item that may be in them."""
     deleted: int = 0
     """How many items it says were deleted (RFC 6721)."""
+
+    def to_lines(self) -> Iterator[str]:
+        """As lines of JSON: all but the items, then an item each."""
+        yield self.model_copy(update={"items": []}).model_dump_json()
+        for item in self.items:
+            yield item.model_dump_json()
+
+    @classmethod
+    def from_lines(cls, lines: Iterable[bytes]) -> Channel:
+        """Reads such lines, one by one: in a thread, it keeps no other waiting for all of them."""
+        rest = iter(lines)
+        channel = cls.model_validate_json(next(rest))
+        channel.items.extend(map(ChannelItem.model_validate_json, rest))
+        return channel
 
 
 def read_channel(
@@ -347,7 +363,7 @@ class _Robots(_List):
 
     def read(self, log: Log) -> Channel:
         found = super().read(log)
-        return Channel(title=found.title, items=[], more=found.items)
+        return Channel(title=found.title, items=[], more=_first(found.items, log))
 
 
 class _Sitemap(_Reader):
@@ -383,7 +399,7 @@ class _Sitemap(_Reader):
                 sitemaps.append(item)
             else:
                 items.append(item)
-        return Channel(title=_name(self._base), items=self._told(log, items, total), more=sitemaps)
+        return Channel(title=_name(self._base), items=self._told(log, items, total), more=_first(sitemaps, log))
 
 
 def _entries(parser: Any) -> Iterator[tuple[str, dict[str, str]]]:
@@ -451,7 +467,7 @@ class _FeedReader(_Reader):
         return Channel(
             title=beginning(_line(title), 200) or _name(self._base),
             items=self._told(log, items, total),
-            more=[ChannelItem(url=url, date=newest) for url in pages],
+            more=_first([ChannelItem(url=url, date=newest) for url in pages], log),
             deleted=deleted,
         )
 
@@ -636,6 +652,13 @@ def _as_html(text: str, media_type: str) -> str:
     if media_type != "text/plain":
         return text
     return "".join(f"<p>{html.escape(part)}</p>" for part in re.split(r"\n\s*\n", text) if part.strip())
+
+
+def _first(files: Sequence[ChannelItem], log: Log) -> list[ChannelItem]:
+    """Of further files those that are kept: the newest."""
+    if len(files) > _MAX_MORE:
+        log(f"It names {count(len(files), 'further file')}: the newest {_MAX_MORE:,} are looked at", "warning")
+    return newest_first(files)[:_MAX_MORE]
 
 
 def _tell_junk(junk: str, log: Log) -> None:

@@ -41,6 +41,8 @@ _NAMES = {
 _NO_CHARSETS = frozenset({"charmap", "idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined",
                           "unicode-escape"})  # fmt: skip
 _DECLARATIONS = 64 * 1024  # bytes
+_LONGEST_TYPE = 1_000
+"""Of a content type so many characters are read: the parser's time grows with the square of its parameters."""
 _XML = re.compile(rb"""\s*<\?xml\s[^>]*?encoding\s*=\s*["']\s*([\w.:-]+)""")
 _CODING = rb"\s*[:=]\s*([\w.-]+?)(?:-unix|-dos|-mac)?(?![\w.-])"
 _EDITORS = re.compile(
@@ -99,7 +101,7 @@ def decode(data: bytes, charset: str | None, log: Log, *, html: bool) -> str:
 def charset_of(content_type: str) -> str | None:
     """What a content type, as it stands in a header, says of the charset."""
     header = Message()
-    header["content-type"] = content_type
+    header["content-type"] = content_type[:_LONGEST_TYPE]
     charset = header.get_param("charset")
     return collapse_rfc2231_value(charset).strip(" '") if charset else None
 

@@ -17,12 +17,14 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel
 
 from app.database import Database, Migration
-from app.documents import SourceDocument
+from app.documents import DocumentVersion, SourceDocument
 from app.ingest.archive import Archive
 from app.ingest.identify import Kind
-from app.ingest.search import Search
+from app.ingest.search import TooManyWords
 from app.ingest.validators import MIGRATION as VALIDATORS
 from app.jobs import JobError
+from app.processes import RefusedInput
+from app.searches import Searches
 from app.terms import TOKENIZER, PackedTerms, joined_terms, pack_terms, unpack_terms
 from app.users import User
 from app.wording import beginning, count, size
@@ -187,15 +189,6 @@ _VERSION_COLUMNS = (
 _NEWEST = "(SELECT 1 + count(*) FROM document_versions v WHERE v.document_id = d.id)"
 _COLUMNS = f"d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at, {_NEWEST} AS version"
 _SNIPPET = 240
-_SNIPPET_WITHIN = 500_000
-"""The characters of each document in which its snippet is looked for, so that many long ones take no time."""
-_RANKED = 500
-"""The most finds that are ranked: for that SQLite looks at each place of each word. What more documents than these have
-says little of any of them."""
-# With + SQLite asks the index once, and not for each of the user's documents.
-_OF_USER = "AND +rowid IN (SELECT position FROM documents WHERE user_id = ?)"
-_FOUND = f"SELECT rowid FROM documents_index WHERE documents_index MATCH ? {_OF_USER}"
-_FOUND_IN_TITLES = f"SELECT rowid FROM titles_index WHERE titles_index MATCH ? {_OF_USER}"
 
 
 class Document(BaseModel):
@@ -214,7 +207,7 @@ class Document(BaseModel):
 
 
 class DocumentVersions(BaseModel):
-    """All versions of a document, the newest first."""
+    """Versions of a document, the newest first."""
 
     versions: list[Document]
 
@@ -271,15 +264,23 @@ class Library:
     Arguments:
         database: where the rows are.
         archive: where the originals are.
+        searches: where it is searched.
         max_documents: how many a user may have (MAX_DOCUMENTS_PER_USER).
         max_bytes: how large a user's originals may be together (MAX_ARCHIVE_MB_PER_USER).
     """
 
     def __init__(
-        self, database: Database, archive: Archive, *, max_documents: int = 10_000, max_bytes: int = 2_000_000_000
+        self,
+        database: Database,
+        archive: Archive,
+        searches: Searches,
+        *,
+        max_documents: int = 10_000,
+        max_bytes: int = 2_000_000_000,
     ) -> None:
         self._database = database
         self._archive = archive
+        self._searches = searches
         self._max_documents = max_documents
         self._max_bytes = max_bytes
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -388,24 +389,28 @@ class Library:
         """The user's newest document that came from this URL, or None."""
         return await self._one("d.user_id = ? AND d.source = ? ORDER BY d.position DESC", user.id, source)
 
-    async def get(self, identifier: str, *, user: User, version: int | None = None) -> DocumentText | None:
-        """One of the user's documents with its text, as it is or as it was in an earlier version; or None."""
+    async def get(
+        self, identifier: str, *, user: User, version: int | None = None, characters: int = 1_000_000_000
+    ) -> DocumentText | None:
+        """One of the user's documents, as it is or as it was in an earlier version, with its text or the first
+        `characters` of it; or None."""
         row = await self._database.read(
             lambda connection: connection.execute(
-                f"SELECT {_VERSION_COLUMNS}, d.text FROM all_versions d WHERE d.user_id = ? AND d.id = ? "
-                f"AND d.version = coalesce(?, {_NEWEST})",
-                (user.id, identifier, version),
-            ).fetchone()
+                f"SELECT {_VERSION_COLUMNS}, substr(d.text, 1, ?) AS text FROM all_versions d "
+                f"WHERE d.user_id = ? AND d.id = ? AND d.version = coalesce(?, {_NEWEST})",
+                (characters, user.id, identifier, version),
+            ).fetchone(),
+            lane="library",
         )
         return None if row is None else DocumentText(**_listed(row))
 
-    async def versions(self, identifier: str, *, user: User) -> list[Document]:
-        """All versions of one of the user's documents, the newest first; none where there is no such document."""
+    async def versions(self, identifier: str, *, user: User, limit: int = 500) -> list[Document]:
+        """The newest versions of one of the user's documents; none where there is no such document."""
         rows = await self._database.read(
             lambda connection: connection.execute(
                 f"SELECT {_VERSION_COLUMNS} FROM all_versions d WHERE d.user_id = ? AND d.id = ? "
-                "ORDER BY d.version DESC",
-                (user.id, identifier),
+                "ORDER BY d.version DESC LIMIT ?",
+                (user.id, identifier, limit),
             ).fetchall()
         )
         return [Document(**_listed(row)) for row in rows]
@@ -432,13 +437,15 @@ class Library:
 
         Raises:
             TooManyWords: the query has more than are looked for at once.
+            SearchFailed: it took too long.
         """
         if not query.strip():
             return await self._database.read(lambda connection: _newest(connection, user.id, limit))
-        search = Search(query)
-        if not search.expression:
-            return Documents(documents=[], total=0)
-        return await self._database.read(lambda connection: _matching(connection, user.id, search, limit))
+        try:
+            found = await self._searches.run("app.ingest.find:matching", user.id, query, limit, user=user.id)
+        except RefusedInput as error:
+            raise TooManyWords(str(error)) from error
+        return Documents(**found)
 
     async def unindexed(self) -> int:
         """How many documents, of all users, no search finds yet because their terms are to be made anew."""
@@ -468,7 +475,7 @@ class Library:
                         break
             return chosen
 
-        return await self._database.read(choose)
+        return await self._database.read(choose, lane="library")
 
     async def index(self, document: Unindexed, terms: PackedTerms) -> None:
         """Puts the terms of a document into the index, if that is still to be done."""
@@ -497,13 +504,27 @@ class Library:
             await self._remove_if_unknown(sha256)
         return bool(removed)
 
+    async def piece(self, identifier: str, start: int, length: int, *, user: User, version: int) -> str | None:
+        """`length` characters of the text of a version, from `start` on (0: the first); None where there is none.
+
+        For each SQLite reads the whole text (20 ms for 20 MB): in the lane for texts, where nothing short waits.
+        """
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT substr(text, ? + 1, ?) FROM all_versions WHERE user_id = ? AND id = ? AND version = ?",
+                (start, length, user.id, identifier, version),
+            ).fetchone(),
+            lane="library",
+        )
+        return None if row is None else str(row[0])
+
     # As a `DocumentSource`, for the app's other features
 
-    async def document_versions(self) -> dict[str, int]:
-        """The ids of all documents, of all users, oldest first, each with the version that it is in."""
-        statement = f"SELECT d.id, {_NEWEST} AS version FROM documents d ORDER BY d.position"
+    async def document_versions(self) -> dict[str, DocumentVersion]:
+        """The ids of all documents, oldest first, each with its user and the version that it is in."""
+        statement = f"SELECT d.id, d.user_id, {_NEWEST} AS version FROM documents d ORDER BY d.position"
         rows = await self._database.read(lambda connection: connection.execute(statement).fetchall())
-        return {row["id"]: row["version"] for row in rows}
+        return {row["id"]: DocumentVersion(row["user_id"], row["version"]) for row in rows}
 
     async def document(self, identifier: str) -> SourceDocument | None:
         """One document, whoever has it, or None."""
@@ -511,7 +532,8 @@ class Library:
             lambda connection: connection.execute(
                 f"SELECT d.id, d.user_id, d.title, d.text, {_NEWEST} AS version FROM documents d WHERE d.id = ?",
                 (identifier,),
-            ).fetchone()
+            ).fetchone(),
+            lane="library",
         )
         return None if row is None else SourceDocument(**row)
 
@@ -617,34 +639,3 @@ def _newest(connection: sqlite3.Connection, user_id: str, limit: int) -> Documen
 
 def _listed(row: sqlite3.Row) -> dict[str, Any]:
     return {**row, "snippet": beginning(row["snippet"], _SNIPPET)}
-
-
-def _matching(connection: sqlite3.Connection, user_id: str, search: Search, limit: int) -> Documents:
-    # One question for how many there are and which are new: each takes a look at every place of a word in quotes.
-    found = connection.execute(f"{_FOUND} ORDER BY rowid DESC", (search.expression, user_id)).fetchall()
-    documents = []
-    for position in _best(connection, user_id, search, limit, [row[0] for row in found]):
-        row = connection.execute(
-            f"SELECT {_COLUMNS}, substr(d.text, 1, {_SNIPPET_WITHIN}) AS snippet FROM documents d WHERE position = ?",
-            (position,),
-        ).fetchone()
-        documents.append(Document(**{**row, "snippet": search.snippet(row["snippet"])}))
-    answer = Documents(documents=documents, total=len(found))
-    unindexed: int = connection.execute(
-        "SELECT count(*) FROM documents_to_index t JOIN documents d ON d.position = t.position WHERE d.user_id = ?",
-        (user_id,),
-    ).fetchone()[0]
-    if unindexed:
-        answer.unindexed = unindexed
-    return answer
-
-
-def _best(connection: sqlite3.Connection, user_id: str, search: Search, limit: int, newest: list[int]) -> list[int]:
-    """The positions of what is shown of the documents found. None of their texts is read."""
-    given = (search.expression, user_id, limit)
-    if len(newest) <= _RANKED:
-        # A word in the title weighs as much as several in the text.
-        ranked = f"{_FOUND} ORDER BY bm25(documents_index, 8.0, 1.0), rowid DESC LIMIT ?"
-        return [row[0] for row in connection.execute(ranked, given)]
-    titled = connection.execute(f"{_FOUND_IN_TITLES} ORDER BY rowid DESC LIMIT ?", given)
-    return list(dict.fromkeys([*(row[0] for row in titled), *newest[:limit]]))[:limit]

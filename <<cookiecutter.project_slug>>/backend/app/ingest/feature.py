@@ -31,20 +31,22 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     library = Library(
         services.database,
         archive,
+        services.searches,
         max_documents=settings.max_documents_per_user,
         max_bytes=settings.max_archive_bytes_per_user,
     )
     services.documents.append(library)
-    extractor = Extractor(timeout=settings.max_reading_seconds, memory_bytes=settings.max_reading_bytes)
+    extractor = Extractor(services.processes)
     indexing = asyncio.create_task(index_anew(library, archive, extractor, settings.data_dir / "index.lock"))
+    fetcher = Fetcher(
+        max_bytes=settings.max_upload_bytes,
+        allow_private=settings.ingest_allow_private_urls,
+        timeout=settings.max_fetch_seconds,
+    )
     app.state.ingest = Pipeline(
         library=library,
         archive=archive,
-        fetcher=Fetcher(
-            max_bytes=settings.max_upload_bytes,
-            allow_private=settings.ingest_allow_private_urls,
-            timeout=settings.max_fetch_seconds,
-        ),
+        fetcher=fetcher,
         extractor=extractor,
         validators=ValidatorTable(services.database, kept=2 * settings.max_documents_per_user),
         max_items=settings.max_feed_items,
@@ -55,6 +57,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     indexing.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await indexing
+    await fetcher.close()
     await library.close()
 
 

@@ -7,14 +7,18 @@ import logging
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+import aiodns
 import anyio
+import anyio.lowlevel
+import httpcore
 import httpx
 
 from app import project
@@ -25,7 +29,7 @@ from app.ingest.readers.html import refresh_target
 from app.ingest.unpacking import Unpacker
 from app.ingest.upload import safe_name
 from app.jobs import JobError
-from app.wording import clip, duration, size
+from app.wording import beginning, clip, duration, size
 
 __all__ = [
     "BadUrl", "Fetched", "Fetcher", "Gone", "NotModified", "Received", "RetryLater", "Validators", "check_url",
@@ -40,6 +44,12 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
 _MAX_URL = 2000
 _MAX_VALIDATOR = 1000
+_MAX_ADDRESSES = 3
+"""Of a name, of IPv4 and of IPv6 each: as many as are tried. It may have thousands, of anybody's servers."""
+_MAX_OVERHEAD = 65_536
+"""So many bytes more than the document a server may send around it: headers, 1xx answers, what parts it into chunks."""
+_READ = 16_384
+"""Bytes that are parsed in one go: between two reads others have their turn."""
 
 # What an answer means for whoever gave the address, and what they can do.
 _ADVICE = {
@@ -135,14 +145,14 @@ def check_url(url: str) -> httpx.URL:
         raise BadUrl(f"The URL has {len(url):,} characters: give one of at most {_MAX_URL:,}")
     try:
         parsed = httpx.URL(url.strip())
-        port = parsed.port
+        host, port = parsed.host, parsed.port  # reads an international name: xn--a is none
     except (httpx.InvalidURL, ValueError) as error:
         raise BadUrl(f"{shown} is not a URL ({error}): give one such as https://example.com/page") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if parsed.scheme not in ("http", "https") or not host:
         raise BadUrl(f"{shown} is not a web address: give one that starts with http:// or https://")
     if parsed.userinfo:
         # It would end up in lists and logs.
-        raise BadUrl(f"The URL for {parsed.host} holds a user name or password: leave it out")
+        raise BadUrl(f"The URL for {host} holds a user name or password: leave it out")
     if port is not None and not 1 <= port <= 65535:
         raise BadUrl(f"{shown} has port {port}: give a port from 1 to 65535, or none")
     if port in _FOREIGN_PORTS:
@@ -156,18 +166,34 @@ class Fetcher:
     Guarantee: unless `allow_private`, no connection is ever opened to an address that is not public. Names
     are resolved here, each address is checked, and the connection goes to the address that was checked; so
     neither a redirect nor a name that changes its mind between two look-ups gets around it. Proxies that
-    the environment names are not used, for the same reason.
+    the environment names are not used, for the same reason. Whether the network has a name is told neither by
+    the words of a refusal nor by when it comes.
 
     Arguments:
         max_bytes: the largest document, unpacked.
         allow_private: whether addresses of this machine and its network are allowed, for development.
         timeout: for all of it, redirects included, in seconds (MAX_FETCH_SECONDS).
+        lookup: for one name, in seconds.
+        step: a name is refused after a multiple of so many seconds.
+        nameservers: who is asked for names, such as `127.0.0.1:53` (default: whom the system asks).
     """
 
-    def __init__(self, *, max_bytes: int, allow_private: bool = False, timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        *,
+        max_bytes: int,
+        allow_private: bool = False,
+        timeout: float = 60.0,
+        lookup: float = 5.0,
+        step: float = 1.0,
+        nameservers: Sequence[str] | None = None,
+    ) -> None:
         self._max_bytes = max_bytes
         self._allow_private = allow_private
         self._timeout = timeout
+        self._lookup = lookup
+        self._step = step
+        self._nameservers = nameservers
 
     async def fetch(
         self,
@@ -212,9 +238,18 @@ class Fetcher:
                 "open it in a browser to see whether it works."
             ) from error
 
+    async def close(self) -> None:
+        """Gives up what is being looked up. What is fetched by then is for the caller to cancel."""
+        if "_names" in self.__dict__:
+            await self._names.close()
+
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         return httpx.create_ssl_context()  # knows SSL_CERT_FILE; takes some ms to make
+
+    @cached_property
+    def _names(self) -> aiodns.DNSResolver:
+        return aiodns.DNSResolver(self._nameservers, timeout=self._lookup / 2, tries=2)
 
     async def _follow(
         self,
@@ -231,7 +266,9 @@ class Fetcher:
             timeout = httpx.Timeout(20.0, connect=10.0)
             # A client for each: a shared one would take a connection for another of the same address, made
             # for another name and with that name's certificate.
-            async with httpx.AsyncClient(verify=self._tls, trust_env=False, timeout=timeout) as client:
+            meter = _Meter()
+            transport = _Transport(self._tls, meter)
+            async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=timeout) as client:
                 asked = httpx.Request("GET", url, headers=_conditions(url, known))
                 cookies.set_cookie_header(asked)
                 response = await self._send(client, asked, log)
@@ -245,7 +282,7 @@ class Fetcher:
                         url = check_url(str(url.join(response.headers["location"])))
                         log(f"{_status(response)}: redirected to {_shown(url)}", "info")
                         continue
-                    return await self._receive(response, url, target, log, received, cookies)
+                    return await self._receive(response, meter, url, target, log, received, cookies)
                 finally:
                     await response.aclose()
         raise JobError(f"Redirected more than {_MAX_REDIRECTS} times, last to {_shown(url)}: give the final URL.")
@@ -253,18 +290,7 @@ class Fetcher:
     async def _send(self, client: httpx.AsyncClient, asked: httpx.Request, log: Log) -> httpx.Response:
         url = asked.url
         port = url.port or (443 if url.scheme == "https" else 80)
-        try:
-            addresses = await resolve(url.raw_host.decode("ascii").strip("[]"), port)
-        except (OSError, UnicodeError) as error:
-            raise JobError(f"There is no host {url.host!r} ({error}): check the URL's spelling.") from error
-        allowed = [address for address in addresses if self._allow_private or is_public(address)]
-        if not allowed:
-            # Not said: where it leads. The server's network has names that are nobody else's business.
-            raise JobError(
-                f"{url.host!r} is not on the public internet: refused. "
-                "Upload the file, or set INGEST_ALLOW_PRIVATE_URLS=true if all users of this server may "
-                "reach its network."
-            )
+        addresses = await self._addresses(url)
         headers = {
             **asked.headers,
             "host": url.netloc.decode("ascii"),
@@ -274,7 +300,7 @@ class Fetcher:
             "accept-encoding": "gzip",
         }
         started = time.monotonic()
-        for address in allowed:
+        for address in addresses:
             request = client.build_request(
                 "GET",
                 url.copy_with(host=address),
@@ -285,7 +311,7 @@ class Fetcher:
             try:
                 response = await client.send(request, stream=True)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                if address == allowed[-1]:
+                if address == addresses[-1]:
                     raise JobError(
                         f"{url.host} ({address}, port {port}) cannot be connected to "
                         f"({str(error) or type(error).__name__}): check the URL, or try again later."
@@ -296,9 +322,39 @@ class Fetcher:
                 return response
         raise AssertionError("the loop returns or raises at the last address")
 
+    async def _addresses(self, url: httpx.URL) -> list[str]:
+        """Where to connect to for a URL.
+
+        Raises:
+            JobError: nowhere.
+        """
+        began = anyio.current_time()
+        found, why = list[str](), ""
+        try:
+            with anyio.fail_after(self._lookup):
+                found = await resolve(url.raw_host.decode("ascii").strip("[]"), self._names)
+        except (OSError, UnicodeError) as error:
+            why = str(error) or "no answer in time"
+        allowed = [address for address in found if self._allow_private or is_public(address)]
+        if allowed:
+            six, four = ([each for each in allowed if (":" in each) == is_six] for is_six in (True, False))
+            return sorted([*six[:_MAX_ADDRESSES], *four[:_MAX_ADDRESSES]], key=allowed.index)
+        if self._allow_private:
+            raise JobError(f"There is no host {url.host!r} ({why}): check the URL's spelling.")
+        logger.info(
+            "refused to fetch from %r (%s): not on the public internet. INGEST_ALLOW_PRIVATE_URLS=true lets all users "
+            "reach this server's network", url.host, why or ", ".join(found)[:100],
+        )  # fmt: skip
+        # The network's names are nobody else's business. So one that it has is refused like one that nobody has.
+        await anyio.sleep((began - anyio.current_time()) % self._step)
+        raise JobError(
+            f"{url.host!r} is not on the public internet: refused. Check the URL's spelling, or upload the file."
+        )
+
     async def _receive(
         self,
         response: httpx.Response,
+        meter: _Meter,
         url: httpx.URL,
         target: Path,
         log: Log,
@@ -307,7 +363,7 @@ class Fetcher:
     ) -> Fetched:
         if not response.is_success or response.status_code in _ADVICE:
             raise _refusal(response, url)
-        content_type = response.headers.get("content-type", "")
+        content_type = beginning(response.headers.get("content-type", ""), 200)
         announced = response.headers.get("content-length", "")
         total = int(announced) if announced.isascii() and announced.isdigit() and len(announced) < 16 else None
         facts = [_status(response), content_type or "no content type"]
@@ -320,10 +376,11 @@ class Fetcher:
         # Not in a thread: cancelled while it waits for that, nobody would close the file.
         with target.open("wb") as file:
             try:
-                async for chunk in _unpacked(response, log):
+                async for chunk in _unpacked(response, meter, log):
                     received += len(chunk)
                     if received > self._max_bytes:
                         raise JobError(self._too_large(f"went past {size(self._max_bytes)}"))
+                    await anyio.lowlevel.checkpoint()  # 64 kB may be thousands of chunks, or unpack to 64 MB
                     digest.update(chunk)
                     file.write(chunk)  # to the page cache, 64 kB at a time: no thread is worth it
                     if received >= next_report:
@@ -360,19 +417,85 @@ class Fetcher:
         )
 
 
-async def _unpacked(response: httpx.Response, log: Log) -> AsyncIterator[bytes]:
+class _Meter:
+    """Counts what a server sends, and what of it is the document."""
+
+    def __init__(self) -> None:
+        self._received = self._document = 0
+
+    def received(self, number: int) -> None:
+        """Takes in so many bytes.
+
+        Raises:
+            JobError: too many of them are no part of the document.
+        """
+        self._received += number
+        if self._received > 2 * self._document + _MAX_OVERHEAD:
+            raise JobError(
+                f"The server sent {size(self._received)}, of which {size(self._document)} are the document: "
+                "upload the file."
+            )
+
+    async def raw(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        """The body as it was sent, chunk by chunk."""
+        async for chunk in response.aiter_raw():
+            self._document += len(chunk)
+            yield chunk
+
+
+class _Transport(httpx.AsyncHTTPTransport):
+    """httpx's own, over connections that are metered. httpx has no argument for it."""
+
+    def __init__(self, tls: ssl.SSLContext, meter: _Meter) -> None:
+        super().__init__(verify=tls, trust_env=False)
+        self._pool = httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=_Network(meter))
+
+
+class _Network(httpcore.AsyncNetworkBackend):
+    def __init__(self, meter: _Meter) -> None:
+        self._meter = meter
+        self._inner = httpcore.AnyIOBackend()
+
+    async def connect_tcp(self, *address: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        return _Stream(await self._inner.connect_tcp(*address, **options), self._meter)
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    def __init__(self, inner: httpcore.AsyncNetworkStream, meter: _Meter) -> None:
+        self._inner = inner
+        self._meter = meter
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 (httpcore's)
+        data = await self._inner.read(min(max_bytes, _READ), timeout)
+        self._meter.received(len(data))
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(self, *options: Any, **more: Any) -> httpcore.AsyncNetworkStream:
+        return _Stream(await self._inner.start_tls(*options, **more), self._meter)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+async def _unpacked(response: httpx.Response, meter: _Meter, log: Log) -> AsyncIterator[bytes]:
     """The body, decompressed in pieces of at most 64 kB. httpx would unpack any number of layers in one go,
     and a few kB can become gigabytes that way."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
-        async for chunk in response.aiter_raw():
+        async for chunk in meter.raw(response):
             yield chunk
         return
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise JobError(f"The server sent it compressed with {clip(encoding, 40)}, unasked: upload the file.")
     unpacker = Unpacker(deflate=encoding == "deflate")
     try:
-        async for chunk in response.aiter_raw():
+        async for chunk in meter.raw(response):
             for piece in unpacker.feed(chunk):
                 yield piece
         for piece in unpacker.finish():
@@ -437,7 +560,7 @@ def _validators(response: httpx.Response, url: httpx.URL) -> Validators | None:
 
 
 def _status(response: httpx.Response) -> str:
-    return f"{response.status_code} {response.reason_phrase}".strip()
+    return beginning(f"{response.status_code} {response.reason_phrase}".strip(), 80)
 
 
 def _shown(url: httpx.URL) -> str:

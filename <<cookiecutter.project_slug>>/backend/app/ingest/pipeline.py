@@ -139,7 +139,7 @@ class Pipeline:
             fetched = await self._fetch(request.url, path, progress, known=validators)
         except NotModified:
             return _unchanged(request.url, known, progress)
-        channel = await self._read_channel(request.url, fetched, path, progress)
+        channel = await self._read_channel(request.url, fetched, path, user, progress)
         if channel is None:
             return await self._page(request.url, fetched, path, user, progress, replaces=known)
         progress.type = "channel"
@@ -225,7 +225,7 @@ class Pipeline:
                     ) from None
                 progress.log(f"The page leads on to {clip(to, 120)}")
                 fetched = await self._fetch(to, path, progress, cookies=fetched.cookies)
-                if await self._read_channel(to, fetched, path, progress) is not None:
+                if await self._read_channel(to, fetched, path, user, progress) is not None:
                     raise JobError(f"It leads on to {clip(to, 120)}, a feed or a sitemap: give that address.") from None
             else:
                 await self._validators.put(url, "document", fetched.validators, user=user)
@@ -259,7 +259,7 @@ class Pipeline:
             started = time.monotonic()
             found = await self._extractor.extract(
                 arrival.path, kind, name=arrival.name, charset=arrival.charset,
-                text_path=text_path, log=progress.reading, follow=follow,
+                text_path=text_path, log=progress.reading, follow=follow, user=user.id,
             )  # fmt: skip
             text = await asyncio.to_thread(text_path.read_text, encoding="utf-8")
             terms = await asyncio.to_thread(terms_path.read_bytes)
@@ -302,8 +302,8 @@ class Pipeline:
         self, request: UrlRequest, channel: Channel, path: Path, user: User, progress: Progress
     ) -> Outcome:
         """Takes in the items of a feed or sitemap, one at a time. An item that fails is passed over."""
-        items = await self._items(request, channel, path, progress)
-        chosen = choose(items, request.limit, datetime.now(timezone.utc))
+        items = await self._items(request, channel, path, user, progress)
+        chosen = await asyncio.to_thread(choose, items, request.limit, datetime.now(timezone.utc))
         if channel.deleted:
             progress.log(f"It says that {count(channel.deleted, 'item was', 'items were')} deleted")
         if not chosen and (items or not channel.deleted):
@@ -368,7 +368,9 @@ class Pipeline:
             result={"document_id": None, "status": "channel", **counts},
         )  # fmt: skip
 
-    async def _items(self, request: UrlRequest, channel: Channel, path: Path, progress: Progress) -> list[ChannelItem]:
+    async def _items(
+        self, request: UrlRequest, channel: Channel, path: Path, user: User, progress: Progress
+    ) -> list[ChannelItem]:
         """What is in a channel, and in as many of the files that it leads to as the limit takes."""
         items, enough = list(channel.items), int(request.limit) if request.limit.isdigit() else MAX_ITEMS
         start = since(request.limit, datetime.now(timezone.utc))
@@ -393,7 +395,7 @@ class Pipeline:
             progress.fetching_more(f"Fetching {clip(part.url, 120)}, where it goes on")
             try:
                 fetched = await self._get(part.url, path, progress)
-                found = await self._read_channel(request.url, fetched, path, progress)
+                found = await self._read_channel(request.url, fetched, path, user, progress)
                 if found is None:
                     raise JobError(f"{clip(part.url, 120)} is no feed or sitemap: left out.")
                 items += found.items
@@ -403,14 +405,16 @@ class Pipeline:
                 progress.warn(str(error))
         return items
 
-    async def _read_channel(self, url: str, fetched: Fetched, path: Path, progress: Progress) -> Channel | None:
+    async def _read_channel(
+        self, url: str, fetched: Fetched, path: Path, user: User, progress: Progress
+    ) -> Channel | None:
         if not _may_be_channel(await asyncio.to_thread(_head, path)):
             return None
         text_path = path.with_suffix(".text")
         try:
             return await self._extractor.read_channel(
                 path, url, base=fetched.url, charset=fetched.charset, media_type=fetched.media_type,
-                text_path=text_path, log=progress.reading,
+                text_path=text_path, log=progress.reading, user=user.id,
             )  # fmt: skip
         finally:
             text_path.unlink(missing_ok=True)
@@ -441,7 +445,7 @@ class Pipeline:
             fetched = await self._fetch(item.url, path, progress, known=validators)
         except NotModified:
             return _unchanged(item.url, known, progress)
-        if await self._read_channel(item.url, fetched, path, progress) is not None:
+        if await self._read_channel(item.url, fetched, path, user, progress) is not None:
             raise JobError(f"{clip(item.url, 120)} is a feed or a sitemap itself: give its own address.")
         return await self._page(item.url, fetched, path, user, progress, replaces=known)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,7 +14,7 @@ import anyio
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
@@ -24,14 +26,15 @@ from app.errors import ApiError, error_responses, stream_error_responses
 from app.feature import Services, SharedServices
 from app.ingest.channel import Limit
 from app.ingest.charset import charset_of
-from app.ingest.documents import Documents, DocumentText, DocumentVersions, LibraryFull
+from app.ingest.documents import Documents, DocumentText, DocumentVersions, Library, LibraryFull
 from app.ingest.events import IngestEvent
 from app.ingest.fetch import BadUrl, check_url
 from app.ingest.identify import HEAD_BYTES, UnsupportedType, identify
 from app.ingest.pipeline import Arrival, Pipeline, UrlRequest
 from app.ingest.search import TooManyWords
-from app.ingest.upload import parse_form, read_json, safe_name, save, too_large
+from app.ingest.upload import parse_form, safe_name, save, too_large
 from app.jobs import Job, TooManyJobs, Work
+from app.searches import SearchFailed
 from app.settings import Settings
 from app.users import CurrentUser, User
 from app.wording import duration
@@ -69,6 +72,9 @@ _BODY: dict[str, Any] = {
         },
     }
 }
+_PIECE = 1_000_000
+"""The characters of a text that are read from the database, and written, at a time."""
+
 _ERRORS = (400, 403, 408, 413, 415, 422, 429, 507)
 
 
@@ -150,7 +156,11 @@ async def _start(request: Request, services: Services, user: User, pipeline: Pip
 async def _read(request: Request, path: Path, settings: Settings) -> Arrival | UrlRequest:
     """What is to be taken in: an address, or a file, which is then in `path`."""
     if request.headers.get("content-type", "").lower().startswith("application/json"):
-        return _asked(await read_json(request, settings.max_body_kb * 1_000))
+        try:
+            body = await request.json()
+        except ValueError as error:
+            raise ApiError(400, f"the body is no JSON ({error}): send an object with a url") from error
+        return _asked(body)
     form = await parse_form(request, settings.max_upload_bytes)
     try:
         for name in form:
@@ -196,7 +206,7 @@ async def _take(file: UploadFile, path: Path, limit: int) -> Arrival:
     return Arrival(path, name, name, media_type, charset_of(media_type), length, sha256)
 
 
-@router.get("/documents", responses=error_responses(422), response_model_exclude_unset=True)
+@router.get("/documents", responses=error_responses(422, 503), response_model_exclude_unset=True)
 async def list_documents(
     pipeline: Ingest,
     user: CurrentUser,
@@ -209,15 +219,34 @@ async def list_documents(
         return await pipeline.library.find(q, limit, user=user)
     except TooManyWords as error:
         raise ApiError(422, str(error)) from error
+    except SearchFailed as error:
+        raise ApiError(503, str(error)) from error
 
 
-@router.get("/documents/{document_id}", responses=error_responses(404))
-async def get_document(pipeline: Ingest, user: CurrentUser, document_id: str) -> DocumentText:
+@router.get("/documents/{document_id}", response_model=DocumentText, responses=error_responses(404))
+async def get_document(pipeline: Ingest, user: CurrentUser, document_id: str) -> Response:
     """Gives one document with its text."""
-    document = await pipeline.library.get(document_id, user=user)
+    return await _with_text(pipeline.library, document_id, user)
+
+
+async def _with_text(library: Library, document_id: str, user: User, version: int | None = None) -> Response:
+    """A `DocumentText` as JSON. It is written a piece of its text at a time, for it may be many megabytes."""
+    document = await library.get(document_id, user=user, version=version, characters=_PIECE)
     if document is None:
         raise ApiError(404, "not found")
-    return document
+
+    async def parts() -> AsyncIterator[str]:
+        yield document.model_dump_json().removesuffix('"}')  # the text is its last field
+        read, text = _PIECE, document.text
+        while len(text) == _PIECE:
+            piece = await library.piece(document_id, read, _PIECE, user=user, version=document.version)
+            if piece is None:
+                return  # it has been removed meanwhile; what is cut off here is no JSON
+            read, text = read + _PIECE, piece
+            yield json.dumps(text, ensure_ascii=False)[1:-1]
+        yield '"}'
+
+    return StreamingResponse(parts(), media_type="application/json")
 
 
 @router.get(
@@ -253,22 +282,23 @@ async def delete_document(pipeline: Ingest, user: CurrentUser, document_id: str)
 VersionNumber = Annotated[int, PathParameter(ge=1, le=1_000_000_000, description="from 1, the oldest")]
 
 
-@router.get("/documents/{document_id}/versions", responses=error_responses(404))
-async def list_versions(pipeline: Ingest, user: CurrentUser, document_id: str) -> DocumentVersions:
+@router.get("/documents/{document_id}/versions", responses=error_responses(404, 422))
+async def list_versions(
+    pipeline: Ingest, user: CurrentUser, document_id: str, limit: Annotated[int, Query(ge=1, le=500)] = 50
+) -> DocumentVersions:
     """Lists what a document was each time that its source had changed, the newest first."""
-    versions = await pipeline.library.versions(document_id, user=user)
+    versions = await pipeline.library.versions(document_id, user=user, limit=limit)
     if not versions:
         raise ApiError(404, "not found")
     return DocumentVersions(versions=versions)
 
 
-@router.get("/documents/{document_id}/versions/{version}", responses=error_responses(404, 422))
-async def get_version(pipeline: Ingest, user: CurrentUser, document_id: str, version: VersionNumber) -> DocumentText:
+@router.get(
+    "/documents/{document_id}/versions/{version}", response_model=DocumentText, responses=error_responses(404, 422)
+)
+async def get_version(pipeline: Ingest, user: CurrentUser, document_id: str, version: VersionNumber) -> Response:
     """Gives one version of a document with its text."""
-    document = await pipeline.library.get(document_id, user=user, version=version)
-    if document is None:
-        raise ApiError(404, "not found")
-    return document
+    return await _with_text(pipeline.library, document_id, user, version)
 
 
 @router.get(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from app.process_main import Refused
 from app.terms import MAX_TERM, SOLID, WITHIN, Term, fold, is_solid, is_symbol, terms
 from app.wording import beginning
 
@@ -41,7 +42,7 @@ _HALF_SPACED = re.compile(
 )
 
 
-class TooManyWords(ValueError):
+class TooManyWords(Refused):
     """A query has more words than are looked for at once. Its text says how many that are, and the fix."""
 
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import re
 from collections.abc import AsyncGenerator
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import BinaryIO
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import FormData
-from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from app.errors import ApiError
 from app.wording import beginning, size
 
-__all__ = ["parse_form", "read_json", "safe_name", "save", "too_large"]
+__all__ = ["parse_form", "safe_name", "save", "too_large"]
 
 _ENVELOPE_BYTES = 64 * 1024  # what multipart adds around a file: boundaries, headers, other fields
+_MAX_FIELDS = 4
 _MAX_NAME = 200
 # Control characters, line ends, marks of direction and of byte order, surrogates.
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
@@ -32,17 +33,24 @@ class _TooLarge(MultiPartException):
 async def parse_form(request: Request, max_bytes: int) -> FormData:
     """The form that a request holds, its file spooled to disk. The caller closes the form.
 
+    A form in a URL's encoding is as small as any other body (MAX_BODY_KB), and `parse_qsl` counts its fields before it
+    splits them. A multipart form has few parts, with at most 8 headers of 4 kB each (the parser's own bounds); what is
+    in them the parser searches for the boundary, piece by piece as they come.
+
     Raises:
         ApiError: 413 as soon as it is certain that the file is larger than `max_bytes`; 415 for another sort
             of body; 400 for a broken one.
     """
     content_type = request.headers.get("content-type", "")
-    parser: type[MultiPartParser | FormParser]
-    if content_type.lower().startswith("multipart/form-data"):
-        parser, options = MultiPartParser, {"max_files": 1, "max_fields": 4}
-    elif content_type.lower().startswith("application/x-www-form-urlencoded"):  # enough for a URL
-        parser, options = FormParser, {"max_fields": 4}
-    else:
+    if content_type.lower().startswith("application/x-www-form-urlencoded"):  # enough for a URL
+        try:
+            body = (await request.body()).decode()
+            return FormData([*parse_qsl(body, keep_blank_values=True, max_num_fields=_MAX_FIELDS)])
+        except UnicodeDecodeError as error:
+            raise _broken(f"{error.reason} at byte {error.start:,}: send it as UTF-8") from error
+        except ValueError as error:
+            raise _broken(f"it has more than {_MAX_FIELDS} fields: send fewer") from error
+    if not content_type.lower().startswith("multipart/form-data"):
         raise ApiError(
             415,
             f"the body is {content_type[:100] or 'of no type'!r}: "
@@ -63,31 +71,20 @@ async def parse_form(request: Request, max_bytes: int) -> FormData:
             yield chunk
 
     try:
-        return await parser(request.headers, limited(), **options).parse()
+        parser = MultiPartParser(
+            request.headers, limited(), max_files=1, max_fields=_MAX_FIELDS, max_part_size=_ENVELOPE_BYTES
+        )
+        return await parser.parse()
     except _TooLarge:
         raise too_large(f"went past {size(max_bytes)}", max_bytes) from None
     except MultiPartException as error:
-        raise ApiError(400, f"the form cannot be read ({error.message}): send it again") from error
+        raise _broken(f"{error.message[:200]}: send it again") from error
     except UnicodeError as error:  # the header names a charset that cannot decode what came
-        raise ApiError(400, f"the form cannot be read ({error}): send it as UTF-8") from error
+        raise _broken(f"{str(error)[:200]}: send it as UTF-8") from error
 
 
-async def read_json(request: Request, max_bytes: int) -> Any:
-    """The JSON that a request holds.
-
-    Raises:
-        ApiError: 413 for more than `max_bytes` (MAX_BODY_KB); 400 for what is no JSON.
-    """
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            fix = "send an address, not a document, or raise MAX_BODY_KB"
-            raise ApiError(413, f"the JSON is larger than {size(max_bytes)}: {fix}")
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ApiError(400, f"the body is no JSON ({error}): send an object with a url") from error
+def _broken(why: str) -> ApiError:
+    return ApiError(400, f"the form cannot be read: {why}")
 
 
 def too_large(what: str, max_bytes: int) -> ApiError:

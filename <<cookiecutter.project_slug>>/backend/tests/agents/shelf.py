@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
-from app.documents import SourceDocument
+from app.documents import DocumentVersion, SourceDocument
 from app.feature import Feature, Services
 from app.users import LOCAL_USER, User
 
@@ -21,8 +21,11 @@ class Shelf:
     def __init__(self) -> None:
         self.documents: dict[str, SourceDocument] = {}
 
-    async def document_versions(self) -> Mapping[str, int]:
-        return {identifier: document.version for identifier, document in self.documents.items()}
+    async def document_versions(self) -> Mapping[str, DocumentVersion]:
+        return {
+            identifier: DocumentVersion(document.user_id, document.version)
+            for identifier, document in self.documents.items()
+        }
 
     async def document(self, identifier: str) -> SourceDocument | None:
         return self.documents.get(identifier)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from app.agents.analysis import MAX_SENTENCES, sentences, summary, tags
+from tests.here import of_the_server
 from tests.ingest.languages import TEXTS
 
 BRIDGES = """# Suspension bridges
@@ -98,3 +101,17 @@ def test_of_a_long_text_a_bounded_part_is_weighed() -> None:
         f"Sentence number {'abcdefghij'[each % 10] * (each + 1)} has quite some words." for each in range(900)
     )
     assert len(sentences(text)) == MAX_SENTENCES
+
+
+def test_the_work_of_agents_does_not_wait_for_the_servers_own_modules() -> None:
+    assert of_the_server("app.agents.analysis", "app.agents.find") == "set()"
+
+
+@pytest.mark.parametrize("text", ["y" * 200_000, "ay" * 100_000, "“" * 200_000, "a. " * 60_000, "我" * 200_000])
+def test_findings_of_a_text_that_is_none_take_no_time(text: str) -> None:
+    started = time.process_time()
+    assert summary(sentences(text)) == []
+    found = tags(text)
+    assert len(found) <= 6
+    assert max(map(len, found), default=0) <= 60
+    assert time.process_time() - started < 15  # a second; by its square, minutes

@@ -17,9 +17,12 @@ from app.agents.events import AGENTS, AgentEvent
 from app.agents.findings import MIGRATIONS, DocumentFindings, Findings
 from app.agents.workers import Outcome, Report
 from app.database import Database
-from app.documents import SourceDocument
+from app.documents import DocumentVersion, SourceDocument
+from app.processes import Processes
+from app.searches import Searches
 from app.users import LOCAL_USER, User
 from tests.agents.shelf import BRIDGES, CATS, Shelf
+from tests.here import Here
 from tests.support import eventually_async
 
 pytestmark = pytest.mark.anyio
@@ -53,6 +56,7 @@ class World:
             self.findings,
             [self.shelf] if sources is None else sources,
             self.path / "agents.lock",
+            Here(),
             **{"look": 0.01, "heartbeat": 60.0, **options},
         )
         self.running.append(asyncio.create_task(coordinator.run()))
@@ -83,7 +87,7 @@ class World:
 async def world_at(path: Path) -> AsyncIterator[World]:
     database = Database(path / "app.db", {"agents": MIGRATIONS})
     await database.open()
-    world = World(path, Findings(database))
+    world = World(path, Findings(database, Searches(database, Here())))
     try:
         yield world
     finally:
@@ -97,6 +101,11 @@ async def world_at(path: Path) -> AsyncIterator[World]:
 async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
     async with world_at(tmp_path) as made:
         yield made
+
+
+def is_over(reports: Sequence[AgentEvent]) -> bool:
+    """Whether the coordinator has reported that all are done with a document: it does so after all others."""
+    return any(each.payload.agent_name == "coordinator" and each.payload.status == "completed" for each in reports)
 
 
 async def test_each_new_document_is_tagged_summed_up_and_indexed(world: World) -> None:
@@ -118,7 +127,7 @@ async def test_each_agent_reports_from_register_to_complete_in_the_documented_fo
     world.begin()
     await world.known("d1")
     run_id = await world.run_id()
-    await eventually_async(lambda: world.reports(run_id)[-1].payload.agent_name == "coordinator")
+    await eventually_async(lambda: is_over(world.reports(run_id)))
     for agent in AGENTS:
         told = [each for each in world.reports(run_id) if each.payload.agent_name == agent]
         assert [(told[0].event, told[0].source_id, told[0].payload.status)] == [("heartbeat", agent, "waiting")]
@@ -152,7 +161,7 @@ async def test_a_worker_that_fails_says_so_and_is_not_asked_again(
 ) -> None:
     asked = []
 
-    async def broken(document: SourceDocument, report: Report) -> Outcome:
+    async def broken(document: SourceDocument, report: Report, processes: Processes) -> Outcome:
         asked.append(document.id)
         raise ZeroDivisionError("by nothing")
 
@@ -176,7 +185,7 @@ async def test_what_is_done_is_not_done_again_and_what_was_under_way_is(
 ) -> None:
     begun = asyncio.Event()
 
-    async def endless(document: SourceDocument, report: Report) -> Outcome:
+    async def endless(document: SourceDocument, report: Report, processes: Processes) -> Outcome:
         begun.set()
         await asyncio.sleep(60)
         raise AssertionError
@@ -285,10 +294,10 @@ async def test_a_version_that_comes_while_the_one_before_is_worked_on_is_worked_
 ) -> None:
     tag, begun, go_on = workers.WORKERS["tagger"], asyncio.Event(), asyncio.Event()
 
-    async def slow(document: SourceDocument, report: Report) -> Outcome:
+    async def slow(document: SourceDocument, report: Report, processes: Processes) -> Outcome:
         begun.set()
         await go_on.wait()
-        return await tag(document, report)
+        return await tag(document, report, processes)
 
     monkeypatch.setitem(workers.WORKERS, "tagger", slow)
     world.shelf.put("d1")
@@ -348,7 +357,9 @@ async def test_an_index_of_an_earlier_version_is_made_anew(tmp_path: Path) -> No
     shelf.put("d1")
     for agent in workers.WORKERS:
         indexed = BRIDGES if agent == "indexer" else None
-        await Findings(before).add(agent, shelf.documents["d1"], {"tags": ["cables"]}, index=indexed)
+        await Findings(before, Searches(before, Here())).add(
+            agent, shelf.documents["d1"], {"tags": ["cables"]}, index=indexed
+        )
     await before.close()
     async with world_at(tmp_path) as world:
         assert await world.findings.done() == {("d1", 1): {"tagger", "summariser"}}
@@ -365,6 +376,28 @@ async def test_documents_about_something_else_are_not_related(world: World) -> N
     world.begin()
     await world.known("d1")
     assert (await world.known("d2")).related == []
+
+
+async def test_the_many_documents_of_one_user_do_not_hold_up_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    index = workers.WORKERS["indexer"]
+
+    async def noting(document: SourceDocument, report: Report, processes: Processes) -> Outcome:
+        order.append(document.id)
+        if document.id == "a1":  # comes while the first is worked on
+            world.shelf.put("b1", user=User("b", "Ben"))
+        return await index(document, report, processes)
+
+    monkeypatch.setitem(workers.WORKERS, "indexer", noting)
+    for number in range(1, 6):
+        world.shelf.put(f"a{number}", user=User("a", "Ann"))
+    for number in (1, 2):
+        world.shelf.put(f"c{number}", user=User("c", "Eve"))
+    world.begin(look=0.0)
+    await eventually_async(lambda: len(order) == 8)
+    assert order == ["a1", "b1", "c1", "a2", "c2", "a3", "a4", "a5"]
 
 
 async def test_findings_are_their_users_alone(world: World) -> None:
@@ -386,7 +419,7 @@ async def test_they_begin_again_after_a_fault_of_the_data(world: World, monkeypa
     failing = True
     document_versions = world.shelf.document_versions
 
-    async def flaky() -> Mapping[str, int]:
+    async def flaky() -> Mapping[str, DocumentVersion]:
         if failing:
             raise OSError("the disk is gone")
         return await document_versions()

@@ -90,11 +90,10 @@ class Person:
         return answer
 
     def refresh(self, attempt: str = "", cookie: str | None = None) -> httpx.Response:
-        """Asks for the next token, with the browser's cookie or with another."""
+        """Asks for the next token, with the browser's cookies or with others."""
         if cookie is not None:
-            answer = httpx.post(
-                self.client.base_url.join("/api/auth/refresh"), json={"attempt": attempt}, headers={"cookie": cookie}
-            )
+            url = self.client.base_url.join("/api/auth/refresh")
+            answer = httpx.post(url, json={"attempt": attempt}, headers={**self.client.headers, "cookie": cookie})
         else:
             answer = self.client.post("/api/auth/refresh", json={"attempt": attempt})
         if answer.status_code == 200 and cookie is None:
@@ -103,8 +102,8 @@ class Person:
 
     @property
     def cookie(self) -> str:
-        """The cookie as it is sent."""
-        return "; ".join(f"{name}={value}" for name, value in self.client.cookies.items())
+        """The cookies as they are sent to the routes of sign-in."""
+        return "; ".join(f"{each.name}={each.value}" for each in self.client.cookies.jar if "ticket" not in each.name)
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self.client.request(method, path, headers={**self.headers, **options.pop("headers", {})}, **options)
@@ -117,10 +116,11 @@ class Person:
     def tell(self, job_id: str, line: str = "") -> None:
         assert self.ask("POST", f"/api/told/{job_id}", params={"line": line}).status_code == 200
 
-    def ticket(self, job_id: str) -> str:
+    def ticket(self, job_id: str) -> dict[str, str]:
+        """Gets a ticket for a job; gives the header with which a browser then asks for its streams."""
         answer = self.ask("POST", "/api/auth/tickets", json={"job_id": job_id})
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["ticket"])
+        assert answer.status_code == 204, answer.text
+        return {"cookie": answer.headers.get_list("set-cookie")[0].partition(";")[0]}
 
     @contextmanager
     def stream(self, job_id: str, **options: Any) -> Iterator[Events]:

@@ -28,7 +28,7 @@ def test_a_hash_is_as_strong_as_rfc_9106_wants_and_a_weaker_one_is_made_anew(
         found = []
         for password in (None, "a wrong one", PASSWORD):
             if password is not None:
-                await accounts.verify("Ada", password)
+                await accounts.verify(await accounts.find("Ada"), password)
             row = await database.read(lambda db: db.execute("SELECT password FROM auth_users").fetchone())
             found.append(str(row[0]).rpartition("$")[0].rpartition("$")[0])
         await database.close()

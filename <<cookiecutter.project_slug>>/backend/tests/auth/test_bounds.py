@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import APIRouter, Response
 from streamator import JobEmitter
@@ -71,3 +72,34 @@ def test_a_user_has_so_many_sessions_and_the_one_unused_for_longest_goes(run_aut
     third = visit(running, "Ada")
     assert second.refresh().status_code == 401
     assert [each.refresh().status_code for each in (first, third, grace)] == [200] * 3
+
+
+def test_a_user_has_so_many_answers_under_way_and_one_more_is_429(
+    run_app: RunAuth, settings: Callable[..., Settings], visit: Visit
+) -> None:
+    add_users(settings(), "Ada", "Grace")
+    router, go = APIRouter(), asyncio.Event()
+    waiting: list[int] = []
+
+    @router.get("/wait")
+    async def wait(user: CurrentUser) -> None:
+        waiting.append(1)
+        await go.wait()
+
+    @router.post("/go")
+    async def let_go(user: CurrentUser) -> None:
+        go.set()
+
+    features = [*FEATURES, feature_of(router)]
+    running = run_app(features=features, auth="jwt", streamator_store="memory", max_answers_per_user=2)
+    ada, grace = visit(running, "Ada"), visit(running, "Grace")
+    with ThreadPoolExecutor(2) as pool:
+        pending = [pool.submit(ada.ask, "GET", "/api/wait") for _ in range(2)]
+        eventually(lambda: len(waiting) == 2)
+        for path in ("/api/wait", "/api/jobs", "/api/documents"):
+            answer = ada.ask("GET", path)
+            refusal = "2 answers to you are under way and MAX_ANSWERS_PER_USER is 2: wait for one to end"
+            assert (answer.status_code, answer.json()) == (429, {"error": refusal})
+        assert grace.ask("POST", "/api/go").status_code == 200
+        assert [each.result().status_code for each in pending] == [200, 200]
+    eventually(lambda: ada.ask("GET", "/api/jobs").status_code == 200)

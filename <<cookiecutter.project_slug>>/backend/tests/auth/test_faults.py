@@ -51,17 +51,17 @@ def test_59_another_users_job_is_the_same_404_as_a_missing_one(run_auth: RunAuth
 def test_60_a_websocket_from_a_foreign_origin_is_403(run_auth: RunAuth, visit: Visit) -> None:
     ada = visit(run_auth(), "Ada")
     job_id = ada.start()
-    query = f"?ticket={ada.ticket(job_id)}"
+    ticket = ada.ticket(job_id)
     for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
-        for shown in (query, ""):
+        for shown in (ticket, {"cookie": ada.cookie}):
             with (
                 pytest.raises(InvalidStatus) as refused,
-                ada.socket(job_id, query=shown, origin=Origin(origin), additional_headers={"cookie": ada.cookie}),
+                ada.socket(job_id, origin=Origin(origin), additional_headers=shown),
             ):
                 pass
             assert refused.value.response.status_code == 403
     own = str(ada.client.base_url).rstrip("/")
-    with ada.socket(job_id, query=query, origin=Origin(own)) as connection:
+    with ada.socket(job_id, additional_headers=ticket, origin=Origin(own)) as connection:
         assert connection.recv(30) == "[]"
 
 
@@ -137,10 +137,10 @@ def test_64_a_token_that_expires_in_mid_stream_ends_the_stream_and_reconnecting_
 def test_64_a_websocket_whose_token_expires_is_closed_with_4401(run_auth: RunAuth, visit: Visit) -> None:
     ada = visit(run_auth(auth_token_seconds=2), "Ada")
     job_id = ada.start()
-    query = f"?ticket={ada.ticket(job_id)}"
-    with ada.socket(job_id, query=query) as connection:
+    ticket = ada.ticket(job_id)
+    with ada.socket(job_id, additional_headers=ticket) as connection:
         assert close_code(connection) == 4401
-    with ada.socket(job_id, query=query) as connection:
+    with ada.socket(job_id, additional_headers=ticket) as connection:
         assert close_code(connection) == 4401, "the ticket is no longer one"
 
 

@@ -16,6 +16,7 @@ from app.project import PROJECT_SLUG
 from app.settings import Settings
 from tests.auth.people import PASSWORD, add_users, close_code
 from tests.process import Process, free_port
+from tests.support import plain_client
 
 NOWHERE = f"127.0.0.1:{free_port()}"
 GIVEN = {name: secrets.token_hex(24) for name in ("auth", "redis", "anthropic", "openai", "aws")}
@@ -73,9 +74,11 @@ def use(server: Process) -> tuple[list[httpx.Response], dict[str, str]]:
     client.post("/api/auth/sign-in", json={"name": PASSWORD, "password": PASSWORD[::-1]})  # in the wrong field
     client.post("/api/auth/sign-in", json={"name": "Ada", "password": [PASSWORD]})
     shown = {"token": client.post("/api/auth/sign-in", json={"name": "Ada", "password": PASSWORD}).json()["token"]}
-    shown["first cookie"] = next(iter(client.cookies.values()))
+    shown["first cookie"], shown["device"] = (
+        client.cookies[f"{PROJECT_SLUG}-{name}"] for name in ("session", "device")
+    )
     shown["second token"] = client.post("/api/auth/refresh").json()["token"]
-    shown["second cookie"] = next(iter(client.cookies.values()))
+    shown["second cookie"] = client.cookies[f"{PROJECT_SLUG}-session"]
     client.headers["authorization"] = f"Bearer {shown['second token']}"
 
     schema = client.get("/api/openapi.json").json()["paths"]
@@ -87,11 +90,14 @@ def use(server: Process) -> tuple[list[httpx.Response], dict[str, str]]:
         with ThreadPoolExecutor() as pool:
             for answer in pool.map(lambda body: client.post("/api/run", json=body), bodies):
                 assert "cannot be reached" in answer.json()["error"]
-    ticket = client.post("/api/auth/tickets", json={"job_id": job_id}).json().get("ticket", "")
-    if ticket:
-        shown["ticket"] = ticket
-        assert client.get(f"/api/log/{job_id}/stream?after=0&ticket={ticket}").status_code == 200
-        with connect(f"{client.base_url}/api/log/{job_id}/ws?ticket={ticket}".replace("http", "ws", 1)) as connection:
+    bought = client.post("/api/auth/tickets", json={"job_id": job_id})
+    if bought.status_code == 204:
+        cookie = bought.headers.get_list("set-cookie")[0].partition(";")[0]
+        shown["ticket"] = cookie.partition("=")[2]
+        with plain_client(client.base_url) as browser:
+            assert browser.get(f"/api/log/{job_id}/stream", headers={"cookie": cookie}).status_code == 200
+        url = str(client.base_url.join(f"/api/log/{job_id}/ws")).replace("http", "ws", 1)
+        with connect(url, additional_headers={"cookie": cookie}) as connection:
             close_code(connection)
     for path in [*(path for path in schema if "{" not in path and "stream" not in path), "/metrics", "/nothing"]:
         client.get(path)

@@ -11,6 +11,7 @@ from typing import Any
 
 import argon2
 import httpx
+import jwt
 import pytest
 
 from app.auth.accounts import MIGRATIONS, Accounts
@@ -26,10 +27,14 @@ RunAuth = Callable[..., RunningApp]
 Visit = Callable[..., Person]
 
 
-def set_cookie(answer: httpx.Response) -> dict[str, str]:
-    """The attributes of the cookie in an answer, in small letters; the first is its name and value."""
-    parts = [part.strip().partition("=") for part in answer.headers["set-cookie"].split(";")]
-    return {name.lower(): value for name, _, value in parts}
+def set_cookie(answer: httpx.Response, purpose: str = "session") -> dict[str, str]:
+    """The attributes of a cookie in an answer, in small letters; the first is its name and value."""
+    cookies = [
+        {name.lower(): value for name, _, value in (part.strip().partition("=") for part in header.split(";"))}
+        for header in answer.headers.get_list("set-cookie")
+    ]
+    (found,) = [cookie for cookie in cookies if purpose in next(iter(cookie))]
+    return found
 
 
 def test_without_sign_in_everything_is_open_as_before(run_app: Callable[..., RunningApp]) -> None:
@@ -71,7 +76,7 @@ def test_what_is_no_token_is_refused(run_auth: RunAuth, shown: str) -> None:
 
 def test_a_token_of_another_server_or_another_kind_is_refused(run_auth: RunAuth, visit: Visit) -> None:
     ada = visit(run_auth(), "Ada")
-    ada.token = ada.ticket(ada.start())
+    ada.token = ada.ticket(ada.start())["cookie"].partition("=")[2]
     assert ada.ask("GET", "/api/jobs").status_code == 401
     ada.sign_in()
     head, body, _ = ada.token.split(".")
@@ -91,10 +96,12 @@ def test_signing_in_gives_a_token_and_a_cookie_that_no_script_and_no_other_site_
     assert body["expires_in"] == 60
     assert body["user"]["name"] == "Ada"
     assert answer.headers["cache-control"] == "no-store"
-    cookie = set_cookie(answer)
-    assert (cookie["path"], cookie["samesite"], cookie["max-age"]) == ("/api/auth", "strict", str(7 * 86_400))
-    assert "httponly" in cookie
-    assert "secure" not in cookie, "plain http, where the browser would not keep it"
+    for purpose, days in (("session", 7), ("device", 400)):
+        cookie = set_cookie(answer, purpose)
+        assert next(iter(cookie)) == f"{PROJECT_SLUG}-{purpose}"
+        assert (cookie["path"], cookie["samesite"], cookie["max-age"]) == ("/api/auth", "strict", str(days * 86_400))
+        assert "httponly" in cookie
+        assert "secure" not in cookie, "plain http, where the browser would not keep it"
     assert ada.ask("GET", "/api/jobs").status_code == 200
 
 
@@ -113,11 +120,79 @@ def test_below_a_path_the_api_is_as_closed_and_the_cookie_is_for_it_alone(
     assert set_cookie(ada.client.post(f"{sent}/api/auth/sign-out"))["path"] == "/app/api/auth"
 
 
-def test_behind_https_the_cookie_is_for_https_alone(run_auth: RunAuth, visit: Visit) -> None:
-    ada = visit(run_auth())
+@pytest.mark.parametrize(("root", "suffix"), [(None, ""), ("/a/b", "+a+b")])
+def test_behind_https_a_cookie_is_this_very_hosts_and_of_the_app_at_this_path(
+    run_auth: RunAuth, visit: Visit, root: str | None, suffix: str
+) -> None:
+    ada = visit(run_auth(root_path=root))
     ada.client.headers["x-forwarded-proto"] = "https"  # uvicorn takes it from a proxy on this machine
     ada.name = "Ada"
-    assert "secure" in set_cookie(ada.sign_in())
+    answer = ada.sign_in()
+    for purpose in ("session", "device"):
+        cookie = set_cookie(answer, purpose)
+        assert next(iter(cookie)) == f"__host-{PROJECT_SLUG}-{purpose}{suffix}"
+        assert (cookie["path"], cookie["samesite"]) == ("/", "strict"), "else browsers refuse the prefix"
+        assert {"secure", "httponly"} < set(cookie)
+        assert "domain" not in cookie
+    mine = ada.cookie
+    planted = f"{PROJECT_SLUG}-session=planted; {mine}"  # a sibling subdomain can set no cookie with the prefix
+    assert ada.refresh(cookie=planted).status_code == 200
+    assert ada.refresh(cookie=mine.replace("__Host-", "")).status_code == 401
+
+
+def test_of_two_cookies_of_a_name_neither_is_taken(run_auth: RunAuth, visit: Visit) -> None:
+    running = run_auth()
+    ada, mallory = visit(running, "Ada"), visit(running, "Grace")
+    for both in (f"{ada.cookie}; {mallory.cookie}", f"{mallory.cookie}; {ada.cookie}"):
+        answer = ada.refresh(cookie=both)
+        assert answer.status_code == 401
+        assert "two session cookies were sent" in answer.json()["error"]
+        assert "set-cookie" not in answer.headers, "else the other would be the only one the next time"
+    assert (ada.refresh().status_code, mallory.refresh().status_code) == (200, 200)
+
+
+def test_what_was_never_given_out_ends_no_session(run_auth: RunAuth, visit: Visit) -> None:
+    ada = visit(run_auth(), "Ada")
+    name, _, token = next(part for part in ada.cookie.split("; ") if "session" in part).partition("=")
+    first, _, _ = token.partition(".")
+    sid = jwt.decode(ada.token, options={"verify_signature": False})["sid"]
+    for forged in (f"{first}.garbage", first, f"{sid}.garbage", token[:-1], f"{token}.x", f"{first}.{token}"):
+        for route in ("refresh", "sign-out"):
+            httpx.post(ada.client.base_url.join(f"/api/auth/{route}"), headers={"cookie": f"{name}={forged}"})
+        assert ada.ask("GET", "/api/jobs").status_code == 200, forged
+    assert ada.refresh().status_code == 200
+
+
+def test_tokens_and_tickets_do_not_tell_what_the_cookie_goes_by(run_auth: RunAuth, visit: Visit) -> None:
+    ada = visit(run_auth(), "Ada")
+    token = next(value for name, value in ada.client.cookies.items() if "session" in name)
+    ticket = ada.ticket(ada.start())["cookie"].partition("=")[2]
+    for shown in (ada.token, ticket):
+        claims = jwt.decode(shown, options={"verify_signature": False})
+        for part in token.split("."):
+            assert part not in str(claims)
+
+
+def test_a_session_older_than_the_last_but_one_cookie_is_ended_by_it_too(run_auth: RunAuth, visit: Visit) -> None:
+    ada = visit(run_auth(), "Ada")
+    first = ada.cookie
+    for _ in range(3):
+        assert ada.refresh().status_code == 200
+    assert ada.refresh(cookie=first).status_code == 401
+    assert ada.refresh().status_code == 401
+
+
+def test_a_token_for_one_with_the_session_of_another_is_refused(run_auth: RunAuth, visit: Visit) -> None:
+    running = run_auth(auth_secret="s" * 32)
+    ada, grace = visit(running, "Ada"), visit(running, "Grace")
+    job_id = ada.start()
+    hers, mine = (jwt.decode(each.token, options={"verify_signature": False}) for each in (ada, grace))
+    for claims in ({**hers, "sid": mine["sid"]}, {**mine, "sid": hers["sid"]}):
+        forged = jwt.encode(claims, "s" * 32, "HS256")
+        for path in ("/api/jobs", f"/api/jobs/{job_id}", f"/api/log/{job_id}"):
+            assert ada.client.get(path, headers={"authorization": f"Bearer {forged}"}).status_code == 401, path
+    again = jwt.encode(hers, "s" * 32, "HS256")
+    assert ada.client.get("/api/jobs", headers={"authorization": f"Bearer {again}"}).status_code == 200
 
 
 def test_a_wrong_password_and_an_unknown_name_get_the_same_answer_after_the_same_work(
@@ -214,11 +289,11 @@ def test_signing_out_ends_the_access_token_its_tickets_and_its_streams_at_once(r
     ada, elsewhere = visit(running := run_auth(), "Ada"), visit(running, "Ada")
     job_id = ada.start()
     ada.tell(job_id, "one")
-    query = f"?ticket={ada.ticket(job_id)}"
+    ticket = ada.ticket(job_id)
     soon = httpx.Timeout(30, read=10)  # before the next heartbeat
     with (
         ada.stream(job_id, timeout=soon) as stream,
-        ada.socket(job_id, query=query) as socket,
+        ada.socket(job_id, additional_headers=ticket) as socket,
         elsewhere.stream(job_id) as kept,
     ):
         assert next(stream)["message"] == next(kept)["message"] == "one"
@@ -226,7 +301,7 @@ def test_signing_out_ends_the_access_token_its_tickets_and_its_streams_at_once(r
         for method, path in [*ada.job_routes(job_id), ("GET", "/api/jobs"), ("POST", "/api/auth/tickets")]:
             answer = ada.ask(method, path)
             assert (answer.status_code, "session of this token is over" in answer.text) == (401, True), path
-        with ada.socket(job_id, query=query) as again:
+        with ada.socket(job_id, additional_headers=ticket) as again:
             assert close_code(again) == 4401
         assert list(stream) == [], "it ends without done"
         assert close_code(socket) == 4401

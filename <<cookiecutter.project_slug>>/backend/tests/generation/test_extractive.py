@@ -16,6 +16,7 @@ from app.jobs import JobError
 from app.sentences import sentences
 from tests.clusters import WHOLE, expect_whole
 from tests.generation.texts import LIGHTHOUSES
+from tests.here import Here
 from tests.ingest.languages import TEXTS
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +32,7 @@ async def load(name: str) -> Prompt:
 
 
 async def draft(task: Task) -> str:
-    pieces = [piece async for piece in ExtractiveProvider().generate(task, lambda message, done: None)]
+    pieces = [piece async for piece in ExtractiveProvider(Here()).generate(task, lambda message, done: None)]
     return format_markdown("".join(pieces))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -80,11 +81,32 @@ def test_a_quota_that_is_used_up_is_not_waited_for_where_only_its_rate_is_told()
         ("https://[", "https://["),
     ],
 )
-def test_a_redirect_says_where_it_leads_without_what_is_secret(location: str, told: str) -> None:
+def test_where_a_redirect_leads_is_logged_without_what_is_secret(
+    caplog: pytest.LogCaptureFixture, location: str, told: str
+) -> None:
     error = SERVER.refused(302, "", {"location": location})
-    assert str(error) == (
-        f"Vendor answered 302: it leads on to “{told}”. Check OPENAI_BASE_URL, which is http://vendor.example/v1."
-    )
+    assert str(error) == "Vendor answered 302: it leads on to another address. Check OPENAI_BASE_URL."
+    assert caplog.messages == [f"Vendor at vendor.example leads on to “{told}”"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SERVER.unreachable(OSError("no route to vendor.example")),
+        SERVER.refused(404, "", {}),
+        SERVER.refused(302, "", {"location": "http://vendor.example/login"}),
+        SERVER.refused(500, {"error": {"message": "upstream http://vendor.example/v1/x is down"}}, {}),
+        SERVER.no_stream("text/html", "<html><title>vendor.example</title>"),
+        SERVER.broken(OSError("vendor.example hung up")),
+    ],
+)
+def test_no_error_says_where_a_model_is_asked(error: Exception) -> None:
+    assert "vendor.example" not in str(error)
+
+
+def test_the_log_says_why_a_model_cannot_be_reached(caplog: pytest.LogCaptureFixture) -> None:
+    replace(SERVER, address="http://ada:word@vendor.example/v1").unreachable(ConnectionRefusedError("nobody there"))
+    assert caplog.messages == ["Vendor at vendor.example cannot be reached: “ConnectionRefusedError: nobody there”"]
 
 
 def test_half_a_character_in_what_a_server_says_is_replaced() -> None:

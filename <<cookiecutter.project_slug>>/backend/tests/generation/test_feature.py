@@ -19,6 +19,7 @@ from app.settings import Settings
 from app.users import LOCAL_USER
 from tests.generation.model_server import ANTHROPIC, OPENAI, Dialect, ModelServer, Refusal, Reply
 from tests.generation.texts import GOOD_DRAFT, LIGHTHOUSES
+from tests.here import Here
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +36,7 @@ def configured(settings: Callable[..., Settings], tmp_path: Any) -> Configured:
         app = FastAPI()
         database = Database(tmp_path / "app.db", {"generation": FEATURE.migrations})
         await database.open()
-        app.state.services = SimpleNamespace(settings=made or settings(**values), database=database)
+        app.state.services = SimpleNamespace(settings=made or settings(**values), database=database, processes=Here())
         async with FEATURE.lifespan(app):
             yield app.state.generation
         await database.close()

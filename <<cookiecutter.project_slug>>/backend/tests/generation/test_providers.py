@@ -125,7 +125,7 @@ async def test_a_refusal_is_said_with_the_fix(make: MakeProvider, model: ModelSe
 @both
 async def test_a_model_that_is_away_is_said(make: MakeProvider) -> None:
     away = ModelServer("http://127.0.0.1:9")
-    with pytest.raises(JobError, match=r"cannot be reached at http://127.0.0.1:9.*Check \w+_BASE_URL"):
+    with pytest.raises(JobError, match=r"cannot be reached\. Is it running\? Check \w+_BASE_URL"):
         await draft(make(away), await task())
 
 

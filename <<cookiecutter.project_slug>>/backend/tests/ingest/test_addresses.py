@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import aiodns
 import pytest
 
 from app.ingest.addresses import is_public, resolve
@@ -39,6 +40,14 @@ from app.ingest.addresses import is_public, resolve
         "64:ff9b:1::7f00:1",
         "192.0.0.8",
         "192.88.99.1",
+        "168.63.129.16",
+        "::ffff:168.63.129.16",
+        "2606:4700:4700::1111%eth0",
+        "::ffff:1.1.1.1%1",
+        "2001:0:102:304::f5ff:fffe",
+        "2a00::5efe:10.0.0.1",
+        "2a00::200:5efe:1.1.1.1",
+        "fe80::5efe:1.1.1.1",
     ],
 )
 def test_addresses_off_the_public_internet_are_told(address: str) -> None:
@@ -53,6 +62,6 @@ def test_addresses_on_the_public_internet_are_told(address: str) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "127.1", "0x7f000001"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "127.1", "0x7f000001", "0177.0.0.1", "0x7f.1"])
 async def test_every_spelling_of_an_address_is_that_address(host: str) -> None:
-    assert await resolve(host, 80) == ["127.0.0.1"]
+    assert await resolve(host, aiodns.DNSResolver()) == ["127.0.0.1"]

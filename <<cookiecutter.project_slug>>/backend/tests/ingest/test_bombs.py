@@ -13,6 +13,7 @@ from app.ingest.channel import Channel
 from app.ingest.extractor import Extractor
 from app.ingest.identify import UnsupportedType, identify
 from app.jobs import JobError
+from app.processes import Processes
 from tests.pdf import make_pdf
 
 LAUGHS = "".join(
@@ -27,7 +28,7 @@ class Read:
     def __init__(self, directory: Path) -> None:
         self._path, self._text_path = directory / "in", directory / "out"
         self.lines: list[str] = []
-        self.extractor = Extractor()
+        self.extractor = Extractor(Processes())
 
     def _log(self, message: str, level: str) -> None:
         self.lines.append(message)
@@ -64,7 +65,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.server]
 
 
 async def test_a_pdf_whose_page_unpacks_to_more_than_is_allowed_is_refused(read: Read) -> None:
-    read.extractor = Extractor(memory_bytes=400_000_000)
+    read.extractor = Extractor(Processes(memory_bytes=400_000_000))
     content = make_pdf(["\n".join(["x" * 1_000] * 3_000)], packed=True)
     assert len(content) < 100_000
     with pytest.raises(JobError, match="more than 400 MB of memory"):

@@ -25,6 +25,7 @@ def read(data: bytes, url: str = BASE, **options: str) -> tuple[Channel, list[st
     lines: list[tuple[str, str]] = []
     channel = read_channel(data, url, log=lambda *line: lines.append(line), **options)
     assert channel is not None
+    assert Channel.from_lines(line.encode() for line in channel.to_lines()) == channel  # it comes from another process
     return channel, [message for message, level in lines if level == "warning"]
 
 
@@ -472,3 +473,22 @@ def test_markup_is_never_taken_for_plain_text(data: bytes, why: str) -> None:
 @pytest.mark.parametrize("data", [b"<Alice> hi\n<Bob> ho", b"a <b>word</b>", b'{"a": 1}', b"<p>one</p>\n<p>two</p>"])
 def test_a_text_with_angle_brackets_is_a_text(data: bytes) -> None:
     refuse_markup(data, None, "x.txt")
+
+
+@pytest.mark.parametrize("name", ["https://example.org/sitemap.xml", "https://example.org/robots.txt"])
+def test_of_the_further_files_that_one_names_the_newest_are_kept(name: str) -> None:
+    dated = [f"2026-{month:02}-{day_:02}" for month in range(1, 13) for day_ in range(1, 29)] * 10
+    if name.endswith("robots.txt"):
+        data = "".join(f"Sitemap: /{n}.xml\n" for n in range(len(dated)))
+    else:
+        files = "".join(f"<sitemap><loc>/{n}</loc><lastmod>{date}</lastmod></sitemap>" for n, date in enumerate(dated))
+        data = f"<sitemapindex>{files}</sitemapindex>"
+    channel, warnings = read(data.encode(), name)
+    assert len(channel.more) == 1_000
+    assert warnings == [f"It names {len(dated):,} further files: the newest 1,000 are looked at"]
+    if not name.endswith("robots.txt"):
+        assert min(str(each.date)[:7] for each in channel.more) >= "2026-09"
+
+
+def test_a_gzip_in_a_gzip_is_no_channel() -> None:
+    assert read_channel(packed(packed(RSS.encode())), BASE) is None

@@ -5,6 +5,7 @@ import hashlib
 import os
 import random
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -18,9 +19,13 @@ from app.ingest.archive import Archive
 from app.ingest.documents import MIGRATIONS, Library, LibraryFull, NewDocument
 from app.ingest.extractor import Extractor
 from app.ingest.reindex import index_anew
-from app.ingest.search import Search
+from app.ingest.search import Search, TooManyWords
+from app.processes import Processes
+from app.searches import Searches, SearchFailed
+from app.snapshot import snapshot
 from app.terms import pack_terms
 from app.users import LOCAL_USER, User
+from tests.here import Here
 from tests.support import eventually_async
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +44,7 @@ class Shelf:
     def __init__(self, directory: Path) -> None:
         self.archive = Archive(directory / "archive")
         self.database = Database(directory / "app.db", {"ingest": MIGRATIONS})
-        self.library = Library(self.database, self.archive)
+        self.library = Library(self.database, self.archive, Searches(self.database, Here()))
 
     def arrival(self) -> Path:
         path = self.archive.new_path()
@@ -96,7 +101,7 @@ def different(number: int, length: int = len(CONTENT)) -> NewDocument:
 
 
 async def test_a_user_keeps_so_many_documents_and_has_room_again_when_one_is_deleted(shelf: Shelf) -> None:
-    library = Library(shelf.database, shelf.archive, max_documents=2)
+    library = Library(shelf.database, shelf.archive, Searches(shelf.database, Here()), max_documents=2)
     first, _ = await library.add(different(1), shelf.arrival(), user=ANN)
     await library.ensure_room(user=ANN)
     await library.add(different(2), shelf.arrival(), user=ANN)
@@ -114,7 +119,7 @@ async def test_a_user_keeps_so_many_documents_and_has_room_again_when_one_is_del
 
 
 async def test_a_users_originals_take_so_much_together(shelf: Shelf) -> None:
-    library = Library(shelf.database, shelf.archive, max_bytes=1_000)
+    library = Library(shelf.database, shelf.archive, Searches(shelf.database, Here()), max_bytes=1_000)
     await library.add(different(1, 600), shelf.arrival(), user=ANN)
     with pytest.raises(LibraryFull) as refused:
         await library.add(different(2, 401), shelf.arrival(), user=ANN)
@@ -262,6 +267,24 @@ async def test_a_word_in_each_line_of_a_long_text_is_found_at_once(shelf: Shelf)
     assert "whoever \x02wait\x03ed" in found.documents[0].snippet
 
 
+async def test_texts_are_read_in_a_lane_where_nothing_short_waits(shelf: Shelf) -> None:
+    document, _ = await shelf.library.add(NEW, shelf.arrival(), user=ANN)
+    over = threading.Event()
+    held = [shelf.database.read(lambda connection: over.wait(30), lane="library") for _ in range(2)]
+    both = asyncio.gather(*held)
+    await asyncio.sleep(0)
+    piece = asyncio.create_task(shelf.library.piece(document.id, 0, 4, user=ANN, version=1))
+    whole = asyncio.create_task(shelf.library.document(document.id))
+    for _ in range(3):  # each behind the texts, if they were in one lane
+        assert (await asyncio.wait_for(shelf.library.find("", user=ANN), 10)).total == 1
+    assert (piece.done(), whole.done()) == (False, False)
+    over.set()
+    assert await both == [True, True]
+    text = await whole
+    assert text is not None
+    assert await piece == text.text[:4]
+
+
 async def test_documents_from_before_there_were_users_are_kept(tmp_path: Path) -> None:
     before = Database(tmp_path / "app.db", {"ingest": MIGRATIONS[:1]})
     await before.open()
@@ -275,8 +298,8 @@ async def test_documents_from_before_there_were_users_are_kept(tmp_path: Path) -
     await database.open()
     archive = Archive(tmp_path / "archive")
     await archive.open()
-    library = Library(database, archive)
-    await index_anew(library, archive, Extractor(), tmp_path / "lock")
+    library = Library(database, archive, Searches(database, Here()))
+    await index_anew(library, archive, Extractor(Here()), tmp_path / "lock")
     assert [each.id for each in (await library.find("words", user=LOCAL_USER)).documents] == ["a1"]
     assert await library.remove("a1", user=LOCAL_USER)
     assert (await library.find("words", user=LOCAL_USER)).total == 0
@@ -315,7 +338,7 @@ async def test_a_changed_page_is_a_version_of_its_document(shelf: Shelf) -> None
     versions = await shelf.library.versions(first.id, user=ANN)
     assert [each.version for each in versions] == [3, 2, 1]
     # Others, who work on documents, are to know of it.
-    assert await shelf.library.document_versions() == {first.id: 3}
+    assert await shelf.library.document_versions() == {first.id: ("1", 3)}
     as_source = await shelf.library.document(first.id)
     assert as_source is not None
     assert (as_source.text, as_source.version) == ("some words", 3)
@@ -364,7 +387,7 @@ async def test_only_ones_own_document_that_is_there_is_replaced(shelf: Shelf) ->
 
 
 async def test_earlier_versions_count_in_what_a_user_may_have(shelf: Shelf) -> None:
-    library = Library(shelf.database, shelf.archive, max_documents=2)
+    library = Library(shelf.database, shelf.archive, Searches(shelf.database, Here()), max_documents=2)
     document, _ = await library.add(different(1), shelf.arrival(), user=ANN)
     await library.add(different(2), shelf.arrival(), user=ANN, replaces=document.id)
     with pytest.raises(LibraryFull) as refused:
@@ -373,7 +396,7 @@ async def test_earlier_versions_count_in_what_a_user_may_have(shelf: Shelf) -> N
         "The library has 1 document and 1 earlier version, and MAX_DOCUMENTS_PER_USER is 2: delete some."
     )
     assert [each.version for each in await library.versions(document.id, user=ANN)] == [2, 1], "it is as it was"
-    library = Library(shelf.database, shelf.archive, max_bytes=3 * len(CONTENT) - 1)
+    library = Library(shelf.database, shelf.archive, Searches(shelf.database, Here()), max_bytes=3 * len(CONTENT) - 1)
     with pytest.raises(LibraryFull):
         await library.add(different(3), shelf.arrival(), user=ANN, replaces=document.id)
 
@@ -400,3 +423,49 @@ async def test_a_character_that_begins_thousands_of_terms_is_found_as_fast_as_a_
     await shelf.database.write(fill)
     word, character = [min([await shelf.database.read(seconds(query)) for _ in range(9)]) for query in ("word", "的")]
     assert character < 10 * word
+
+
+async def test_a_search_is_done_in_a_process_and_finds_the_same(shelf: Shelf) -> None:
+    await shelf.library.add(NEW, shelf.arrival(), user=ANN)
+    processes = Processes()
+    library = Library(shelf.database, shelf.archive, Searches(shelf.database, processes))
+    assert await library.find("words", user=ANN) == await shelf.library.find("words", user=ANN)
+    with pytest.raises(TooManyWords, match="more than 16 words"):
+        await library.find(" ".join(f"w{number}" for number in range(17)), user=ANN)
+    await processes.close()
+
+
+async def test_a_search_that_takes_too_long_is_ended_and_holds_up_no_reader(shelf: Shelf) -> None:
+    processes = Processes(seconds=0.5, command=(sys.executable, "-c", "import time; time.sleep(60)"))
+    library = Library(shelf.database, shelf.archive, Searches(shelf.database, processes))
+    searches = [asyncio.create_task(library.find("words", user=ANN)) for _ in range(4)]
+    await asyncio.sleep(0)
+    assert (await shelf.library.find(user=ANN)).total == 0
+    assert not any(search.done() for search in searches)
+    for search in searches:
+        with pytest.raises(SearchFailed, match="took too long or too much: search for fewer or rarer words"):
+            await search
+
+
+async def test_of_many_long_documents_so_much_is_read_for_snippets_and_no_more(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "fox " * 150_000
+    for number in range(30):
+        await shelf.library.add(replace(NEW, sha256=f"{number:064}", text=text), shelf.arrival(), user=ANN)
+    read: list[int] = []
+
+    def snippet(search: Search, text: str) -> str:
+        read.append(len(text))
+        return text[:9]
+
+    monkeypatch.setattr(Search, "snippet", snippet)
+    for limit, each in ((2, 500_000), (30, 333_333)):
+        read.clear()
+        assert len((await shelf.library.find("fox", limit, user=ANN)).documents) == limit
+        assert read == [each] * limit
+
+
+async def test_what_searches_cannot_write(shelf: Shelf, tmp_path: Path) -> None:
+    with snapshot(str(tmp_path / "app.db")) as connection, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("DELETE FROM documents")

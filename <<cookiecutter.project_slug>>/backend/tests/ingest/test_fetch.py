@@ -33,7 +33,7 @@ class Fetch:
 
     async def __call__(self, url: str, **options: Any) -> Fetched:
         more = {"known": options.pop("known")} if "known" in options else {}
-        fetcher = Fetcher(**{"max_bytes": 100_000, "allow_private": True, **options})
+        fetcher = Fetcher(**{"max_bytes": 100_000, "allow_private": True, "step": 0.01, **options})
         return await fetcher.fetch(url, self.target, lambda message, level: self.lines.append(message), **more)
 
 
@@ -374,7 +374,7 @@ class _World:
         self.names, self.then, self.asked = names, dict[str, list[str]](), list[str]()
         self._public = False
 
-        async def resolve(host: str, port: int) -> list[str]:
+        async def resolve(host: str, names: object) -> list[str]:
             self.asked.append(host)
             self._public = host in allowed
             answer = self.names.get(host, [host])
@@ -403,6 +403,7 @@ class _World:
         ("https://example.com:6667/", "port 6667, which is not for the web"),
         ("http://example.com/\x00", "is not a URL"),
         ("http://[::1/", "is not a URL"),
+        ("http://xn--a/", "is not a URL"),
         ("http://example.com/" + "x" * 3000, "at most 2,000"),
     ],
 )

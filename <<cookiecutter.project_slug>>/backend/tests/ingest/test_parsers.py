@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.ingest.extract_process import read
+from app.process_main import perform
 from tests.ingest.test_kinds import MAIL, book, opendocument, paragraph, word
 from tests.pdf import make_pdf
 
@@ -69,10 +69,16 @@ def test_a_reader_whose_parser_raises_fails_or_leaves_out_with_what_it_was(
     monkeypatch.setattr(parser, fail)
     path = tmp_path / "in"
     path.write_bytes(content)
-    task = {"path": str(path), "kind": kind, "name": "x", "charset": None, "follow": False, "memory_bytes": 10**9,
-            "url": "https://example.org/", "base": "https://example.org/", "media_type": "",
-            "text_path": str(tmp_path / "out")}  # fmt: skip
+    out = str(tmp_path / "out")
+    arguments: list[object]
+    if kind == "channel":
+        url = "https://example.org/"
+        function, arguments = "read_feed", [str(path), url, url, None, "", out]
+    else:
+        function, arguments = "read_document", [str(path), kind, "x", None, False, out]
+    task = {"function": f"app.ingest.extract_process:{function}", "arguments": arguments, "noun": "document",
+            "reports": True}  # fmt: skip
     lines = list[str]()
-    found = read(task, lambda message, level: lines.append(message) if level == "warning" else None)
+    found = perform(task, lambda message, level: lines.append(message) if level == "warning" else None)
     assert called
     assert any(part in line for part in said.split("|") for line in (*lines, str(found))), (found, lines)

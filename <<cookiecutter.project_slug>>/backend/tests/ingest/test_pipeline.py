@@ -24,6 +24,8 @@ from app.ingest.identify import Kind
 from app.ingest.pipeline import Pipeline, UrlRequest
 from app.ingest.validators import ValidatorTable
 from app.jobs import JobError
+from app.processes import Processes
+from app.searches import Searches
 from app.terms import pack_terms
 from app.users import LOCAL_USER
 from tests.support import JsonObject, RunningApp, Web
@@ -33,12 +35,13 @@ pytestmark = pytest.mark.anyio
 ATOM = 'xmlns="http://www.w3.org/2005/Atom" xmlns:at="http://purl.org/atompub/tombstones/1.0"'
 
 
-class Here(Extractor):
+class Reads(Extractor):
     """Reads in this process, which takes no time to start."""
 
     async def extract(
-        self, path: Path, kind: Kind, *, name: str, charset: str | None, text_path: Path, log: Log, follow: bool = False
-    ) -> ExtractedFile:
+        self, path: Path, kind: Kind, *, name: str, charset: str | None, text_path: Path, log: Log,
+        follow: bool = False, user: str = LOCAL_USER.id,
+    ) -> ExtractedFile:  # fmt: skip
         found = extract(path, kind, name=name, charset=charset, log=log)
         await asyncio.to_thread(text_path.write_text, found.text, encoding="utf-8")
         await asyncio.to_thread(text_path.with_suffix(".terms").write_bytes, pack_terms(found.text))
@@ -46,7 +49,7 @@ class Here(Extractor):
 
     async def read_channel(
         self, path: Path, url: str, *, base: str | None = None, charset: str | None = None, media_type: str = "",
-        text_path: Path, log: Log,
+        text_path: Path, log: Log, user: str = LOCAL_USER.id,
     ) -> Channel | None:  # fmt: skip
         data = await asyncio.to_thread(path.read_bytes)
         try:
@@ -79,13 +82,13 @@ class Desk:
     def __init__(self, directory: Path) -> None:
         self.archive = Archive(directory / "archive")
         self.database = Database(directory / "app.db", {"ingest": MIGRATIONS})
-        self.library = Library(self.database, self.archive)
+        self.library = Library(self.database, self.archive, Searches(self.database, Processes()))
 
     async def __call__(self, url: str, *, max_pages: int = 50, **options: Any) -> Told:
         """Takes an address in, to its end, whichever that is."""
         pipeline = Pipeline(
             library=self.library, archive=self.archive, fetcher=Fetcher(max_bytes=1_000_000, allow_private=True),
-            extractor=Here(), validators=ValidatorTable(self.database), pause=0, max_pages=max_pages,
+            extractor=Reads(Processes()), validators=ValidatorTable(self.database), pause=0, max_pages=max_pages,
         )  # fmt: skip
         told = Told()
         request = UrlRequest(url, **{"limit": "all", **options})
@@ -370,12 +373,10 @@ def test_the_bounds_of_a_job_are_those_that_are_set(
         given[kind.__name__] = options
         return kind(**options)
 
-    for kind in (Fetcher, Extractor, Pipeline):
+    for kind in (Fetcher, Pipeline):
         monkeypatch.setattr(feature, kind.__name__, partial(spy, kind))
     run_app(
-        max_fetch_seconds=11, max_retry_after_seconds=12, max_reading_seconds=13, max_reading_mb=1_400,
-        max_feed_pages=15, max_feed_items=16, max_upload_mb=17,
+        max_fetch_seconds=11, max_retry_after_seconds=12, max_feed_pages=15, max_feed_items=16, max_upload_mb=17,
     )  # fmt: skip
     assert (given["Fetcher"]["timeout"], given["Fetcher"]["max_bytes"]) == (11, 17_000_000)
-    assert given["Extractor"] == {"timeout": 13, "memory_bytes": 1_400_000_000}
     assert [given["Pipeline"][name] for name in ("max_wait", "max_pages", "max_items")] == [12, 15, 16]

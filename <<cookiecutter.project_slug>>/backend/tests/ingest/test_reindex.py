@@ -14,9 +14,11 @@ from app.ingest.documents import MIGRATIONS, Library, Unindexed
 from app.ingest.extractor import Extractor
 from app.ingest.reindex import index_anew
 from app.jobs import JobError
+from app.searches import Searches
 from app.settings import Settings
 from app.terms import pack_terms
 from app.users import LOCAL_USER, User
+from tests.here import Here
 from tests.support import RunningApp, eventually
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +49,7 @@ class Maker(Extractor):
     """Makes terms here; refuses the texts that it is told to."""
 
     def __init__(self, refused: str = "\0") -> None:
-        super().__init__()
+        super().__init__(Here())
         self.refused = refused
         self.made: list[str] = []
 
@@ -66,7 +68,7 @@ class Server:
         self.directory = directory
         self.archive = Archive(directory / "archive")
         self.database = Database(directory / "app.db", {"ingest": MIGRATIONS})
-        self.library = Library(self.database, self.archive)
+        self.library = Library(self.database, self.archive, Searches(self.database, Here()))
 
     async def open(self) -> Server:
         await self.archive.open()
@@ -95,7 +97,7 @@ async def test_a_search_says_how_much_it_cannot_find_yet(servers: list[Server]) 
     server = servers[0]
     assert await server.found("東京") == (0, DOCUMENTS)
     assert (await server.library.find("東京", user=User("2", "Ben"))).unindexed is None
-    await server.index_anew(Extractor())
+    await server.index_anew(Extractor(Here()))
     assert await server.found("東京") == (DOCUMENTS, None)
     assert await server.found("title number3") == (1, None)
     assert list(server.archive.new_path().parent.iterdir()) == []

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 import socket
+import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -206,6 +209,9 @@ def test_the_limit_holds_where_no_length_is_given(run_app: RunApp) -> None:
     assert "went past 100 kB" in answer.json()["error"]
 
 
+URL_ENCODED = {"content-type": "application/x-www-form-urlencoded"}
+
+
 @pytest.mark.parametrize(
     ("request_", "status", "error"),
     [
@@ -229,7 +235,13 @@ def test_the_limit_holds_where_no_length_is_given(run_app: RunApp) -> None:
         ({"json": {"url": "http://x.y", "limit": "50", "channel_limit": "50"}}, 422, "mean the same: send one"),
         ({"data": {"url": "http://x.y", "Refresh": "1"}}, 422, "did you mean `refresh`?"),
         ({"files": {"file": ("x.txt", b"x")}, "data": {"titel": "x"}}, 422, "'titel' is no field here"),
-        ({"json": {"url": "x" * 100_000}}, 413, "not a document, or raise MAX_BODY_KB"),
+        ({"json": {"url": "x" * 100_000}}, 413, "larger than 64 kB: send less, or raise MAX_BODY_KB"),
+        ({"data": {"url": "x" * 100_000}}, 413, "larger than 64 kB: send less, or raise MAX_BODY_KB"),
+        ({"content": b"&" * 60_000, "headers": URL_ENCODED}, 400, "more than 4 fields"),
+        ({"content": b"url=\xff", "headers": URL_ENCODED}, 400, "at byte 4: send it as UTF-8"),
+        ({"json": {"url": [[]] * 2_000}}, 422, "more than 1,000 values"),
+        ({"files": {"file": ("x.txt", b"x")}, "data": dict.fromkeys("abcde", "x")}, 400, "Too many fields"),
+        ({"files": {"file": ("x.txt", b"x")}, "data": {"url": "x" * 70_000}}, 400, "maximum size of 64KB"),
         ({"content": b"{", "headers": {"content-type": "application/json"}}, 400, "is no JSON"),
         ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, 400, "cannot be read"),
         ({"content": b"x", "headers": {"content-type": "multipart/form-data; boundary=B"}}, 400, "be read"),
@@ -431,3 +443,50 @@ def test_a_query_past_its_length_is_a_422(running: RunningApp) -> None:
     for query, limit in (("a" * 501, "at most 500 characters"), (" ".join(map(str, range(100))), "more than 16 words")):
         answer = running.client.get("/api/documents", params={"q": query})
         assert (answer.status_code, limit in answer.json()["error"]) == (422, True), answer.text
+
+
+def test_a_long_text_is_written_in_pieces_and_a_version_too(
+    running: RunningApp, settings: Callable[..., Settings]
+) -> None:
+    document = running.result(running.ingest(b"Some words.", "long.txt"))
+    text = '“A word”, \\ and "more"\n of 𝕏 \x7f\u2028' * 150_000
+    with closing(sqlite3.connect(settings().data_dir / "app.db")) as connection, connection:
+        connection.execute("UPDATE documents SET text = ?", (text,))
+    for path in (f"/api/documents/{document['id']}", f"/api/documents/{document['id']}/versions/1"):
+        with socket.create_connection(("127.0.0.1", running.client.base_url.port or 0), timeout=60) as connected:
+            connected.sendall(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
+            with connected.makefile("rb") as answer:
+                pieces = list(chunks(answer))
+        assert len(pieces) > 3
+        assert max(len(piece) for piece in pieces) < 4_000_000
+        told = json.loads(b"".join(pieces))
+        assert told["text"] == text
+        assert {**told, "text": "", "snippet": ""} == {**document, "text": "", "snippet": ""}
+
+
+def chunks(answer: BinaryIO) -> Iterator[bytes]:
+    """What an answer is written in at a time."""
+    while (line := answer.readline()) != b"\r\n":
+        assert line
+    while length := int(answer.readline() or b"0", 16):
+        yield answer.read(length)
+        answer.readline()
+
+
+def test_the_newest_versions_are_listed_so_many_as_are_asked_for(
+    running: RunningApp, settings: Callable[..., Settings]
+) -> None:
+    document = running.result(running.ingest(b"Some words.", "x.txt"))
+    with closing(sqlite3.connect(settings().data_dir / "app.db")) as connection, connection:
+        for version in (1, 2, 3):
+            connection.execute(
+                "INSERT INTO document_versions (document_id, version, user_id, sha256, title, source, file_name, kind, "
+                "words, bytes, created_at, text) SELECT id, ?, user_id, sha256, title, source, file_name, kind, words, "
+                "bytes, created_at, text FROM documents",
+                (version,),
+            )
+    path = f"/api/documents/{document['id']}/versions"
+    for asked, numbers in (("", [4, 3, 2, 1]), ("?limit=2", [4, 3])):
+        listed = running.client.get(path + asked).json()["versions"]
+        assert [each["version"] for each in listed] == numbers
+    assert running.client.get(f"{path}?limit=501").status_code == 422

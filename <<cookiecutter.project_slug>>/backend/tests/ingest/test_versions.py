@@ -10,8 +10,10 @@ import pytest
 from app.database import Database
 from app.ingest.archive import Archive
 from app.ingest.documents import MIGRATIONS, Document, Library, NewDocument
+from app.searches import Searches
 from app.settings import Settings
 from app.users import LOCAL_USER
+from tests.here import Here
 from tests.support import RunningApp
 
 pytestmark = pytest.mark.server
@@ -31,7 +33,8 @@ def add(data_dir: Path, content: bytes, replaces: str | None = None) -> Document
             sha256=hashlib.sha256(content).hexdigest(), title="T", source="https://a.example/", file_name="a.txt",
             kind="text", words=1, bytes=len(content), text=content.decode(),
         )  # fmt: skip
-        document, _ = await Library(database, archive).add(new, arrived, user=LOCAL_USER, replaces=replaces)
+        library = Library(database, archive, Searches(database, Here()))
+        document, _ = await library.add(new, arrived, user=LOCAL_USER, replaces=replaces)
         await database.close()
         return document
 

@@ -7,12 +7,13 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.wording import beginning, clip, count, size
+from app.process_main import Refused
+from app.wording import beginning, brief, clip, count
 from app.words import count_words
 
 __all__ = [
     "MAX_CHARACTERS", "MAX_WARNINGS", "ExtractError", "Log", "Parts", "as_title", "batches", "brief", "clean",
-    "count_words", "first_line", "out_of_memory", "span", "tell_left_out",
+    "count_words", "first_line", "span", "tell_left_out",
 ]  # fmt: skip
 
 Log = Callable[[str, str], None]
@@ -40,7 +41,7 @@ _PLACEHOLDER = re.compile(
 )
 
 
-class ExtractError(Exception):
+class ExtractError(Refused):
     """The document cannot be read. Its text says why, and what the user can do."""
 
 
@@ -109,7 +110,7 @@ def clean(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode()
     text = unicodedata.normalize("NFC", text)
     text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda m: "\n" if m[0] == "\f" else "", text)
-    text = re.sub(r"[ \t]+\n", "\n", text)
+    text = re.sub(r"(?<![ \t])[ \t]+\n", "\n", text)
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
@@ -124,17 +125,3 @@ def batches(items: Any) -> Iterator[tuple[int, int, Any]]:
 def span(noun: str, first: int, last: int, total: int) -> str:
     span = f"{noun} {first:,}" if first == last else f"{noun}s {first:,}–{last:,}"
     return f"{span} of {total:,}"
-
-
-def brief(error: BaseException) -> str:
-    """An exception's type and text, on one line."""
-    try:
-        text = str(error).rstrip(".")
-    except Exception:  # of a stranger's class, whose __str__ fails as well
-        text = ""
-    return clip(f"{type(error).__name__}: {text}" if text else type(error).__name__, 120).strip("“”")
-
-
-def out_of_memory(noun: str, limit: int) -> str:
-    """What a reader says that needs more than `limit` bytes of memory for a `noun`."""
-    return f"Reading this {noun} takes more than {size(limit)} of memory: split or simplify it and try again."

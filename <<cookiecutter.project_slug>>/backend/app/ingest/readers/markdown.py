@@ -47,7 +47,8 @@ def front_matter(source: str, log: Log) -> tuple[str, str]:
 
     try:
         fields = tomllib.loads(match[2]) if match[1] == "+++" else yaml.safe_load(match[2])
-    except (yaml.YAMLError, ValueError) as error:  # tomllib's errors are ValueErrors, as are dates that do not exist
+    # tomllib's errors are ValueErrors, as are dates that do not exist; what is nested too deep is a RecursionError.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         log(f"The front matter cannot be read ({brief(error)}): it is left out", "warning")
         title = _TITLE_FIELD.search(match[2])
         return source[match.end() :], as_title(title[1].strip().strip("\"'")) if title else ""
@@ -104,7 +105,10 @@ def sections(source: str) -> Iterator[tuple[int, str, str]]:
 
 def _text_of(source: str) -> str:
     """The text of some HTML; that of its pictures where there is no other."""
-    text = re.sub(r"<!--.*?-->|<[^>]*>", " ", source, flags=re.DOTALL)
+    text = source
+    for tag, end in ((r"<!--.*?-->", "-->"), (r"<[^>]*>", ">")):
+        last = text.rfind(end) + len(end) if end in text else 0  # behind it no tag ends: none is looked for
+        text = re.sub(tag, " ", text[:last], flags=re.DOTALL) + text[last:]
     return unescape(text).strip() or unescape(" ".join(map("".join, _PICTURE.findall(source)))).strip()
 
 

@@ -1,0 +1,48 @@
+"""A library of long documents, for tests of what they cost."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+from app.database import Database
+from app.ingest.archive import Archive
+from app.ingest.documents import MIGRATIONS, Library, NewDocument
+from app.processes import Processes
+from app.searches import Searches
+from app.terms import pack_terms
+from app.users import User
+
+__all__ = ["fill_library"]
+
+
+def fill_library(data: Path, *, documents: int = 30, characters: int = 300_000, largest: int = 12_000_000) -> None:
+    """Gives ada some long documents, and one that is as long as an upload may make it."""
+
+    async def fill() -> None:
+        archive = Archive(data / "archive")
+        await archive.open()
+        database = Database(data / "app.db", {"ingest": MIGRATIONS})
+        await database.open()
+        library = Library(database, archive, Searches(database, Processes()))
+        (ada,) = await database.read(
+            lambda connection: connection.execute("SELECT id FROM auth_users WHERE name = 'ada'").fetchone()
+        )
+        end = " the house"
+        terms = pack_terms(f"it is so{end}")  # of the words alone: they need not be all
+        for number in range(documents + 1):
+            length = largest if number == documents else characters
+            text = f"{number} " + 'it is “so”. "It" is\nso. ' * (length // 24) + end
+            path = archive.new_path()
+            content = text.encode()
+            path.write_bytes(content)
+            new = NewDocument(
+                hashlib.sha256(content).hexdigest(),
+                f"T{number}", "a.txt", "a.txt", "text", 3, len(content), text, terms=terms,
+            )  # fmt: skip
+            await library.add(new, path, user=User(ada, "ada"))
+        await library.close()
+        await database.close()
+
+    asyncio.run(fill())
