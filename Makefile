@@ -17,12 +17,15 @@ TOOLS    := .venv/.tools-installed
 HOSTS    := .venv/.hosts-installed
 # What the baked project installs into, too.
 ONE      := VENV=../../.venv
-# By uv, which takes a fifth of pip's time; where it cannot be had, or cannot do it, by pip. $(1): what to install.
+# By uv, which takes a fifth of pip's time; where it cannot be had, or cannot do it, by pip. $(1): files of pins with hashes.
+PINNED = --no-deps --require-hashes
+CONSTRAINTS = '$(TEMPLATE)/backend/constraints.txt'
 define install
-	@command -v uv >/dev/null || $(PY) -m pip install -q --disable-pip-version-check -c '$(TEMPLATE)/backend/constraints.txt' uv || true
-	@PATH="$$PATH:$(BIN)" && uv pip install -q --python $(PY) $(1) -c '$(TEMPLATE)/backend/constraints.txt' || { \
+	@command -v uv >/dev/null || { sed -n '/^uv==/,/[^\]$$/p' $(CONSTRAINTS) > $(BIN)/uv.txt && \
+	  $(PY) -m pip install -q --disable-pip-version-check $(PINNED) -r $(BIN)/uv.txt; } || true
+	@PATH="$$PATH:$(BIN)" && uv pip install -q --python $(PY) $(PINNED) $(1) || { \
 	  echo "uv could not install them (see above); trying pip ..." >&2; \
-	  $(PY) -m pip install -q --disable-pip-version-check $(1) -c '$(TEMPLATE)/backend/constraints.txt'; }
+	  $(PY) -m pip install -q --disable-pip-version-check $(PINNED) $(1); }
 endef
 
 .DEFAULT_GOAL := help
@@ -70,13 +73,13 @@ setup: bake
 	@$(MAKE) --no-print-directory -C $(PROJECT) setup $(ONE)
 	@$(MAKE) --no-print-directory -C '$(TEMPLATE)' node_modules/.installed
 
-$(TOOLS): tests/requirements.txt
+$(TOOLS): tests/requirements.txt $(TEMPLATE)/backend/constraints.txt
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "There is no '$(PYTHON)' on the PATH. Install Python 3.10 or later, or name one: make PYTHON=python3.12" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1): too old. Install Python 3.10 or later, or name one: make PYTHON=python3.12" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. Debian and Ubuntu keep that apart: apt install python3-venv" >&2; exit 2; }
 	@echo "Installing the template's tools into .venv ..."
 	@test -x $(PY) && $(PY) -c '' 2>/dev/null || { rm -rf .venv && $(PYTHON) -m venv .venv; }
-	$(call install,-r tests/requirements.txt)
+	$(call install,-r tests/requirements.txt -r $(CONSTRAINTS))
 	@touch $@
 
 # The job queues and servers that tests/hosts runs the libraries in.
@@ -100,10 +103,10 @@ bench: build/bench/installed ## the library beside its peers and the limit, with
 build/bench/installed: tests/benchmarks/requirements.txt
 	@echo "Installing what is compared into build/bench ..."
 	@$(PYTHON) -m venv build/bench/venv
-	@build/bench/venv/bin/python -m pip install -q --disable-pip-version-check -r tests/benchmarks/requirements.txt
+	@build/bench/venv/bin/python -m pip install -q --disable-pip-version-check $(PINNED) -r tests/benchmarks/requirements.txt
 	@rm -rf build/bench/streamator-0.2.1
-	@build/bench/venv/bin/python -m pip install -q --disable-pip-version-check --no-deps \
-		--target build/bench/streamator-0.2.1 streamator==0.2.1
+	@build/bench/venv/bin/python -m pip install -q --disable-pip-version-check $(PINNED) \
+		--target build/bench/streamator-0.2.1 -r tests/benchmarks/streamator.txt
 	@touch $@
 
 bench-ui: tests/benchmarks/ui/node_modules ## the log panel under load in Chromium, beside its peers; BENCH_UI='--rounds 5 --steady 100'
@@ -120,7 +123,7 @@ soak: bake build/soak-tools/installed ## the servers under load and faults for M
 build/soak-tools/installed: tests/soak/requirements.txt
 	@echo "Installing what a soak needs into build/soak-tools ..."
 	@$(PYTHON) -m venv build/soak-tools
-	@build/soak-tools/bin/python -m pip install -q --disable-pip-version-check -r $< -c '$(TEMPLATE)/backend/constraints.txt'
+	@build/soak-tools/bin/python -m pip install -q --disable-pip-version-check $(PINNED) -r $<
 	@touch $@
 
 clean: ## delete all that is installed, built or baked

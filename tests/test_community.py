@@ -102,6 +102,7 @@ def test_the_updates_look_everywhere_that_pins_something(level: str) -> None:
     assert asked["npm"] == {str(path.parent) for path in inside if path.name == "package-lock.json"}
     pins = {str(path.parent) for path in inside if path.name in ("requirements.txt", "constraints.txt")}
     assert pins <= asked["pip"]
+    assert asked["docker"] == {str(path.parent) for path in inside if path.name == "Dockerfile"}
 
 
 def test_every_file_is_as_the_editors_are_told() -> None:

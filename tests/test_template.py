@@ -102,30 +102,11 @@ def test_text_files_have_unix_line_ends_and_a_last_newline(default_project: Path
             assert text.endswith("\n"), path
 
 
-def test_locks_and_constraints_name_no_place_to_download_from() -> None:
+def test_the_lock_names_no_place_to_download_from() -> None:
     lock = json.loads((REPOSITORY / TEMPLATE / "package-lock.json").read_text(encoding="utf-8"))
     assert lock["packages"]
     for name, package in lock["packages"].items():
         assert "http" not in package.get("resolved", ""), name
-    for pins in (
-        REPOSITORY / TEMPLATE / "backend" / "constraints.txt",
-        REPOSITORY / TEMPLATE / "scripts" / "update.txt",
-        REPOSITORY / "tests" / "requirements.txt",
-    ):
-        lines = [line for line in pins.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-        assert lines
-        for line in lines:
-            assert "@" not in line, line
-            assert "//" not in line, line
-            assert not line.startswith("-"), line
-
-
-@pytest.mark.parametrize("name", ["backend/constraints.txt", "scripts/update.txt"])
-def test_every_constraint_is_an_exact_pin(name: str) -> None:
-    text = (REPOSITORY / TEMPLATE / name).read_text(encoding="utf-8")
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+(; python_version (<|>=) \"3\.\d+\")?", line), line
 
 
 def test_the_lock_holds_every_platform_of_the_optional_packages() -> None:
@@ -262,7 +243,19 @@ def test_make_alone_lists_every_command(default_project: Path) -> None:
     assert listing.returncode == 0, listing.stderr
     commands = {line.split()[0] for line in listing.stdout.splitlines() if line.startswith("  ")}
     everyday = {"help", "setup", "dev", "check", "test", "test-all", "e2e", "demo", "build", "clean", "update"}
-    assert commands == everyday | {"user", "format", "lint", "typecheck", "schema", "settings", "audit", "e2e-engines"}
+    assert commands == everyday | {
+        "user",
+        "format",
+        "lint",
+        "typecheck",
+        "schema",
+        "settings",
+        "pins",
+        "audit",
+        "sbom",
+        "image",
+        "e2e-engines",
+    }
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ import pypdfium2
 from app.ingest.extractor import Extractor
 from app.ingest.identify import Kind
 from app.jobs import JobError
+from app.processes import Processes
 
 KINDS: dict[str, Kind] = {".pdf": "pdf", ".htm": "html", ".html": "html"}
 AGREEMENT, GARBAGE = 0.98, 0.01
@@ -71,7 +72,7 @@ async def measure(folders: list[Path]) -> dict[str, Any]:
     found: dict[str, Any] = {"files": 0, "read": 0, "warned": 0, "refused": 0, "crashed": {}, "garbage": {}}
     same = of_pdfium = 0
     least: list[tuple[float, str]] = []
-    extractor = Extractor()
+    extractor = Extractor(Processes())
     with tempfile.TemporaryDirectory() as made:
         text_path = Path(made) / "text"
         for path in sorted(each for folder in folders for each in folder.rglob("*") if each.is_file()):

@@ -308,8 +308,8 @@ def test_26_viewers_that_vanish_are_freed_by_the_send_timeout(launch: Launch, st
             assert open_streams(server) == 2
             held = connections(server)
             wire.break_off()
-            for _ in range(300):  # more than what is on the way can hold, also compressed
-                tell(server, job_id, secrets.token_hex(15_000))
+            for _ in range(1_300):  # more than what is on the way can hold, also compressed
+                tell(server, job_id, secrets.token_hex(3_500))
             eventually(lambda: open_streams(server) == 0)
             eventually(lambda: connections(server) <= held - 2)
             tell(server, job_id, "the job goes on")

@@ -14,9 +14,13 @@ ahead = 0.0
 true_time = time.time
 time.time = lambda: true_time() + ahead  # before the imports: a module may keep the function itself
 
+from streamator.transports import viewer  # noqa: E402
+
+# Not under the check below: a server that reloads itself is a process that imports this file.
+viewer.SEND_TIMEOUT_SECONDS = float(os.environ.get("SEND_TIMEOUT", viewer.SEND_TIMEOUT_SECONDS))
+
 import app.features  # noqa: E402
 from app.__main__ import main  # noqa: E402
-from streamator import viewer  # noqa: E402
 from tests.auth.people import told_jobs  # noqa: E402
 
 told = told_jobs()
@@ -29,8 +33,6 @@ async def set_clock(seconds: float) -> None:
     ahead = seconds
 
 
-# Not under the check below: a server that reloads itself is a process that imports this file.
-viewer.SEND_TIMEOUT_SECONDS = float(os.environ.get("SEND_TIMEOUT", viewer.SEND_TIMEOUT_SECONDS))
 app.features.FEATURES = (*app.features.FEATURES, told)
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ export default defineConfig({
       { find: /^streamator-react$/, replacement: join(LIBRARY, "src/index.ts") },
       { find: /^streamator-react\/(ansi|large|recovery|toolbar)$/, replacement: join(LIBRARY, "src/$1.ts") },
       { find: /^streamator-before$/, replacement: join(process.env.BEFORE || LIBRARY, "src/index.ts") },
-      { find: /^streamator-react\/log\.css$/, replacement: join(LIBRARY, "src/log.css") },
+      { find: /^streamator-react\/log\.css$/, replacement: join(LIBRARY, "src/log/log.css") },
     ],
     dedupe: ["react", "react-dom"],
   },
