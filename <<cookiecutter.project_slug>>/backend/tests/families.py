@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import importlib
 import importlib.util
 import inspect
@@ -30,6 +29,7 @@ from typing import Any, TypeAlias
 
 import app as package
 from app.bodies import RequestBody
+from tests.here import cost as spent
 
 Make: TypeAlias = Callable[[int], str]
 """A family: gives its text of so many characters, or a few less."""
@@ -442,13 +442,7 @@ def growth(
 
     def cost(size: int) -> float:
         text = family(size + next(steps))
-        gc.disable()  # what it takes depends on all that the process has loaded
-        try:
-            before = clock()
-            attempt(parser, text)
-            return clock() - before
-        finally:
-            gc.enable()
+        return spent(lambda: attempt(parser, text), clock)
 
     size, before, now = 500, 0.0, cost(500)
     if now >= floor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import pytest
@@ -17,7 +16,7 @@ from app.generation.reading import read
 from app.processes import Processes
 from tests.generation.test_extractive import load
 from tests.generation.texts import LIGHTHOUSES
-from tests.here import LAG, lag, of_the_server
+from tests.here import LAG, cost, lag, of_the_server
 
 FAMILIES = ("“", "‘", "[", "![", "[a](", "*a ", "_a* ", "**a", "\n- a", "|a|b|\n|-|-|\n", "[a]: b\n", "a\n=\n", "`a``")
 MARKS = (
@@ -28,9 +27,7 @@ MARKS = (
 
 def seconds(work: Callable[[str], object], family: str, length: int) -> float:
     text = (family * length)[:length] + "x" * 100  # what began has no end
-    started = time.process_time()
-    work(text)
-    return time.process_time() - started
+    return cost(lambda: work(text))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
