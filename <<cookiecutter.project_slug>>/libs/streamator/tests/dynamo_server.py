@@ -109,13 +109,12 @@ class Proxy:
                 self.wfile.write(content)
 
             def forward(self, raw: bytes) -> Answer:
-                connection = http.client.HTTPConnection("127.0.0.1", proxy.target, timeout=30)
                 headers = {k: v for k, v in self.headers.items() if k.lower() != "content-length"}
-                connection.request("POST", "/", raw, headers)
-                response = connection.getresponse()
-                result = response.status, response.read()
-                connection.close()
-                return result
+                target = http.client.HTTPConnection("127.0.0.1", proxy.target, timeout=30)
+                with contextlib.closing(target) as connection:
+                    connection.request("POST", "/", raw, headers)
+                    response = connection.getresponse()
+                    return response.status, response.read()
 
             def log_message(self, *args: object) -> None:
                 pass
