@@ -8,7 +8,7 @@ import "../src/poll.js";
 import "../src/recovery.js";
 import "../src/ws.js";
 import type { LogStreamOptions, StreamEvent, StreamMode } from "../src/types.js";
-import { fakeFetch, frame, log, type FakeFetch } from "./support/fakes.js";
+import { FakeEventSource, fakeFetch, frame, log, type FakeFetch } from "./support/fakes.js";
 import { serveLog, turn } from "./support/logServer.js";
 
 const MODES: readonly StreamMode[] = ["sse", "eventsource", "poll", "ws"];
@@ -219,6 +219,18 @@ describe("a viewer who is there", () => {
     expect(texts()).toEqual(["one", "Attempt 2", "two", restarted, "one", "new"]);
     expect(store.getSnapshot().logs.map(({ attempt: number }) => number)).toEqual([undefined, 2, 2, undefined, undefined, undefined]);
   });
+});
+
+it("an EventSource hears of attempts and checkpoints by their names, too", async () => {
+  vi.stubGlobal("EventSource", FakeEventSource);
+  const told: string[] = [];
+  connect("eventsource", { onEvent: ({ event }) => told.push(event) });
+  await vi.waitUntil(() => FakeEventSource.made.length > 0, { interval: 1 });
+  const source = FakeEventSource.made.at(-1);
+  source?.open();
+  source?.message(attempt(2), "1", "attempt");
+  source?.message({ event: "checkpoint", data: 1 }, "2", "checkpoint");
+  expect(told).toEqual(["attempt", "checkpoint"]);
 });
 
 describe("a poll", () => {

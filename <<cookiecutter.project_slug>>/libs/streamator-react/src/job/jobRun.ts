@@ -254,10 +254,9 @@ export class JobRun {
     this.#connection?.store.publishSoon(); // its line may have been published already, with a new state
   }
 
-  /** What the attempt before had come to is not what the new one has. Its `t` begins anew, too. */
+  /** What the attempt before had come to is not what the new one has. */
   #attemptBegins(): void {
     this.#completed = this.#lastError = null;
-    this.#clock = new JobClock();
     this.#work?.abort(); // the fetch of its result
     this.#now = { ...this.#now, state: "running", result: null, error: null };
   }
