@@ -141,6 +141,12 @@ it("the time of day is by the attempt's own start; seconds if that is unknown", 
   expect(timeText({ t: 5, attempt: 2 }, { time: "wall", startedAt: Number.NaN })).toBe("--:--:--");
 });
 
+it("a panel with the attempts of useJob shows each line's own time of day", () => {
+  const startedAt = new Date(2026, 0, 1, 10, 0, 0).getTime();
+  show({ time: "wall", startedAt, attempts: [{ attempt: 1, startedAt }, { attempt: 2, startedAt: startedAt + 60_000 }] });
+  expect([...document.querySelectorAll(".streamator-log-time")].map(({ textContent }) => textContent)).toEqual(["10:00:00", "10:00:00", "10:01:00", "0.6s"]);
+});
+
 describe("the list of attempts", () => {
   it("grows with the log, forgets attempts whose lines were dropped, and begins anew with another log", () => {
     const list = makeAttemptList();

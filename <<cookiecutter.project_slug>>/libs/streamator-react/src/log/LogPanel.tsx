@@ -84,8 +84,10 @@ export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
 /**
  * Shows a log: one row per line, the newest in view. Null if there is no line and none may come.
  *
- * A log of several attempts is divided by them: the first line of each is a rule. Texts are never markup. Lines are in memoised blocks; far from the view, a thousand of them are one text node. So a new
+ * Texts are never markup. Lines are in memoised blocks; far from the view, a thousand of them are one text node. So a new
  * line renders the rows of its own block at most, and a hundred thousand lines take a few hundred nodes.
+ *
+ * A log of several attempts is divided by them: the first line of each is a rule.
  */
 export function LogPanel<Entry extends PanelEntry = LogEntry>(props: LogPanelProps<Entry>): React.ReactElement | null {
   // Two components, so that the effects of the inner one start and end with its element.

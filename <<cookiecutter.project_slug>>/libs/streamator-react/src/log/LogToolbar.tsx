@@ -1,6 +1,7 @@
 import * as React from "react";
 import { useMemo, useRef, useState } from "react";
 import { useListener } from "../hooks/useLatest.js";
+import { guard } from "../parts/guard.js";
 import { TextActions } from "../parts/TextActions.js";
 import { useMarks } from "./highlight.js";
 import type { Plan } from "./large.js";
@@ -74,7 +75,7 @@ export function LogToolbar({ panel, plan, words: ownWords, logs, all, choice, on
   useMarks(panel, plan, query, current);
 
   return (
-    <div className="streamator-log-toolbar">
+    <div ref={guard} className="streamator-log-toolbar">
       <div className="streamator-log-find">
         <input
           ref={field}
@@ -100,6 +101,7 @@ export function LogToolbar({ panel, plan, words: ownWords, logs, all, choice, on
       </div>
       {attempts.length > 1 ? (
         <select
+          ref={guard}
           className="streamator-log-attempts"
           aria-label={words.attempts}
           value={choice.attempt ?? ""}
