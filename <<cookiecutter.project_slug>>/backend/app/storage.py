@@ -131,7 +131,7 @@ class WorkFolder:
 class Folder:
     """A storage on the disk of this machine. Files are 0600, folders 0700.
 
-    Our own, and not obstore's `LocalStore`: that tells the disk to write nothing, and leaves modes to the umask.
+    Our own, and not obstore's `LocalStore`: that does not fsync, and leaves the modes to the umask.
 
     Arguments:
         root: made when it is missing.
