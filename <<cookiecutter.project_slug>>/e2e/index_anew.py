@@ -17,6 +17,7 @@ from app.ingest.extractor import Extractor
 from app.ingest.reindex import index_anew
 from app.processes import Processes
 from app.searches import Searches
+from app.storage import Folder, WorkFolder
 
 
 def empty(connection: sqlite3.Connection) -> None:
@@ -28,7 +29,7 @@ def empty(connection: sqlite3.Connection) -> None:
 
 
 async def main(folder: Path) -> None:
-    archive = Archive(folder / "archive")
+    archive = Archive(Folder(folder / "archive"), WorkFolder(folder / "work"))
     database = Database(folder / "app.db", {"ingest": MIGRATIONS})
     await archive.open()
     await database.open()

@@ -25,6 +25,7 @@ from app.ingest.validators import MIGRATION as VALIDATORS
 from app.jobs import JobError
 from app.processes import RefusedInput
 from app.searches import Searches
+from app.storage import StorageError
 from app.terms import TOKENIZER, PackedTerms, joined_terms, pack_terms, unpack_terms
 from app.users import User
 from app.wording import beginning, count, size
@@ -295,7 +296,7 @@ class Library:
         archived: Callable[[], None] = lambda: None,
         replaces: str | None = None,
     ) -> tuple[Document, bool]:
-        """Stores a document and moves its original into the archive.
+        """Stores a document, and its original in the archive.
 
         Gives the document and True; or, where the user has another with the same content already, that one and
         False. Guarantee: row and original are both there when this returns. When it raises or is cancelled
@@ -303,31 +304,27 @@ class Library:
 
         Arguments:
             new: what is stored of it.
-            original: the file that arrived.
+            original: the file that arrived, which stays where it is.
             user: whose it is.
-            archived: called when the original is in its place and the text is about to be stored; from the
-                database's thread.
+            archived: called when the original is in its place and the text is about to be stored.
             replaces: the id of the user's document that this is the newest version of: it has that id from then on,
                 and what it was before is kept as an earlier version. One that is not there any more is not missed:
                 the document is a new one.
 
         Raises:
             LibraryFull: there is no room for it.
+            StorageError: its original cannot be kept now.
         """
         async with self._lock(new.sha256):
             known = await self.known(new.sha256, user=user)
             if known is not None:
                 return known, False
-            # Before the transaction: a busy disk would make all who write wait for each document in turn.
-            await asyncio.to_thread(self._archive.flush, original)
+            await self.ensure_room(user=user, more=new.bytes)
             terms = new.terms if new.terms is not None else await asyncio.to_thread(pack_terms, new.text)
             created_at = datetime.now(timezone.utc)
 
             def insert(connection: sqlite3.Connection) -> tuple[str, int]:
                 self._ensure_room(connection, user.id, new.bytes)
-                # The file goes first and within the transaction: a row never points to nothing.
-                self._archive.keep(original, new.sha256)
-                archived()
                 identifier, version = replaces, 1
                 if replaces is not None:
                     version += _keep_version(connection, replaces, user.id)
@@ -346,11 +343,20 @@ class Library:
                 return identifier, version
 
             try:
+                # Before the transaction: a busy disk, or S3, would make all who write wait for each document in turn.
+                await self._archive.keep(new.sha256, original)
+                archived()
                 identifier, version = await self._database.write(insert)
             except BaseException:
                 # Not awaited: the writer may be busy, and a cancelled job is to end at once.
                 self._clean_up(new.sha256)
                 raise
+            try:
+                await self._archive.keep(new.sha256, original)  # see Archive.remove
+            except StorageError as error:
+                logger.warning(
+                    "whether the original of document %s is still there could not be seen: %s", identifier, error
+                )
             fields = {"title": new.title, "source": new.source, "kind": new.kind, "words": new.words}
             snippet = " ".join(beginning(new.text, _SNIPPET).split())
             document = Document(
@@ -358,9 +364,9 @@ class Library:
             )
             return document, True
 
-    async def ensure_room(self, *, user: User) -> None:
-        """Raises `LibraryFull` where a user has no room for a document, however small it is."""
-        await self._database.read(lambda connection: self._ensure_room(connection, user.id, 1))
+    async def ensure_room(self, *, user: User, more: int = 1) -> None:
+        """Raises `LibraryFull` where a user has no room for a document of so many bytes."""
+        await self._database.read(lambda connection: self._ensure_room(connection, user.id, more))
 
     def _ensure_room(self, connection: sqlite3.Connection, user_id: str, more: int) -> None:
         documents, taken = connection.execute(
@@ -415,8 +421,8 @@ class Library:
         )
         return [Document(**_listed(row)) for row in rows]
 
-    async def original(self, identifier: str, *, user: User, version: int | None = None) -> tuple[Path, str] | None:
-        """The path of a document's original and the file name it came with, or None."""
+    async def original(self, identifier: str, *, user: User, version: int | None = None) -> tuple[str, str] | None:
+        """The key of a document's original and the file name it came with, or None."""
         row = await self._database.read(
             lambda connection: connection.execute(
                 "SELECT d.sha256, d.file_name FROM all_versions d WHERE d.user_id = ? AND d.id = ? "
@@ -424,7 +430,7 @@ class Library:
                 (user.id, identifier, version),
             ).fetchone()
         )
-        return None if row is None else (self._archive.path(row["sha256"]), row["file_name"])
+        return None if row is None else (self._archive.key(row["sha256"]), row["file_name"])
 
     async def find(self, query: str = "", limit: int = 50, *, user: User) -> Documents:
         """The user's newest documents, or with a query those that match it: the best first; of more than 500, those
@@ -501,7 +507,10 @@ class Library:
 
         removed = await self._database.write(delete)
         for sha256 in removed:
-            await self._remove_if_unknown(sha256)
+            try:
+                await self._remove_if_unknown(sha256)
+            except StorageError as error:
+                logger.error("an original without a document is left in the archive: %s", error)
         return bool(removed)
 
     async def piece(self, identifier: str, start: int, length: int, *, user: User, version: int) -> str | None:
@@ -562,17 +571,20 @@ class Library:
         return None if row is None else Document(**_listed(row))
 
     async def _remove_if_unknown(self, sha256: str) -> None:
-        # In the writer's thread, where nothing else adds or removes originals at the same time, and after a
-        # write that a cancelled caller has left behind.
-        def remove(connection: sqlite3.Connection) -> None:
-            known = connection.execute(
-                "SELECT 1 FROM documents WHERE sha256 = :it UNION SELECT 1 FROM document_versions WHERE sha256 = :it",
-                {"it": sha256},
-            ).fetchone()
-            if known is None:
-                self._archive.remove(sha256)
+        async def is_known() -> bool:
+            # As a write: it comes after one that a cancelled caller has left behind.
+            return await self._database.write(
+                lambda connection: (
+                    connection.execute(
+                        "SELECT 1 FROM documents WHERE sha256 = :it UNION SELECT 1 FROM document_versions "
+                        "WHERE sha256 = :it",
+                        {"it": sha256},
+                    ).fetchone()
+                    is not None
+                )
+            )
 
-        await self._database.write(remove)
+        await self._archive.remove(sha256, is_known)
 
     @asynccontextmanager
     async def _lock(self, sha256: str) -> AsyncIterator[None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,8 +25,8 @@ __all__ = ["FEATURE"]
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     settings = services.settings
-    archive = Archive(settings.data_dir / "archive")
-    await archive.open()
+    archive = Archive(services.storage, services.work)
+    clearing = asyncio.create_task(archive.open())  # nobody waits for a storage that is away
     library = Library(
         services.database,
         archive,
@@ -54,11 +53,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         max_wait=settings.max_retry_after_seconds,
     )
     yield
-    indexing.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await indexing
+    for task in (clearing, indexing):
+        task.cancel()
+    await asyncio.wait((clearing, indexing))
     await fetcher.close()
     await library.close()
+    await archive.close()
 
 
 FEATURE = Feature(

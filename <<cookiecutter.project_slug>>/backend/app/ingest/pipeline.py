@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import html
 import logging
@@ -29,10 +30,11 @@ from app.ingest.unpacking import GZIP
 from app.ingest.upload import safe_name
 from app.ingest.validators import ValidatorTable
 from app.jobs import JobError
+from app.storage import StorageError, disk
 from app.users import User
 from app.wording import clip, count, duration, size
 
-__all__ = ["Arrival", "Pipeline", "UrlRequest"]
+__all__ = ["Pipeline", "Upload", "UrlRequest"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +52,20 @@ _KEPT_FAILURES = 20
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """A document whose bytes are here, in a file of the archive's `incoming`."""
+class Upload:
+    """A document that somebody has uploaded; it is in the storage until its job has ended."""
+
+    key: str
+    name: str
+    media_type: str
+    charset: str | None
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """A document whose bytes are at `path`, in a folder that is the job's to work in."""
 
     path: Path
     source: str
@@ -113,15 +127,30 @@ class Pipeline:
         self._validators = validators
         self._max_wait = max_wait
 
-    async def ingest_url(self, request: UrlRequest, path: Path, user: User, emitter: JobEmitter) -> dict[str, Any]:
-        """The job for a URL: fetches it to `path`, then goes on as for an upload, or item by item for a channel."""
-        return await _to_its_end(emitter, lambda progress: self._url(request, path, user, progress))
+    async def ingest_url(self, request: UrlRequest, user: User, emitter: JobEmitter) -> dict[str, Any]:
+        """The job for a URL: fetches it, then goes on as for an upload, or item by item for a channel."""
+        with self.archive.work.new() as folder:
+            path = folder / "document"
+            return await _to_its_end(emitter, lambda progress: self._url(request, path, user, progress))
 
-    async def ingest_upload(self, arrival: Arrival, user: User, emitter: JobEmitter) -> dict[str, Any]:
+    async def ingest_upload(self, upload: Upload, user: User, emitter: JobEmitter) -> dict[str, Any]:
         """The job for an upload that has arrived."""
-        return await _to_its_end(emitter, lambda progress: self._upload(arrival, user, progress))
+        return await _to_its_end(emitter, lambda progress: self._upload(upload, user, progress))
 
-    async def _upload(self, arrival: Arrival, user: User, progress: Progress) -> Outcome:
+    async def _upload(self, upload: Upload, user: User, progress: Progress) -> Outcome:
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                original = await stack.enter_async_context(self.archive.storage.local(upload.key))
+            except FileNotFoundError as error:
+                raise JobError(f"{clip(upload.name)} is not there any more: upload it again.") from error
+            path = stack.enter_context(self.archive.work.new()) / "document"
+            path.symlink_to(original)
+            arrival = _Arrival(
+                path, upload.name, upload.name, upload.media_type, upload.charset, upload.bytes, upload.sha256
+            )
+            return await self._document(arrival, user, progress)
+
+    async def _document(self, arrival: _Arrival, user: User, progress: Progress) -> Outcome:
         progress.log(f"Received {clip(arrival.name)}: {size(arrival.bytes)}")
         progress.begin(f"Identifying {clip(arrival.name)}")
         kind = await _identify(arrival, progress)
@@ -209,7 +238,7 @@ class Pipeline:
     ) -> Outcome:
         """Takes in what was fetched from an address, or what that leads on to."""
         for pages_on in range(_MAX_PAGES_ON + 1):
-            arrival = Arrival(
+            arrival = _Arrival(
                 path, url, fetched.name, fetched.media_type, fetched.charset, fetched.bytes, fetched.sha256
             )
             try:
@@ -234,7 +263,7 @@ class Pipeline:
 
     async def _store(
         self,
-        arrival: Arrival,
+        arrival: _Arrival,
         kind: Kind,
         user: User,
         progress: Progress,
@@ -255,17 +284,13 @@ class Pipeline:
 
         text_path = arrival.path.with_suffix(".text")
         terms_path = text_path.with_suffix(".terms")
-        try:
-            started = time.monotonic()
-            found = await self._extractor.extract(
-                arrival.path, kind, name=arrival.name, charset=arrival.charset,
-                text_path=text_path, log=progress.reading, follow=follow, user=user.id,
-            )  # fmt: skip
-            text = await asyncio.to_thread(text_path.read_text, encoding="utf-8")
-            terms = await asyncio.to_thread(terms_path.read_bytes)
-        finally:
-            text_path.unlink(missing_ok=True)
-            terms_path.unlink(missing_ok=True)
+        started = time.monotonic()
+        found = await self._extractor.extract(
+            arrival.path, kind, name=arrival.name, charset=arrival.charset,
+            text_path=text_path, log=progress.reading, follow=follow, user=user.id,
+        )  # fmt: skip
+        text = await asyncio.to_thread(text_path.read_text, encoding="utf-8")
+        terms = await asyncio.to_thread(terms_path.read_bytes)
         progress.log(
             f"Extracted {clip(found.title)}: {count(found.words, 'word')}, "
             f"{count(found.characters, 'character')} in {duration(time.monotonic() - started)}",
@@ -410,14 +435,10 @@ class Pipeline:
     ) -> Channel | None:
         if not _may_be_channel(await asyncio.to_thread(_head, path)):
             return None
-        text_path = path.with_suffix(".text")
-        try:
-            return await self._extractor.read_channel(
-                path, url, base=fetched.url, charset=fetched.charset, media_type=fetched.media_type,
-                text_path=text_path, log=progress.reading, user=user.id,
-            )  # fmt: skip
-        finally:
-            text_path.unlink(missing_ok=True)
+        return await self._extractor.read_channel(
+            path, url, base=fetched.url, charset=fetched.charset, media_type=fetched.media_type,
+            text_path=path.with_suffix(".text"), log=progress.reading, user=user.id,
+        )  # fmt: skip
 
     async def _item(self, item: ChannelItem, channel: str, path: Path, user: User, progress: Progress) -> Outcome:
         known = await self._known(item.url, user, progress)
@@ -462,6 +483,11 @@ async def _to_its_end(emitter: JobEmitter, work: Callable[[Progress], Awaitable[
     except JobError as error:
         progress.complete("error", str(error), IngestDetails())
         raise
+    except StorageError as error:
+        logger.error("a job has failed: %s", error)
+        reason = f"Its files can be neither kept nor read ({error.reason}): try again later."
+        progress.complete("error", reason, IngestDetails())
+        raise JobError(reason) from error
     except Exception:
         progress.complete("error", "The server made a mistake; its log says more.", IngestDetails())
         raise
@@ -469,7 +495,7 @@ async def _to_its_end(emitter: JobEmitter, work: Callable[[Progress], Awaitable[
     return {**outcome.result, **progress.partial(outcome.share)}
 
 
-async def _identify(arrival: Arrival, progress: Progress) -> Kind:
+async def _identify(arrival: _Arrival, progress: Progress) -> Kind:
     head = await asyncio.to_thread(_head, arrival.path)
     try:
         found = identify(head, name=arrival.name, media_type=arrival.media_type)
@@ -498,16 +524,17 @@ def _may_be_channel(head: bytes) -> bool:
         return False
 
 
-def _write_page(item: ChannelItem, path: Path) -> Arrival:
+def _write_page(item: ChannelItem, path: Path) -> _Arrival:
     """The page of an item that has its text in the feed alone."""
     title = html.escape(item.title)
     page = (
         f'<!doctype html><html><head><meta charset="utf-8"><title>{title}</title></head>'
         f"<body><article><h1>{title}</h1>{item.text}</article></body></html>"
     ).encode()
-    path.write_bytes(page)
+    with disk(path.parent):
+        path.write_bytes(page)
     name = f"{safe_name(item.title)}.html"
-    return Arrival(path, item.url, name, "text/html", "utf-8", len(page), hashlib.sha256(page).hexdigest())
+    return _Arrival(path, item.url, name, "text/html", "utf-8", len(page), hashlib.sha256(page).hexdigest())
 
 
 def _tell_of_dates(items: list[ChannelItem], limit: Limit, progress: Progress) -> None:

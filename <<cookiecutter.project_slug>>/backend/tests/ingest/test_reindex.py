@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from app.database import Database
-from app.ingest.archive import Archive
 from app.ingest.documents import MIGRATIONS, Library, Unindexed
 from app.ingest.extractor import Extractor
 from app.ingest.reindex import index_anew
@@ -19,6 +18,7 @@ from app.settings import Settings
 from app.terms import pack_terms
 from app.users import LOCAL_USER, User
 from tests.here import Here
+from tests.ingest.archives import archive_in
 from tests.support import RunningApp, eventually
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +66,7 @@ class Server:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.archive = Archive(directory / "archive")
+        self.archive = archive_in(directory)
         self.database = Database(directory / "app.db", {"ingest": MIGRATIONS})
         self.library = Library(self.database, self.archive, Searches(self.database, Here()))
 
@@ -100,7 +100,7 @@ async def test_a_search_says_how_much_it_cannot_find_yet(servers: list[Server]) 
     await server.index_anew(Extractor(Here()))
     assert await server.found("東京") == (DOCUMENTS, None)
     assert await server.found("title number3") == (1, None)
-    assert list(server.archive.new_path().parent.iterdir()) == []
+    assert list((server.directory / "work").iterdir()) == []
 
 
 async def test_what_was_broken_off_goes_on_where_it_was(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> None:

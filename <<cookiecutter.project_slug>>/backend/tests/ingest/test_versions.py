@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from app.database import Database
-from app.ingest.archive import Archive
 from app.ingest.documents import MIGRATIONS, Document, Library, NewDocument
 from app.searches import Searches
 from app.settings import Settings
 from app.users import LOCAL_USER
 from tests.here import Here
+from tests.ingest.archives import archive_in, arrival
 from tests.support import RunningApp
 
 pytestmark = pytest.mark.server
@@ -23,12 +23,11 @@ def add(data_dir: Path, content: bytes, replaces: str | None = None) -> Document
     """Adds a document as another server on the same data would."""
 
     async def run() -> Document:
-        archive = Archive(data_dir / "archive")
+        archive = archive_in(data_dir)
         database = Database(data_dir / "app.db", {"ingest": MIGRATIONS})
         await archive.open()
         await database.open()
-        arrived = archive.new_path()
-        arrived.write_bytes(content)
+        arrived = arrival(data_dir, content)
         new = NewDocument(
             sha256=hashlib.sha256(content).hexdigest(), title="T", source="https://a.example/", file_name="a.txt",
             kind="text", words=1, bytes=len(content), text=content.decode(),
