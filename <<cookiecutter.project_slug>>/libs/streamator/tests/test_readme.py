@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import pytest
 
-from streamator import FileStore, MemoryStore, deadletter, events, wire
+from streamator import FileStore, JobCancelled, MemoryStore, deadletter, events, wire
 from streamator.stores.dynamo import DynamoStore
 from streamator.stores.redis import DEFAULT_URL, RedisStore
 from streamator.testing import collect
@@ -121,7 +121,8 @@ def test_the_retries_of_a_task_are_attempts_of_one_log(tmp_path: Path, monkeypat
                         try:
                             return work(task, job_id)
                         except ConnectionError:
-                            assert retry < max_retries and "autoretry_for" in options
+                            assert retry < max_retries and options["autoretry_for"] == (Exception,)
+                            assert options["dont_autoretry_for"] == (JobCancelled,)
 
                 return call
 
