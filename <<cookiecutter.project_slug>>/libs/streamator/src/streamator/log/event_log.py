@@ -15,7 +15,7 @@ from sys import maxsize
 from time import monotonic
 from typing import Any, Final, Literal, NamedTuple
 
-from ..events import clip, encode_event
+from ..events import clip, count_between, encode_event
 from ..loops import on_event_loop, running_loop
 from ..options import DAY_SECONDS, MOST, check, check_choice, check_count, check_number, check_timeout, wrong
 from ..section import UNINTERRUPTED, Section, interrupted, later
@@ -69,9 +69,10 @@ class EventLog:
 
     The attributes are for reading; only the log sets them, except `read_at` and `charged`.
 
-    Guarantees: every method may be called from any thread. Ids are 1, 2, 3, ... in the order of the appends, and
-    ``t`` never falls from one id to the next. What was appended does not change. Once closed, a log takes nothing.
-    An append never waits for readers, unless ``overflow`` says so.
+    Guarantees: every method may be called from any thread. Ids are 1, 2, 3, ... in the order of the appends (of a
+    job's first attempt: see `ATTEMPT_IDS`), and ``t`` never falls from one id of an attempt to the next. What was
+    appended does not change. Once closed, a log takes nothing. An append never waits for readers, unless ``overflow``
+    says so.
     """
 
     __slots__ = (
@@ -79,6 +80,11 @@ class EventLog:
         "_room", "_spare", "_wakers", "charged", "closed", "closed_at", "disowned", "evicted", "maxlen", "read_at",
         "start", "status",
     )  # fmt: skip
+
+    base = 0
+    """The id that the first event follows: more than 0 in the log that a later attempt writes, see `AttemptLog`."""
+    over = ""
+    """Why an attempt may not write any more; see `AttemptLog`."""
 
     def __init__(
         self, *, maxlen: int = 1_000_000, overflow: Overflow = "drop_oldest", block_seconds: float = BLOCK_SECONDS,
@@ -153,7 +159,10 @@ class EventLog:
         """How many events the slowest follower has not finished yet; 0 without followers."""
         with self._lock:
             self._settle()
-            return 0 if self._followers is None else max(self._blocks.last - self._followers.slowest(stalled=True), 0)
+            if self._followers is None:
+                return 0
+            last = self._blocks.last
+            return count_between(min(self._followers.slowest(stalled=True), last), last)
 
     def counts(self, *, final: bool = False) -> LogCounts:
         """How many events there are. It moves nothing into blocks, so that counting many logs is cheap.
@@ -263,6 +272,26 @@ class EventLog:
             self._account(self)
         return True
 
+    def begin_attempt(self, event_id: int, json_text: str) -> None:
+        """Append the event that begins another attempt, with its id; see `ATTEMPT_IDS`. Ids between are no gap."""
+        with self._lock:
+            self._settle()
+            self._blocks.skip(event_id - 1)
+            self._blocks.add([monotonic(), json_text, _COMPLETE])
+        self._wake()
+
+    def reopened(self, start: float) -> EventLog:
+        """A new, open log that begins with the events of this one, which is closed."""
+        log = EventLog(
+            maxlen=self.maxlen, pace=self._pace, start=start, account=self._account,
+            block_seconds=BLOCK_SECONDS if self._block_seconds is None else self._block_seconds,
+            overflow="block" if self._block_seconds is not None else self._blocks.overflow,
+        )  # fmt: skip
+        with self._lock:
+            log._blocks = self._blocks.copied(start)
+        log.charged = self.charged
+        return log
+
     def skip(self, last: int) -> None:
         """Record that the events up to the id ``last`` are lost: the next one appended gets ``last + 1``, and
         readers get a gap. Does nothing if ``last`` is not ahead of the log."""
@@ -353,7 +382,8 @@ class EventLog:
             self._settle()
             if self._followers is None or self.evicted:
                 return True
-            return self._blocks.last - max(self._followers.slowest(stalled=stalled), self._blocks.floor) <= left
+            last, seen = self._blocks.last, max(self._followers.slowest(stalled=stalled), self._blocks.floor)
+            return last - seen <= left or count_between(seen, last) <= left
 
     def _make_room(self, seconds: float) -> None:
         """Wait until the slowest follower has room for a run. After a timeout, and on an event loop, the oldest go."""
