@@ -54,6 +54,7 @@ class Feature:
     """A part of the app that can be deleted: one folder, and its lines in `app.features`.
 
     Arguments:
+        name: what it is called.
         router: its routes, put under /api.
         lifespan: what it holds open while the app runs. It is entered when `app.state.services` is there,
             and left when no job runs any more.
@@ -63,6 +64,7 @@ class Feature:
             takes multipart forms, and sees to these by itself.
     """
 
+    name: str
     router: APIRouter
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
     authentication: Callable[[ASGIApp], ASGIApp] | None = None

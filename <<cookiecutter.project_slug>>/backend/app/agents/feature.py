@@ -30,4 +30,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await task
 
 
-FEATURE = Feature(router=router, lifespan=_lifespan)
+FEATURE = Feature(name="agents", router=router, lifespan=_lifespan)

@@ -73,4 +73,4 @@ def _prices(settings: Settings) -> dict[ProviderName, Price]:
     return prices
 
 
-FEATURE = Feature(router=router, lifespan=_lifespan, larger_bodies=LARGER_BODIES)
+FEATURE = Feature(name="generation", router=router, lifespan=_lifespan, larger_bodies=LARGER_BODIES)

@@ -11,6 +11,8 @@ from app.models import Base, Position, UserId
 
 __all__ = ["JobRow"]
 
+_RUNNING = text("status = 'running'")
+
 
 class JobRow(Base):
     """A job, across restarts. `server`: the one that runs it, by its `Server.name`; `result`: JSON."""
@@ -30,7 +32,7 @@ class JobRow(Base):
     server: Mapped[str | None]
 
     __table_args__ = (
-        Index("jobs_running", "status", postgresql_where=(running := text("status = 'running'")), sqlite_where=running),
+        Index("jobs_running", "status", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
         Index("jobs_of_user", "user_id", "position"),
         Index("jobs_by_status", "user_id", "status", "finished_at"),
     )

@@ -73,8 +73,9 @@ class JobTable:
             update(JobRow)
             .where(JobRow.status == "running", or_(*(JobRow.server.is_not_distinct_from(name) for name in gone)))
             .values(status="interrupted", finished_at=utc_now(), error=INTERRUPTED)
+            .returning(JobRow.job_id)
         )
-        return await self._database.write(lambda session: session.execute(statement).rowcount)
+        return await self._database.write(lambda session: len(session.scalars(statement).all()))
 
     async def latest(
         self, limit: int, *, user: User, kind: str | None = None, status: JobStatus | None = None
@@ -108,7 +109,7 @@ _RESULT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
 def _from_row(row: Row[Any]) -> Job:
-    *fields, stored = row
+    values = dict(row._mapping)
+    stored = values.pop("result")
     result = _RESULT.validate_json(stored) if stored else {}
-    values = dict(zip(_SHOWN, fields, strict=True))
     return Job(**values, document_id=result.get("document_id"), partial=result.get("partial"))

@@ -45,4 +45,4 @@ class Shelf:
             services.documents.append(self)
             yield
 
-        return Feature(router=APIRouter(), lifespan=lifespan)
+        return Feature(name="shelf", router=APIRouter(), lifespan=lifespan)

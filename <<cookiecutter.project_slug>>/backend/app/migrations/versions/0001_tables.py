@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -28,7 +30,7 @@ def upgrade() -> None:
         op.execute(statement)
 
 
-def _text(name: str, *, null: bool = False, **more: object) -> sa.Column[str]:
+def _text(name: str, *, null: bool = False, **more: Any) -> sa.Column[str]:
     return sa.Column(name, sa.Text(), nullable=null, **more)
 
 
@@ -91,7 +93,7 @@ def _create_auth() -> None:
 
 
 def _create_documents() -> None:
-    def content() -> list[sa.Column[object]]:
+    def content() -> list[sa.Column[Any]]:
         return [
             *map(_text, ("sha256", "title", "source", "file_name", "kind")),
             sa.Column("words", sa.Integer(), nullable=False),
