@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.database import Database
@@ -38,27 +38,25 @@ class JobTable:
     async def add(self, job: Job) -> None:
         """Remembers a new job, and forgets its user's oldest past `kept`, but none that runs."""
 
+        row = {"user_id": job.user_id, "kind": job.kind, "source": job.source, "status": job.status}
+        row |= {"job_id": job.job_id, "created_at": job.created_at, "server": self._server.name}
+
         def add(session: Session) -> None:
-            columns = ("job_id", "user_id", "kind", "source", "status", "created_at")
-            row = {name: getattr(job, name) for name in columns}
-            session.execute(insert(JobRow).values(**row, server=self._server.name))
-            session.execute(delete_oldest(JobRow, job.user_id, past=self._kept).where(JobRow.status != "running"))
+            session.execute(_ADD, row)
+            session.execute(_FORGET, {"user": job.user_id, "past": self._kept})
 
         await self._database.write(add)
 
     async def finish(self, job: Job, result: Mapping[str, Any] | None) -> None:
         """Stores how `job` ended."""
-        statement = (
-            update(JobRow)
-            .where(JobRow.job_id == job.job_id)
-            .values(
-                status=job.status,
-                finished_at=job.finished_at,
-                result=None if result is None else json.dumps(result),
-                error=job.error,
-            )
-        )
-        await self._database.write(lambda session: session.execute(statement))
+        values = {
+            "job": job.job_id,
+            "status": job.status,
+            "finished_at": job.finished_at,
+            "result": None if result is None else json.dumps(result),
+            "error": job.error,
+        }
+        await self._database.write(lambda session: session.execute(_FINISH, values))
 
     async def interrupt_abandoned(self) -> int:
         """Marks the jobs of servers that live no more as interrupted; gives how many. Those of a server that lives,
@@ -103,6 +101,15 @@ class JobTable:
         return None if row is None else _from_row(row)
 
 
+# What each job asks for is made once: to make a statement takes SQLAlchemy longer than SQLite to do it.
+_JOBS = JobRow.__table__
+_ADD = insert(_JOBS)
+_FORGET = delete_oldest(JobRow, bindparam("user"), past=bindparam("past")).where(_JOBS.c.status != "running")
+_FINISH = (
+    update(_JOBS)
+    .where(_JOBS.c.job_id == bindparam("job"))
+    .values({name: bindparam(name) for name in ("status", "finished_at", "result", "error")})
+)
 _SHOWN = ("job_id", "user_id", "kind", "source", "status", "created_at", "finished_at", "error")
 _ROWS = select(*(getattr(JobRow, name) for name in (*_SHOWN, "result")))
 _RESULT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
