@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 from streamator.stores.redis_url import parse_url
 
 from app import project
@@ -30,6 +33,11 @@ def _find_root() -> Path:
 
 PROJECT_ROOT = _find_root()
 """Where `.env` is looked for, and what a relative DATA_DIR or STATIC_DIR is relative to."""
+
+_DATABASE = (
+    "set it to postgresql://user:password@host:5432/name (with %40 for an @ in a password) or sqlite:///path, or leave "
+    "it unset"
+)
 
 
 class SettingsError(Exception):
@@ -177,6 +185,11 @@ class Settings(BaseSettings):
         pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?$",
         title="where the documents are instead, for all machines, such as `s3://bucket/prefix`; unset: in `DATA_DIR`",
         description="set a bucket as in s3://bucket/prefix, or leave it unset for the folder DATA_DIR",
+    )
+    database_url: str | None = Field(
+        default=None,
+        repr=False,  # it may hold a password
+        title="the database: `postgresql://user:password@host:5432/name`; unset: SQLite, `app.db` in `DATA_DIR`",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
@@ -389,6 +402,27 @@ class Settings(BaseSettings):
             raise ValueError(f"set the server as redis://[user:password@]host:port/db ({error})") from None
         return url
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database(cls, text: str | None) -> str | None:
+        # The value may hold a password, and is not repeated.
+        if text is None:
+            return None
+        try:
+            url = make_url(text)
+        except ArgumentError:
+            raise ValueError(_DATABASE) from None
+        if url.drivername in ("postgres", "postgresql", "postgresql+asyncpg"):
+            if importlib.util.find_spec("asyncpg") is None:
+                raise ValueError("PostgreSQL needs the package asyncpg: pip install 'app[postgres]'")
+            query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+            url = url.set(drivername="postgresql+asyncpg", query=query)
+        elif url.drivername == "sqlite" and url.database and url.database != ":memory:":
+            url = url.set(database=str(PROJECT_ROOT / url.database))
+        else:
+            raise ValueError(_DATABASE)
+        return url.render_as_string(hide_password=False)
+
     @field_validator("anthropic_base_url", "openai_base_url")
     @classmethod
     def _is_an_address(cls, url: str | None) -> str | None:
@@ -431,6 +465,11 @@ class Settings(BaseSettings):
         if path is not None and not (path / "index.html").is_file():
             raise ValueError("there is no index.html in it: build the frontend first (make build)")
         return path
+
+    @property
+    def database(self) -> str:
+        """The database's URL, for SQLAlchemy."""
+        return self.database_url or str(URL.create("sqlite", database=str(self.data_dir / "app.db")))
 
     @property
     def max_archive_bytes_per_user(self) -> int:
@@ -498,6 +537,7 @@ def _sentence(error: dict[str, Any]) -> str:
         fix = str(error["ctx"]["error"])
     else:
         fix = (field.description if field else None) or str(error["msg"])
-    if "redis" in name.lower() or "secret" in name.lower() or "@" in str(error["input"]):  # it may hold a password
+    # It may hold a password.
+    if any(each in name.lower() for each in ("redis", "secret", "database")) or "@" in str(error["input"]):
         return f"{name.upper()} cannot be used: {fix}."
     return f"{name.upper()}={str(error['input'])!r} cannot be used: {fix}."

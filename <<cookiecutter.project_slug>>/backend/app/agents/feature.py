@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app.agents.coordinator import Coordinator
-from app.agents.findings import MIGRATIONS, Findings
+from app.agents.findings import Findings
 from app.agents.router import router
 from app.feature import Feature, Services
 
@@ -30,4 +30,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await task
 
 
-FEATURE = Feature(name="agents", router=router, migrations=MIGRATIONS, lifespan=_lifespan)
+FEATURE = Feature(name="agents", router=router, lifespan=_lifespan)

@@ -2,6 +2,6 @@
 
 from app.jobs.job import Job, JobStatus
 from app.jobs.runner import JobError, JobRunner, TooManyJobs, Work
-from app.jobs.table import MIGRATIONS, JobTable
+from app.jobs.table import JobTable
 
-__all__ = ["MIGRATIONS", "Job", "JobError", "JobRunner", "JobStatus", "JobTable", "TooManyJobs", "Work"]
+__all__ = ["Job", "JobError", "JobRunner", "JobStatus", "JobTable", "TooManyJobs", "Work"]

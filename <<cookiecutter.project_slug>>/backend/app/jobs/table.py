@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
+from sqlalchemy import Row, bindparam, func, insert, or_, select, update
+from sqlalchemy.orm import Session
 
-from app.database import Database, Migration
+from app.database import Database
 from app.jobs.job import INTERRUPTED, Job, JobStatus, utc_now
+from app.jobs.models import JobRow
+from app.models import delete_oldest
 from app.servers import Server
 from app.users import User
 
-__all__ = ["MIGRATIONS", "JobTable"]
-
-MIGRATIONS: tuple[Migration, ...] = (
-    (
-        """
-        CREATE TABLE jobs (
-            position INTEGER PRIMARY KEY,
-            job_id TEXT NOT NULL UNIQUE,
-            kind TEXT NOT NULL,
-            source TEXT NOT NULL,
-            status TEXT NOT NULL,
-            created_at TEXT NOT NULL,
-            finished_at TEXT,
-            result TEXT,
-            error TEXT
-        )
-        """,
-        "CREATE INDEX jobs_running ON jobs (status) WHERE status = 'running'",
-    ),
-    (
-        "ALTER TABLE jobs ADD COLUMN user_id TEXT NOT NULL DEFAULT 'local'",
-        "CREATE INDEX jobs_of_user ON jobs (user_id, position)",
-        "ALTER TABLE jobs ADD COLUMN server TEXT",  # the one that runs it, by its `Server.name`
-    ),
-)
+__all__ = ["JobTable"]
 
 
 class JobTable:
@@ -59,91 +38,85 @@ class JobTable:
     async def add(self, job: Job) -> None:
         """Remembers a new job, and forgets its user's oldest past `kept`, but none that runs."""
 
-        def insert(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT INTO jobs (job_id, user_id, kind, source, status, created_at, server) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    job.job_id,
-                    job.user_id,
-                    job.kind,
-                    job.source,
-                    job.status,
-                    job.created_at.isoformat(),
-                    self._server.name,
-                ),
-            )
-            connection.execute(
-                "DELETE FROM jobs WHERE user_id = :user AND status != 'running' AND position <= "
-                "(SELECT position FROM jobs WHERE user_id = :user ORDER BY position DESC LIMIT 1 OFFSET :kept)",
-                {"user": job.user_id, "kept": self._kept},
-            )
+        row = {"user_id": job.user_id, "kind": job.kind, "source": job.source, "status": job.status}
+        row |= {"job_id": job.job_id, "created_at": job.created_at, "server": self._server.name}
 
-        await self._database.write(insert)
+        def add(session: Session) -> None:
+            session.execute(_ADD, row)
+            session.execute(_FORGET, {"user": job.user_id, "past": self._kept})
+
+        await self._database.write(add)
 
     async def finish(self, job: Job, result: Mapping[str, Any] | None) -> None:
         """Stores how `job` ended."""
-        values = (
-            job.status,
-            job.finished_at.isoformat() if job.finished_at else None,
-            None if result is None else json.dumps(result),
-            job.error,
-            job.job_id,
-        )
-        statement = "UPDATE jobs SET status = ?, finished_at = ?, result = ?, error = ? WHERE job_id = ?"
-        await self._database.write(lambda connection: connection.execute(statement, values))
+        values = {
+            "job": job.job_id,
+            "status": job.status,
+            "finished_at": job.finished_at,
+            "result": None if result is None else json.dumps(result),
+            "error": job.error,
+        }
+        await self._database.write(lambda session: session.execute(_FINISH, values))
 
     async def interrupt_abandoned(self) -> int:
         """Marks the jobs of servers that live no more as interrupted; gives how many. Those of a server that lives,
         this one's among them, are left alone."""
-
-        def abandoned(connection: sqlite3.Connection) -> list[str | None]:
-            rows = connection.execute("SELECT DISTINCT server FROM jobs WHERE status = 'running'").fetchall()
-            # A row without a server is of an earlier version of the app, which had to be stopped for this one.
-            return [row["server"] for row in rows if row["server"] is None or not self._server.lives(row["server"])]
-
-        def interrupt(connection: sqlite3.Connection) -> int:
-            statement = (
-                "UPDATE jobs SET status = 'interrupted', finished_at = ?, error = ? "
-                "WHERE status = 'running' AND server IS ?"
-            )
-            now = utc_now().isoformat()
-            return sum(connection.execute(statement, (now, INTERRUPTED, name)).rowcount for name in gone)
-
-        gone = await self._database.read(abandoned)
-        return await self._database.write(interrupt) if gone else 0
+        running = select(JobRow.server).where(JobRow.status == "running").distinct()
+        servers = await self._database.read(lambda session: session.scalars(running).all())
+        # A row without a server is of an earlier version of the app, which had to be stopped for this one.
+        gone = [name for name in servers if name is None or not self._server.lives(name)]
+        if not gone:
+            return 0
+        statement = (
+            update(JobRow)
+            .where(JobRow.status == "running", or_(*(JobRow.server.is_not_distinct_from(name) for name in gone)))
+            .values(status="interrupted", finished_at=utc_now(), error=INTERRUPTED)
+            .returning(JobRow.job_id)
+        )
+        return await self._database.write(lambda session: len(session.scalars(statement).all()))
 
     async def latest(
         self, limit: int, *, user: User, kind: str | None = None, status: JobStatus | None = None
     ) -> list[Job]:
         """The newest `limit` jobs of a user, of one kind and status or of all, newest first."""
-        statement = (
-            "SELECT * FROM jobs WHERE user_id = :user AND (:kind IS NULL OR kind = :kind) "
-            "AND (:status IS NULL OR status = :status) ORDER BY position DESC LIMIT :limit"
-        )
-        values = {"user": user.id, "kind": kind, "status": status, "limit": limit}
-        rows = await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
+        statement = _ROWS.where(JobRow.user_id == user.id).order_by(JobRow.position.desc()).limit(limit)
+        if kind is not None:
+            statement = statement.where(JobRow.kind == kind)
+        if status is not None:
+            statement = statement.where(JobRow.status == status)
+        rows = await self._database.read(lambda session: session.execute(statement).all())
         return [_from_row(row) for row in rows]
 
     async def totals(self, *, user: User, since: datetime) -> tuple[dict[str, int], int]:
         """How many jobs a user has of each status, and how many of them have ended since a time."""
-        statement = "SELECT status, count(*), sum(finished_at >= ?) FROM jobs WHERE user_id = ? GROUP BY status"
-        values = (since.isoformat(), user.id)
-        rows = await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
-        return {row[0]: row[1] for row in rows}, sum(row[2] or 0 for row in rows)
+        ended = func.count().filter(JobRow.finished_at >= since)
+        statement = select(JobRow.status, func.count(), ended).where(JobRow.user_id == user.id).group_by(JobRow.status)
+        rows = await self._database.read(lambda session: session.execute(statement).all())
+        return {status: number for status, number, _ in rows}, sum(number for _, _, number in rows)
 
     async def get(self, job_id: str) -> Job | None:
         """One job, or None where there is none of this id."""
-        row = await self._database.read(
-            lambda connection: connection.execute("SELECT * FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
-        )
+        statement = _ROWS.where(JobRow.job_id == job_id)
+        row = await self._database.read(lambda session: session.execute(statement).one_or_none())
         return None if row is None else _from_row(row)
 
 
+# What each job asks for is made once: to make a statement takes SQLAlchemy longer than SQLite to do it.
+_JOBS = JobRow.__table__
+_ADD = insert(_JOBS)
+_FORGET = delete_oldest(JobRow, bindparam("user"), past=bindparam("past")).where(_JOBS.c.status != "running")
+_FINISH = (
+    update(_JOBS)
+    .where(_JOBS.c.job_id == bindparam("job"))
+    .values({name: bindparam(name) for name in ("status", "finished_at", "result", "error")})
+)
+_SHOWN = ("job_id", "user_id", "kind", "source", "status", "created_at", "finished_at", "error")
+_ROWS = select(*(getattr(JobRow, name) for name in (*_SHOWN, "result")))
 _RESULT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
-def _from_row(row: sqlite3.Row) -> Job:
-    fields = {name: row[name] for name in row.keys() if name in Job.model_fields}  # noqa: SIM118
-    result = _RESULT.validate_json(row["result"]) if row["result"] else {}
-    return Job(**fields, document_id=result.get("document_id"), partial=result.get("partial"))
+def _from_row(row: Row[Any]) -> Job:
+    values = dict(row._mapping)
+    stored = values.pop("result")
+    result = _RESULT.validate_json(stored) if stored else {}
+    return Job(**values, document_id=result.get("document_id"), partial=result.get("partial"))

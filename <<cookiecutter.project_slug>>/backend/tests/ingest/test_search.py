@@ -5,7 +5,8 @@ import sqlite3
 import pytest
 
 from app.ingest.search import Search, TooManyWords
-from app.terms import TOKENIZER, pack_terms, unpack_terms
+from app.migrations.hand_made import TOKENIZER
+from app.terms import pack_terms, unpack_terms
 from tests.here import cost
 
 TEXT = "One fox. " + "Nothing of note. " * 40 + "A quick brown fox, and FOXES in Reykjavík. " + "And on. " * 40

@@ -3,12 +3,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from app.database import Database
-from app.ingest.documents import MIGRATIONS, Document, Library, NewDocument
+from app.ingest.documents import Document, Library, NewDocument
 from app.searches import Searches
 from app.settings import Settings
 from app.users import LOCAL_USER
@@ -19,15 +18,15 @@ from tests.support import RunningApp
 pytestmark = pytest.mark.server
 
 
-def add(data_dir: Path, content: bytes, replaces: str | None = None) -> Document:
+def add(settings: Settings, content: bytes, replaces: str | None = None) -> Document:
     """Adds a document as another server on the same data would."""
 
     async def run() -> Document:
-        archive = archive_in(data_dir)
-        database = Database(data_dir / "app.db", {"ingest": MIGRATIONS})
+        archive = archive_in(settings.data_dir)
+        database = Database(settings.database)
         await archive.open()
         await database.open()
-        arrived = arrival(data_dir, content)
+        arrived = arrival(settings.data_dir, content)
         new = NewDocument(
             sha256=hashlib.sha256(content).hexdigest(), title="T", source="https://a.example/", file_name="a.txt",
             kind="text", words=1, bytes=len(content), text=content.decode(),
@@ -42,9 +41,9 @@ def add(data_dir: Path, content: bytes, replaces: str | None = None) -> Document
 
 def test_earlier_versions_can_be_had(run_app: Callable[..., RunningApp], settings: Callable[..., Settings]) -> None:
     running = run_app()
-    data_dir = settings().data_dir
-    document = add(data_dir, b"before")
-    add(data_dir, b"after", replaces=document.id)
+    made = settings()
+    document = add(made, b"before")
+    add(made, b"after", replaces=document.id)
     path = f"/api/documents/{document.id}"
     assert [each["version"] for each in running.client.get(f"{path}/versions").json()["versions"]] == [2, 1]
     assert running.client.get(path).json()["text"] == "after"
