@@ -20,7 +20,6 @@ from app.ingest.reindex import index_anew
 from app.processes import Processes
 from app.searches import Searches
 
-
 EMPTY = """
 INSERT INTO documents_index (documents_index) VALUES ('delete-all');
 INSERT INTO titles_index (titles_index) VALUES ('delete-all');

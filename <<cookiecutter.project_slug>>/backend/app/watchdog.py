@@ -13,9 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from streamator.transports.workers import frame_of
-
 from app.wording import count, duration
+from streamator.transports.workers import frame_of
 
 __all__ = ["watch_loop"]
 

@@ -183,7 +183,7 @@ async def until_one_sleeps(database: Database) -> None:
     statement = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
     )
-    while not await database.read(lambda session: session.scalar(statement), lane="auth"):  # noqa: ASYNC110
+    while not await database.read(lambda session: session.scalar(statement), lane="auth"):
         await asyncio.sleep(0.01)  # it is another process that is waited for
 
 
@@ -270,6 +270,10 @@ def differences(connection: Connection) -> list[object]:
     return [each for each in found if not is_of_0_3_0(*(each[0] if isinstance(each, list) else each))]
 
 
+def have_no_differences(connection: Connection) -> None:
+    assert differences(connection) == []
+
+
 def is_of_0_3_0(kind: str, *what: Any) -> bool:
     """Whether it is only that the tables of 0.3.0 say the same in other words: keys are never null there either, and
     what a column's REFERENCES says is not read; see below for that."""
@@ -286,9 +290,7 @@ def references(path: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 async def test_the_tables_are_what_the_models_say(database: Database) -> None:
-    found: list[object] = []
-    await database.migrate(lambda connection: found.extend(differences(connection)))
-    assert found == []
+    await database.migrate(have_no_differences)
 
 
 async def test_a_database_of_another_revision_is_refused_where_it_is_newer(database_url: str) -> None:
@@ -335,11 +337,10 @@ async def test_a_database_of_version_0_3_0_is_taken_over_without_loss(tmp_path: 
         connection.execute("INSERT INTO titles_index (rowid, title) VALUES (7, 'title')")
         connection.commit()
         before = contents(connection)
-    found: list[object] = []
     for _ in range(2):
         database = Database(f"sqlite:///{path}")
         await database.open()
-        await database.migrate(lambda connection: found.extend(differences(connection)))
+        await database.migrate(have_no_differences)
         ada = User("u1", "Ada")
         jobs = await JobTable(database, Server(tmp_path / "servers")).latest(9, user=ada)
         assert [(job.job_id, job.document_id, job.created_at.isoformat()) for job in jobs] == [
@@ -352,7 +353,6 @@ async def test_a_database_of_version_0_3_0_is_taken_over_without_loss(tmp_path: 
         assert account is not None
         assert (account.user, account.password) == (ada, "a hash")
         await database.close()
-    assert found == [], found
     with closing(sqlite3.connect(path)) as connection:
         after = contents(connection)
     new = Database(f"sqlite:///{tmp_path / 'new.db'}")
@@ -376,9 +376,7 @@ async def test_a_database_of_any_step_before_0_3_0_is_taken_over(tmp_path: Path)
                 )
         database = Database(f"sqlite:///{path}")
         await database.open()
-        found: list[object] = []
-        await database.migrate(lambda connection, found=found: found.extend(differences(connection)))
-        assert found == []
+        await database.migrate(have_no_differences)
         library = Library(database, Archive(tmp_path / "archive"), Searches(database, Here()))
         assert [each.id for each in (await library.find(user=LOCAL_USER)).documents] == ["d1"] * bool(number)
         await database.close()

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, literal, select, update
 from sqlalchemy.orm import Session
-from streamator import JobEmitter, MemoryStore, follow
 
 from app.database import Database
 from app.jobs import JobError, JobRunner, JobTable, TooManyJobs
 from app.jobs.models import JobRow
 from app.servers import Server
 from app.users import LOCAL_USER, User
+from streamator import JobEmitter, MemoryStore, follow
 from tests.support import eventually_async
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 
 from streamator import JobEmitter
-
 from tests.support import Events, RunningApp, eventually
 
 
