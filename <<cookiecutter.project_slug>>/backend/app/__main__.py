@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any, cast
 
 import uvicorn
+from streamator.asgi import SEND_TIMEOUT_SECONDS
 from uvicorn.supervisors import ChangeReload
 
 from app import logs
 from app.connections import HttpProtocol
 from app.settings import PROJECT_ROOT, SettingsError, load_settings
 from app.websockets import WebSocketProtocol
-from streamator.asgi import SEND_TIMEOUT_SECONDS
 
 logger = logging.getLogger("app")
 

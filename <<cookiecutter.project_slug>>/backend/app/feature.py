@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
+from streamator import Store
 
 from app.database import Database
 from app.documents import DocumentSource
@@ -18,7 +19,6 @@ from app.jobs import JobRunner
 from app.processes import Processes
 from app.searches import Searches
 from app.settings import Settings
-from streamator import Store
 
 __all__ = ["Feature", "Services", "SharedServices"]
 

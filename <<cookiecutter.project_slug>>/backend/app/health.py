@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-
-from app.database import Database, DatabaseUnavailable
 from streamator import Store, StoreError
 from streamator.shutdown import is_ending
+
+from app.database import Database, DatabaseUnavailable
 
 __all__ = ["FRESH_SECONDS", "PATIENCE_SECONDS", "Readiness"]
 

@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Depends, FastAPI
 from prometheus_client import ProcessCollector
+from streamator import open_store
+from streamator.emitter import start_reaper
+from streamator.fastapi import add_job_routes, add_log_routes
+from streamator.metrics import add_metrics_route
+from streamator.shutdown import watch_signals
 
 from app import jobs, logs, project, routes
 from app.database import Database
@@ -30,11 +35,6 @@ from app.settings import Settings, SettingsError, load_settings
 from app.static import SinglePageApp
 from app.streams import AnswerLimit
 from app.watchdog import watch_loop
-from streamator import open_store
-from streamator.emitter import start_reaper
-from streamator.fastapi import add_job_routes, add_log_routes
-from streamator.metrics import add_metrics_route
-from streamator.shutdown import watch_signals
 
 __all__ = ["create_app"]
 

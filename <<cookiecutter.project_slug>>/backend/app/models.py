@@ -41,7 +41,7 @@ class Characters(TypeDecorator[str]):
 class Base(DeclarativeBase):
     """The tables of this app: what Alembic compares a database with (`alembic revision --autogenerate`)."""
 
-    type_annotation_map = {
+    type_annotation_map = {  # noqa: RUF012
         str: Characters,
         datetime: UtcTime,
         float: Double().with_variant(REAL(), "sqlite"),

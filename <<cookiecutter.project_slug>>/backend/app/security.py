@@ -12,11 +12,11 @@ import anyio
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamator.asgi import route_path
 
 from app.bodies import problem_of_json
 from app.errors import ApiError, refuse
 from app.wording import duration, size
-from streamator.asgi import route_path
 
 __all__ = ["BodyLimit", "CrossSiteGuard", "HostGuard"]
 

@@ -11,9 +11,9 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, Validation
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+from streamator.stores.redis_url import parse_url
 
 from app import project
-from streamator.stores.redis_url import parse_url
 
 __all__ = ["MIN_SECRET", "PROJECT_ROOT", "Settings", "SettingsError", "load_settings"]
 

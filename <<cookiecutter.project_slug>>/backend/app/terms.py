@@ -122,16 +122,8 @@ _AM = re.compile(f"[\u0e4d\u0ecd]([{_TONES}]?)([\u0e32\u0eb2])|([{_TONES}])[\u0e
 _NASAL = re.compile("ङ्(?=[क-घ])|ञ्(?=[च-झ])|ण्(?=[ट-ढ])|न्(?=[त-ध])|म्(?=[प-भ])")
 _SPELLED = str.maketrans(
     {
-        "ä": "ae",
-        "ö": "oe",
-        "ø": "oe",
-        "ü": "ue",
-        "å": "aa",
-        "Ä": "Ae",
-        "Ö": "Oe",
-        "Ø": "Oe",
-        "Ü": "Ue",
-        "Å": "Aa",
+        **{"ä": "ae", "ö": "oe", "ø": "oe", "ü": "ue", "å": "aa"},
+        **{"Ä": "Ae", "Ö": "Oe", "Ø": "Oe", "Ü": "Ue", "Å": "Aa"},
     }
 )
 # What only a token has that has more than one spelling.
@@ -140,25 +132,10 @@ _MANY = re.compile("[\n\u200c\u0308\u030aäöøüåÄÖØÜÅ\"״'’׳‐‑·-
 _SYMBOLS = ".@#+"
 _LETTERS = str.maketrans(
     {
-        "æ": "ae",
-        "œ": "oe",
-        "ð": "d",
-        "þ": "th",
-        "ı": "i",
-        "ё": "е",
-        "ѐ": "е",
-        "ѝ": "и",  # й, ї and ў are letters of their own
+        **{"æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ı": "i"},
+        **{"ё": "е", "ѐ": "е", "ѝ": "и"},  # й, ї and ў are letters of their own
         # As people type them: alef without its hamza, yeh and kaf of any keyboard, no tatweel.
-        "أ": "ا",
-        "إ": "ا",
-        "آ": "ا",
-        "ٱ": "ا",
-        "ى": "ي",
-        "ی": "ي",
-        "ک": "ك",
-        "ة": "ه",
-        "ہ": "ه",
-        "ـ": "",
+        **{"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه", "ہ": "ه", "ـ": ""},
         "ँ": "ं",
     }
 )

@@ -13,8 +13,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.wording import count, duration
 from streamator.transports.workers import frame_of
+
+from app.wording import count, duration
 
 __all__ = ["watch_loop"]
 

@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
+from streamator import JobEmitter
 
 from app import openapi
 from app.feature import Feature, SharedServices
 from app.users import CurrentUser
-from streamator import JobEmitter
 from tests.support import JsonObject, RunningApp
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))  # for each route; 0: a few that are always the same

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from typing import Any
 
 import httpx
-
 from streamator import JobEmitter
+
 from tests.process import Process
 from tests.support import RunningApp, eventually
 

@@ -183,7 +183,7 @@ async def until_one_sleeps(database: Database) -> None:
     statement = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
     )
-    while not await database.read(lambda session: session.scalar(statement), lane="auth"):
+    while not await database.read(lambda session: session.scalar(statement), lane="auth"):  # noqa: ASYNC110
         await asyncio.sleep(0.01)  # it is another process that is waited for
 
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from streamator import EventLog, MemoryStore, StoreError
+from streamator.shutdown import end_streams
 
 from app import health
 from app.database import Database
 from app.health import Readiness
 from app.settings import Settings
-from streamator import EventLog, MemoryStore, StoreError
-from streamator.shutdown import end_streams
 from tests.process import Process, free_port, redis_server
 from tests.support import RunningApp, eventually
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import update
+from streamator import JobEmitter
 
 from app.feature import Feature, Services, SharedServices
 from app.jobs.models import JobRow
 from app.main import create_app
 from app.settings import Settings
-from streamator import JobEmitter
 from tests.support import Events, RunningApp, eventually, feature_of, write
 
 RunApp = Callable[..., RunningApp]

@@ -3,9 +3,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from streamator import EventLog, JobEmitter, MemoryStore, StoreError
 
 from app.progress import JobProgress, ProgressReader
-from streamator import EventLog, JobEmitter, MemoryStore, StoreError
 from tests.support import eventually_async
 
 pytestmark = pytest.mark.anyio

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamator import open_store
 
 from app.project import PROJECT_SLUG
 from app.settings import PROJECT_ROOT, Settings, SettingsError, load_settings
-from streamator import open_store
 
 
 def test_no_setting_is_required() -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from streamator import JobEmitter
+
 from tests.support import Events, RunningApp, eventually
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from streamator import JobEmitter
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from app.features import FEATURES
 from app.main import create_app
 from app.settings import Settings
-from streamator import JobEmitter
 from tests.support import RunningApp, event_streams, eventually
 
 

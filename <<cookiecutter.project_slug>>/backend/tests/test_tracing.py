@@ -14,9 +14,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
+from streamator import JobEmitter
 
 from app.feature import Feature, SharedServices
-from streamator import JobEmitter
 from tests.support import RunningApp, eventually
 
 pytest.importorskip("app.ingest", reason="the jobs of these tests are those of ingest")

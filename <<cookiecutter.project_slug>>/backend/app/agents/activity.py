@@ -9,10 +9,10 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 
 from pydantic import ValidationError
+from streamator import JobEmitter, Store
 
 from app.agents.events import AgentActivity, AgentEvent, AgentName, AgentStatus, EventName
 from app.users import LOCAL_USER
-from streamator import JobEmitter, Store
 
 __all__ = ["ActivityHandle", "ActivityLog"]
 

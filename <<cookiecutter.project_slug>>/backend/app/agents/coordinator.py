@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
+from streamator import Store
+
 from app.agents.activity import ActivityLog
 from app.agents.events import AGENTS, AgentStatus, WorkerName
 from app.agents.findings import Findings
@@ -18,7 +20,6 @@ from app.election import elected
 from app.jobs import JobError
 from app.processes import Processes
 from app.wording import clip
-from streamator import Store
 
 __all__ = ["Coordinator"]
 

@@ -8,6 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.types import Receive, Scope, Send
+from streamator import Filter, Store
+from streamator.asgi import LogApp
+from streamator.fastapi import make_stream_response
 
 from app.agents.events import AGENTS, AgentEvent, AgentName
 from app.agents.findings import DocumentFindings, Findings
@@ -15,9 +18,6 @@ from app.errors import ApiError, error_responses
 from app.feature import SharedServices
 from app.searches import SearchFailed
 from app.users import LOCAL_USER, CurrentUser, User
-from streamator import Filter, Store
-from streamator.asgi import LogApp
-from streamator.fastapi import make_stream_response
 
 __all__ = ["router"]
 

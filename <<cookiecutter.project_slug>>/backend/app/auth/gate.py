@@ -7,12 +7,12 @@ from functools import partial
 
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
+from streamator.asgi import route_path
 
 from app.auth.cookies import read_cookies
 from app.auth.service import Auth
 from app.auth.tokens import Permission, Refused, Tokens
 from app.errors import ApiError, refuse
-from streamator.asgi import route_path
 
 __all__ = ["Gate"]
 

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from streamator.asgi import StreamApp
+from streamator.fastapi import StreamResponse
 
 from app.dashboard.events import Stats
 from app.dashboard.stats import StatsFeeds, current_stats
 from app.feature import SharedServices
 from app.users import CurrentUser, User
-from streamator.asgi import StreamApp
-from streamator.fastapi import StreamResponse
 
 __all__ = ["router"]
 

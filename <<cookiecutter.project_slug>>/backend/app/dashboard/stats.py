@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
+from streamator import JobEmitter, MemoryStore
+
 from app.dashboard.events import Stats, StatsJob
 from app.jobs import JobRunner
 from app.users import User
-from streamator import JobEmitter, MemoryStore
 
 __all__ = ["StatsFeeds", "current_stats"]
 

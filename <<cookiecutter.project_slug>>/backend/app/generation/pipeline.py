@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from streamator import JobEmitter
+
 from app.generation.apart import Survey
 from app.generation.events import GenerationComplete, GenerationError, ProviderName, RunMetadata, Stage
 from app.generation.prompt import Length, Prompt, PromptError, Prompts
@@ -18,7 +20,6 @@ from app.jobs import JobError
 from app.processes import Processes
 from app.users import User
 from app.wording import clip, count, duration
-from streamator import JobEmitter
 
 __all__ = ["MAX_RETRIES", "Pipeline", "Price"]
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
+from streamator import JobEmitter
+from streamator.fastapi import StreamResponse, make_stream_response
 
 from app.bodies import RequestBody
 from app.errors import ApiError, error_responses, stream_error_responses
@@ -21,8 +23,6 @@ from app.generation.runs import RunRow
 from app.jobs import Job, JobStatus, TooManyJobs
 from app.users import CurrentUser, User
 from app.wording import clip
-from streamator import JobEmitter
-from streamator.fastapi import StreamResponse, make_stream_response
 
 __all__ = ["LARGER_BODIES", "router"]
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from pydantic import BaseModel
+from streamator import JobEmitter
 
 from app.generation.apart import Survey
 from app.generation.characters import Characters
@@ -27,7 +28,6 @@ from app.generation.provider import ModelError, Provider, Reasoning, Task, Usage
 from app.generation.validate import Problem, count_words
 from app.jobs import JobError
 from app.wording import clip, count, duration
-from streamator import JobEmitter
 
 __all__ = ["MAX_DRAFT", "Patience", "Stages", "Work", "Writer", "emit"]
 

@@ -465,12 +465,12 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._inner = inner
         self._meter = meter
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 (httpcore's)
         data = await self._inner.read(min(max_bytes, _READ), timeout)
         self._meter.received(len(data))
         return data
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         await self._inner.write(buffer, timeout)
 
     async def aclose(self) -> None:

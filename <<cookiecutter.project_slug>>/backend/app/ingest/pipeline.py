@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import httpx
+from streamator import JobEmitter
 
 from app.ingest.archive import Archive
 from app.ingest.channel import MAX_ITEMS, Channel, ChannelItem, Limit, choose, newest_first, since
@@ -30,7 +31,6 @@ from app.ingest.validators import ValidatorTable
 from app.jobs import JobError
 from app.users import User
 from app.wording import clip, count, duration, size
-from streamator import JobEmitter
 
 __all__ = ["Arrival", "Pipeline", "UrlRequest"]
 

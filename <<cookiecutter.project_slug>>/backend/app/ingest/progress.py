@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pydantic import BaseModel
+from streamator import JobEmitter
 
 from app.ingest.events import IngestComplete, IngestDetails, IngestItem, IngestProgress, Step
 from app.wording import beginning, count, size
-from streamator import JobEmitter
 
 __all__ = ["Outcome", "Progress"]
 

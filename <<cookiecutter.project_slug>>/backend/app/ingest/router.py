@@ -18,6 +18,8 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
+from streamator import event_type
+from streamator.fastapi import StreamResponse, make_stream_response
 
 from app.bodies import RequestBody, unknown_field
 from app.errors import ApiError, error_responses, stream_error_responses
@@ -36,8 +38,6 @@ from app.searches import SearchFailed
 from app.settings import Settings
 from app.users import CurrentUser, User
 from app.wording import duration
-from streamator import event_type
-from streamator.fastapi import StreamResponse, make_stream_response
 
 __all__ = ["router"]
 

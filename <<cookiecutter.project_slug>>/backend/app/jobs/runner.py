@@ -12,14 +12,15 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from streamator import JobEmitter, Store
+from streamator.tracing import Headers
+
 from app.jobs.job import INTERRUPTED, Job, JobStatus, utc_now
 from app.jobs.table import JobTable
 from app.logs import bound
 from app.progress import ProgressReader
 from app.users import LOCAL_USER, User
 from app.wording import count, duration
-from streamator import JobEmitter, Store
-from streamator.tracing import Headers
 
 __all__ = ["JobError", "JobRunner", "TooManyJobs", "Work"]
 

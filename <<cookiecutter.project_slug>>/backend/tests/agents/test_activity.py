@@ -6,10 +6,10 @@ from datetime import date
 from typing import Any
 
 import pytest
+from streamator import MemoryStore
 
 from app.agents.activity import ActivityLog
 from app.agents.events import AgentEvent
-from streamator import MemoryStore
 
 
 class Log:

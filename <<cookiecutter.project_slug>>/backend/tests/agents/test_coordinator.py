@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
+from streamator import MemoryStore, follow
 
 from app.agents import workers
 from app.agents.coordinator import Coordinator
@@ -20,7 +21,6 @@ from app.documents import DocumentVersion, SourceDocument
 from app.processes import Processes
 from app.searches import Searches
 from app.users import LOCAL_USER, User
-from streamator import MemoryStore, follow
 from tests.agents.shelf import BRIDGES, CATS, Shelf
 from tests.earlier import earlier_database
 from tests.here import Here

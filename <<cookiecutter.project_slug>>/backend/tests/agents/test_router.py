@@ -7,13 +7,13 @@ from typing import cast
 
 import pytest
 from fastapi import FastAPI
+from streamator import JobLogger
 
 from app.agents import feature
 from app.agents.events import AGENTS, AgentEvent
 from app.main import create_app
 from app.settings import Settings
 from app.users import User, current_user
-from streamator import JobLogger
 from tests.agents.shelf import CATS, Shelf
 from tests.support import JsonObject, RunningApp, eventually
 

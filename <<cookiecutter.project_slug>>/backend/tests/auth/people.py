@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 from fastapi import APIRouter
+from streamator import JobEmitter
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -20,7 +21,6 @@ from app.database import Database
 from app.feature import Feature, SharedServices
 from app.settings import Settings
 from app.users import CurrentUser
-from streamator import JobEmitter
 from tests.support import Events, JsonObject, RunningApp, feature_of, plain_client
 
 PASSWORD = "correct horse battery staple"

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import APIRouter, Response
+from streamator import JobEmitter
+from streamator.fastapi import StreamResponse, make_stream_response
 
 from app.feature import Feature, SharedServices
 from app.features import FEATURES
 from app.main import create_app
 from app.settings import Settings
 from app.users import CurrentUser
-from streamator import JobEmitter
-from streamator.fastapi import StreamResponse, make_stream_response
 from tests.auth.people import FEATURES as JOBS_OF_TESTS
 from tests.auth.people import Person, add_users
 from tests.support import RunningApp, event_streams, eventually, feature_of

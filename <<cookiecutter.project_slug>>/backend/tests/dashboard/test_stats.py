@@ -11,13 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
+from streamator import JobEmitter, MemoryStore
 
 from app.dashboard.stats import StatsFeeds, current_stats
 from app.database import Database
 from app.jobs import JobRunner, JobTable
 from app.servers import Server
 from app.users import User
-from streamator import JobEmitter, MemoryStore
 from tests.support import JsonObject, RunningApp, Web, eventually, eventually_async
 
 ANN, BEN = User("1", "Ann"), User("2", "Ben")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from streamator import JobEmitter, MemoryStore
 
 from app.database import Database
 from app.generation.feature import FEATURE
@@ -16,7 +17,6 @@ from app.generation.pipeline import Pipeline
 from app.jobs import JobError
 from app.settings import Settings
 from app.users import LOCAL_USER
-from streamator import JobEmitter, MemoryStore
 from tests.generation.model_server import ANTHROPIC, OPENAI, Dialect, ModelServer, Refusal, Reply
 from tests.generation.texts import GOOD_DRAFT, LIGHTHOUSES
 from tests.here import Here

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamator import JobEmitter, MemoryStore
 
 from app.database import Database
 from app.generation.anthropic_api import AnthropicProvider
@@ -28,7 +29,6 @@ from app.generation.runs import RunTable
 from app.generation.writer import Patience
 from app.jobs import JobError
 from app.users import LOCAL_USER
-from streamator import JobEmitter, MemoryStore
 from tests.generation.model_server import ANTHROPIC, OPENAI, Answer, Dialect, ModelServer, Refusal, Reply, model_server
 from tests.generation.texts import GOOD_DRAFT, LIGHTHOUSES
 from tests.here import Here

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from streamator import JobEmitter
 
 from app.database import Database
 from app.ingest import feature
@@ -27,7 +28,6 @@ from app.processes import Processes
 from app.searches import Searches
 from app.terms import pack_terms
 from app.users import LOCAL_USER
-from streamator import JobEmitter
 from tests.support import JsonObject, RunningApp, Web
 
 pytestmark = pytest.mark.anyio
