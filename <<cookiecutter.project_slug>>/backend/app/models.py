@@ -9,7 +9,7 @@ from sqlalchemy import REAL, BigInteger, DateTime, Delete, Dialect, Double, Inte
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-__all__ = ["Base", "Number", "Position", "UserId", "UtcTime", "delete_oldest"]
+__all__ = ["Base", "Number", "Position", "UserId", "UtcTime", "delete_oldest", "table_of"]
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -58,10 +58,16 @@ UserId = Annotated[str, mapped_column(server_default="local")]
 """Whose a row is."""
 
 
-def delete_oldest(model: type[Base], user_id: Any, *, past: Any) -> Delete:
-    """The statement that deletes the oldest rows of a user, past so many."""
+def table_of(model: type[Base]) -> Table:
+    """The table of a model: a statement of it is of columns alone, and made without the object-relational mapper."""
     table = model.__table__
     assert isinstance(table, Table)
+    return table
+
+
+def delete_oldest(model: type[Base], user_id: Any, *, past: Any) -> Delete:
+    """The statement that deletes the oldest rows of a user, past so many."""
+    table = table_of(model)
     owned = table.c.user_id == user_id
     newest = select(table.c.position).where(owned).order_by(table.c.position.desc()).limit(1).offset(past)
     return delete(table).where(owned, table.c.position <= newest.scalar_subquery())

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from streamator import JobEmitter, MemoryStore, follow
 
 from app.database import Database
-from app.jobs import JobError, JobRunner, JobTable, TooManyJobs
+from app.jobs import Job, JobError, JobRunner, JobTable, TooManyJobs
 from app.jobs.models import JobRow
 from app.servers import Server
 from app.users import LOCAL_USER, User
@@ -49,6 +49,12 @@ async def events(store: MemoryStore, job_id: str) -> list[dict[str, Any]]:
     async for batch in follow(log):
         found.extend(batch)
     return found
+
+
+async def ended(table: JobTable, job: Job) -> None:
+    """Waits until a job's row says how it ended: a moment after its log does."""
+    while (row := await table.get(job.job_id)) is None or row.status == "running":  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 def lines(found: list[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -254,7 +260,9 @@ async def test_the_oldest_jobs_of_a_user_are_forgotten_but_none_that_runs(tmp_pa
         await runner.start("test", "runs", wait, user=ann)
         await events(store, (await runner.start("test", "of another", work, user=ben)).job_id)
         for name in ("one", "two", "three", "four"):
-            await events(store, (await runner.start("test", name, work, user=ann)).job_id)
+            job = await runner.start("test", name, work, user=ann)
+            await events(store, job.job_id)
+            await ended(table, job)
         await runner.shutdown()
         assert [job.source for job in await table.latest(10, user=ann)] == ["four", "three", "runs"]
         assert [job.source for job in await table.latest(10, user=ben)] == ["of another"]

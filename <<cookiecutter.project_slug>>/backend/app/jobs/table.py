@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.jobs.job import INTERRUPTED, Job, JobStatus, utc_now
 from app.jobs.models import JobRow
-from app.models import delete_oldest
+from app.models import delete_oldest, table_of
 from app.servers import Server
 from app.users import User
 
@@ -38,8 +38,8 @@ class JobTable:
     async def add(self, job: Job) -> None:
         """Remembers a new job, and forgets its user's oldest past `kept`, but none that runs."""
 
-        row = {"user_id": job.user_id, "kind": job.kind, "source": job.source, "status": job.status}
-        row |= {"job_id": job.job_id, "created_at": job.created_at, "server": self._server.name}
+        row = {name: getattr(job, name) for name in ("job_id", "user_id", "kind", "source", "status", "created_at")}
+        row["server"] = self._server.name
 
         def add(session: Session) -> None:
             session.execute(_ADD, row)
@@ -102,7 +102,7 @@ class JobTable:
 
 
 # What each job asks for is made once: to make a statement takes SQLAlchemy longer than SQLite to do it.
-_JOBS = JobRow.__table__
+_JOBS = table_of(JobRow)
 _ADD = insert(_JOBS)
 _FORGET = delete_oldest(JobRow, bindparam("user"), past=bindparam("past")).where(_JOBS.c.status != "running")
 _FINISH = (

@@ -17,7 +17,7 @@ depends_on = None
 
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-_SECONDS = sa.Double().with_variant(sa.REAL(), "sqlite")
+_SECONDS: sa.types.TypeEngine[float] = sa.Double().with_variant(sa.REAL(), "sqlite")
 
 
 def upgrade() -> None:
