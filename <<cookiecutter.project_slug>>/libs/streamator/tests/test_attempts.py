@@ -551,6 +551,9 @@ def begin_when_lost(viewer: Viewer, first: JobEmitter, make: Make) -> JobEmitter
     second = begin(make())
     second.log("two")
     until(lambda: messages(viewer.events) == ["one", "two"] and states(viewer)[-1:] == ["running"])
+    begun, lease = time.monotonic(), first._store._lease  # type: ignore[attr-defined]
+    until(lambda: time.monotonic() - begun > 3 * lease)
+    assert states(viewer)[-1] == "running", "it is quiet, and lives"
     return second
 
 
