@@ -344,6 +344,12 @@ class CancelContract(RemoteAttemptContract):
         first.close("cancelled")
         again = begin(make(), reopen=True)
         assert not again.cancel_requested
+        other = JobEmitter(again._store)
+        assert not other.cancel_requested and other.flush()
+        assert run(asked.cancel(other.job_id))
+        until(lambda: other.cancel_requested)  # so the requests were read
+        other.close()
+        assert not again.cancel_requested
         assert run(asked.cancel("job"))
         until(lambda: again.cancel_requested)
         again.close("cancelled")
