@@ -133,7 +133,7 @@ def test_a_project_with_sign_in_goes_on_without_it(template: Path, tmp_path: Pat
 IMPORTED_AS = {
     "argon2-cffi": "argon2", "PyJWT": "jwt",
     "markdown-it-py": "markdown_it", "PyYAML": "yaml", "pydantic-settings": "pydantic_settings",
-    "prometheus-client": "prometheus_client", "python-dateutil": "dateutil",
+    "prometheus-client": "prometheus_client", "python-dateutil": "dateutil", "SQLAlchemy": "sqlalchemy",
 }  # fmt: skip
 # What nobody imports, and who wants it: by pyproject.toml, or FastAPI for a form with a file.
 WANTED_BY = {"numpy": {"agents"}, "lxml_html_clean": {"ingest"}, "python-multipart": {"ingest"}}

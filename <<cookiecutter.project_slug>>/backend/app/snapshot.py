@@ -23,21 +23,23 @@ READ_ONLY = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 _SECONDS = 60.0
 
 
-def snapshot(url: str, work: Callable[[Session], T]) -> T:
+def snapshot(database: str, work: Callable[[Session], T]) -> T:
     """Gives what `work(session)` returns, which sees a database as it is at its first statement, and cannot write.
 
     Arguments:
-        url: the database's, as `Settings.database` has it.
+        database: its URL, as `Settings.database` has it.
         work: what to do.
     """
-    if make_url(url).get_backend_name() == "sqlite":
-        file = Path(make_url(url).database or "").as_uri()
-        engine = create_engine(url, creator=lambda: sqlite3.connect(f"{file}?mode=ro", uri=True), poolclass=NullPool)
+    if make_url(database).get_backend_name() == "sqlite":
+        file = Path(make_url(database).database or "").as_uri()
+        engine = create_engine(
+            database, creator=lambda: sqlite3.connect(f"{file}?mode=ro", uri=True), poolclass=NullPool
+        )
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
         event.listen(engine, "connect", _prepare)
         with Session(engine) as session:
             return work(session)
-    return asyncio.run(_on_postgres(url, work))
+    return asyncio.run(_on_postgres(database, work))
 
 
 def _prepare(connection: DBAPIConnection, _: object) -> None:

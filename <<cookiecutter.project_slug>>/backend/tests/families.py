@@ -29,6 +29,7 @@ from typing import Any, TypeAlias
 
 import app as package
 from app.bodies import RequestBody
+from app.terms import pack_terms
 from tests.here import cost as spent
 
 Make: TypeAlias = Callable[[int], str]
@@ -250,6 +251,7 @@ GIVEN: Mapping[str, Any] = {
     "language": "en", "charset": None, "html": True, "name": "a", "media_type": "", "whole": True, "noun": "page",
     "keep": lambda link: False, "log": lambda *said: None,
     "url": "http://a.example/", "known": ("a", "b"), "one": "page",
+    "terms": pack_terms("some words"), "for_postgres": True, "prefix": True,
 }  # fmt: skip
 """What parsers take beside the text, by the name of the parameter."""
 
@@ -296,7 +298,7 @@ def documents() -> dict[str, tuple[str, Callable[[str], bytes]]]:
 
 def _modules() -> Iterator[Any]:
     for each in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if not each.name.endswith("__main__"):
+        if not each.name.endswith("__main__") and ".migrations" not in each.name:
             yield importlib.import_module(each.name)
 
 
@@ -314,7 +316,11 @@ def _called(label: str, function: Any, given: Mapping[str, Any]) -> Parser | Non
     parameters = list(inspect.signature(function).parameters.values())
     hints = typing.get_type_hints(inspect.unwrap(function))
     convert = _converter(hints.get(parameters[0].name)) if parameters else None
-    if convert is None or parameters[0].kind is inspect.Parameter.VAR_KEYWORD or parameters[0].name == "path":
+    if (
+        convert is None
+        or parameters[0].kind is inspect.Parameter.VAR_KEYWORD
+        or parameters[0].name in ("path", "database")
+    ):
         return None
     options: dict[str, Any] = {}
     same: list[str] = []

@@ -18,12 +18,9 @@ from app.users import LOCAL_USER, User
 from tests.earlier import earlier_database, have_no_differences, references
 from tests.here import Here
 
-pytest.importorskip("app.auth", reason="there is nobody to take over")
-pytest.importorskip("app.ingest", reason="there is no document to take over")
-
-from app.auth.accounts import Accounts
-from app.ingest.documents import Library
-from tests.ingest.archives import archive_in
+accounts = pytest.importorskip("app.auth.accounts", reason="there is nobody to take over")
+documents = pytest.importorskip("app.ingest.documents", reason="there is no document to take over")
+archives = pytest.importorskip("tests.ingest.archives")
 
 pytestmark = pytest.mark.anyio
 
@@ -69,10 +66,10 @@ async def test_a_database_of_version_0_3_0_is_taken_over_without_loss(tmp_path: 
         assert [(job.job_id, job.document_id, job.created_at.isoformat()) for job in jobs] == [
             ("j1", "d1", "2026-01-02T03:04:05+00:00")
         ]
-        library = Library(database, archive_in(tmp_path), Searches(database, Here()))
+        library = documents.Library(database, archives.archive_in(tmp_path), Searches(database, Here()))
         assert [each.id for each in (await library.find("title words", user=ada)).documents] == ["d1"]
         assert [each.version for each in await library.versions("d1", user=ada)] == [2, 1]
-        account = await Accounts(database).find("ADA")
+        account = await accounts.Accounts(database).find("ADA")
         assert account is not None
         assert (account.user, account.password) == (ada, "a hash")
         await database.close()
@@ -100,7 +97,7 @@ async def test_a_database_of_any_step_before_0_3_0_is_taken_over(tmp_path: Path)
         database = Database(f"sqlite:///{path}")
         await database.open()
         await database.migrate(have_no_differences)
-        library = Library(database, archive_in(tmp_path), Searches(database, Here()))
+        library = documents.Library(database, archives.archive_in(tmp_path), Searches(database, Here()))
         assert [each.id for each in (await library.find(user=LOCAL_USER)).documents] == ["d1"] * bool(number)
         await database.close()
 

@@ -20,16 +20,16 @@ __all__ = ["latest"]
 _MOST_RELATED = 3
 
 
-def latest(url: str, user_id: str, limit: int, document_id: str | None) -> list[dict[str, Any]]:
+def latest(database: str, user_id: str, limit: int, document_id: str | None) -> list[dict[str, Any]]:
     """What is known about a user's documents, as `Findings.latest` gives it.
 
     Arguments:
-        url: the database's.
+        database: its URL.
         user_id: whose.
         limit: how many to give at most.
         document_id: which one alone, or None.
     """
-    return snapshot(url, lambda session: _latest(session, user_id, limit, document_id))
+    return snapshot(database, lambda session: _latest(session, user_id, limit, document_id))
 
 
 def _latest(session: Session, user_id: str, limit: int, document_id: str | None) -> list[dict[str, Any]]:

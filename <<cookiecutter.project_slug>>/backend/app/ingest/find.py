@@ -26,11 +26,11 @@ _RANKED = 500
 says little of any of them."""
 
 
-def matching(url: str, user_id: str, query: str, limit: int) -> dict[str, Any]:
+def matching(database: str, user_id: str, query: str, limit: int) -> dict[str, Any]:
     """The user's documents that match a query, as `Library.find` gives them.
 
     Arguments:
-        url: the database's.
+        database: its URL.
         user_id: whose.
         query: as `Search` understands it, and takes it.
         limit: how many to give at most.
@@ -38,7 +38,7 @@ def matching(url: str, user_id: str, query: str, limit: int) -> dict[str, Any]:
     search = Search(query)
     if not search.wanted:
         return {"documents": [], "total": 0}
-    return snapshot(url, lambda session: _matching(session, user_id, search, limit))
+    return snapshot(database, lambda session: _matching(session, user_id, search, limit))
 
 
 def _matching(session: Session, user_id: str, search: Search, limit: int) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def test_every_setting_that_holds_a_secret_is_known_as_one() -> None:
         for name, field in Settings.model_fields.items()
         if not field.repr or field.annotation in (SecretStr, SecretStr | None)
     }
-    assert hidden == set(ENVIRONMENT) & {name.upper() for name in Settings.model_fields}
+    here = set(ENVIRONMENT) & {name.upper() for name in Settings.model_fields}
+    assert hidden == here | {"DATABASE_URL"}  # with one that is away the server does not start: tests/test_database.py
     for name in Settings.model_fields:
         assert name.upper() in hidden or not {"key", "password", "secret", "redis"} & set(name.split("_")), name
 

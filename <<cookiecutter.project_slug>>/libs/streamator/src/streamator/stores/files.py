@@ -89,7 +89,8 @@ class FileStore(RemoteStore):
         if fcntl is None:
             raise InvalidStore("FileStore keeps no attempts on Windows, which has no flock: leave attempt out")
         path = self._folder / f"{job_id}.jsonl"
-        check_attempt(job_id, path.with_suffix(".attempt").exists() or not path.exists(), False, reopen)
+        # In this order: of a job with attempts, that file is there before the log.
+        check_attempt(job_id, not path.exists() or path.with_suffix(".attempt").exists(), False, reopen)
         with _epoch(path) as epoch:
             before, exists = _number(epoch), path.exists()
             size, last, line = 0, 0, b""
