@@ -244,6 +244,7 @@ NOT_STRANGERS: Mapping[str, str] = {
     "app.auth.tokens.load_secret": "reads a secret of the operator's",
     "app.ingest.addresses.resolve": "asks the network",
     "app.settings_table.main": "a command of the developers'",
+    "app.storage.open_storage": "reads a setting of the operator's",
 }
 """Functions of a text that no stranger writes, or that do more than read it, and why."""
 
