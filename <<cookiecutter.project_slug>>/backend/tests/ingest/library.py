@@ -6,9 +6,8 @@ import asyncio
 import hashlib
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import text
 
-from app.auth.models import UserRow
 from app.database import Database
 from app.ingest.documents import Library, NewDocument
 from app.processes import Processes
@@ -29,7 +28,9 @@ def fill_library(data: Path, *, documents: int = 30, characters: int = 300_000, 
         database = Database(f"sqlite:///{data / 'app.db'}")
         await database.open()
         library = Library(database, archive, Searches(database, Processes()))
-        ada = await database.read(lambda session: session.scalars(select(UserRow.id).filter_by(name="ada")).one())
+        ada = await database.read(
+            lambda session: session.execute(text("SELECT id FROM auth_users WHERE name = 'ada'")).scalar_one()
+        )
         end = " the house"
         terms = pack_terms(f"it is so{end}")  # of the words alone: they need not be all
         for number in range(documents + 1):
