@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from pathlib import Path
 
-from sqlalchemy import text
+import sqlalchemy
 
 from app.database import Database
 from app.ingest.documents import Library, NewDocument
@@ -29,7 +29,9 @@ def fill_library(data: Path, *, documents: int = 30, characters: int = 300_000, 
         await database.open()
         library = Library(database, archive, Searches(database, Processes()))
         ada = await database.read(
-            lambda session: session.execute(text("SELECT id FROM auth_users WHERE name = 'ada'")).scalar_one()
+            lambda session: session.execute(
+                sqlalchemy.text("SELECT id FROM auth_users WHERE name = 'ada'")
+            ).scalar_one()
         )
         end = " the house"
         terms = pack_terms(f"it is so{end}")  # of the words alone: they need not be all
