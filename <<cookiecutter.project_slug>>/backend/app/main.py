@@ -25,12 +25,13 @@ from app.feature import Feature, Services
 from app.features import FEATURES
 from app.headers import SecurityHeaders
 from app.health import Readiness
+from app.jobs.engines import Engine
+from app.jobs.engines.inline import InlineEngine
 from app.private import keep_private
 from app.processes import Processes
 from app.root_path import RootPath
 from app.searches import Searches
 from app.security import BodyLimit, CrossSiteGuard, HostGuard
-from app.servers import Server
 from app.settings import Settings, SettingsError, load_settings
 from app.static import SinglePageApp
 from app.streams import AnswerLimit
@@ -66,23 +67,25 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
         migrations = {"jobs": jobs.MIGRATIONS, **{each.name: each.migrations for each in features}}
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(os.umask, await asyncio.to_thread(keep_private, settings.data_dir))
-            # Left in the opposite order: no job runs when its feature, the store and the database go, and to the other
-            # servers this one lives until all of that is done.
-            server = Server(settings.data_dir / "servers")
-            stack.callback(server.close)
-            await asyncio.to_thread(server.open)
+            # Left in the opposite order: no job runs when its feature, the store and the database go.
             database = Database(settings.data_dir / "app.db", migrations)
             stack.push_async_callback(database.close)
             await database.open()
             stack.push_async_callback(asyncio.to_thread, store.close)
+            engine = _engine(settings)
+            stack.push_async_callback(engine.close)
+            await engine.open()
             runner = jobs.JobRunner(
-                jobs.JobTable(database, server, kept=settings.max_kept_jobs),
+                jobs.JobTable(database, lease=settings.streamator_lease_seconds, kept=settings.max_kept_jobs),
                 store,
+                [kind for feature in features for kind in feature.jobs],
+                app.state,
+                engine,
                 limit=settings.max_running_jobs,
                 per_user=settings.max_running_jobs_per_user,
+                queued=settings.max_queued_jobs,
                 seconds=settings.max_job_seconds,
             )
-            await runner.interrupt_abandoned()
             memory = settings.max_reading_bytes
             processes = Processes(seconds=settings.max_reading_seconds, memory_bytes=memory)
             stack.push_async_callback(processes.close)
@@ -126,6 +129,8 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
     own_jobs = APIRouter(dependencies=[Depends(routes.own_job)])
     add_log_routes(own_jobs, prefix="/log", store=store)
     add_job_routes(own_jobs, prefix="/job", store=store)
+    # A job is cancelled by the runner, which knows also of those that wait.
+    own_jobs.routes = [route for route in own_jobs.routes if not getattr(route, "path", "").endswith("/cancel")]
     app.include_router(own_jobs, prefix="/api")
     if settings.metrics:
         ProcessCollector(registry=add_metrics_route(app, store=store).registry)  # and what the process takes
@@ -150,6 +155,14 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
     if settings.root_path is not None:
         app.add_middleware(RootPath, root=settings.root_path)
     return app
+
+
+def _engine(settings: Settings) -> Engine:
+    if settings.workers == "inline":
+        return InlineEngine()
+    from app.jobs.engines.queue import QueueEngine
+
+    return QueueEngine(settings.streamator_redis_url, project.PROJECT_SLUG)
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -42,6 +42,16 @@ class Archive:
         """A fresh path for a file that arrives. Whoever asks for it removes what is there when done."""
         return self._incoming / secrets.token_hex(16)
 
+    def arrived(self, name: str) -> Path:
+        """A file that has arrived, by the name of what `new_path` gave.
+
+        Raises:
+            ValueError: it is no such name.
+        """
+        if not re.fullmatch(r"[0-9a-f]{32}", name):
+            raise ValueError(f"{name[:80]!r} is no file that has arrived: 32 hex digits are needed")
+        return self._incoming / name
+
     def path(self, sha256: str) -> Path:
         """Where the original with this hash is, or would be.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,8 +12,9 @@ from app.ingest.archive import Archive
 from app.ingest.documents import MIGRATIONS, Library
 from app.ingest.extractor import Extractor
 from app.ingest.fetch import Fetcher
+from app.ingest.job import ingest
 from app.ingest.pipeline import Pipeline
-from app.ingest.reindex import index_anew
+from app.ingest.reindex import reindex
 from app.ingest.router import router
 from app.ingest.validators import ValidatorTable
 
@@ -37,7 +36,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     services.documents.append(library)
     extractor = Extractor(services.processes)
-    indexing = asyncio.create_task(index_anew(library, archive, extractor, settings.data_dir / "index.lock"))
     fetcher = Fetcher(
         max_bytes=settings.max_upload_bytes,
         allow_private=settings.ingest_allow_private_urls,
@@ -52,11 +50,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         max_items=settings.max_feed_items,
         max_pages=settings.max_feed_pages,
         max_wait=settings.max_retry_after_seconds,
+        stored=services.tell_of_documents,
     )
     yield
-    indexing.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await indexing
     await fetcher.close()
     await library.close()
 
@@ -67,4 +63,5 @@ FEATURE = Feature(
     migrations=MIGRATIONS,
     lifespan=_lifespan,
     larger_bodies=dict.fromkeys(("/ingest", "/ingest/stream")),  # as much as MAX_UPLOAD_MB says
+    jobs=(ingest, reindex),
 )

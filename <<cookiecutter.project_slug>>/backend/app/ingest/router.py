@@ -6,7 +6,6 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,10 +29,13 @@ from app.ingest.documents import Documents, DocumentText, DocumentVersions, Libr
 from app.ingest.events import IngestEvent
 from app.ingest.fetch import BadUrl, check_url
 from app.ingest.identify import HEAD_BYTES, UnsupportedType, identify
-from app.ingest.pipeline import Arrival, Pipeline, UrlRequest
+from app.ingest.job import IngestArgs, Upload
+from app.ingest.job import ingest as ingest_job
+from app.ingest.pipeline import Pipeline
 from app.ingest.search import TooManyWords
 from app.ingest.upload import parse_form, safe_name, save, too_large
-from app.jobs import Job, TooManyJobs, Work
+from app.jobs import JobRecord, TooManyJobs
+from app.routes import ensure_begun
 from app.searches import SearchFailed
 from app.settings import Settings
 from app.users import CurrentUser, User
@@ -115,30 +117,28 @@ async def ingest_stream(request: Request, services: SharedServices, user: Curren
     """Starts the same job and streams its events. The job goes on when the viewer leaves: its id is in the answer's
     `x-job-id`, and all of its log at /api/log/{job_id}/stream."""
     job = await _start(request, services, user, pipeline)
+    await ensure_begun(services, job.job_id)
     shown = event_type("progress", "complete")
     response = make_stream_response(job.job_id, services.store, named=True, filter=shown)
     response.headers["x-job-id"] = job.job_id
     return response
 
 
-async def _start(request: Request, services: Services, user: User, pipeline: Pipeline) -> Job:
+async def _start(request: Request, services: Services, user: User, pipeline: Pipeline) -> JobRecord:
     seconds = services.settings.max_upload_seconds
     try:
         with contextlib.ExitStack() as undo:
             path = pipeline.archive.new_path()
-            remove = partial(path.unlink, missing_ok=True)
-            undo.callback(remove)
+            undo.callback(path.unlink, missing_ok=True)
             # The job has its place before megabytes are taken in.
-            with services.jobs.preparing(user), anyio.fail_after(seconds):
-                await pipeline.library.ensure_room(user=user)
-                what = await _read(request, path, services.settings)
-            work: Work
-            if isinstance(what, Arrival):
-                work, source = partial(pipeline.ingest_upload, what, user), what.source
-            else:
-                work, source = partial(pipeline.ingest_url, what, path, user), what.url
-            job = await services.jobs.start("ingest", source, work, user=user, on_end=remove, trace=request.headers)
-            undo.pop_all()  # from here on the file is the job's
+            async with services.jobs.preparing(user):
+                with anyio.fail_after(seconds):
+                    await pipeline.library.ensure_room(user=user)
+                    args = await _read(request, path, services.settings)
+            source = args.url if args.upload is None else args.upload.name
+            record = await services.jobs.start(ingest_job, args, source=source, user=user, trace=request.headers)
+            if args.upload is not None:
+                undo.pop_all()  # from here on the file is the job's
     except TooManyJobs as error:
         raise ApiError(429, str(error), {"retry-after": "5"}) from error
     except LibraryFull as error:
@@ -150,10 +150,10 @@ async def _start(request: Request, services: Services, user: User, pipeline: Pip
         raise ApiError(422, str(error)) from error
     except ClientDisconnect:
         raise ApiError(400, "the upload was broken off") from None
-    return job
+    return record
 
 
-async def _read(request: Request, path: Path, settings: Settings) -> Arrival | UrlRequest:
+async def _read(request: Request, path: Path, settings: Settings) -> IngestArgs:
     """What is to be taken in: an address, or a file, which is then in `path`."""
     if request.headers.get("content-type", "").lower().startswith("application/json"):
         try:
@@ -182,15 +182,15 @@ async def _read(request: Request, path: Path, settings: Settings) -> Arrival | U
         await form.close()
 
 
-def _asked(body: Any) -> UrlRequest:
+def _asked(body: Any) -> IngestArgs:
     try:
         asked = IngestRequest.model_validate(body)
     except ValidationError as error:
         raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from error
-    return UrlRequest(str(check_url(asked.url)), asked.limit, asked.refresh)
+    return IngestArgs(url=str(check_url(asked.url)), limit=asked.limit, refresh=asked.refresh)
 
 
-async def _take(file: UploadFile, path: Path, limit: int) -> Arrival:
+async def _take(file: UploadFile, path: Path, limit: int) -> IngestArgs:
     name, length = safe_name(file.filename), file.size or 0
     if length > limit:
         raise too_large(f"is {length:,} bytes", limit)
@@ -203,7 +203,10 @@ async def _take(file: UploadFile, path: Path, limit: int) -> Arrival:
         raise ApiError(415, str(error)) from error
     await file.seek(0)
     sha256 = await save(file.file, path)
-    return Arrival(path, name, name, media_type, charset_of(media_type), length, sha256)
+    upload = Upload(
+        file=path.name, name=name, media_type=media_type, charset=charset_of(media_type), bytes=length, sha256=sha256
+    )
+    return IngestArgs(upload=upload)
 
 
 @router.get("/documents", responses=error_responses(422, 503), response_model_exclude_unset=True)
