@@ -20,14 +20,18 @@ async def _work(settings: Settings) -> None:
     app = create_app(settings)
     # The same features as in a server, without its routes.
     async with app.router.lifespan_context(app):
-        task = asyncio.create_task(app.state.services.jobs.work())
-        loop = asyncio.get_running_loop()
+        jobs, stop, loop = app.state.services.jobs, asyncio.Event(), asyncio.get_running_loop()
+        working = asyncio.create_task(jobs.work())
+        working.add_done_callback(lambda _: stop.set())
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
+            loop.add_signal_handler(number, stop.set)
         logger.info("the worker runs %d jobs at once", settings.max_running_jobs)
-        await asyncio.wait([task])
-    if not task.cancelled():
-        task.result()
+        await stop.wait()
+        await jobs.shutdown()  # what runs is queued again, before the queue is let go of
+        working.cancel()
+        await asyncio.wait([working])
+    if not working.cancelled():
+        working.result()
 
 
 def main() -> int:

@@ -48,6 +48,7 @@ _PAUSE_SECONDS = 1.0
 
 _LOOK_SECONDS = 0.1
 _MAX_LISTED = 1_000
+_MAX_TRACE = 200
 WORKER_LOST = "The server or worker that ran it was lost."
 
 _Why = Literal["cancel", "timeout", "stop", "lost"]
@@ -314,6 +315,8 @@ class JobRunner:
 
     async def run(self, job_id: str) -> None:
         """Runs a job to its end, if it is there to be run and this process knows its kind; else does nothing."""
+        if self._stopping.is_set():
+            return
         claim = await self._table.claim(job_id, self._kinds)
         if claim is None:
             await self._tell_of_unknown(job_id)
@@ -434,11 +437,11 @@ class JobRunner:
         if job is None:
             return None
         with bound(trace_id=job.trace_id):
-            if claim.tries > 1 + kind.retries:
+            if claim.tries > 1 + kind.retries or claim.args is None:  # None: of an earlier version of the app
                 await self._lost(run, kind)
                 return None
             try:
-                args = kind.arguments.model_validate_json(claim.args or "{}")
+                args = kind.arguments.model_validate_json(claim.args)
             except ValidationError as error:
                 await self._end(run, "failed", _unfit(error), None)
                 return None
@@ -538,7 +541,7 @@ class JobRunner:
 
     async def _lost(self, run: _Run, kind: JobKind[Any]) -> None:
         """Its servers were lost too often."""
-        if not kind.retries:
+        if not kind.retries or run.claim.args is None:
             await self._end(run, "interrupted", INTERRUPTED, None)
             return
         times = count(run.claim.tries - 1, "time")
@@ -704,7 +707,7 @@ def _unfit(error: ValidationError) -> str:
 def _traceparent(trace: Headers | None) -> str | None:
     """The trace that a job belongs to: that of a request, or else OpenTelemetry's current one."""
     if trace is not None and (given := trace.get("traceparent")):
-        return given
+        return given[:_MAX_TRACE]
     if "opentelemetry.trace" not in sys.modules:
         return None
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
