@@ -12,6 +12,10 @@ from app.models import Base, Position, UserId
 __all__ = ["JobRow"]
 
 
+_OPEN = text("status IN ('queued', 'running')")
+_HELD = text("server IS NOT NULL")
+
+
 class JobRow(Base):
     """A job: what was accepted, who runs it, and how it ended.
 
@@ -42,8 +46,8 @@ class JobRow(Base):
     trace: Mapped[str | None]
 
     __table_args__ = (
-        Index("jobs_open", "status", postgresql_where=(open_ := text("status IN ('queued', 'running')")), sqlite_where=open_),
-        Index("jobs_held", "server", postgresql_where=(held := text("server IS NOT NULL")), sqlite_where=held),
+        Index("jobs_open", "status", postgresql_where=_OPEN, sqlite_where=_OPEN),
+        Index("jobs_held", "server", postgresql_where=_HELD, sqlite_where=_HELD),
         Index("jobs_of_user", "user_id", "position"),
         Index("jobs_by_status", "user_id", "status", "finished_at"),
     )

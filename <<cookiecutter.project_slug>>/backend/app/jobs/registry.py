@@ -62,7 +62,7 @@ class JobKind(Generic[Arguments]):
             with contextlib.suppress(asyncio.CancelledError):  # `cancel_requested` is set: the thread sees it
                 await asyncio.wait([thread])
         try:
-            return thread.result()  # type: ignore[return-value]
+            return thread.result()
         except JobCancelled:
             raise asyncio.CancelledError from None
 

@@ -442,8 +442,8 @@ class JobRunner:
                 return None
             try:
                 args = kind.arguments.model_validate_json(claim.args)
-            except ValidationError as error:
-                await self._end(run, "failed", _unfit(error), None)
+            except ValidationError as unfit:
+                await self._end(run, "failed", _unfit(unfit), None)
                 return None
             job.retries_left = kind.retries - claim.tries + 1
             outcome, error = await self._call(run, job, kind, args)

@@ -129,14 +129,14 @@ class JobTable:
             return session.execute(_CLAIM.where(JobRow.job_id == job_id)).one() if _rows(changed) else None
 
         row = await self._database.write(claim)
-        return None if row is None else Claim(*row)
+        return None if row is None else _claim(row)
 
-    def _is_left(self, row: Row[Any]) -> bool:
+    def _is_left(self, row: Any) -> bool:
         if row.server is None:  # queued, over and closed, or of an earlier version of the app
             return row.status == "running"
         if row.server == self._owner:
             return False
-        return is_gone(row.server) or row.seen_at is None or row.seen_at < utc_now() - timedelta(seconds=self.lease)
+        return bool(is_gone(row.server) or row.seen_at is None or row.seen_at < utc_now() - timedelta(seconds=self.lease))
 
     async def left(self, *, queued_for: float) -> list[tuple[str, int]]:
         """The jobs that wait for somebody, each with its attempt: those whose owner is gone, and those that are queued
@@ -180,7 +180,7 @@ class JobTable:
             return session.execute(_CLAIM.where(JobRow.job_id == job_id)).one() if changed else None
 
         row = await self._database.write(begin)
-        return None if row is None else Claim(*row)
+        return None if row is None else _claim(row)
 
     async def release(self, job_id: str, attempt: int) -> bool:
         """Queues a job that this server runs; the attempt does not count. False where it is not this server's."""
@@ -221,7 +221,7 @@ class JobTable:
             return None
 
         row = await self._database.write(ask)
-        return None if row is None else Claim(*row)
+        return None if row is None else _claim(row)
 
     async def latest(
         self,
@@ -283,8 +283,12 @@ def _rows(result: Any) -> bool:
     return bool(result.rowcount)
 
 
+def _claim(row: Row[Any]) -> Claim:
+    return Claim(**row._mapping)
+
+
 def _from_row(row: Row[Any]) -> JobRecord:
-    *fields, stored = row
+    fields, stored = row[:-1], row[-1]
     result = _RESULT.validate_json(stored) if stored else {}
     values = dict(zip(_SHOWN, fields, strict=True))
     waits = values["status"] == "queued"

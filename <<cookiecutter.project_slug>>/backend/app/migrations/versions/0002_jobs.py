@@ -3,6 +3,8 @@ jobs."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -15,15 +17,16 @@ depends_on = None
 
 
 def upgrade() -> None:
-    for column in (
+    columns: list[sa.Column[Any]] = [
         sa.Column("args", sa.Text()),
         sa.Column("attempt", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("tries", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("seen_at", UtcTime()),
         sa.Column("cancel", sa.Boolean(), nullable=False, server_default=sa.text("false")),
         sa.Column("trace", sa.Text()),
-    ):
-        op.add_column("jobs", column)
+    ]
+    for added in columns:
+        op.add_column("jobs", added)
     # Whoever ran a job of an earlier version had to be stopped for this one.
     op.execute("UPDATE jobs SET server = NULL")
     op.drop_index("jobs_running", "jobs")
