@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel
 from starlette.datastructures import State
@@ -57,7 +57,8 @@ class JobKind(Generic[Arguments]):
         if inspect.iscoroutinefunction(self._function):
             result: Result = await self._function(job, arguments)
             return result
-        thread = asyncio.ensure_future(asyncio.to_thread(self._function, job, arguments))  # type: ignore[arg-type]
+        function = cast(Callable[[Job, Arguments], Result], self._function)
+        thread = asyncio.ensure_future(asyncio.to_thread(function, job, arguments))
         while not thread.done():
             with contextlib.suppress(asyncio.CancelledError):  # `cancel_requested` is set: the thread sees it
                 await asyncio.wait([thread])

@@ -133,7 +133,7 @@ class JobTable:
 
     def _is_left(self, row: Any) -> bool:
         if row.server is None:  # queued, over and closed, or of an earlier version of the app
-            return row.status == "running"
+            return bool(row.status == "running")
         if row.server == self._owner:
             return False
         return bool(is_gone(row.server) or row.seen_at is None or row.seen_at < utc_now() - timedelta(seconds=self.lease))
@@ -290,7 +290,7 @@ def _claim(row: Row[Any]) -> Claim:
 def _from_row(row: Row[Any]) -> JobRecord:
     fields, stored = row[:-1], row[-1]
     result = _RESULT.validate_json(stored) if stored else {}
-    values = dict(zip(_SHOWN, fields, strict=True))
+    values: dict[str, Any] = dict(zip(_SHOWN, fields, strict=True))
     waits = values["status"] == "queued"
     return JobRecord(
         **{**values, "status": "running" if waits else values["status"]},
