@@ -93,6 +93,7 @@ class Server:
     async def events(self, job_id: str) -> list[dict[str, Any]]:
         """All events of a job, once it has ended."""
         await self.runner.begun(job_id, user=None, patience=10)
+        await eventually_async(lambda: self.store.get(job_id) is not None)
         log = await self.store.find(job_id)
         assert log is not None
         found: list[dict[str, Any]] = []
@@ -123,11 +124,13 @@ async def server_on(
     works, store = Works(), store or MemoryStore()
     table = JobTable(database, kept=kept, lease=lease)
     kinds = works.kinds(retries, **(kind or {}))
-    runner = JobRunner(table, store, kinds, State(), InlineEngine(), limit=limit, pause=0.01, **bounds)
+    engine = InlineEngine()
+    runner = JobRunner(table, store, kinds, State(), engine, limit=limit, pause=0.01, **bounds)
     try:
         yield Server(database, runner, table, store, works, kinds[0])
     finally:
         await runner.shutdown(timeout=0.5)
+        await engine.close()
         await database.close()
 
 

@@ -36,4 +36,6 @@ class InlineEngine:
         raise NotImplementedError
 
     async def close(self) -> None:
-        """Has nothing to close."""
+        """Waits for what is under way; the runner has stopped it."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
