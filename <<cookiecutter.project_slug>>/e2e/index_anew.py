@@ -6,30 +6,38 @@ python index_anew.py DATA_DIR    # prints a line when nothing can be found; make
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import sys
 from pathlib import Path
 
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
 from app.database import Database
 from app.ingest.archive import Archive
-from app.ingest.documents import MIGRATIONS, Library
+from app.ingest.documents import Library
 from app.ingest.extractor import Extractor
 from app.ingest.reindex import index_anew
 from app.processes import Processes
 from app.searches import Searches
 
 
-def empty(connection: sqlite3.Connection) -> None:
+EMPTY = """
+INSERT INTO documents_index (documents_index) VALUES ('delete-all');
+INSERT INTO titles_index (titles_index) VALUES ('delete-all');
+DELETE FROM document_terms;
+INSERT OR IGNORE INTO documents_to_index SELECT position FROM documents
+"""
+
+
+def empty(session: Session) -> None:
     """Leaves the index as a migration does."""
-    connection.execute("INSERT INTO documents_index (documents_index) VALUES ('delete-all')")
-    connection.execute("INSERT INTO titles_index (titles_index) VALUES ('delete-all')")
-    connection.execute("DELETE FROM document_terms")
-    connection.execute("INSERT OR IGNORE INTO documents_to_index SELECT position FROM documents")
+    for statement in EMPTY.split(";"):
+        session.execute(text(statement))
 
 
 async def main(folder: Path) -> None:
     archive = Archive(folder / "archive")
-    database = Database(folder / "app.db", {"ingest": MIGRATIONS})
+    database = Database(f"sqlite:///{folder / 'app.db'}")
     await archive.open()
     await database.open()
     await database.write(empty)

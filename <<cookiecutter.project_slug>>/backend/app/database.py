@@ -1,90 +1,160 @@
-"""SQLite, off the event loop: one thread that writes, and a few that read, in lanes that do not wait for each other."""
+"""The database: SQLite, or PostgreSQL by DATABASE_URL. Work on it is a function of a SQLAlchemy session, and one
+transaction."""
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import fcntl
+import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
+
+from alembic.util import CommandError
+from anyio import CapacityLimiter, to_thread
+from sqlalchemy import Connection, create_engine, event, func, make_url, select
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 from app.errors import ApiError
+from app.snapshot import READ_ONLY
 
-__all__ = ["Database", "DatabaseError", "Lane", "Migration"]
+__all__ = ["Database", "DatabaseError", "DatabaseUnavailable", "Lane"]
 
 T = TypeVar("T")
-
-Migration = Sequence[str]
-"""The statements of one step of a schema. Once released it is never edited: append another."""
 
 Lane = Literal["main", "auth", "library"]
 """Where a read waits: `auth` for what each request asks before all else, `library` for texts, which take longer the
 longer they are, `main` for all between. A search has processes of its own (`app.searches`)."""
 
-_THREADS: Mapping[Lane, int] = {"main": 2, "auth": 1, "library": 1}
+_PLACES: Mapping[str, int] = {"main": 4, "auth": 2, "library": 2, "write": 4}
+"""How many of each are under way at once, each with a connection. SQLite has one that writes."""
 
 READ_SECONDS = 30.0
 """A read that has no answer so long after it was asked for is given up."""
 
-# A read is asked so often whether to go on: a fraction of a millisecond, at some promille of its time.
+_START_SECONDS = 30.0
+_CONNECT_SECONDS = 5.0
+_MIGRATING = 0x73747265616D  # names the lock of PostgreSQL: any number that is nobody else's
+
+# What SQLite does is asked so often whether to go on: a fraction of a millisecond, at some promille of its time.
 _STEPS = 10_000
+
+_ERRORS = (SQLAlchemyError, OSError, asyncio.TimeoutError)
+_AWAY = ("08", "53", "57P")
+"""SQLSTATEs: no connection, no room for another, and a PostgreSQL that stops or starts."""
+_TAKES_NOTHING = (
+    "attempt to write a readonly",
+    "database is locked",
+    "database or disk is full",
+    "disk I/O",
+    "unable to",
+)
+
+logger = logging.getLogger(__name__)
 
 
 class DatabaseError(Exception):
-    """The database file cannot be used. Its text says why, and what to do."""
+    """The database cannot be used. Its text says why, and what to do."""
+
+
+class DatabaseUnavailable(ApiError):
+    """The database cannot be reached now, or takes nothing: 503. Its cause says more."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(503, message, {"retry-after": "5"})
 
 
 class Database:
-    """One SQLite file, in WAL mode: readers never wait for the writer.
+    """The database that a URL names.
 
-    `read` and `write` run a function with a connection in a thread of this database, and may be awaited by
-    any number of tasks. Writes are whole transactions, in the order in which they were asked for.
+    `read` and `write` run a function with a SQLAlchemy session, and may be awaited by any number of tasks. With
+    PostgreSQL that is `AsyncSession.run_sync`, on the event loop. With SQLite it is a worker thread: a transaction is
+    one change of threads there, and ten through an asynchronous driver of SQLite, which takes four times as long.
 
     Arguments:
-        path: the file; its directory is made when needed.
-        migrations: for each part of the app, its steps from the first on. Each part is counted by itself,
-            so that a part can be added or deleted and the others never notice.
+        url: as `Settings.database` has it.
     """
 
-    def __init__(self, path: Path, migrations: Mapping[str, Sequence[Migration]]) -> None:
-        self._path = path
-        self._migrations = migrations
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-        self._readers = {
-            lane: ThreadPoolExecutor(threads, thread_name_prefix=f"sqlite-{lane}") for lane, threads in _THREADS.items()
-        }
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_postgres = make_url(url).get_backend_name() == "postgresql"
+        self._running: set[asyncio.Task[Any]] = set()
+        self._is_open = False
+        if self.is_postgres:
+            self._async_engine = create_async_engine(
+                url,
+                pool_size=sum(_PLACES.values()),
+                pool_pre_ping=True,  # what an earlier PostgreSQL has left is connected anew
+                connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": READ_SECONDS},
+            )
+        else:
+            # `_PLACES` bound the connections, and a read that was given up may hold one for a moment more.
+            self._engine = create_engine(url, pool_size=sum(_PLACES.values()), max_overflow=-1)
+            event.listen(self._engine, "connect", _prepare)
+            event.listen(self._engine, "begin", _begin)
 
-    async def open(self) -> None:
-        """Makes the file and brings its tables up to date.
+    async def open(self, *, patience: float = _START_SECONDS) -> None:
+        """Connects, and brings the tables up to date; another server that starts waits meanwhile.
+
+        Arguments:
+            patience: for how many seconds a PostgreSQL that cannot be reached is asked again.
 
         Raises:
-            DatabaseError: the file cannot be opened, is no database, or was made by a newer version.
+            DatabaseError: it cannot be used, or was made by a newer version.
         """
-        try:
-            await self._run(self._writer, self._prepare)
-        except (sqlite3.Error, OSError) as error:
-            raise DatabaseError(
-                f"The database {self._path} cannot be opened ({error}): "
-                "make its directory writable, or move the file away."
-            ) from error
+        from app.migrations import upgrade
 
-    async def read(
-        self, work: Callable[[sqlite3.Connection], T], *, lane: Lane = "main", seconds: float = READ_SECONDS
-    ) -> T:
-        """Gives what `work(connection)` returns, which sees the database as it is at its first statement, whatever is
+        self._limits = {name: CapacityLimiter(places) for name, places in _PLACES.items()}
+        if not self.is_postgres:
+            self._limits["write"] = CapacityLimiter(1)
+        await self.migrate(upgrade, patience=patience)
+        self._is_open = True
+
+    async def migrate(self, work: Callable[[Connection], None], *, patience: float = 0.0) -> None:
+        """Runs `work(connection)` in one transaction, while no other server does so. See `open`."""
+        ends_at = time.monotonic() + patience
+        while True:
+            try:
+                if self.is_postgres:
+                    # Not of the pool: a step may take longer than anything else.
+                    engine = create_async_engine(
+                        self.url, poolclass=NullPool, connect_args={"timeout": _CONNECT_SECONDS}
+                    )
+                    async with engine.begin() as connection:
+                        await connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
+                        await connection.run_sync(work)
+                else:
+                    await to_thread.run_sync(self._migrate_file, work)
+                return
+            except CommandError as error:
+                raise DatabaseError(
+                    f"The database {self._name} was made by a newer version of this app ({error}): update the app, or "
+                    "use another database."
+                ) from error
+            except _ERRORS as error:
+                if not _is_away(error) or time.monotonic() > ends_at:
+                    raise DatabaseError(self._explain(error)) from error
+                logger.warning("PostgreSQL at %s cannot be reached (%s): trying again", self._name, _reason(error))
+                await asyncio.sleep(min(1.0, patience))
+
+    def _migrate_file(self, work: Callable[[Connection], None]) -> None:
+        Path(self._engine.url.database or "").parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
+            work(connection)
+
+    async def read(self, work: Callable[[Session], T], *, lane: Lane = "main", seconds: float = READ_SECONDS) -> T:
+        """Gives what `work(session)` returns, which sees the database as it is at its first statement, whatever is
         written meanwhile. `work` must not write.
 
-        Guarantee: it waits for reads of its own lane alone, and its thread is free again soon after the caller is
-        cancelled or the time is up, whatever SQLite is at.
+        Guarantee: it waits for reads of its own lane alone, and its place is free again soon after the caller is
+        cancelled or the time is up, whatever the database is at.
 
         Arguments:
             work: what to do; what it does between two statements is not interrupted.
@@ -92,125 +162,143 @@ class Database:
             seconds: for how long, from now to the answer (default: 30).
 
         Raises:
-            ApiError: 503, it took longer.
+            DatabaseUnavailable: it took longer, or the database is away.
         """
-        cancelled = threading.Event()
-        ends_at = time.monotonic() + seconds
+        return await self._run(work, lane, seconds)
 
-        def is_over() -> bool:
-            return cancelled.is_set() or time.monotonic() > ends_at
-
-        def snapshot() -> T:
-            connection = self._connection()
-            connection.execute("BEGIN")
-            connection.set_progress_handler(is_over, _STEPS)
-            try:
-                if is_over():  # it has waited in vain
-                    raise sqlite3.OperationalError("interrupted")
-                return work(connection)
-            except sqlite3.OperationalError as error:
-                if not is_over():
-                    raise
-                message = f"the database took longer than {seconds:g} s: ask for less, or try again later"
-                raise ApiError(503, message, {"retry-after": "5"}) from error
-            finally:
-                connection.set_progress_handler(None, 0)
-                connection.execute("ROLLBACK")
-
-        try:
-            return await self._run(self._readers[lane], snapshot)
-        except asyncio.CancelledError:
-            cancelled.set()
-            raise
-
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Gives what `work(connection)` returns, run in a transaction of its own.
+    async def write(self, work: Callable[[Session], T], *, lock: str | None = None) -> T:
+        """Gives what `work(session)` returns, run in a transaction of its own.
 
         Guarantee: all of it is on disk when this returns, and none of it when `work` raises. When the caller
         is cancelled, none of it is stored, unless the commit had begun already.
+
+        Arguments:
+            work: what to do.
+            lock: what it reads and then changes: on PostgreSQL, writes of the same lock wait for each other, on all
+                servers (default: none). On SQLite all writes do, in the order in which they were asked for.
+
+        Raises:
+            DatabaseUnavailable: the database is away, or takes nothing.
         """
-        commit = threading.Lock()  # taken once: by the commit, or by the cancellation that forestalls it
-
-        def transaction() -> T:
-            connection = self._connection()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(connection)
-                if not commit.acquire(blocking=False):
-                    raise asyncio.CancelledError
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-            return result
-
-        try:
-            return await self._run(self._writer, transaction)
-        except asyncio.CancelledError:
-            commit.acquire(blocking=False)
-            raise
+        return await self._run(work, "write", None, lock)
 
     async def close(self) -> None:
-        """Waits for what is under way and closes the file. Closing twice is fine."""
-        for executor in (*self._readers.values(), self._writer):
-            await asyncio.get_running_loop().run_in_executor(None, executor.shutdown)
-        with self._lock:
-            while self._connections:
-                self._connections.pop().close()
+        """Waits for what is under way and closes the connections. Closing twice is fine."""
+        self._is_open = False
+        while self._running:
+            await asyncio.wait(self._running)
+        if self.is_postgres:
+            await self._async_engine.dispose()
+        else:
+            await to_thread.run_sync(self._engine.dispose)
 
-    async def _run(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        # In the caller's context: what is logged there is of the caller's request or job.
-        in_context = partial(contextvars.copy_context().run, work)
-        return await asyncio.get_running_loop().run_in_executor(executor, in_context)
+    async def _run(self, work: Callable[[Session], T], place: str, seconds: float | None, lock: str | None = None) -> T:
+        if not self._is_open:
+            raise RuntimeError("the database is not open: call open() first, and nothing after close()")
+        over = threading.Lock()  # taken once: by the commit, or by whoever gives it up before
+        limit = self._limits[place]
+        if self.is_postgres:
+            task = asyncio.create_task(self._on_loop(work, limit, None if place == "write" else READ_ONLY, lock))
+        else:
+            begin = "BEGIN IMMEDIATE" if place == "write" else "BEGIN"
+            task = asyncio.create_task(to_thread.run_sync(self._in_thread, work, begin, over, limiter=limit))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            await asyncio.wait([task], timeout=seconds)
+        finally:
+            if not task.done():
+                over.acquire(blocking=False)
+                if self.is_postgres:
+                    task.cancel()
+        if not task.done():
+            raise DatabaseUnavailable(f"the database took longer than {seconds:g} s: ask for less, or try again later")
+        try:
+            return task.result()
+        except _ERRORS as error:
+            if _is_away(error):
+                raise DatabaseUnavailable("the database cannot be reached: try again in a few seconds") from error
+            if isinstance(error, OperationalError) and str(error.orig).startswith(_TAKES_NOTHING):
+                raise DatabaseUnavailable(f"the database takes nothing ({error.orig}): try again later") from error
+            raise
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            # Each thread has its own; only close() touches it from another, when its thread is gone.
-            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA busy_timeout = 5000")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            self._local.connection = connection
-            with self._lock:
-                self._connections.append(connection)
-        return connection
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # of one that was given up nobody else asks for it
 
-    def _prepare(self) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # One process after another: where two make a new file a WAL at once, SQLite refuses one of them, and does not
-        # wait as it does elsewhere.
-        with self._path.with_name(f"{self._path.name}.lock").open("a") as turn:
-            fcntl.flock(turn, fcntl.LOCK_EX)
-            self._migrate(self._connection())
-
-    def _migrate(self, connection: sqlite3.Connection) -> None:
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS schema_versions (part TEXT PRIMARY KEY, version INTEGER NOT NULL)"
-        )
-        for part, steps in self._migrations.items():
-            # The version is read inside the transaction: no step is made twice.
-            connection.execute("BEGIN IMMEDIATE")
+    def _in_thread(self, work: Callable[[Session], T], begin: str, over: threading.Lock) -> T:
+        if over.locked():  # it has waited in vain
+            raise asyncio.CancelledError
+        with Session(self._engine, expire_on_commit=False) as session:
+            connection = session.connection(execution_options={"begin": begin}).connection.driver_connection
+            assert connection is not None
+            connection.set_progress_handler(over.locked, _STEPS)
             try:
-                row = connection.execute("SELECT version FROM schema_versions WHERE part = ?", (part,)).fetchone()
-                version = row["version"] if row else 0
-                if version > len(steps):
-                    raise DatabaseError(
-                        f"The database {self._path} was made by a newer version of this app ({part} is at "
-                        f"step {version}, this one knows {len(steps)}): update the app, or move it away."
-                    )
-                for step in steps[version:]:
-                    for statement in step:
-                        connection.execute(statement)
-                connection.execute(
-                    "INSERT INTO schema_versions VALUES (?, ?) "
-                    "ON CONFLICT (part) DO UPDATE SET version = excluded.version",
-                    (part, len(steps)),
-                )
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.execute("ROLLBACK")
+                result = work(session)
+                session.flush()
+            finally:
+                connection.set_progress_handler(None, 0)
+            if not over.acquire(blocking=False):
+                raise asyncio.CancelledError
+            session.commit()
+            return result
+
+    async def _on_loop(
+        self, work: Callable[[Session], T], limit: CapacityLimiter, options: Mapping[str, Any] | None, lock: str | None
+    ) -> T:
+        async with limit, AsyncSession(self._async_engine, expire_on_commit=False) as session:
+            await session.connection(execution_options=options)
+            if lock is not None:
+                await session.execute(select(func.pg_advisory_xact_lock(_MIGRATING, zlib.crc32(lock.encode()) >> 1)))
+            result = await session.run_sync(work)
+            await session.commit()
+            return result
+
+    @property
+    def _name(self) -> str:
+        """The database, without the password."""
+        url = make_url(self.url)
+        return f"{url.host}:{url.port or 5432}/{url.database}" if self.is_postgres else str(url.database)
+
+    def _explain(self, error: BaseException) -> str:
+        if not self.is_postgres:
+            fix = "make its directory writable, or move the file away"
+            return f"The database {self._name} cannot be opened ({_reason(error)}): {fix}."
+        if _is_away(error):
+            return (
+                f"PostgreSQL at {self._name} cannot be reached ({_reason(error)}): start it, or correct DATABASE_URL."
+            )
+        return f"PostgreSQL at {self._name} refuses ({_reason(error)}): correct DATABASE_URL, or what is wrong there."
+
+
+def _prepare(connection: DBAPIConnection, _: object) -> None:
+    connection.isolation_level = None  # BEGIN is ours to say
+    connection.execute("PRAGMA busy_timeout = 5000")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    # Where two make a new file a WAL at once, SQLite refuses one of them, and does not wait as it does elsewhere.
+    ends_at = time.monotonic() + _CONNECT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > ends_at:
                 raise
+            time.sleep(0.01)
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+def _is_away(error: BaseException) -> bool:
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or str(getattr(error.orig, "sqlstate", "")).startswith(_AWAY)
+    return not isinstance(error, SQLAlchemyError)
+
+
+def _reason(error: BaseException) -> str:
+    """What the database says, without the statement."""
+    return str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 from streamator import Store
 
-from app.database import Database, Migration
+from app.database import Database
 from app.documents import DocumentSource
 from app.health import Readiness
 from app.jobs import JobKind, JobRunner
@@ -62,9 +62,7 @@ class Feature:
     """A part of the app that can be deleted: one folder, and its lines in `app.features`.
 
     Arguments:
-        name: names its steps in the database's schema; never change it.
         router: its routes, put under /api.
-        migrations: its tables.
         lifespan: what it holds open while the app runs. It is entered when `app.state.services` is there,
             and left when no job runs any more.
         authentication: a middleware that every request goes through, unless AUTH is none: it puts the `User` into
@@ -74,9 +72,7 @@ class Feature:
         jobs: the kinds of jobs that it has.
     """
 
-    name: str
     router: APIRouter
-    migrations: Sequence[Migration]
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
     authentication: Callable[[ASGIApp], ASGIApp] | None = None
     larger_bodies: Mapping[str, int | None] = field(default_factory=dict)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from streamator import Store, StoreError
 from streamator.shutdown import is_ending
 
-from app.database import Database
+from app.database import Database, DatabaseUnavailable
 
 __all__ = ["FRESH_SECONDS", "PATIENCE_SECONDS", "Readiness"]
 
@@ -19,6 +20,9 @@ FRESH_SECONDS = 2.0
 
 PATIENCE_SECONDS = 2.0
 """What takes longer to answer counts as unable to work, until it has answered."""
+
+# A write of what is there: a look alone tells neither of a full disk nor of one that cannot be written.
+_SAME_AGAIN = text("UPDATE alembic_version SET version_num = version_num")
 
 # No job has this id: looking for it asks the store, and finds nothing.
 _NO_JOB = "readyz"
@@ -58,9 +62,10 @@ class Readiness:
 
     async def _write_database(self) -> str | None:
         try:
-            # A write of what is there: a look alone tells neither of a full disk nor of one that cannot be written.
-            await self._database.write(lambda connection: connection.execute("UPDATE schema_versions SET part = part"))
-        except sqlite3.Error as error:
+            await self._database.write(lambda session: session.execute(_SAME_AGAIN))
+        except DatabaseUnavailable as error:
+            return f"the database cannot be written: {error.__cause__}"
+        except SQLAlchemyError as error:
             return f"the database cannot be written: {error}"
         return None
 

@@ -64,11 +64,10 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        migrations = {"jobs": jobs.MIGRATIONS, **{each.name: each.migrations for each in features}}
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(os.umask, await asyncio.to_thread(keep_private, settings.data_dir))
             # Left in the opposite order: no job runs when its feature, the store and the database go.
-            database = Database(settings.data_dir / "app.db", migrations)
+            database = Database(settings.database)
             stack.push_async_callback(database.close)
             await database.open()
             stack.push_async_callback(asyncio.to_thread, store.close)

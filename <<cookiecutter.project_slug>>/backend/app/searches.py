@@ -36,7 +36,7 @@ class Searches:
         """Gives what a function finds.
 
         Arguments:
-            function: as `module:name`. Its first argument is the database's file, for `app.snapshot`.
+            function: as `module:name`. Its first argument is the database's URL, for `app.snapshot`.
             arguments: its others; these and what it returns go through JSON.
             user: the id of the user who asks.
 
@@ -44,9 +44,8 @@ class Searches:
             RefusedInput: what the function refuses.
             SearchFailed: it took too long (MAX_SEARCH_SECONDS) or too much memory, or failed.
         """
-        path = await self._database.read(lambda connection: connection.execute("PRAGMA database_list").fetchone())
         try:
-            return await self._processes.run(function, path["file"], *arguments, user=user, noun="search")
+            return await self._processes.run(function, self._database.url, *arguments, user=user, noun="search")
         except RefusedInput:
             raise
         except JobError as error:

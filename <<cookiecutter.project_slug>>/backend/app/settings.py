@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 from streamator.stores.redis_url import parse_url
 
 from app import project
@@ -30,6 +33,11 @@ def _find_root() -> Path:
 
 PROJECT_ROOT = _find_root()
 """Where `.env` is looked for, and what a relative DATA_DIR or STATIC_DIR is relative to."""
+
+_DATABASE = (
+    "set it to postgresql://user:password@host:5432/name (with %40 for an @ in a password) or sqlite:///path, or leave "
+    "it unset"
+)
 
 
 class SettingsError(Exception):
@@ -176,6 +184,11 @@ class Settings(BaseSettings):
         default=Path("data"),
         title="the folder for the database and the archived documents; other users of the machine cannot read it",
         description="set a directory that can be written",
+    )
+    database_url: str | None = Field(
+        default=None,
+        repr=False,  # it may hold a password
+        title="the database: `postgresql://user:password@host:5432/name`; unset: SQLite, `app.db` in `DATA_DIR`",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
@@ -400,6 +413,27 @@ class Settings(BaseSettings):
             raise ValueError("set STREAMATOR_STORE to redis or dynamo: the log of a job at a worker is no server's memory")
         return workers
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database(cls, text: str | None) -> str | None:
+        # The value may hold a password, and is not repeated.
+        if text is None:
+            return None
+        try:
+            url = make_url(text)
+        except ArgumentError:
+            raise ValueError(_DATABASE) from None
+        if url.drivername in ("postgres", "postgresql", "postgresql+asyncpg"):
+            if importlib.util.find_spec("asyncpg") is None:
+                raise ValueError("PostgreSQL needs the package asyncpg: pip install 'app[postgres]'")
+            query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+            url = url.set(drivername="postgresql+asyncpg", query=query)
+        elif url.drivername == "sqlite" and url.database and url.database != ":memory:":
+            url = url.set(database=str(PROJECT_ROOT / url.database))
+        else:
+            raise ValueError(_DATABASE)
+        return url.render_as_string(hide_password=False)
+
     @field_validator("anthropic_base_url", "openai_base_url")
     @classmethod
     def _is_an_address(cls, url: str | None) -> str | None:
@@ -442,6 +476,11 @@ class Settings(BaseSettings):
         if path is not None and not (path / "index.html").is_file():
             raise ValueError("there is no index.html in it: build the frontend first (make build)")
         return path
+
+    @property
+    def database(self) -> str:
+        """The database's URL, for SQLAlchemy."""
+        return self.database_url or str(URL.create("sqlite", database=str(self.data_dir / "app.db")))
 
     @property
     def max_archive_bytes_per_user(self) -> int:
@@ -509,6 +548,6 @@ def _sentence(error: dict[str, Any]) -> str:
         fix = str(error["ctx"]["error"])
     else:
         fix = (field.description if field else None) or str(error["msg"])
-    if "redis" in name.lower() or "secret" in name.lower():  # it may hold a password
+    if any(each in name.lower() for each in ("redis", "secret", "database")):  # it may hold a password
         return f"{name.upper()} cannot be used: {fix}."
     return f"{name.upper()}={str(error['input'])!r} cannot be used: {fix}."

@@ -26,12 +26,9 @@ from operator import add
 from typing import NamedTuple, TypeAlias
 
 __all__ = [
-    "MAX_TERM", "SOLID", "TOKENIZER", "WITHIN", "PackedTerms", "Term", "fold", "is_solid", "is_symbol", "joined_terms",
-    "pack_terms", "phrase", "terms", "unpack_terms",
+    "MAX_TERM", "SOLID", "WITHIN", "PackedTerms", "Term", "fold", "fts5", "is_solid", "is_symbol", "joined_terms",
+    "lexeme", "pack_terms", "phrase", "terms", "tsquery", "unpack_terms",
 ]  # fmt: skip
-
-TOKENIZER = "tokenize=\"ascii tokenchars '.@#+~'\""
-"""Of a column of terms with blanks between them: FTS5 makes nothing else of them."""
 
 PackedTerms: TypeAlias = bytes
 """What `pack_terms` gives."""
@@ -257,11 +254,27 @@ def joined_terms(text: str) -> Iterator[str]:
         yield " ".join(spelling[0] for spelling in _terms(token)[1])
 
 
-def phrase(text: str) -> str:
-    """The expression of FTS5 that finds some text, as it stands, in a column of terms; empty where it has no term."""
+def phrase(text: str) -> tuple[list[str], bool]:
+    """The terms of some text as it stands, and whether the last is but the beginning of one: what follows the last
+    character of a script without blanks is not known."""
     found = list(takewhile("~".__ne__, " ".join(joined_terms(text)).split()))  # other spellings come after a ~
-    # What follows the last character of a script without blanks is not known.
-    return f'"{" ".join(found)}"' + "*" * is_solid(found[-1]) if found else ""
+    return found, bool(found) and is_solid(found[-1])
+
+
+def fts5(terms: Sequence[str], prefix: bool) -> str:
+    """The expression of SQLite's FTS5 for terms that stand together, the last of them also as the beginning of one."""
+    # Quoted, so that none of its operators, columns or punctuation are typed by accident or on purpose.
+    return f'"{" ".join(terms)}"' + "*" * prefix
+
+
+def tsquery(terms: Sequence[str], prefix: bool) -> str:
+    """The expression of PostgreSQL for terms that are all there, wherever, the last also as the beginning of one."""
+    return " & ".join(map(lexeme, terms)) + ":*" * prefix
+
+
+def lexeme(term: str) -> str:
+    """A term as PostgreSQL has it in a tsvector and in a tsquery."""
+    return "'" + term.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def pack_terms(text: str) -> PackedTerms:

@@ -6,7 +6,7 @@ import contextlib
 import http.server
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ import pytest
 import uvicorn
 
 from app.connections import HttpProtocol
+from app.database import Database
 from app.settings import Settings, load_settings
 from app.websockets import WebSocketProtocol
+from tests.postgres import Postgres, find_programs, postgres_server
 from tests.process import Process, dynamo_server, redis_server
 from tests.support import RunningApp, Web, eventually, plain_client
 
@@ -48,12 +50,44 @@ def _no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTH", "none")
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL, one for all tests of a process."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("not tried: there is no PostgreSQL here")
+    with postgres_server(programs) as server:
+        yield server
+
+
+DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.server)]
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new database, of each kind that there is."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'data' / 'app.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.database()
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Callable[..., Settings]:
-    """Makes settings on a directory of the test's own; takes those that differ from the defaults."""
+async def database(database_url: str) -> AsyncIterator[Database]:
+    made = Database(database_url)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=[pytest.mark.server, pytest.mark.long])])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Settings]:
+    """Makes settings on a directory and a database of the test's own; takes those that differ from the defaults."""
+    url = request.getfixturevalue("postgres").database() if request.param == "postgres" else None
 
     def make(**values: Any) -> Settings:
-        return load_settings(_env_file=None, **{"data_dir": tmp_path / "data", "auth": "none", **values})
+        given = {"data_dir": tmp_path / "data", "database_url": url, "auth": "none", **values}
+        return load_settings(_env_file=None, **given)
 
     return make
 

@@ -61,7 +61,7 @@ def jobs_to_ask_for() -> Feature:
     async def nothing(app: FastAPI) -> Any:
         yield
 
-    return Feature("fuzz", router, (), nothing)
+    return Feature(router, nothing)
 
 
 def open_files(process: int) -> int:

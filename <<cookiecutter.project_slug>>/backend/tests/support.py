@@ -15,8 +15,11 @@ from typing import Any, TypeAlias
 import httpx
 import uvicorn
 from fastapi import APIRouter, FastAPI
+from sqlalchemy.orm import Session
 
+from app.database import Database
 from app.feature import Feature
+from app.settings import Settings
 
 JsonObject = dict[str, Any]
 
@@ -51,7 +54,19 @@ def feature_of(router: APIRouter, **more: Any) -> Feature:
     async def nothing(app: FastAPI) -> AsyncIterator[None]:
         yield
 
-    return Feature("test", router, (), nothing, **more)
+    return Feature(router, nothing, **more)
+
+
+def write(settings: Settings, work: Callable[[Session], object]) -> None:
+    """Writes into an app's database, as another server on it would."""
+
+    async def run() -> None:
+        database = Database(settings.database)
+        await database.open()
+        await database.write(work)
+        await database.close()
+
+    asyncio.run(run())
 
 
 class Events:

@@ -2,58 +2,66 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, insert, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
-from app.database import Database, DatabaseError, Lane
-from app.errors import ApiError
+from app import features  # noqa: F401  # their models
+from app.auth.models import Attempt
+from app.database import Database, DatabaseError, DatabaseUnavailable, Lane
+from app.models import Base
 from tests.support import eventually_async
 
 pytestmark = pytest.mark.anyio
 
-NOTES = (("CREATE TABLE notes (text TEXT UNIQUE)",),)
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+ON_POSTGRES = pytest.mark.parametrize(
+    "database_url", [pytest.param("postgres", marks=pytest.mark.server)], indirect=True
+)
+
+KEYS = select(Attempt.key).order_by(Attempt.key)
 
 
-async def count(database: Database) -> int:
-    return int(await database.read(lambda c: c.execute("SELECT count(*) FROM notes").fetchone()[0]))
+def note(key: bytes) -> Callable[[Session], None]:
+    return lambda session: session.add(Attempt(key=key, level=1.0, at=1.0))
 
 
-async def test_what_is_written_is_there_after_a_restart(tmp_path: Path) -> None:
-    for expected in (1, 2):
-        database = Database(tmp_path / "deep" / "app.db", {"notes": NOTES})
+async def keys(database: Database) -> list[bytes]:
+    return [*await database.read(lambda session: session.scalars(KEYS).all())]
+
+
+async def test_what_is_written_is_there_after_a_restart(database_url: str) -> None:
+    for expected in ([b"1"], [b"1", b"2"]):
+        database = Database(database_url)
         await database.open()
-        await database.write(lambda c: c.execute("INSERT INTO notes VALUES (hex(randomblob(8)))"))
-        assert await count(database) == expected
+        await database.write(note(expected[-1]))
+        assert await keys(database) == expected
         await database.close()
 
 
-async def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
-    database = Database(tmp_path / "app.db", {"notes": NOTES})
-    await database.open()
+async def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
+    def work(session: Session) -> None:
+        for _ in range(2):
+            session.execute(insert(Attempt).values(key=b"a", level=1.0, at=1.0))
 
-    def work(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO notes VALUES ('a')")
-        connection.execute("INSERT INTO notes VALUES ('a')")
-
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(IntegrityError):
         await database.write(work)
-    assert await count(database) == 0
-    await database.close()
+    assert await keys(database) == []
 
 
-async def test_a_cancelled_write_leaves_nothing(tmp_path: Path) -> None:
-    database = Database(tmp_path / "app.db", {"notes": NOTES})
-    await database.open()
+@ON_SQLITE
+async def test_a_cancelled_write_leaves_nothing(database: Database) -> None:
     inside, go_on = threading.Event(), threading.Event()
 
-    def work(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO notes VALUES ('a')")
+    def work(session: Session) -> None:
+        note(b"a")(session)
+        session.flush()
         inside.set()
         assert go_on.wait(10)
 
@@ -63,114 +71,115 @@ async def test_a_cancelled_write_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     go_on.set()
-    await database.write(lambda c: c.execute("INSERT INTO notes VALUES ('b')"))
-    assert await count(database) == 1
-    await database.close()
+    await database.write(note(b"b"))
+    assert await keys(database) == [b"b"]
 
 
-async def test_readers_do_not_wait_for_the_writer(tmp_path: Path) -> None:
-    database = Database(tmp_path / "app.db", {"notes": NOTES})
-    await database.open()
+@ON_POSTGRES
+async def test_a_cancelled_write_of_postgres_leaves_nothing(database: Database) -> None:
+    def work(session: Session) -> None:
+        note(b"a")(session)
+        session.execute(SLOW)
+
+    writing = [asyncio.create_task(database.write(work, lock="notes")) for _ in range(3)]
+    await eventually_async(lambda: sleeping(database))
+    for task in writing:
+        task.cancel()
+    await asyncio.gather(*writing, return_exceptions=True)
+    await asyncio.wait_for(database.write(note(b"b"), lock="notes"), 10)
+    assert await keys(database) == [b"b"]
+
+
+@ON_SQLITE
+async def test_readers_do_not_wait_for_the_writer(database: Database) -> None:
     inside, go_on = threading.Event(), threading.Event()
 
-    def work(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO notes VALUES ('a')")
+    def work(session: Session) -> None:
+        note(b"a")(session)
+        session.flush()
         inside.set()
         assert go_on.wait(10)
 
     task = asyncio.create_task(database.write(work))
     await eventually_async(inside.is_set)
-    assert await asyncio.wait_for(count(database), 5) == 0
+    assert await asyncio.wait_for(keys(database), 5) == []
     go_on.set()
     await task
-    assert await count(database) == 1
-    await database.close()
+    assert await keys(database) == [b"a"]
 
 
-async def test_parts_are_migrated_apart_and_each_step_once(tmp_path: Path) -> None:
-    path = tmp_path / "app.db"
-    for migrations in (
-        {"notes": NOTES},
-        {"notes": (*NOTES, ("ALTER TABLE notes ADD COLUMN stars INTEGER",))},
-        {"other": (("CREATE TABLE other (x)",),)},
-        {"notes": (*NOTES, ("ALTER TABLE notes ADD COLUMN stars INTEGER",))},
-    ):
-        database = Database(path, migrations)
+async def test_writes_of_one_lock_that_read_first_count_each_other(database_url: str) -> None:
+    databases = [Database(database_url) for _ in range(2)]
+    for database in databases:
         await database.open()
+
+    def count(session: Session) -> None:
+        row = session.get(Attempt, b"n")
+        if row is None:
+            session.add(Attempt(key=b"n", level=1.0, at=1.0))
+        else:
+            row.level += 1
+
+    await asyncio.gather(*(database.write(count, lock="count") for database in databases for _ in range(20)))
+    assert await databases[0].read(lambda session: session.scalar(select(Attempt.level))) == 40
+    for database in databases:
         await database.close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("INSERT INTO notes (text, stars) VALUES ('a', 5)")
-        connection.execute("INSERT INTO other VALUES (1)")
-    connection.close()
 
 
-async def test_a_failing_step_changes_nothing(tmp_path: Path) -> None:
-    bad = Database(tmp_path / "app.db", {"notes": (("CREATE TABLE notes (text)", "CREATE NONSENSE"),)})
-    with pytest.raises(DatabaseError, match=r"app\.db cannot be opened"):
-        await bad.open()
-    await bad.close()
-    good = Database(tmp_path / "app.db", {"notes": NOTES})
-    await good.open()
-    assert await count(good) == 0
-    await good.close()
-
-
-async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    newer = Database(tmp_path / "app.db", {"notes": (*NOTES, ("CREATE TABLE more (x)",))})
-    await newer.open()
-    await newer.close()
-    older = Database(tmp_path / "app.db", {"notes": NOTES})
-    with pytest.raises(DatabaseError, match="newer version"):
-        await older.open()
-    await older.close()
-
-
-async def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "app.db").write_bytes(b"not a database" * 100)
-    database = Database(tmp_path / "app.db", {})
-    with pytest.raises(DatabaseError, match="move the file away"):
-        await database.open()
-    await database.close()
-
-
-async def test_what_is_read_together_is_of_one_moment(tmp_path: Path) -> None:
-    database = Database(tmp_path / "app.db", {"notes": NOTES})
+async def test_what_is_read_together_is_of_one_moment(database_url: str) -> None:
+    database, other = Database(database_url), Database(database_url)
     await database.open()
-    read, written = threading.Event(), threading.Event()
+    await other.open()
+    loop, written = asyncio.get_running_loop(), []
 
-    def count_twice(connection: sqlite3.Connection) -> list[int]:
+    def count_twice(session: Session) -> list[int]:
         counts = []
-        for _ in range(2):
-            counts.append(connection.execute("SELECT count(*) FROM notes").fetchone()[0])
-            read.set()
-            assert written.wait(10)
+        for number in range(2):
+            counts.append(len(session.scalars(KEYS).all()))
+            if not number and not database.is_postgres:
+                asyncio.run_coroutine_threadsafe(other.write(note(b"a")), loop).result(10)
+            if not number and database.is_postgres:
+                written.append(loop.create_task(other.write(note(b"a"))))
+                session.execute(text("SELECT pg_sleep(0.3)"))
         return counts
 
-    reading = asyncio.create_task(database.read(count_twice))
-    await asyncio.to_thread(read.wait, 10)
-    await database.write(lambda connection: connection.execute("INSERT INTO notes VALUES ('a')"))
-    written.set()
-    assert await reading == [0, 0]
-    assert await count(database) == 1
+    assert await database.read(count_twice) == [0, 0]
+    await asyncio.gather(*written)
+    assert await keys(database) == [b"a"]
     await database.close()
+    await other.close()
 
 
-ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+# What takes too long
+
+ENDLESS = text("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n")
+SLOW = text("SELECT pg_sleep(60)")
+
+
+def endless(session: Session) -> None:
+    session.execute(SLOW if session.get_bind().dialect.name == "postgresql" else ENDLESS)
+
+
+async def sleeping(database: Database) -> int:
+    statement = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    )
+    return int(await database.read(lambda session: session.scalar(statement) or 0, lane="auth"))
 
 
 @pytest.fixture
-async def busy(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[list[asyncio.Task[None]]]]]:
+async def busy() -> AsyncIterator[Callable[..., Awaitable[list[asyncio.Task[None]]]]]:
     """Fills a lane of a database with reads that never end by themselves."""
     tasks: list[asyncio.Task[None]] = []
 
     async def fill(database: Database, lane: Lane, reads: int = 10) -> list[asyncio.Task[None]]:
         begun: list[int] = []
 
-        def endless(connection: sqlite3.Connection) -> None:
+        def work(session: Session) -> None:
             begun.append(1)
-            connection.execute(ENDLESS).fetchone()
+            endless(session)
 
-        tasks.extend(asyncio.create_task(database.read(endless, lane=lane, seconds=60)) for _ in range(reads))
+        tasks.extend(asyncio.create_task(database.read(work, lane=lane, seconds=60)) for _ in range(reads))
         await eventually_async(lambda: begun)
         return tasks
 
@@ -184,62 +193,78 @@ Fill = Callable[..., Awaitable[list["asyncio.Task[None]"]]]
 
 
 @pytest.mark.parametrize("slow", ["main", "library"])
-async def test_slow_reads_hold_up_none_of_another_lane(tmp_path: Path, busy: Fill, slow: Lane) -> None:
-    database = Database(tmp_path / "app.db", {"notes": NOTES})
-    await database.open()
+async def test_slow_reads_hold_up_none_of_another_lane(database: Database, busy: Fill, slow: Lane) -> None:
     await busy(database, slow)
     lanes: tuple[Lane, ...] = ("auth", "main", "library")
     for lane in lanes:
         if lane != slow:
             assert await asyncio.wait_for(database.read(lambda _: 1, lane=lane), 10) == 1
-    await database.write(lambda connection: connection.execute("INSERT INTO notes VALUES ('a')"))
+    await database.write(note(b"a"))
 
 
-async def test_a_read_whose_caller_is_cancelled_is_interrupted(tmp_path: Path, busy: Fill) -> None:
-    database = Database(tmp_path / "app.db", {"notes": NOTES})
-    await database.open()
+async def test_a_read_whose_caller_is_cancelled_is_interrupted(database: Database, busy: Fill) -> None:
     for task in await busy(database, "main"):
         task.cancel()
-    assert await asyncio.wait_for(count(database), 10) == 0
+    assert await asyncio.wait_for(keys(database), 10) == []
     await asyncio.wait_for(database.close(), 10)
 
 
-async def test_a_read_takes_no_longer_than_it_may_waiting_included(tmp_path: Path, busy: Fill) -> None:
-    database = Database(tmp_path / "app.db", {"notes": NOTES})
-    await database.open()
-    with pytest.raises(ApiError, match=r"took longer than 0\.2 s") as refused:
-        await database.read(lambda connection: connection.execute(ENDLESS).fetchone(), seconds=0.2)
-    assert refused.value.status == 503
-    assert await count(database) == 0, "the connection is as it was"
+async def test_a_read_takes_no_longer_than_it_may_waiting_included(database: Database, busy: Fill) -> None:
+    with pytest.raises(DatabaseUnavailable, match=r"took longer than 0\.2 s") as refused:
+        await database.read(endless, seconds=0.2)
+    assert (refused.value.status, refused.value.headers) == (503, {"retry-after": "5"})
+    assert await keys(database) == [], "the connection is as it was"
 
-    asked = []
-    tasks = await busy(database, "auth", 1)
-    waiting = asyncio.create_task(database.read(lambda _: asked.append(1), lane="auth", seconds=0.01))
-    await asyncio.sleep(0.05)
+    asked: list[int] = []
+    tasks = await busy(database, "auth", 2)
+    with pytest.raises(DatabaseUnavailable, match="took longer"):
+        await database.read(lambda _: asked.append(1), lane="auth", seconds=0.05)
     tasks[0].cancel()
-    with pytest.raises(ApiError, match="took longer"):
-        await asyncio.wait_for(waiting, 10)
+    assert await asyncio.wait_for(database.read(lambda _: 1, lane="auth"), 10) == 1
     assert asked == [], "nobody waits for the answer any more"
 
 
-OPEN = """
-import asyncio, sys, time
-from pathlib import Path
-from app.database import Database
-
-async def main(folder, start):
-    for attempt in range(20):
-        await asyncio.sleep(max(start + attempt * 0.05 - time.time(), 0))
-        database = Database(Path(folder, str(attempt), "app.db"), {"notes": [["CREATE TABLE notes (text TEXT)"]]})
-        await database.open()
-        await database.close()
-
-asyncio.run(main(sys.argv[1], float(sys.argv[2])))
-"""
+async def test_after_it_is_closed_nothing_is_read_or_written_and_nothing_left_open(database_url: str) -> None:
+    database = Database(database_url)
+    with pytest.raises(RuntimeError, match="not open"):
+        await database.read(lambda _: 1)
+    await database.open()
+    await database.close()
+    await database.close()
+    for use in (database.read, database.write):
+        with pytest.raises(RuntimeError, match="not open"):
+            await use(lambda _: 1)
 
 
-def test_processes_that_open_a_new_database_at_once_wait_for_each_other(tmp_path: Path) -> None:
-    # SQLite refuses at once, whatever time it is given, where two make a new file a WAL.
-    command = [sys.executable, "-c", OPEN, str(tmp_path), str(time.time() + 1)]
-    processes = [subprocess.Popen(command, cwd=Path(__file__).parents[1]) for _ in range(6)]
-    assert [process.wait(60) for process in processes] == [0] * 6
+# Tables
+
+
+def differences(connection: Connection) -> list[object]:
+    """What the models have and the tables have not."""
+    options = {
+        "include_object": lambda _, __, kind, reflected, other: not (kind == "table" and reflected and not other)
+    }
+    found = compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata)
+    return [each for each in found if "autoindex" not in str(each)]
+
+
+async def test_the_tables_are_what_the_models_say(database: Database) -> None:
+    found: list[object] = []
+    await database.migrate(lambda connection: found.extend(differences(connection)))
+    assert found == []
+
+
+def columns(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
+    return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for (name,) in tables}
+
+
+async def test_a_database_of_another_revision_is_refused_where_it_is_newer(database_url: str) -> None:
+    newer = Database(database_url)
+    await newer.open()
+    await newer.write(lambda session: session.execute(text("UPDATE alembic_version SET version_num = 'later'")))
+    await newer.close()
+    older = Database(database_url)
+    with pytest.raises(DatabaseError, match=r"newer version of this app .*'later'.*: update the app, or use another"):
+        await older.open()
+    await older.close()

@@ -6,7 +6,6 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -111,14 +110,11 @@ def test_what_is_configured_around_it_is_left_alone(settings: Callable[..., Sett
 
 
 @pytest.mark.anyio
-async def test_a_query_is_of_the_job_that_asks_it(written: Callable[..., str], tmp_path: Path) -> None:
+async def test_a_query_is_of_the_job_that_asks_it(written: Callable[..., str], database: Database) -> None:
     written(log_format="json")
-    database = Database(tmp_path / "app.db", {})
-    await database.open()
     with logs.bound(job_id="j1"):
-        await database.write(lambda connection: logging.getLogger("app").info("written"))
-        await database.read(lambda connection: logging.getLogger("app").info("read"))
-    await database.close()
+        await database.write(lambda _: logging.getLogger("app").info("written"))
+        await database.read(lambda _: logging.getLogger("app").info("read"))
     assert [(each["message"], each["job_id"]) for each in objects(written())] == [("written", "j1"), ("read", "j1")]
 
 

@@ -1,20 +1,21 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI
+from sqlalchemy import update
 from streamator import JobEmitter
 
 from app.feature import Feature, Services, SharedServices
+from app.jobs.models import JobRow
 from app.main import create_app
 from app.settings import Settings
-from tests.support import Events, RunningApp, eventually, feature_of
+from tests.support import Events, RunningApp, eventually, feature_of, write
 
 RunApp = Callable[..., RunningApp]
 
@@ -108,8 +109,8 @@ def test_jobs_of_a_killed_server_are_interrupted_at_the_next_start(
     job_id = first.client.post("/api/test/wait").json()
     first.stop()
     # What a server leaves that was killed before it could write how its jobs ended.
-    with database(settings()) as connection:
-        connection.execute("UPDATE jobs SET status = 'running', finished_at = NULL, error = NULL")
+    left = update(JobRow).values(status="running", finished_at=None, error=None)
+    write(settings(), lambda session: session.execute(left))
     second = run_app(features=(jobs_for_tests,))
     job = second.client.get(f"/api/jobs/{job_id}").json()
     assert job["status"] == "interrupted"
@@ -168,7 +169,7 @@ def test_a_features_lifespan_is_left_after_its_jobs(run_app: RunApp) -> None:
         yield
         order.append("feature left")
 
-    running = run_app(features=(Feature("test", router, (), lifespan),))
+    running = run_app(features=(Feature(router, lifespan),))
     job_id = running.client.post("/api/start").json()
     eventually(lambda: running.client.get(f"/api/jobs/{job_id}").json()["status"] == "running")
     running.stop()
@@ -191,16 +192,6 @@ def test_every_error_of_the_schema_is_json_also_where_the_other_answers_are_stre
     bodies = [answer["content"] for status, answer in answers if status >= "400"]
     assert len(bodies) > 3
     assert all([*body] == ["application/json"] for body in bodies), bodies
-
-
-@contextmanager
-def database(settings: Settings) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(settings.data_dir / "app.db")
-    try:
-        with connection:
-            yield connection
-    finally:
-        connection.close()
 
 
 def test_the_built_page_is_served_with_a_fallback_for_its_own_routes(run_app: RunApp, tmp_path: Path) -> None:

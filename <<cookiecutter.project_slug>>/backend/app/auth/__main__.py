@@ -7,7 +7,7 @@ import asyncio
 import getpass
 import sys
 
-from app.auth.accounts import MIGRATIONS, AccountError, Accounts
+from app.auth.accounts import AccountError, Accounts
 from app.database import Database, DatabaseError
 from app.private import keep_private
 from app.settings import Settings, SettingsError, load_settings
@@ -37,7 +37,7 @@ def main() -> int:
 
 async def _run(settings: Settings, command: str, name: str, password: str) -> str:
     keep_private(settings.data_dir)
-    database = Database(settings.data_dir / "app.db", {"auth": MIGRATIONS})
+    database = Database(settings.database)
     try:
         await database.open()
         accounts = Accounts(database)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-import sqlite3
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -13,50 +12,19 @@ from datetime import datetime, timezone
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
-from app.database import Database, Migration
+from app.auth.models import StoredSession, UserRow
+from app.database import Database
 from app.users import User
 
-__all__ = ["MIGRATIONS", "Account", "AccountError", "Accounts", "fold"]
+__all__ = ["Account", "AccountError", "Accounts", "fold"]
 
 MIN_PASSWORD = 8
 MAX_PASSWORD = 1_024
 MAX_NAME = 64
-
-MIGRATIONS: tuple[Migration, ...] = (
-    (
-        """
-        CREATE TABLE auth_users (
-            id TEXT PRIMARY KEY,
-            name TEXT NOT NULL,
-            folded TEXT NOT NULL UNIQUE,
-            password TEXT NOT NULL,
-            created_at TEXT NOT NULL
-        )
-        """,
-        """
-        CREATE TABLE auth_sessions (
-            id TEXT PRIMARY KEY,
-            user_id TEXT NOT NULL REFERENCES auth_users (id) ON DELETE CASCADE,
-            current BLOB NOT NULL,
-            previous BLOB,
-            attempt BLOB,
-            expires_at REAL NOT NULL
-        )
-        """,
-        "CREATE INDEX auth_sessions_of_user ON auth_sessions (user_id, expires_at)",
-        "CREATE TABLE auth_attempts (position INTEGER PRIMARY KEY, key BLOB NOT NULL, at REAL NOT NULL)",
-        "CREATE INDEX auth_attempts_of_key ON auth_attempts (key, at)",
-    ),
-    (
-        # A row for each key in place of one for each attempt.
-        "DROP TABLE auth_attempts",
-        "CREATE TABLE auth_attempts (key BLOB PRIMARY KEY, level REAL NOT NULL, at REAL NOT NULL) WITHOUT ROWID",
-        "CREATE INDEX auth_attempts_by_age ON auth_attempts (at)",
-        # Their tokens are not signed: each user signs in once more.
-        "DELETE FROM auth_sessions",
-    ),
-)
 
 
 class AccountError(Exception):
@@ -91,19 +59,14 @@ class Accounts:
 
     async def count(self) -> int:
         """How many users there are."""
-        statement = "SELECT count(*) FROM auth_users"
-        count: int = await self._database.read(
-            lambda connection: connection.execute(statement).fetchone()[0], lane="auth"
-        )
-        return count
+        statement = select(func.count()).select_from(UserRow)
+        return await self._database.read(lambda session: session.scalars(statement).one(), lane="auth")
 
     async def find(self, name: str) -> Account | None:
         """The account of this name, or None."""
-        statement = "SELECT * FROM auth_users WHERE folded = ?"
-        row = await self._database.read(
-            lambda connection: connection.execute(statement, (fold(name),)).fetchone(), lane="auth"
-        )
-        return Account(User(row["id"], row["name"]), row["password"]) if row is not None else None
+        statement = select(UserRow).where(UserRow.folded == fold(name))
+        row = await self._database.read(lambda session: session.scalar(statement), lane="auth")
+        return Account(User(row.id, row.name), row.password) if row is not None else None
 
     async def verify(self, account: Account | None, password: str, *, known: bool = False) -> Account | None:
         """The account as it is now, where this is its password; else None. Takes as long for no account as for a wrong
@@ -133,12 +96,16 @@ class Accounts:
             raise AccountError(f"{name!r} is no name for a user: use 1 to {MAX_NAME} characters that can be printed")
         _check(password)
         user = User(secrets.token_hex(8), shown)
-        created_at = datetime.now(timezone.utc).isoformat()
-        values = (user.id, user.name, fold(name), await self._hash(password), created_at)
-        statement = "INSERT INTO auth_users (id, name, folded, password, created_at) VALUES (?, ?, ?, ?, ?)"
+        row = UserRow(
+            id=user.id,
+            name=user.name,
+            folded=fold(name),
+            password=await self._hash(password),
+            created_at=datetime.now(timezone.utc),
+        )
         try:
-            await self._database.write(lambda connection: connection.execute(statement, values))
-        except sqlite3.IntegrityError:
+            await self._database.write(lambda session: session.add(row))
+        except IntegrityError:
             raise AccountError(f"there is a user {shown!r} already: choose another name") from None
         return user
 
@@ -160,8 +127,8 @@ class Accounts:
             AccountError: there is no such user.
         """
         user = await self._known(name)
-        statement = "DELETE FROM auth_users WHERE id = ?"
-        await self._database.write(lambda connection: connection.execute(statement, (user.id,)))
+        statement = delete(UserRow).where(UserRow.id == user.id)
+        await self._database.write(lambda session: session.execute(statement))
         return user
 
     async def _known(self, name: str) -> User:
@@ -173,12 +140,12 @@ class Accounts:
     async def _store_password(self, user_id: str, password: str, *, end_sessions: bool = False) -> str:
         hashed = await self._hash(password)
 
-        def update(connection: sqlite3.Connection) -> None:
-            connection.execute("UPDATE auth_users SET password = ? WHERE id = ?", (hashed, user_id))
+        def store(session: Session) -> None:
+            session.execute(update(UserRow).where(UserRow.id == user_id).values(password=hashed))
             if end_sessions:
-                connection.execute("DELETE FROM auth_sessions WHERE user_id = ?", (user_id,))
+                session.execute(delete(StoredSession).where(StoredSession.user_id == user_id))
 
-        await self._database.write(update)
+        await self._database.write(store)
         return hashed
 
     async def _hash(self, password: str) -> str:

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from app.auth.accounts import MIGRATIONS
 from app.auth.gate import Gate
 from app.auth.router import router
 from app.auth.service import Auth
@@ -30,4 +29,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     watch.cancel()
 
 
-FEATURE = Feature(name="auth", router=router, migrations=MIGRATIONS, lifespan=_lifespan, authentication=Gate)
+FEATURE = Feature(router=router, lifespan=_lifespan, authentication=Gate)

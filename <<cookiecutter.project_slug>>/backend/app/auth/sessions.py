@@ -6,14 +6,17 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import json
 import logging
 import secrets
-import sqlite3
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sqlalchemy import delete, insert, or_, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session as DatabaseSession
+
+from app.auth.models import StoredSession, UserRow
 from app.database import Database
 from app.errors import ApiError
 from app.users import User
@@ -68,20 +71,16 @@ class Sessions:
         """Makes a session."""
         session = Session(user, self._signed(f"{secrets.token_urlsafe(16)}.{secrets.token_urlsafe(32)}"))
 
-        def insert(connection: sqlite3.Connection) -> None:
+        def add(database: DatabaseSession) -> None:
             now = time.time()
-            connection.execute("DELETE FROM auth_sessions WHERE expires_at <= ?", (now,))
-            connection.execute(
-                "INSERT INTO auth_sessions (id, user_id, current, expires_at) VALUES (?, ?, ?, ?)",
-                (session.id, user.id, _hash(session.token), now + self.seconds),
-            )
-            connection.execute(
-                "DELETE FROM auth_sessions WHERE id IN (SELECT id FROM auth_sessions WHERE user_id = ? "
-                "ORDER BY expires_at DESC LIMIT -1 OFFSET ?)",
-                (user.id, self._kept),
-            )
+            database.execute(delete(StoredSession).where(StoredSession.expires_at <= now))
+            row = {"id": session.id, "user_id": user.id, "current": _hash(session.token)}
+            database.execute(insert(StoredSession).values(**row, expires_at=now + self.seconds))
+            newest = select(StoredSession.id).where(StoredSession.user_id == user.id)
+            past = newest.order_by(StoredSession.expires_at.desc()).offset(self._kept)
+            database.execute(delete(StoredSession).where(StoredSession.id.in_(past)))
 
-        await self._database.write(insert)
+        await self._database.write(add)
         return session
 
     async def refresh(self, token: str, attempt: str = "") -> Session | None:
@@ -97,27 +96,27 @@ class Sessions:
         )
         session_id = _id_of(token)
 
-        def exchange(connection: sqlite3.Connection) -> Session | None:
+        def exchange(database: DatabaseSession) -> Session | None:
             now = time.time()
-            row = connection.execute(
-                "SELECT auth_sessions.*, auth_users.name FROM auth_sessions JOIN auth_users ON auth_users.id = user_id "
-                "WHERE auth_sessions.id = ? AND expires_at > ?",
-                (session_id, now),
-            ).fetchone()
-            if row is None:
-                return None
-            session = Session(User(row["user_id"], row["name"]), following)
-            if hmac.compare_digest(row["current"], given):
-                connection.execute(
-                    "UPDATE auth_sessions SET current = ?, previous = ?, attempt = ?, expires_at = ? WHERE id = ?",
-                    (_hash(following), given, named, now + self.seconds, session_id),
+            known = select(StoredSession, UserRow.name).join(UserRow, UserRow.id == StoredSession.user_id)
+            found = database.execute(
+                known.where(StoredSession.id == session_id, StoredSession.expires_at > now).with_for_update(
+                    of=StoredSession
                 )
+            ).one_or_none()
+            if found is None:
+                return None
+            row, name = found
+            session = Session(User(row.user_id, name), following)
+            if hmac.compare_digest(row.current, given):
+                row.current, row.previous, row.attempt = _hash(following), given, named
+                row.expires_at = now + self.seconds
                 return session
-            if row["previous"] == given and named is not None and row["attempt"] == named:
+            if row.previous == given and named is not None and row.attempt == named:
                 return session
-            if row["previous"] == given or self._is_ours(token):
-                connection.execute("DELETE FROM auth_sessions WHERE id = ?", (session_id,))
-                logger.warning("a refresh token of %r was used twice: the session is ended", row["name"])
+            if row.previous == given or self._is_ours(token):
+                database.delete(row)
+                logger.warning("a refresh token of %r was used twice: the session is ended", name)
             return None
 
         return await self._database.write(exchange)
@@ -125,20 +124,19 @@ class Sessions:
     async def owners(self, session_ids: Iterable[str]) -> dict[str, str]:
         """Those of these sessions that are not over (not ended, not unused for too long, and their user is there), each
         with the id of its user."""
-        statement = (
-            "SELECT id, user_id FROM auth_sessions WHERE expires_at > ? AND id IN (SELECT value FROM json_each(?))"
+        statement = select(StoredSession.id, StoredSession.user_id).where(
+            StoredSession.expires_at > time.time(), StoredSession.id.in_(list(session_ids))
         )
-        values = (time.time(), json.dumps(list(session_ids)))
-        rows = await self._database.read(
-            lambda connection: connection.execute(statement, values).fetchall(), lane="auth"
-        )
-        return {row["id"]: row["user_id"] for row in rows}
+        rows = await self._database.read(lambda database: database.execute(statement).all(), lane="auth")
+        return {row.id: row.user_id for row in rows}
 
     async def end(self, token: str) -> None:
         """Ends the session of a refresh token, if it is one that was given out last or before that."""
-        values = (_id_of(token), _hash(token), _hash(token))
-        statement = "DELETE FROM auth_sessions WHERE id = ? AND (current = ? OR previous = ?)"
-        await self._database.write(lambda connection: connection.execute(statement, values))
+        given = _hash(token)
+        statement = delete(StoredSession).where(
+            StoredSession.id == _id_of(token), or_(StoredSession.current == given, StoredSession.previous == given)
+        )
+        await self._database.write(lambda database: database.execute(statement))
 
     def _signed(self, text: str) -> str:
         return f"{text}.{self._digest(f'refresh {text}')}"
@@ -177,7 +175,7 @@ class SessionWatch:
                 continue
             try:
                 self._over = asked - (await self._sessions.owners(asked)).keys()
-            except (sqlite3.Error, ApiError) as error:  # the tokens of these streams end all the same
+            except (SQLAlchemyError, ApiError) as error:  # the tokens of these streams end all the same
                 logger.warning("whether sessions are over cannot be read (%s): trying again", error)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import math
-import sqlite3
 import time
 from dataclasses import dataclass
 
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
 from app.auth.accounts import fold
+from app.auth.models import Attempt
 from app.database import Database
 
 __all__ = ["LONGEST_SECONDS", "Throttle", "TooManyAttempts"]
@@ -119,23 +122,21 @@ class Throttle:
         prunes = self._begun % 100 == 0  # to look at all rows takes some milliseconds
         self._begun += 1
 
-        def count(connection: sqlite3.Connection) -> float:
+        def count(session: Session) -> float:
             now = time.time()
             if prunes:
-                self._prune(connection, now)
-            counted = [_counted(connection, limit.key, now) for limit in limits]
+                self._prune(session, now)
+            rows = [session.get(Attempt, limit.key) for limit in limits]
+            counted = [(row.level, max(0.0, now - row.at)) if row is not None else (0.0, 0.0) for row in rows]
             if device is None and limits[1].level(*counted[1]) > 0:
                 limits[0] = _Limit(limits[0].key, limits[0].size / 2, limits[0].seconds)
             wait = max(limit.wait(*each) for limit, each in zip(limits, counted, strict=True))
             if wait <= 0:
-                connection.executemany(
-                    "INSERT INTO auth_attempts (key, level, at) VALUES (?, ?, ?) "
-                    "ON CONFLICT (key) DO UPDATE SET level = excluded.level, at = excluded.at",
-                    [(limit.key, limit.next(*each), now) for limit, each in zip(limits, counted, strict=True)],
-                )
+                for limit, each in zip(limits, counted, strict=True):
+                    session.merge(Attempt(key=limit.key, level=limit.next(*each), at=now))
             return wait
 
-        wait = await self._database.write(count)
+        wait = await self._database.write(count, lock="sign-in")
         if wait > 0:
             raise TooManyAttempts(max(1, math.ceil(wait)))
 
@@ -143,16 +144,15 @@ class Throttle:
         """Takes an attempt back, and forgets those of this network or device for this name before it."""
         limits = self._limits(name, address, device)
 
-        def forget(connection: sqlite3.Connection) -> None:
-            connection.executemany(
-                "UPDATE auth_attempts SET level = level - 1 WHERE key = ?", [(limit.key,) for limit in limits]
-            )
-            connection.executemany(
-                "DELETE FROM auth_attempts WHERE key = ? AND (level <= 0 OR ?)",
-                [(limit.key, limit.grows) for limit in limits],
-            )
+        def forget(session: Session) -> None:
+            for limit in limits:
+                row = session.get(Attempt, limit.key)
+                if row is not None:
+                    row.level -= 1
+                    if row.level <= 0 or limit.grows:
+                        session.delete(row)
 
-        await self._database.write(forget)
+        await self._database.write(forget, lock="sign-in")
 
     def _limits(self, name: str, address: str, device: str | None) -> list[_Limit]:
         name = fold(name)
@@ -179,21 +179,13 @@ class Throttle:
     def _growing(self, what: str) -> _Limit:
         return _Limit(self._key(what), self._per_name, _FORGIVEN_SECONDS, grows=True)
 
-    def _prune(self, connection: sqlite3.Connection, now: float) -> None:
-        connection.execute("DELETE FROM auth_attempts WHERE at <= ?", (now - _KEPT_SECONDS,))
-        connection.execute(
-            "DELETE FROM auth_attempts WHERE at <= (SELECT at FROM auth_attempts ORDER BY at DESC LIMIT 1 OFFSET ?)",
-            (self._kept,),
-        )
+    def _prune(self, session: Session, now: float) -> None:
+        session.execute(delete(Attempt).where(Attempt.at <= now - _KEPT_SECONDS))
+        oldest = select(Attempt.at).order_by(Attempt.at.desc()).limit(1).offset(self._kept).scalar_subquery()
+        session.execute(delete(Attempt).where(Attempt.at <= oldest))
 
     def _key(self, text: str) -> bytes:
         return hmac.digest(self._secret, text.encode("utf-8", "surrogatepass"), "sha256")
-
-
-def _counted(connection: sqlite3.Connection, key: bytes, now: float) -> tuple[float, float]:
-    """How many attempts counted when the last was made, and how many seconds ago that is."""
-    row = connection.execute("SELECT level, at FROM auth_attempts WHERE key = ?", (key,)).fetchone()
-    return (row["level"], max(0.0, now - row["at"])) if row is not None else (0.0, 0.0)
 
 
 def _networks(address: str) -> list[tuple[str, int]]:

@@ -9,13 +9,9 @@ from fastapi import FastAPI
 
 from app.dashboard.router import router
 from app.dashboard.stats import StatsFeeds
-from app.database import Migration
 from app.feature import Feature, Services
 
 __all__ = ["FEATURE"]
-
-# What the totals are counted from.
-MIGRATIONS: tuple[Migration, ...] = (("CREATE INDEX jobs_by_status ON jobs (user_id, status, finished_at)",),)
 
 
 @asynccontextmanager
@@ -25,4 +21,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-FEATURE = Feature(name="dashboard", router=router, migrations=MIGRATIONS, lifespan=_lifespan)
+FEATURE = Feature(router=router, lifespan=_lifespan)

@@ -18,7 +18,7 @@ from app.generation.pipeline import Pipeline, Price
 from app.generation.prompt import Prompts
 from app.generation.provider import Provider
 from app.generation.router import LARGER_BODIES, router
-from app.generation.runs import MIGRATIONS, RunTable
+from app.generation.runs import RunTable
 from app.generation.writer import Patience
 from app.processes import Processes
 from app.settings import Settings
@@ -74,7 +74,4 @@ def _prices(settings: Settings) -> dict[ProviderName, Price]:
     return prices
 
 
-FEATURE = Feature(
-    name="generation", router=router, migrations=MIGRATIONS, lifespan=_lifespan, larger_bodies=LARGER_BODIES,
-    jobs=(generate,),
-)
+FEATURE = Feature(router=router, lifespan=_lifespan, larger_bodies=LARGER_BODIES, jobs=(generate,))

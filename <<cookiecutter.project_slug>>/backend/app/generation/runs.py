@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from app.database import Database, Migration
+from sqlalchemy import insert, literal, null, select, update
+from sqlalchemy.orm import Session
+
+from app.database import Database
 from app.generation.events import ProviderName, RunMetadata
+from app.generation.models import StoredRun
 from app.generation.prompt import Length
+from app.models import delete_oldest
 from app.users import User
 
-__all__ = ["MIGRATIONS", "RunRow", "RunTable"]
-
-MIGRATIONS: tuple[Migration, ...] = (
-    (
-        """
-        CREATE TABLE runs (
-            position INTEGER PRIMARY KEY,
-            job_id TEXT NOT NULL UNIQUE,
-            user_id TEXT NOT NULL DEFAULT 'local',
-            prompt TEXT NOT NULL,
-            provider TEXT NOT NULL,
-            length TEXT NOT NULL,
-            text TEXT NOT NULL,
-            output TEXT,
-            metadata TEXT
-        )
-        """,
-        "CREATE INDEX runs_of_user ON runs (user_id, position)",
-    ),
-)
+__all__ = ["RunRow", "RunTable"]
 
 
 @dataclass(frozen=True)
@@ -59,50 +45,55 @@ class RunTable:
         self._kept = kept
 
     async def add(self, run: RunRow, *, user: User) -> None:
-        """Remembers a run that has begun, and forgets the user's oldest past `kept`."""
-        values = (run.job_id, user.id, run.prompt, run.provider, run.length, run.text)
+        """Remembers a run that has begun, unless an attempt before has, and forgets the user's oldest past `kept`."""
 
-        def insert(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT INTO runs (job_id, user_id, prompt, provider, length, text) VALUES (?, ?, ?, ?, ?, ?)", values
-            )
-            connection.execute(
-                "DELETE FROM runs WHERE user_id = :user AND position <= "
-                "(SELECT position FROM runs WHERE user_id = :user ORDER BY position DESC LIMIT 1 OFFSET :kept)",
-                {"user": user.id, "kept": self._kept},
-            )
+        def add(session: Session) -> None:
+            fields = {name: getattr(run, name) for name in ("job_id", "prompt", "provider", "length", "text")}
+            if session.execute(select(StoredRun.position).where(StoredRun.job_id == run.job_id)).first() is None:
+                session.execute(insert(StoredRun).values(**fields, user_id=user.id))
+            session.execute(delete_oldest(StoredRun, user.id, past=self._kept))
 
-        await self._database.write(insert)
+        await self._database.write(add)
 
     async def finish(self, job_id: str, output: str, metadata: RunMetadata) -> None:
         """Stores what came of a run."""
-        values = (output, metadata.model_dump_json(), job_id)
-        statement = "UPDATE runs SET output = ?, metadata = ? WHERE job_id = ?"
-        await self._database.write(lambda connection: connection.execute(statement, values))
+        values = {StoredRun.output: output, StoredRun.metadata_: metadata.model_dump_json()}
+        statement = update(StoredRun).where(StoredRun.job_id == job_id).values(values)
+        await self._database.write(lambda session: session.execute(statement))
 
     async def get(self, job_id: str, *, user: User) -> RunRow | None:
         """One run of a user's; None where there is none."""
-        statement = "SELECT * FROM runs WHERE job_id = ? AND user_id = ?"
-        row = await self._database.read(lambda connection: connection.execute(statement, (job_id, user.id)).fetchone())
+        statement = select(StoredRun).where(StoredRun.job_id == job_id, StoredRun.user_id == user.id)
+        row = await self._database.read(lambda session: session.scalar(statement))
         return None if row is None else _from_row(row)
 
     async def latest(self, limit: int, *, user: User) -> Sequence[RunRow]:
         """The newest runs of a user, newest first, without their texts and outputs."""
         statement = (
-            "SELECT job_id, prompt, provider, length, '' AS text, NULL AS output, metadata "
-            "FROM runs WHERE user_id = ? ORDER BY position DESC LIMIT ?"
+            select(
+                StoredRun.job_id,
+                StoredRun.prompt,
+                StoredRun.provider,
+                StoredRun.length,
+                literal("").label("text"),
+                null().label("output"),
+                StoredRun.metadata_,
+            )
+            .where(StoredRun.user_id == user.id)
+            .order_by(StoredRun.position.desc())
+            .limit(limit)
         )
-        rows = await self._database.read(lambda connection: connection.execute(statement, (user.id, limit)).fetchall())
+        rows = await self._database.read(lambda session: session.execute(statement).all())
         return [_from_row(row) for row in rows]
 
 
-def _from_row(row: sqlite3.Row) -> RunRow:
+def _from_row(row: Any) -> RunRow:
     return RunRow(
-        job_id=row["job_id"],
-        prompt=row["prompt"],
-        provider=row["provider"],
-        length=row["length"],
-        text=row["text"],
-        output=row["output"],
-        metadata=None if row["metadata"] is None else RunMetadata.model_validate_json(row["metadata"]),
+        job_id=row.job_id,
+        prompt=row.prompt,
+        provider=row.provider,
+        length=row.length,
+        text=row.text,
+        output=row.output,
+        metadata=None if row.metadata_ is None else RunMetadata.model_validate_json(row.metadata_),
     )

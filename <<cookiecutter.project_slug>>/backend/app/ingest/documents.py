@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Container
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,22 +14,24 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from pydantic import BaseModel
+from sqlalchemy import Row, Select, delete, func, insert, literal, select
+from sqlalchemy.orm import Session
 
-from app.database import Database, Migration
+from app.database import Database
 from app.documents import DocumentVersion, SourceDocument
 from app.ingest.archive import Archive
 from app.ingest.identify import Kind
+from app.ingest.index import Entry, make_entry, put_entry, remove_entry
+from app.ingest.models import ALL_VERSIONS, NEWEST, DocumentRow, ToIndex, VersionRow
 from app.ingest.search import TooManyWords
-from app.ingest.validators import MIGRATION as VALIDATORS
 from app.jobs import JobError
 from app.processes import RefusedInput
 from app.searches import Searches
-from app.terms import TOKENIZER, PackedTerms, joined_terms, pack_terms, unpack_terms
+from app.terms import PackedTerms, pack_terms
 from app.users import User
 from app.wording import beginning, count, size
 
 __all__ = [
-    "MIGRATIONS",
     "Document",
     "DocumentText",
     "DocumentVersions",
@@ -41,154 +42,20 @@ __all__ = [
     "Unindexed",
 ]
 
-MIGRATIONS: tuple[Migration, ...] = (
-    (
-        """
-        CREATE TABLE documents (
-            position INTEGER PRIMARY KEY,
-            id TEXT NOT NULL UNIQUE,
-            sha256 TEXT NOT NULL UNIQUE,
-            title TEXT NOT NULL,
-            source TEXT NOT NULL,
-            file_name TEXT NOT NULL,
-            kind TEXT NOT NULL,
-            words INTEGER NOT NULL,
-            bytes INTEGER NOT NULL,
-            created_at TEXT NOT NULL,
-            text TEXT NOT NULL
-        )
-        """,
-        # The index refers to the table's text in place of holding it a second time; the triggers follow it.
-        """
-        CREATE VIRTUAL TABLE documents_index USING fts5 (
-            title, text, content='documents', content_rowid='position',
-            tokenize="unicode61 remove_diacritics 2"
-        )
-        """,
-        """
-        CREATE TRIGGER documents_added AFTER INSERT ON documents BEGIN
-            INSERT INTO documents_index (rowid, title, text) VALUES (new.position, new.title, new.text);
-        END
-        """,
-        """
-        CREATE TRIGGER documents_removed AFTER DELETE ON documents BEGIN
-            INSERT INTO documents_index (documents_index, rowid, title, text)
-            VALUES ('delete', old.position, old.title, old.text);
-        END
-        """,
-    ),
-    # Each user's own: a content is there once for each of them. A UNIQUE cannot be altered, so the table is made anew;
-    # the index refers to it by its name and its rows' positions, and both stay.
-    (
-        "DROP TRIGGER documents_added",
-        "DROP TRIGGER documents_removed",
-        """
-        CREATE TABLE documents_of_users (
-            position INTEGER PRIMARY KEY,
-            id TEXT NOT NULL UNIQUE,
-            user_id TEXT NOT NULL DEFAULT 'local',
-            sha256 TEXT NOT NULL,
-            title TEXT NOT NULL,
-            source TEXT NOT NULL,
-            file_name TEXT NOT NULL,
-            kind TEXT NOT NULL,
-            words INTEGER NOT NULL,
-            bytes INTEGER NOT NULL,
-            created_at TEXT NOT NULL,
-            text TEXT NOT NULL,
-            UNIQUE (user_id, sha256)
-        )
-        """,
-        """
-        INSERT INTO documents_of_users
-            (position, id, sha256, title, source, file_name, kind, words, bytes, created_at, text)
-        SELECT position, id, sha256, title, source, file_name, kind, words, bytes, created_at, text FROM documents
-        """,
-        "DROP TABLE documents",
-        "ALTER TABLE documents_of_users RENAME TO documents",
-        "CREATE INDEX documents_by_hash ON documents (sha256)",
-        "CREATE INDEX documents_by_source ON documents (user_id, source)",
-        """
-        CREATE TRIGGER documents_added AFTER INSERT ON documents BEGIN
-            INSERT INTO documents_index (rowid, title, text) VALUES (new.position, new.title, new.text);
-        END
-        """,
-        """
-        CREATE TRIGGER documents_removed AFTER DELETE ON documents BEGIN
-            INSERT INTO documents_index (documents_index, rowid, title, text)
-            VALUES ('delete', old.position, old.title, old.text);
-        END
-        """,
-    ),
-    # What a user's documents take together, without a look at each.
-    ("CREATE INDEX documents_of_user ON documents (user_id, bytes)",),
-    # What a document was before its source changed; the search never sees it.
-    (
-        """
-        CREATE TABLE document_versions (
-            position INTEGER PRIMARY KEY,
-            document_id TEXT NOT NULL,
-            version INTEGER NOT NULL,
-            user_id TEXT NOT NULL,
-            sha256 TEXT NOT NULL,
-            title TEXT NOT NULL,
-            source TEXT NOT NULL,
-            file_name TEXT NOT NULL,
-            kind TEXT NOT NULL,
-            words INTEGER NOT NULL,
-            bytes INTEGER NOT NULL,
-            created_at TEXT NOT NULL,
-            text TEXT NOT NULL,
-            UNIQUE (document_id, version)
-        )
-        """,
-        "CREATE INDEX document_versions_by_hash ON document_versions (sha256)",
-        "CREATE INDEX document_versions_of_user ON document_versions (user_id, bytes)",
-        """
-        CREATE VIEW all_versions AS
-            SELECT id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, text,
-                1 + (SELECT count(*) FROM document_versions WHERE document_id = id) AS version
-            FROM documents
-            UNION ALL
-            SELECT document_id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, text, version
-            FROM document_versions
-        """,
-    ),
-    VALIDATORS,
-    # The index is over terms, and holds nothing else. What it was given is kept, compressed, for it has to be given the
-    # same again to forget a document: terms made anew, by a newer Unicode, would leave it broken. With prefix=1 what
-    # one character begins is in one place: in Chinese that are thousands of terms.
-    (
-        "DROP TRIGGER documents_added",
-        "DROP TRIGGER documents_removed",
-        "DROP TABLE documents_index",
-        f"CREATE VIRTUAL TABLE documents_index USING fts5 (title, text, content='', prefix=1, {TOKENIZER})",
-        """
-        CREATE TABLE document_terms (
-            position INTEGER PRIMARY KEY REFERENCES documents,
-            title TEXT NOT NULL,
-            text BLOB NOT NULL
-        )
-        """,
-        # Those whose terms are to be made anew, while the app serves.
-        "CREATE TABLE documents_to_index (position INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE)",
-        "INSERT INTO documents_to_index SELECT position FROM documents",
-    ),
-    # Titles by themselves: to ask the whole index for them takes a look at each text that has the word.
-    (
-        f"CREATE VIRTUAL TABLE titles_index USING fts5 (title, content='', prefix=1, {TOKENIZER})",
-        "INSERT INTO titles_index (rowid, title) SELECT position, title FROM document_terms",
-    ),
-)
-
 logger = logging.getLogger(__name__)
 
-_VERSION_COLUMNS = (
-    "d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at, d.version, substr(d.text, 1, 300) AS snippet"
-)
-_NEWEST = "(SELECT 1 + count(*) FROM document_versions v WHERE v.document_id = d.id)"
-_COLUMNS = f"d.id, d.title, d.source, d.kind, d.words, d.bytes, d.created_at, {_NEWEST} AS version"
+_LOCK = "library"
+_TABLES = (DocumentRow, VersionRow)
 _SNIPPET = 240
+_SHOWN = ("id", "title", "source", "kind", "words", "bytes", "created_at")
+_DOCUMENTS = select(
+    *(getattr(DocumentRow, name) for name in _SHOWN),
+    NEWEST.label("version"),
+    func.substr(DocumentRow.text, 1, 300).label("snippet"),
+)
+_VERSIONS = select(
+    *(ALL_VERSIONS.c[name] for name in (*_SHOWN, "version")), func.substr(ALL_VERSIONS.c.text, 1, 300).label("snippet")
+)
 
 
 class Document(BaseModel):
@@ -321,32 +188,28 @@ class Library:
             # Before the transaction: a busy disk would make all who write wait for each document in turn.
             await asyncio.to_thread(self._archive.flush, original)
             terms = new.terms if new.terms is not None else await asyncio.to_thread(pack_terms, new.text)
+            entry = await self._entry(new.title, terms)
             created_at = datetime.now(timezone.utc)
 
-            def insert(connection: sqlite3.Connection) -> tuple[str, int]:
-                self._ensure_room(connection, user.id, new.bytes)
+            def add(session: Session) -> tuple[str, int]:
+                self._ensure_room(session, user.id, new.bytes)
                 # The file goes first and within the transaction: a row never points to nothing.
                 self._archive.keep(original, new.sha256)
                 archived()
                 identifier, version = replaces, 1
                 if replaces is not None:
-                    version += _keep_version(connection, replaces, user.id)
+                    version += _keep_version(session, replaces, user.id)
                 if identifier is None or version == 1:
                     identifier = secrets.token_hex(8)
-                values = (
-                    identifier, user.id, new.sha256, new.title, new.source, new.file_name, new.kind, new.words,
-                    new.bytes, created_at.isoformat(), new.text,
-                )  # fmt: skip
-                added = connection.execute(
-                    "INSERT INTO documents (id, user_id, sha256, title, source, file_name, kind, words, bytes, "
-                    "created_at, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING position",
-                    values,
-                ).fetchone()
-                _index(connection, added["position"], new.title, terms)
+                values = {name: value for name, value in vars(new).items() if name != "terms"}
+                row = DocumentRow(**values, id=identifier, user_id=user.id, created_at=created_at)
+                session.add(row)
+                session.flush()
+                put_entry(session, row.position, entry)
                 return identifier, version
 
             try:
-                identifier, version = await self._database.write(insert)
+                identifier, version = await self._database.write(add, lock=_LOCK)
             except BaseException:
                 # Not awaited: the writer may be busy, and a cancelled job is to end at once.
                 self._clean_up(new.sha256)
@@ -360,16 +223,14 @@ class Library:
 
     async def ensure_room(self, *, user: User) -> None:
         """Raises `LibraryFull` where a user has no room for a document, however small it is."""
-        await self._database.read(lambda connection: self._ensure_room(connection, user.id, 1))
+        await self._database.read(lambda session: self._ensure_room(session, user.id, 1))
 
-    def _ensure_room(self, connection: sqlite3.Connection, user_id: str, more: int) -> None:
-        documents, taken = connection.execute(
-            "SELECT count(*), coalesce(sum(bytes), 0) FROM documents WHERE user_id = ?", (user_id,)
-        ).fetchone()
-        versions, taken_by_versions = connection.execute(
-            "SELECT count(*), coalesce(sum(bytes), 0) FROM document_versions WHERE user_id = ?", (user_id,)
-        ).fetchone()
-        taken += taken_by_versions
+    def _ensure_room(self, session: Session, user_id: str, more: int) -> None:
+        (documents, taken), (versions, taken_by_versions) = (
+            session.execute(select(func.count(), func.sum(table.bytes)).where(table.user_id == user_id)).one()
+            for table in _TABLES
+        )
+        taken = int(taken or 0) + int(taken_by_versions or 0)
         if documents + versions >= self._max_documents:
             has = count(documents, "document") + (f" and {count(versions, 'earlier version')}" if versions else "")
             raise LibraryFull(
@@ -383,48 +244,37 @@ class Library:
 
     async def known(self, sha256: str, *, user: User) -> Document | None:
         """The user's document whose original has this hash, or None."""
-        return await self._one("d.user_id = ? AND d.sha256 = ?", user.id, sha256)
+        return await self._one(_DOCUMENTS.where(DocumentRow.user_id == user.id, DocumentRow.sha256 == sha256))
 
     async def from_source(self, source: str, *, user: User) -> Document | None:
         """The user's newest document that came from this URL, or None."""
-        return await self._one("d.user_id = ? AND d.source = ? ORDER BY d.position DESC", user.id, source)
+        of_source = _DOCUMENTS.where(DocumentRow.user_id == user.id, DocumentRow.source == source)
+        return await self._one(of_source.order_by(DocumentRow.position.desc()).limit(1))
 
     async def get(
         self, identifier: str, *, user: User, version: int | None = None, characters: int = 1_000_000_000
     ) -> DocumentText | None:
         """One of the user's documents, as it is or as it was in an earlier version, with its text or the first
         `characters` of it; or None."""
+        statement = _VERSIONS.add_columns(func.substr(ALL_VERSIONS.c.text, 1, characters).label("text"))
         row = await self._database.read(
-            lambda connection: connection.execute(
-                f"SELECT {_VERSION_COLUMNS}, substr(d.text, 1, ?) AS text FROM all_versions d "
-                f"WHERE d.user_id = ? AND d.id = ? AND d.version = coalesce(?, {_NEWEST})",
-                (characters, user.id, identifier, version),
-            ).fetchone(),
-            lane="library",
+            lambda session: session.execute(_of_version(statement, identifier, user, version)).first(), lane="library"
         )
         return None if row is None else DocumentText(**_listed(row))
 
     async def versions(self, identifier: str, *, user: User, limit: int = 500) -> list[Document]:
         """The newest versions of one of the user's documents; none where there is no such document."""
-        rows = await self._database.read(
-            lambda connection: connection.execute(
-                f"SELECT {_VERSION_COLUMNS} FROM all_versions d WHERE d.user_id = ? AND d.id = ? "
-                "ORDER BY d.version DESC LIMIT ?",
-                (user.id, identifier, limit),
-            ).fetchall()
-        )
+        statement = _of_document(_VERSIONS, identifier, user).order_by(ALL_VERSIONS.c.version.desc()).limit(limit)
+        rows = await self._database.read(lambda session: session.execute(statement).all())
         return [Document(**_listed(row)) for row in rows]
 
     async def original(self, identifier: str, *, user: User, version: int | None = None) -> tuple[Path, str] | None:
         """The path of a document's original and the file name it came with, or None."""
+        statement = select(ALL_VERSIONS.c.sha256, ALL_VERSIONS.c.file_name)
         row = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT d.sha256, d.file_name FROM all_versions d WHERE d.user_id = ? AND d.id = ? "
-                f"AND d.version = coalesce(?, {_NEWEST})",
-                (user.id, identifier, version),
-            ).fetchone()
+            lambda session: session.execute(_of_version(statement, identifier, user, version)).first()
         )
-        return None if row is None else (self._archive.path(row["sha256"]), row["file_name"])
+        return None if row is None else (self._archive.path(row.sha256), row.file_name)
 
     async def find(self, query: str = "", limit: int = 50, *, user: User) -> Documents:
         """The user's newest documents, or with a query those that match it: the best first; of more than 500, those
@@ -440,7 +290,7 @@ class Library:
             SearchFailed: it took too long.
         """
         if not query.strip():
-            return await self._database.read(lambda connection: _newest(connection, user.id, limit))
+            return await self._database.read(lambda session: _newest(session, user.id, limit))
         try:
             found = await self._searches.run("app.ingest.find:matching", user.id, query, limit, user=user.id)
         except RefusedInput as error:
@@ -449,9 +299,8 @@ class Library:
 
     async def unindexed(self) -> int:
         """How many documents, of all users, no search finds yet because their terms are to be made anew."""
-        return await self._database.read(
-            lambda connection: int(connection.execute("SELECT count(*) FROM documents_to_index").fetchone()[0])
-        )
+        statement = select(func.count()).select_from(ToIndex)
+        return await self._database.read(lambda session: session.scalars(statement).one())
 
     async def to_index(self, characters: int, skip: Container[int] = ()) -> list[Unindexed]:
         """The newest of them, as many as have so many characters together, but at least one while there are any.
@@ -461,16 +310,14 @@ class Library:
             skip: the positions of those that are left out.
         """
 
-        def choose(connection: sqlite3.Connection) -> list[Unindexed]:
+        def choose(session: Session) -> list[Unindexed]:
             chosen: list[Unindexed] = []
             left = characters
-            for (position,) in connection.execute("SELECT position FROM documents_to_index ORDER BY position DESC"):
+            for position in session.scalars(select(ToIndex.position).order_by(ToIndex.position.desc())).all():
                 if position not in skip:
-                    row = connection.execute(
-                        "SELECT position, title, text FROM documents WHERE position = ?", (position,)
-                    ).fetchone()
-                    chosen.append(Unindexed(**row))
-                    left -= len(row["text"])
+                    row = session.get_one(DocumentRow, position)
+                    chosen.append(Unindexed(position, row.title, row.text))
+                    left -= len(row.text)
                     if left <= 0:
                         break
             return chosen
@@ -479,27 +326,29 @@ class Library:
 
     async def index(self, document: Unindexed, terms: PackedTerms) -> None:
         """Puts the terms of a document into the index, if that is still to be done."""
+        entry = await self._entry(document.title, terms)
 
-        def put(connection: sqlite3.Connection) -> None:
-            statement = "DELETE FROM documents_to_index WHERE position = ?"
-            if connection.execute(statement, (document.position,)).rowcount:
-                _unindex(connection, document.position)
-                _index(connection, document.position, document.title, terms)
+        def put(session: Session) -> None:
+            if session.execute(delete(ToIndex).where(ToIndex.position == document.position)).rowcount:
+                remove_entry(session, document.position)
+                put_entry(session, document.position, entry)
 
-        await self._database.write(put)
+        await self._database.write(put, lock=_LOCK)
 
     async def remove(self, identifier: str, *, user: User) -> bool:
         """Removes one of the user's documents with all of its versions, and the originals that nobody else has; gives
         whether there was one."""
 
-        def delete(connection: sqlite3.Connection) -> list[str]:
-            owned = (user.id, identifier)
-            rows = connection.execute("SELECT sha256 FROM all_versions WHERE user_id = ? AND id = ?", owned).fetchall()
-            _delete(connection, identifier, user.id)
-            connection.execute("DELETE FROM document_versions WHERE user_id = ? AND document_id = ?", owned)
-            return [row["sha256"] for row in rows]
+        statement = _of_document(select(ALL_VERSIONS.c.sha256), identifier, user)
+        earlier = delete(VersionRow).where(VersionRow.user_id == user.id, VersionRow.document_id == identifier)
 
-        removed = await self._database.write(delete)
+        def remove(session: Session) -> list[str]:
+            hashes = [*session.scalars(statement)]
+            _delete(session, identifier, user.id)
+            session.execute(earlier)
+            return hashes
+
+        removed = await self._database.write(remove, lock=_LOCK)
         for sha256 in removed:
             await self._remove_if_unknown(sha256)
         return bool(removed)
@@ -509,33 +358,24 @@ class Library:
 
         For each SQLite reads the whole text (20 ms for 20 MB): in the lane for texts, where nothing short waits.
         """
-        row = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT substr(text, ? + 1, ?) FROM all_versions WHERE user_id = ? AND id = ? AND version = ?",
-                (start, length, user.id, identifier, version),
-            ).fetchone(),
-            lane="library",
-        )
-        return None if row is None else str(row[0])
+        part = select(func.substr(ALL_VERSIONS.c.text, start + 1, length))
+        statement = _of_version(part, identifier, user, version)
+        return await self._database.read(lambda session: session.scalar(statement), lane="library")
 
     # As a `DocumentSource`, for the app's other features
 
     async def document_versions(self) -> dict[str, DocumentVersion]:
         """The ids of all documents, oldest first, each with its user and the version that it is in."""
-        statement = f"SELECT d.id, d.user_id, {_NEWEST} AS version FROM documents d ORDER BY d.position"
-        rows = await self._database.read(lambda connection: connection.execute(statement).fetchall())
-        return {row["id"]: DocumentVersion(row["user_id"], row["version"]) for row in rows}
+        statement = select(DocumentRow.id, DocumentRow.user_id, NEWEST).order_by(DocumentRow.position)
+        rows = await self._database.read(lambda session: session.execute(statement).all())
+        return {identifier: DocumentVersion(user_id, version) for identifier, user_id, version in rows}
 
     async def document(self, identifier: str) -> SourceDocument | None:
         """One document, whoever has it, or None."""
-        row = await self._database.read(
-            lambda connection: connection.execute(
-                f"SELECT d.id, d.user_id, d.title, d.text, {_NEWEST} AS version FROM documents d WHERE d.id = ?",
-                (identifier,),
-            ).fetchone(),
-            lane="library",
-        )
-        return None if row is None else SourceDocument(**row)
+        columns = (DocumentRow.id, DocumentRow.user_id, DocumentRow.title, DocumentRow.text)
+        statement = select(*columns, NEWEST.label("version")).where(DocumentRow.id == identifier)
+        row = await self._database.read(lambda session: session.execute(statement).one_or_none(), lane="library")
+        return None if row is None else SourceDocument(**row._mapping)
 
     async def close(self) -> None:
         """Waits until nothing is left behind that was cancelled."""
@@ -552,27 +392,21 @@ class Library:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("an original without a document may be left in the archive", exc_info=error)
 
-    async def _one(self, condition: str, *values: str) -> Document | None:
-        row = await self._database.read(
-            lambda connection: connection.execute(
-                f"SELECT {_COLUMNS}, substr(d.text, 1, 300) AS snippet FROM documents d WHERE {condition}",
-                values,
-            ).fetchone()
-        )
+    async def _entry(self, title: str, terms: PackedTerms) -> Entry:
+        return await make_entry(title, terms, for_postgres=self._database.is_postgres)
+
+    async def _one(self, statement: Select[Any]) -> Document | None:
+        row = await self._database.read(lambda session: session.execute(statement).one_or_none())
         return None if row is None else Document(**_listed(row))
 
     async def _remove_if_unknown(self, sha256: str) -> None:
-        # In the writer's thread, where nothing else adds or removes originals at the same time, and after a
-        # write that a cancelled caller has left behind.
-        def remove(connection: sqlite3.Connection) -> None:
-            known = connection.execute(
-                "SELECT 1 FROM documents WHERE sha256 = :it UNION SELECT 1 FROM document_versions WHERE sha256 = :it",
-                {"it": sha256},
-            ).fetchone()
-            if known is None:
+        # Under the lock, where nothing else adds or removes originals at the same time, and after a write that a
+        # cancelled caller has left behind.
+        def remove(session: Session) -> None:
+            if not any(session.scalar(select(table.sha256).where(table.sha256 == sha256)) for table in _TABLES):
                 self._archive.remove(sha256)
 
-        await self._database.write(remove)
+        await self._database.write(remove, lock=_LOCK)
 
     @asynccontextmanager
     async def _lock(self, sha256: str) -> AsyncIterator[None]:
@@ -581,61 +415,44 @@ class Library:
             yield
 
 
-def _keep_version(connection: sqlite3.Connection, identifier: str, user_id: str) -> int:
+def _of_document(statement: Select[Any], identifier: str, user: User) -> Select[Any]:
+    return statement.where(ALL_VERSIONS.c.user_id == user.id, ALL_VERSIONS.c.id == identifier)
+
+
+def _of_version(statement: Select[Any], identifier: str, user: User, version: int | None) -> Select[Any]:
+    """Of a document in one of its versions, or in its newest."""
+    newest = select(literal(1) + func.count()).where(VersionRow.document_id == identifier).scalar_subquery()
+    which = newest if version is None else version
+    return _of_document(statement, identifier, user).where(ALL_VERSIONS.c.version == which)
+
+
+def _keep_version(session: Session, identifier: str, user_id: str) -> int:
     """Makes a document an earlier version of itself; gives which, 0 where there is no such document."""
-    kept = connection.execute(
-        "INSERT INTO document_versions (document_id, version, user_id, sha256, title, source, file_name, kind, words, "
-        "bytes, created_at, text) SELECT d.id, d.version, d.user_id, d.sha256, d.title, d.source, d.file_name, d.kind, "
-        f"d.words, d.bytes, d.created_at, d.text FROM all_versions d WHERE d.id = ? AND d.user_id = ? "
-        f"AND d.version = {_NEWEST} RETURNING version",
-        (identifier, user_id),
-    ).fetchone()
-    _delete(connection, identifier, user_id)
-    return 0 if kept is None else kept["version"]
-
-
-def _delete(connection: sqlite3.Connection, identifier: str, user_id: str) -> None:
-    """Removes a document and what the index has of it."""
-    row = connection.execute(
-        "SELECT position FROM documents WHERE id = ? AND user_id = ?", (identifier, user_id)
-    ).fetchone()
-    if row is not None:
-        _unindex(connection, row["position"])
-        connection.execute("DELETE FROM documents WHERE position = ?", (row["position"],))
-
-
-def _index(connection: sqlite3.Connection, position: int, title: str, packed: PackedTerms) -> None:
-    title_terms = " ".join(joined_terms(title))
-    connection.execute("INSERT INTO document_terms VALUES (?, ?, ?)", (position, title_terms, packed))
-    connection.execute(
-        "INSERT INTO documents_index (rowid, title, text) VALUES (?, ?, ?)",
-        (position, title_terms, unpack_terms(packed)),
+    columns = ("sha256", "title", "source", "file_name", "kind", "words", "bytes", "created_at", "text", "user_id")
+    document = select(DocumentRow.id, NEWEST, *(getattr(DocumentRow, name) for name in columns)).where(
+        DocumentRow.id == identifier, DocumentRow.user_id == user_id
     )
-    connection.execute("INSERT INTO titles_index (rowid, title) VALUES (?, ?)", (position, title_terms))
+    statement = insert(VersionRow).from_select(["document_id", "version", *columns], document)
+    kept = session.scalar(statement.returning(VersionRow.version))
+    _delete(session, identifier, user_id)
+    return kept or 0
 
 
-def _unindex(connection: sqlite3.Connection, position: int) -> None:
-    row = connection.execute("SELECT title, text FROM document_terms WHERE position = ?", (position,)).fetchone()
-    if row is not None:
-        connection.execute(
-            "INSERT INTO documents_index (documents_index, rowid, title, text) VALUES ('delete', ?, ?, ?)",
-            (position, row["title"], unpack_terms(row["text"])),
-        )
-        connection.execute(
-            "INSERT INTO titles_index (titles_index, rowid, title) VALUES ('delete', ?, ?)", (position, row["title"])
-        )
-        connection.execute("DELETE FROM document_terms WHERE position = ?", (position,))
+def _delete(session: Session, identifier: str, user_id: str) -> None:
+    """Removes a document and what the index has of it."""
+    statement = select(DocumentRow.position).where(DocumentRow.id == identifier, DocumentRow.user_id == user_id)
+    position = session.scalar(statement)
+    if position is not None:
+        remove_entry(session, position)
+        session.execute(delete(DocumentRow).where(DocumentRow.position == position))
 
 
-def _newest(connection: sqlite3.Connection, user_id: str, limit: int) -> Documents:
-    rows = connection.execute(
-        f"SELECT {_COLUMNS}, substr(d.text, 1, 300) AS snippet FROM documents d "
-        "WHERE d.user_id = ? ORDER BY d.position DESC LIMIT ?",
-        (user_id, limit),
-    ).fetchall()
-    total = connection.execute("SELECT count(*) FROM documents WHERE user_id = ?", (user_id,)).fetchone()[0]
+def _newest(session: Session, user_id: str, limit: int) -> Documents:
+    owned = DocumentRow.user_id == user_id
+    rows = session.execute(_DOCUMENTS.where(owned).order_by(DocumentRow.position.desc()).limit(limit)).all()
+    total = session.scalars(select(func.count()).select_from(DocumentRow).where(owned)).one()
     return Documents(documents=[Document(**_listed(row)) for row in rows], total=total)
 
 
-def _listed(row: sqlite3.Row) -> dict[str, Any]:
-    return {**row, "snippet": beginning(row["snippet"], _SNIPPET)}
+def _listed(row: Row[Any]) -> dict[str, Any]:
+    return {**row._mapping, "snippet": beginning(row.snippet, _SNIPPET)}

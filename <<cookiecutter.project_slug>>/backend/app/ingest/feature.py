@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from app.feature import Feature, Services
 from app.ingest.archive import Archive
-from app.ingest.documents import MIGRATIONS, Library
+from app.ingest.documents import Library
 from app.ingest.extractor import Extractor
 from app.ingest.fetch import Fetcher
 from app.ingest.job import ingest
@@ -58,9 +58,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 FEATURE = Feature(
-    name="ingest",
     router=router,
-    migrations=MIGRATIONS,
     lifespan=_lifespan,
     larger_bodies=dict.fromkeys(("/ingest", "/ingest/stream")),  # as much as MAX_UPLOAD_MB says
     jobs=(ingest, reindex),

@@ -1,4 +1,4 @@
-"""What a person searches for: as an expression of SQLite's FTS5 over terms, and where a text holds it."""
+"""What a person searches for, in terms, and where a text holds it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from app.process_main import Refused
-from app.terms import MAX_TERM, SOLID, WITHIN, Term, fold, is_solid, is_symbol, terms
+from app.terms import MAX_TERM, SOLID, WITHIN, Term, fold, fts5, is_solid, is_symbol, terms
 from app.wording import beginning
 
-__all__ = ["Search", "TooManyWords"]
+__all__ = ["Phrase", "Search", "TooManyWords"]
 
 _MAX_WORDS = 16
 _BEFORE, _LENGTH = 60, 200  # characters
@@ -46,16 +46,15 @@ class TooManyWords(Refused):
     """A query has more words than are looked for at once. Its text says how many that are, and the fix."""
 
 
-class _Phrase(NamedTuple):
+class Phrase(NamedTuple):
     """Terms that must stand together, the last of them also as the beginning of one."""
 
     terms: tuple[str, ...]
     prefix: bool
 
-    @property
-    def expression(self) -> str:
-        # Quoted, so that none of FTS5's operators, columns or punctuation are typed by accident or on purpose.
-        return f'"{" ".join(self.terms)}"' + "*" * self.prefix
+    def is_in(self, terms: str) -> bool:
+        """Whether a text has the phrase, by its terms with a blank before and after each."""
+        return f" {' '.join(self.terms)}{'' if self.prefix else ' '}" in terms
 
     @property
     def pattern(self) -> str:
@@ -102,14 +101,16 @@ class Search:
         query: what was typed.
 
     Attributes:
-        expression: the same for FTS5, over the terms of texts; empty where there is nothing to search for.
+        wanted: phrases of terms, of which a text has to have one of each group; empty where there is nothing to search
+            for.
+        expression: the same for SQLite's FTS5.
 
     Raises:
         TooManyWords: more words, or phrases, than are looked for at once.
     """
 
     def __init__(self, query: str) -> None:
-        wanted: dict[tuple[_Phrase, ...], None] = {}
+        wanted: dict[tuple[Phrase, ...], None] = {}
         for found in _QUERY.finditer(_half_spaced(query)):
             word, phrase = found["word"], found["curly"] or found["straight"] or ""
             if phrases := _phrases(word or phrase, quoted=word is None):
@@ -119,7 +120,8 @@ class Search:
                     f"the search has more than {_MAX_WORDS} words: leave some out, or put those that stand together in "
                     "quotes"
                 )
-        groups = (" OR ".join(phrase.expression for phrase in phrases) for phrases in wanted)
+        self.wanted = [*wanted]
+        groups = (" OR ".join(fts5(*phrase) for phrase in phrases) for phrases in wanted)
         self.expression = " AND ".join(f"({group})" for group in groups)
         self._phrases = [phrase for phrases in wanted for phrase in phrases]
         self._pattern = re.compile("|".join(phrase.pattern for phrase in self._phrases))
@@ -194,7 +196,7 @@ class Search:
                     yield first.start, _end(text, last, phrase.terms[-1]) if phrase.prefix else last.end
 
 
-def _phrases(typed: str, *, quoted: bool) -> list[_Phrase]:
+def _phrases(typed: str, *, quoted: bool) -> list[Phrase]:
     """What a word or a phrase may be in the index; nothing where no word is in it."""
     found = list(terms(typed))
     others = [index for index, each in enumerate(found) if each.term == "~"]
@@ -224,21 +226,21 @@ def _half_spaced(query: str) -> str:
     return _HALF_SPACED.sub(lambda found: f"{found['verb'] or ''}\u200c{found['plural'] or ''}", query)
 
 
-def _spelled(found: Sequence[Term], *, quoted: bool) -> list[_Phrase]:
+def _spelled(found: Sequence[Term], *, quoted: bool) -> list[Phrase]:
     words = [each.term for each in found]
     if all(map(is_symbol, words)):
         return []
     if len(found) > 1 and is_solid(words[-1]) and found[-2].end == found[-1].end:
         words.pop()  # what follows is not known
     prefix = is_solid(words[-1]) or not (quoted or is_symbol(words[-1]))
-    phrases = [_Phrase(tuple(words), prefix)]
+    phrases = [Phrase(tuple(words), prefix)]
     if not quoted and len("".join(words)) > 1:
         script = unicodedata.name(words[0][0], "").split(" ")[0].lower()
-        phrases += (_Phrase((glued + words[0], *words[1:]), prefix) for glued in _GLUED.get(script, ()))
+        phrases += (Phrase((glued + words[0], *words[1:]), prefix) for glued in _GLUED.get(script, ()))
     # St.Gallen is St. Gallen; .csv and 3.11 are nothing else.
     dots = [index for index in range(1, len(words)) if words[index] == "." and words[index - 1].isalpha()]
     if dots:
-        phrases.append(_Phrase(tuple(word for index, word in enumerate(words) if index not in dots), prefix))
+        phrases.append(Phrase(tuple(word for index, word in enumerate(words) if index not in dots), prefix))
     return phrases
 
 

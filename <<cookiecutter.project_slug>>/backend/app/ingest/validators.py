@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
+from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy.orm import Session
 
-from app.database import Database, Migration
+from app.database import Database
 from app.ingest.fetch import Validators
+from app.ingest.models import ValidatorRow
+from app.models import delete_oldest
 from app.users import User
 
-__all__ = ["MIGRATION", "ValidatorTable"]
-
-MIGRATION: Migration = (
-    """
-    CREATE TABLE validators (
-        position INTEGER PRIMARY KEY,
-        user_id TEXT NOT NULL,
-        source TEXT NOT NULL,
-        scope TEXT NOT NULL,
-        url TEXT NOT NULL,
-        etag TEXT,
-        last_modified TEXT,
-        UNIQUE (user_id, source, scope)
-    )
-    """,
-)
+__all__ = ["ValidatorTable"]
 
 
 class ValidatorTable:
@@ -40,11 +28,11 @@ class ValidatorTable:
 
     async def get(self, source: str, scope: str, *, user: User) -> Validators | None:
         """What was said of the address when it was last taken in so."""
-        statement = "SELECT url, etag, last_modified FROM validators WHERE user_id = ? AND source = ? AND scope = ?"
-        row = await self._database.read(
-            lambda connection: connection.execute(statement, (user.id, source, scope)).fetchone()
+        statement = select(ValidatorRow.url, ValidatorRow.etag, ValidatorRow.last_modified).where(
+            *_is(source, scope, user)
         )
-        return None if row is None else Validators(**row)
+        row = await self._database.read(lambda session: session.execute(statement).one_or_none())
+        return None if row is None else Validators(**row._mapping)
 
     async def put(self, source: str, scope: str, found: Validators | None, *, user: User) -> None:
         """Keeps what was said of an address, in place of what was said before; None forgets it.
@@ -54,19 +42,16 @@ class ValidatorTable:
             scope: what was taken in of it: `document`; of a channel its limit; or what it is as an item of which
                 channel, with the item's mark for its ETag.
         """
-        await self._database.write(lambda connection: _put(connection, (user.id, source, scope), found, self._kept))
+
+        def put(session: Session) -> None:
+            session.execute(delete(ValidatorRow).where(*_is(source, scope, user)))
+            if found is not None:
+                values = {"url": found.url, "etag": found.etag, "last_modified": found.last_modified}
+                session.execute(insert(ValidatorRow).values(user_id=user.id, source=source, scope=scope, **values))
+                session.execute(delete_oldest(ValidatorRow, user.id, past=self._kept))
+
+        await self._database.write(put, lock=f"validators {user.id}")
 
 
-def _put(connection: sqlite3.Connection, key: tuple[str, str, str], found: Validators | None, kept: int) -> None:
-    connection.execute("DELETE FROM validators WHERE user_id = ? AND source = ? AND scope = ?", key)
-    if found is None:
-        return
-    connection.execute(
-        "INSERT INTO validators (user_id, source, scope, url, etag, last_modified) VALUES (?, ?, ?, ?, ?, ?)",
-        (*key, found.url, found.etag, found.last_modified),
-    )
-    connection.execute(
-        "DELETE FROM validators WHERE user_id = :user AND position <= "
-        "(SELECT position FROM validators WHERE user_id = :user ORDER BY position DESC LIMIT 1 OFFSET :kept)",
-        {"user": key[0], "kept": kept},
-    )
+def _is(source: str, scope: str, user: User) -> tuple[ColumnElement[bool], ...]:
+    return ValidatorRow.user_id == user.id, ValidatorRow.source == source, ValidatorRow.scope == scope

@@ -45,4 +45,4 @@ class Shelf:
             services.documents.append(self)
             yield
 
-        return Feature(name="shelf", router=APIRouter(), migrations=(), lifespan=lifespan)
+        return Feature(router=APIRouter(), lifespan=lifespan)

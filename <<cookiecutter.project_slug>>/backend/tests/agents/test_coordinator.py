@@ -14,7 +14,7 @@ from streamator import MemoryStore, follow
 from app.agents import workers
 from app.agents.coordinator import Coordinator
 from app.agents.events import AGENTS, AgentEvent
-from app.agents.findings import MIGRATIONS, DocumentFindings, Findings
+from app.agents.findings import DocumentFindings, Findings
 from app.agents.workers import Outcome, Report
 from app.database import Database
 from app.documents import DocumentVersion, SourceDocument
@@ -22,6 +22,7 @@ from app.processes import Processes
 from app.searches import Searches
 from app.users import LOCAL_USER, User
 from tests.agents.shelf import BRIDGES, CATS, Shelf
+from tests.earlier import earlier_database
 from tests.here import Here
 from tests.support import eventually_async
 
@@ -84,8 +85,8 @@ class World:
 
 
 @asynccontextmanager
-async def world_at(path: Path) -> AsyncIterator[World]:
-    database = Database(path / "app.db", {"agents": MIGRATIONS})
+async def world_at(path: Path, url: str) -> AsyncIterator[World]:
+    database = Database(url)
     await database.open()
     world = World(path, Findings(database, Searches(database, Here())))
     try:
@@ -98,8 +99,8 @@ async def world_at(path: Path) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
-    async with world_at(tmp_path) as made:
+async def world(tmp_path: Path, database_url: str, anyio_backend: str) -> AsyncIterator[World]:
+    async with world_at(tmp_path, database_url) as made:
         yield made
 
 
@@ -350,18 +351,17 @@ async def test_documents_about_the_same_are_related_in_any_script(
 
 
 async def test_an_index_of_an_earlier_version_is_made_anew(tmp_path: Path) -> None:
-    path = tmp_path / "app.db"
-    before = Database(path, {"agents": MIGRATIONS[:2]})
-    await before.open()
-    shelf = Shelf()
-    shelf.put("d1")
-    for agent in workers.WORKERS:
-        indexed = BRIDGES if agent == "indexer" else None
-        await Findings(before, Searches(before, Here())).add(
-            agent, shelf.documents["d1"], {"tags": ["cables"]}, index=indexed
-        )
-    await before.close()
-    async with world_at(tmp_path) as world:
+    with earlier_database(tmp_path / "app.db", agents=2) as connection:
+        for number, agent in enumerate(workers.WORKERS, 1):
+            row = (number, "d1", agent, "local", "T", "completed", '{"tags": ["cables"]}', "2026-01-01T00:00:00+00:00")
+            connection.execute(
+                "INSERT INTO agent_findings (position, document_id, agent_name, user_id, title, status, found, "
+                "finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+            if agent == "indexer":
+                connection.execute("INSERT INTO agent_index (rowid, text) VALUES (?, ?)", (number, BRIDGES))
+    async with world_at(tmp_path, f"sqlite:///{tmp_path / 'app.db'}") as world:
         assert await world.findings.done() == {("d1", 1): {"tagger", "summariser"}}
         world.shelf.put("d1")
         world.shelf.put("d2")

@@ -22,10 +22,12 @@ def _passwords_are_hashed_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def run_auth(run_app: Callable[..., RunningApp], settings: Callable[..., Settings]) -> Callable[..., RunningApp]:
     """Starts an app that Ada and Grace can sign in to; takes the settings that differ from the defaults."""
+    made: list[bool] = []
 
     def run(**values: Any) -> RunningApp:
-        if not (settings().data_dir / "app.db").exists():
+        if not made:
             add_users(settings(), "Ada", "Grace")
+            made.append(True)
         return run_app(features=FEATURES, auth="jwt", streamator_store="memory", **values)
 
     return run

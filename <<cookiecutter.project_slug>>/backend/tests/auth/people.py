@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from app.auth import feature
-from app.auth.accounts import MIGRATIONS, Accounts
+from app.auth.accounts import Accounts
 from app.database import Database
 from app.feature import Feature, SharedServices
 from app.settings import Settings
@@ -30,7 +30,7 @@ def add_users(settings: Settings, *names: str) -> None:
     """Makes users with PASSWORD, as the command does."""
 
     async def add() -> None:
-        database = Database(settings.data_dir / "app.db", {"auth": MIGRATIONS})
+        database = Database(settings.database)
         await database.open()
         for name in names:
             await Accounts(database).add(name, PASSWORD)

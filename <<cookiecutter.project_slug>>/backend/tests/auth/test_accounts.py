@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import argon2
 import pytest
+from sqlalchemy import select
 
-from app.auth.accounts import MIGRATIONS, Accounts
+from app.auth.accounts import Accounts
+from app.auth.models import UserRow
 from app.database import Database
 from app.settings import Settings
 from tests.auth.people import PASSWORD, add_users
@@ -21,7 +23,7 @@ def test_a_hash_is_as_strong_as_rfc_9106_wants_and_a_weaker_one_is_made_anew(
     monkeypatch.setattr("app.auth.accounts.PasswordHasher", argon2.PasswordHasher)
 
     async def hashes() -> list[str]:
-        database = Database(settings().data_dir / "app.db", {"auth": MIGRATIONS})
+        database = Database(settings().database)
         await database.open()
         accounts = Accounts(database)
         await accounts.open()
@@ -29,7 +31,7 @@ def test_a_hash_is_as_strong_as_rfc_9106_wants_and_a_weaker_one_is_made_anew(
         for password in (None, "a wrong one", PASSWORD):
             if password is not None:
                 await accounts.verify(await accounts.find("Ada"), password)
-            row = await database.read(lambda db: db.execute("SELECT password FROM auth_users").fetchone())
+            row = await database.read(lambda session: session.execute(select(UserRow.password)).one())
             found.append(str(row[0]).rpartition("$")[0].rpartition("$")[0])
         await database.close()
         return found

@@ -11,7 +11,7 @@ from typing import Any
 import argon2
 import pytest
 
-from app.auth.accounts import MIGRATIONS, Account, Accounts
+from app.auth.accounts import Account, Accounts
 from app.auth.devices import Devices
 from app.database import Database
 from app.project import PROJECT_SLUG
@@ -67,7 +67,7 @@ def test_a_new_password_makes_all_browsers_strangers(
     ada = visit(running, "Ada")
 
     async def change() -> None:
-        database = Database(settings().data_dir / "app.db", {"auth": MIGRATIONS})
+        database = Database(settings().database)
         await database.open()
         await Accounts(database).set_password("Ada", PASSWORD[::-1])
         await database.close()

@@ -14,7 +14,7 @@ import httpx
 import jwt
 import pytest
 
-from app.auth.accounts import MIGRATIONS, Accounts
+from app.auth.accounts import Accounts
 from app.auth.tokens import load_secret
 from app.database import Database
 from app.main import create_app
@@ -316,7 +316,7 @@ def test_who_is_removed_or_given_another_password_is_out_at_once(
     ada, grace = visit(running, "Ada"), visit(running, "Grace")
 
     async def change() -> None:
-        database = Database(settings().data_dir / "app.db", {"auth": MIGRATIONS})
+        database = Database(settings().database)
         await database.open()
         await Accounts(database).remove("Ada")
         await Accounts(database).set_password("Grace", PASSWORD[::-1])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.auth.accounts import MIGRATIONS
+from app.auth.models import Attempt
 from app.auth.throttle import LONGEST_SECONDS, Throttle, TooManyAttempts
 from app.database import Database
 from tests.auth.people import Person
@@ -26,9 +26,7 @@ Visit = Callable[..., Person]
 
 
 @pytest.fixture
-async def throttle(tmp_path: Path) -> Throttle:
-    database = Database(tmp_path / "app.db", {"auth": MIGRATIONS})
-    await database.open()
+def throttle(database: Database) -> Throttle:
     return Throttle(database, b"secret", per_name=PER_NAME, per_address=PER_ADDRESS)
 
 
@@ -192,29 +190,22 @@ async def test_so_many_guesses_are_taken_for_a_name_in_an_hour_from_however_many
     assert await taken(throttle, itertools.islice(fresh, 5), "Grace") == 5, "another name is not touched"
 
 
-async def test_no_flood_makes_it_keep_more_than_so_much(tmp_path: Path, clock: Clock) -> None:
-    database = Database(tmp_path / "app.db", {"auth": MIGRATIONS})
-    await database.open()
+async def test_no_flood_makes_it_keep_more_than_so_much(database: Database, clock: Clock) -> None:
     throttle = Throttle(database, b"secret", kept=500)
     for number in range(300):
         clock.now += 0.1
         await wait_of(throttle, f"name {number}", f"{number % 200 + 1}.{number // 200}.0.1")
-    rows = await database.read(
-        lambda connection: connection.execute("SELECT count(*) FROM auth_attempts").fetchone()[0]
-    )
+    rows = await database.read(lambda session: session.query(Attempt).count())
     assert 0 < rows <= 500 + 100 * 6
     clock.now += 5 * 86_400
     for number in range(100):
         await wait_of(throttle, f"later {number}", f"{number + 1}.9.0.1")
-    rows = await database.read(
-        lambda connection: connection.execute("SELECT count(*) FROM auth_attempts").fetchone()[0]
-    )
+    rows = await database.read(lambda session: session.query(Attempt).count())
     assert rows == 100 * 6
-    await database.close()
 
 
-async def test_two_processes_count_together(throttle: Throttle, tmp_path: Path) -> None:
-    database = Database(tmp_path / "app.db", {"auth": MIGRATIONS})
+async def test_two_processes_count_together(throttle: Throttle, database_url: str) -> None:
+    database = Database(database_url)
     await database.open()
     other = Throttle(database, b"secret")
     tries = [each.begin("Ada", "192.0.2.1") for each in (throttle, other) for _ in range(PER_NAME)]

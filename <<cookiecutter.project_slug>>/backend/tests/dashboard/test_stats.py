@@ -15,7 +15,7 @@ from streamator import JobEmitter, MemoryStore
 
 from app.dashboard.stats import StatsFeeds, current_stats
 from app.database import Database
-from app.jobs import MIGRATIONS, JobRunner, JobTable
+from app.jobs import JobRunner, JobTable
 from app.servers import Server
 from app.users import User
 from tests.support import JsonObject, RunningApp, Web, eventually, eventually_async
@@ -118,16 +118,16 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def runner_on(path: Path, store: MemoryStore | None = None) -> tuple[JobRunner, Database]:
-    database = Database(path / "app.db", {"jobs": MIGRATIONS})
+async def runner_on(path: Path, url: str, store: MemoryStore | None = None) -> tuple[JobRunner, Database]:
+    database = Database(url)
     await database.open()
     jobs = JobTable(database, Server(path / "servers"))
     return JobRunner(jobs, store or MemoryStore(), limit=100), database
 
 
 @pytest.mark.anyio
-async def test_59_a_user_is_told_of_their_own_jobs_alone(tmp_path: Path) -> None:
-    jobs, database = await runner_on(tmp_path)
+async def test_59_a_user_is_told_of_their_own_jobs_alone(tmp_path: Path, database_url: str) -> None:
+    jobs, database = await runner_on(tmp_path, database_url)
     release = asyncio.Event()
 
     async def work(emitter: JobEmitter) -> None:
@@ -144,9 +144,9 @@ async def test_59_a_user_is_told_of_their_own_jobs_alone(tmp_path: Path) -> None
 
 
 @pytest.mark.anyio
-async def test_the_jobs_of_another_process_are_counted_with_their_steps(tmp_path: Path) -> None:
+async def test_the_jobs_of_another_process_are_counted_with_their_steps(tmp_path: Path, database_url: str) -> None:
     store = MemoryStore()
-    there, database = await runner_on(tmp_path, store)
+    there, database = await runner_on(tmp_path, database_url, store)
     here = JobRunner(JobTable(database, Server(tmp_path / "servers")), store, limit=1)  # it has started none of them
     release = asyncio.Event()
 
@@ -167,8 +167,10 @@ async def test_the_jobs_of_another_process_are_counted_with_their_steps(tmp_path
 
 
 @pytest.mark.anyio
-async def test_nothing_is_looked_at_while_nobody_watches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    jobs, database = await runner_on(tmp_path)
+async def test_nothing_is_looked_at_while_nobody_watches(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs, database = await runner_on(tmp_path, database_url)
     looks: list[str] = []
     running_of = jobs.running_of
 

@@ -34,7 +34,7 @@ def configured(settings: Callable[..., Settings], tmp_path: Any) -> Configured:
     @asynccontextmanager
     async def configure(made: Any = None, **values: Any) -> Any:
         app = FastAPI()
-        database = Database(tmp_path / "app.db", {"generation": FEATURE.migrations})
+        database = Database(settings().database)
         await database.open()
         app.state.services = SimpleNamespace(settings=made or settings(**values), database=database, processes=Here())
         async with FEATURE.lifespan(app):

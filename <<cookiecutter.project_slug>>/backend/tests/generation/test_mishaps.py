@@ -25,7 +25,7 @@ from app.generation.openai_api import OpenAIProvider
 from app.generation.pipeline import Pipeline, Price
 from app.generation.prompt import Prompts
 from app.generation.provider import Provider
-from app.generation.runs import MIGRATIONS, RunTable
+from app.generation.runs import RunTable
 from app.generation.writer import Patience
 from app.jobs import JobError
 from app.users import LOCAL_USER
@@ -124,7 +124,7 @@ async def run(folder: Path, anyio_backend: str, model: ModelServer, monkeypatch:
 
     monkeypatch.setattr(loop, "time", lambda: real_time() + passed)
     model.pause = lambda *pause: loop.call_soon_threadsafe(go_by, *pause)
-    database = Database(folder / "app.db", {"generation": MIGRATIONS})
+    database = Database(f"sqlite:///{folder / 'app.db'}")
     await database.open()
     store = MemoryStore()
 

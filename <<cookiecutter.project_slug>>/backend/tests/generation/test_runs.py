@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from app.database import Database
 from app.generation.events import RunMetadata
-from app.generation.runs import MIGRATIONS, RunRow, RunTable
+from app.generation.runs import RunRow, RunTable
 from app.users import LOCAL_USER, User
 
 pytestmark = pytest.mark.anyio
@@ -19,11 +16,8 @@ METADATA = RunMetadata(
 
 
 @pytest.fixture
-async def table(tmp_path: Path) -> AsyncIterator[RunTable]:
-    database = Database(tmp_path / "app.db", {"generation": MIGRATIONS})
-    await database.open()
-    yield RunTable(database, kept=2)
-    await database.close()
+def table(database: Database) -> RunTable:
+    return RunTable(database, kept=2)
 
 
 def row(job_id: str) -> RunRow:

@@ -6,9 +6,12 @@ import asyncio
 import hashlib
 from pathlib import Path
 
+from sqlalchemy import select
+
+from app.auth.models import UserRow
 from app.database import Database
 from app.ingest.archive import Archive
-from app.ingest.documents import MIGRATIONS, Library, NewDocument
+from app.ingest.documents import Library, NewDocument
 from app.processes import Processes
 from app.searches import Searches
 from app.terms import pack_terms
@@ -23,12 +26,10 @@ def fill_library(data: Path, *, documents: int = 30, characters: int = 300_000, 
     async def fill() -> None:
         archive = Archive(data / "archive")
         await archive.open()
-        database = Database(data / "app.db", {"ingest": MIGRATIONS})
+        database = Database(f"sqlite:///{data / 'app.db'}")
         await database.open()
         library = Library(database, archive, Searches(database, Processes()))
-        (ada,) = await database.read(
-            lambda connection: connection.execute("SELECT id FROM auth_users WHERE name = 'ada'").fetchone()
-        )
+        ada = await database.read(lambda session: session.scalars(select(UserRow.id).filter_by(name="ada")).one())
         end = " the house"
         terms = pack_terms(f"it is so{end}")  # of the words alone: they need not be all
         for number in range(documents + 1):

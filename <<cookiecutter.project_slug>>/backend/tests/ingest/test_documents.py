@@ -4,27 +4,31 @@ import asyncio
 import hashlib
 import os
 import random
-import sqlite3
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.ingest.archive import Archive
-from app.ingest.documents import MIGRATIONS, Library, LibraryFull, NewDocument
-from app.ingest.extractor import Extractor
-from app.ingest.reindex import index_anew
+from app.ingest.documents import Library, LibraryFull, NewDocument
+from app.ingest.index import make_entry, put_entry
+from app.ingest.models import DocumentRow
 from app.ingest.search import Search, TooManyWords
 from app.processes import Processes
 from app.searches import Searches, SearchFailed
 from app.snapshot import snapshot
 from app.terms import pack_terms
-from app.users import LOCAL_USER, User
+from app.users import User
 from tests.here import Here
 from tests.support import eventually_async
 
@@ -41,9 +45,9 @@ NEW = NewDocument(
 class Shelf:
     """A library on a directory, and what is in it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, database: Database) -> None:
         self.archive = Archive(directory / "archive")
-        self.database = Database(directory / "app.db", {"ingest": MIGRATIONS})
+        self.database = database
         self.library = Library(self.database, self.archive, Searches(self.database, Here()))
 
     def arrival(self) -> Path:
@@ -57,13 +61,11 @@ class Shelf:
 
 
 @pytest.fixture
-async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
-    made = Shelf(tmp_path)
+async def shelf(tmp_path: Path, database: Database) -> AsyncIterator[Shelf]:
+    made = Shelf(tmp_path, database)
     await made.archive.open()
-    await made.database.open()
     yield made
     await made.library.close()
-    await made.database.close()
 
 
 async def test_an_original_that_the_disk_is_slow_to_write_holds_up_nobody_who_writes(
@@ -80,7 +82,7 @@ async def test_an_original_that_the_disk_is_slow_to_write_holds_up_nobody_who_wr
     adding = asyncio.create_task(shelf.library.add(NEW, shelf.arrival(), user=ANN))
     try:
         assert await asyncio.to_thread(begun.wait, 10)
-        await asyncio.wait_for(shelf.database.write(lambda connection: connection.execute("SELECT 1")), 10)
+        await asyncio.wait_for(shelf.database.write(lambda session: session.execute(text("SELECT 1"))), 10)
         assert not shelf.kept
     finally:
         goes_on.set()
@@ -134,10 +136,11 @@ async def test_a_users_originals_take_so_much_together(shelf: Shelf) -> None:
     await library.add(different(3, 1_000), shelf.arrival(), user=BEN)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_cancelling_while_the_writer_is_busy_ends_at_once_and_leaves_nothing(shelf: Shelf) -> None:
     busy, release = threading.Event(), threading.Event()
 
-    def block(connection: sqlite3.Connection) -> None:
+    def block(session: Session) -> None:
         busy.set()
         assert release.wait(10)
 
@@ -221,56 +224,50 @@ async def test_the_newest_document_of_a_source_is_found(shelf: Shelf) -> None:
 
 
 async def test_of_many_finds_those_with_it_in_their_title_come_first_and_then_the_newest(shelf: Shelf) -> None:
-    def put(connection: sqlite3.Connection) -> None:
-        for number in range(1, 602):
-            title, text = ("fox" if number in (7, 9) else "T"), "fox " * (601 - number) + "fox"
-            connection.execute(
-                "INSERT INTO documents (id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, "
-                "text) VALUES (?, '1', ?, ?, 'x', 'x', 'text', 1, 1, '2026-01-01T00:00:00+00:00', ?)",
-                (f"d{number}", str(number), title, text),
-            )
-            connection.execute(
-                "INSERT INTO documents_index (rowid, title, text) VALUES (?, ?, ?)", (number, title.lower(), text)
-            )
-            connection.execute("INSERT INTO titles_index (rowid, title) VALUES (?, ?)", (number, title.lower()))
+    rows = []
+    for number in range(1, 602):
+        title, words = ("fox" if number in (7, 9) else "T"), "fox " * (601 - number) + "fox"
+        entry = await make_entry(title, pack_terms(words), for_postgres=shelf.database.is_postgres)
+        rows.append((row_of(f"d{number}", sha256=str(number), title=title, text=words), entry))
+
+    def put(session: Session) -> None:
+        for row, entry in rows:
+            session.add(row)
+            session.flush()
+            put_entry(session, row.position, entry)
 
     await shelf.database.write(put)
     found = await shelf.library.find("fox", 4, user=ANN)
     assert ([each.id for each in found.documents], found.total) == (["d9", "d7", "d601", "d600"], 601)
 
 
-async def test_titles_that_were_indexed_before_they_had_an_index_of_their_own_are_in_it(tmp_path: Path) -> None:
-    path = tmp_path / "app.db"
-    before = Database(path, {"ingest": MIGRATIONS[:-1]})
-    await before.open()
-    columns = "position, id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, text"
-
-    def put(connection: sqlite3.Connection) -> None:
-        row = (7, "d", "1", "0", "The Fox", "x", "x", "text", 1, 1, "2026-01-01T00:00:00+00:00", "words")
-        connection.execute(f"INSERT INTO documents ({columns}) VALUES ({', '.join('?' * len(row))})", row)
-        connection.execute("INSERT INTO document_terms VALUES (7, 'the fox', ?)", (pack_terms("words"),))
-
-    await before.write(put)
-    await before.close()
-    after = Database(path, {"ingest": MIGRATIONS})
-    await after.open()
-    statement = "SELECT rowid FROM titles_index WHERE titles_index MATCH 'fox'"
-    assert [row[0] for row in await after.read(lambda connection: connection.execute(statement).fetchall())] == [7]
-    await after.close()
+def row_of(identifier: str, **values: Any) -> DocumentRow:
+    given = {
+        "sha256": "0",
+        "title": "T",
+        "source": "x",
+        "file_name": "x",
+        "kind": "text",
+        "words": 1,
+        "bytes": 1,
+        **values,
+    }
+    return DocumentRow(id=identifier, user_id="1", created_at=datetime(2026, 1, 1, tzinfo=timezone.utc), **given)
 
 
 async def test_a_word_in_each_line_of_a_long_text_is_found_at_once(shelf: Shelf) -> None:
-    text = "It was a long text; whoever waited for it could see how far it had come.\n" * 50_000
-    await shelf.library.add(replace(NEW, text=text), shelf.arrival(), user=ANN)
+    words = "It was a long text; whoever waited for it could see how far it had come.\n" * 50_000
+    await shelf.library.add(replace(NEW, text=words), shelf.arrival(), user=ANN)
     # The time it takes is in proportion to the text. SQLite's own snippet would be at it for most of a minute.
     found = await asyncio.wait_for(shelf.library.find("wait", user=ANN), 10)
     assert "whoever \x02wait\x03ed" in found.documents[0].snippet
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_texts_are_read_in_a_lane_where_nothing_short_waits(shelf: Shelf) -> None:
     document, _ = await shelf.library.add(NEW, shelf.arrival(), user=ANN)
     over = threading.Event()
-    held = [shelf.database.read(lambda connection: over.wait(30), lane="library") for _ in range(2)]
+    held = [shelf.database.read(lambda _: over.wait(30), lane="library") for _ in range(2)]
     both = asyncio.gather(*held)
     await asyncio.sleep(0)
     piece = asyncio.create_task(shelf.library.piece(document.id, 0, 4, user=ANN, version=1))
@@ -283,27 +280,6 @@ async def test_texts_are_read_in_a_lane_where_nothing_short_waits(shelf: Shelf) 
     text = await whole
     assert text is not None
     assert await piece == text.text[:4]
-
-
-async def test_documents_from_before_there_were_users_are_kept(tmp_path: Path) -> None:
-    before = Database(tmp_path / "app.db", {"ingest": MIGRATIONS[:1]})
-    await before.open()
-    row = ("a1", "0" * 64, "T", "x.txt", "x.txt", "text", 2, 10, "2026-01-01T00:00:00+00:00", "some words")
-    columns = "id, sha256, title, source, file_name, kind, words, bytes, created_at, text"
-    statement = f"INSERT INTO documents ({columns}) VALUES ({', '.join('?' * len(row))})"
-    await before.write(lambda connection: connection.execute(statement, row))
-    await before.close()
-
-    database = Database(tmp_path / "app.db", {"ingest": MIGRATIONS})
-    await database.open()
-    archive = Archive(tmp_path / "archive")
-    await archive.open()
-    library = Library(database, archive, Searches(database, Here()))
-    await index_anew(library, archive, Extractor(Here()), tmp_path / "lock")
-    assert [each.id for each in (await library.find("words", user=LOCAL_USER)).documents] == ["a1"]
-    assert await library.remove("a1", user=LOCAL_USER)
-    assert (await library.find("words", user=LOCAL_USER)).total == 0
-    await database.close()
 
 
 async def test_what_a_killed_server_left_is_cleared_away_when_it_is_old(tmp_path: Path) -> None:
@@ -401,21 +377,21 @@ async def test_earlier_versions_count_in_what_a_user_may_have(shelf: Shelf) -> N
         await library.add(different(3), shelf.arrival(), user=ANN, replaces=document.id)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_character_that_begins_thousands_of_terms_is_found_as_fast_as_a_word(shelf: Shelf) -> None:
     chance = random.Random(1)
 
-    def fill(connection: sqlite3.Connection) -> None:
+    def fill(session: Session) -> None:
+        statement = text("INSERT INTO documents_index (rowid, title, text) VALUES (:position, '', :text)")
         for position in range(1, 1_001):
             terms = " ".join(f"的{chr(0x4E00 + chance.randrange(4_000))}" for _ in range(200))
-            connection.execute(
-                "INSERT INTO documents_index (rowid, title, text) VALUES (?, ?, ?)", (position, "", f"word {terms}")
-            )
+            session.execute(statement, {"position": position, "text": f"word {terms}"})
 
-    def seconds(query: str) -> Callable[[sqlite3.Connection], float]:
-        def count(connection: sqlite3.Connection) -> float:
+    def seconds(query: str) -> Callable[[Session], float]:
+        def count(session: Session) -> float:
             started = time.thread_time()
-            statement = "SELECT count(*) FROM documents_index WHERE documents_index MATCH ?"
-            assert connection.execute(statement, (Search(query).expression,)).fetchone()[0] == 1_000
+            statement = text("SELECT count(*) FROM documents_index WHERE documents_index MATCH :words")
+            assert session.scalar(statement, {"words": Search(query).expression}) == 1_000
             return time.thread_time() - started
 
         return count
@@ -450,9 +426,9 @@ async def test_a_search_that_takes_too_long_is_ended_and_holds_up_no_reader(shel
 async def test_of_many_long_documents_so_much_is_read_for_snippets_and_no_more(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = "fox " * 150_000
+    words = "fox " * 150_000
     for number in range(30):
-        await shelf.library.add(replace(NEW, sha256=f"{number:064}", text=text), shelf.arrival(), user=ANN)
+        await shelf.library.add(replace(NEW, sha256=f"{number:064}", text=words), shelf.arrival(), user=ANN)
     read: list[int] = []
 
     def snippet(search: Search, text: str) -> str:
@@ -466,6 +442,9 @@ async def test_of_many_long_documents_so_much_is_read_for_snippets_and_no_more(
         assert read == [each] * limit
 
 
-async def test_what_searches_cannot_write(shelf: Shelf, tmp_path: Path) -> None:
-    with snapshot(str(tmp_path / "app.db")) as connection, pytest.raises(sqlite3.OperationalError, match="readonly"):
-        connection.execute("DELETE FROM documents")
+async def test_what_searches_cannot_write(shelf: Shelf) -> None:
+    def write(session: Session) -> None:
+        session.execute(text("DELETE FROM documents"))
+
+    with pytest.raises(DBAPIError, match=r"read-?only"):
+        await asyncio.to_thread(snapshot, shelf.database.url, write)

@@ -16,7 +16,7 @@ from app.database import Database
 from app.ingest import feature
 from app.ingest.archive import Archive
 from app.ingest.channel import Channel, read_channel
-from app.ingest.documents import MIGRATIONS, Document, Library
+from app.ingest.documents import Document, Library
 from app.ingest.extract import ExtractError, Log, extract
 from app.ingest.extractor import ExtractedFile, Extractor
 from app.ingest.fetch import Fetcher
@@ -79,9 +79,9 @@ class Told:
 class Desk:
     """Takes addresses in."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, database: Database) -> None:
         self.archive = Archive(directory / "archive")
-        self.database = Database(directory / "app.db", {"ingest": MIGRATIONS})
+        self.database = database
         self.library = Library(self.database, self.archive, Searches(self.database, Processes()))
 
     async def __call__(self, url: str, *, max_pages: int = 50, **options: Any) -> Told:
@@ -103,13 +103,11 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    made = Desk(tmp_path)
+async def desk(tmp_path: Path, database: Database) -> AsyncIterator[Desk]:
+    made = Desk(tmp_path, database)
     await made.archive.open()
-    await made.database.open()
     yield made
     await made.library.close()
-    await made.database.close()
 
 
 def page(title: str) -> bytes:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.ingest.archive import Archive
-from app.ingest.documents import MIGRATIONS, Library, Unindexed
+from app.ingest.documents import Library, Unindexed
 from app.ingest.extractor import Extractor
 from app.ingest.reindex import index_anew
 from app.jobs import JobError
@@ -18,6 +20,7 @@ from app.searches import Searches
 from app.settings import Settings
 from app.terms import pack_terms
 from app.users import LOCAL_USER, User
+from tests.earlier import earlier_database
 from tests.here import Here
 from tests.support import RunningApp, eventually
 
@@ -26,14 +29,8 @@ pytestmark = pytest.mark.anyio
 DOCUMENTS = 5
 
 
-async def old_library(directory: Path) -> None:
+def old_library(directory: Path) -> None:
     """A database as it was when SQLite made words of the texts."""
-    database = Database(directory / "app.db", {"ingest": MIGRATIONS[:3]})
-    await database.open()
-    statement = (
-        "INSERT INTO documents (id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, text) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    )
     rows = [
         (
             f"d{number}", "local", f"{number:064}", f"Títle {number}", "x.txt", "x.txt", "text", 2, 10,
@@ -41,8 +38,12 @@ async def old_library(directory: Path) -> None:
         )
         for number in range(DOCUMENTS)
     ]  # fmt: skip
-    await database.write(lambda connection: connection.executemany(statement, rows))
-    await database.close()
+    with earlier_database(directory / "app.db", ingest=3) as connection:
+        connection.executemany(
+            "INSERT INTO documents (id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, "
+            "text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
 
 
 class Maker(Extractor):
@@ -67,7 +68,7 @@ class Server:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.archive = Archive(directory / "archive")
-        self.database = Database(directory / "app.db", {"ingest": MIGRATIONS})
+        self.database = Database(f"sqlite:///{directory / 'app.db'}")
         self.library = Library(self.database, self.archive, Searches(self.database, Here()))
 
     async def open(self) -> Server:
@@ -85,7 +86,7 @@ class Server:
 
 @pytest.fixture
 async def servers(tmp_path: Path) -> AsyncIterator[list[Server]]:
-    await old_library(tmp_path)
+    old_library(tmp_path)
     made = [await Server(tmp_path).open(), await Server(tmp_path).open()]
     yield made
     for each in made:
@@ -167,20 +168,21 @@ async def test_nothing_of_a_document_stays_in_the_index_when_it_is_deleted(serve
     for number in range(DOCUMENTS):
         assert await server.library.remove(f"d{number}", user=LOCAL_USER)
 
-    def terms(connection: sqlite3.Connection) -> list[str]:
+    def terms(session: Session) -> list[str]:
         for index in ("documents_index", "titles_index"):
-            connection.execute(f"CREATE VIRTUAL TABLE temp.of_{index} USING fts5vocab (main, {index}, row)")
+            session.execute(text(f"CREATE VIRTUAL TABLE temp.of_{index} USING fts5vocab (main, {index}, row)"))
         statement = "SELECT term FROM of_documents_index UNION ALL SELECT term FROM of_titles_index"
-        return [row["term"] for row in connection.execute(statement)]
+        return [*session.scalars(text(statement))]
 
     assert await server.database.write(terms) == []
 
 
 @pytest.mark.server
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_an_existing_library_is_indexed_while_the_app_serves(
     run_app: Callable[..., RunningApp], settings: Callable[..., Settings]
 ) -> None:
-    asyncio.run(old_library(settings().data_dir))
+    old_library(settings().data_dir)
     running = run_app()
     assert running.client.get("/api/documents").json()["total"] == DOCUMENTS
     eventually(lambda: "unindexed" not in running.client.get("/api/documents?q=東京").json())

@@ -2,19 +2,19 @@ from __future__ import annotations
 
 import json
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from sqlalchemy import insert, literal, select, update
 
+from app.ingest.models import DocumentRow, VersionRow
 from app.settings import Settings
 from tests.pdf import make_pdf
-from tests.support import JsonObject, RunningApp, Web, eventually
+from tests.support import JsonObject, RunningApp, Web, eventually, write
 
 pytestmark = pytest.mark.server
 
@@ -450,8 +450,7 @@ def test_a_long_text_is_written_in_pieces_and_a_version_too(
 ) -> None:
     document = running.result(running.ingest(b"Some words.", "long.txt"))
     text = '“A word”, \\ and "more"\n of 𝕏 \x7f\u2028' * 150_000
-    with closing(sqlite3.connect(settings().data_dir / "app.db")) as connection, connection:
-        connection.execute("UPDATE documents SET text = ?", (text,))
+    write(settings(), lambda session: session.execute(update(DocumentRow).values(text=text)))
     for path in (f"/api/documents/{document['id']}", f"/api/documents/{document['id']}/versions/1"):
         with socket.create_connection(("127.0.0.1", running.client.base_url.port or 0), timeout=60) as connected:
             connected.sendall(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
@@ -477,14 +476,11 @@ def test_the_newest_versions_are_listed_so_many_as_are_asked_for(
     running: RunningApp, settings: Callable[..., Settings]
 ) -> None:
     document = running.result(running.ingest(b"Some words.", "x.txt"))
-    with closing(sqlite3.connect(settings().data_dir / "app.db")) as connection, connection:
-        for version in (1, 2, 3):
-            connection.execute(
-                "INSERT INTO document_versions (document_id, version, user_id, sha256, title, source, file_name, kind, "
-                "words, bytes, created_at, text) SELECT id, ?, user_id, sha256, title, source, file_name, kind, words, "
-                "bytes, created_at, text FROM documents",
-                (version,),
-            )
+    columns = ("user_id", "sha256", "title", "source", "file_name", "kind", "words", "bytes", "created_at", "text")
+    for version in (1, 2, 3):
+        now = select(DocumentRow.id, literal(version), *(getattr(DocumentRow, name) for name in columns))
+        earlier = insert(VersionRow).from_select(["document_id", "version", *columns], now)
+        write(settings(), lambda session, earlier=earlier: session.execute(earlier))
     path = f"/api/documents/{document['id']}/versions"
     for asked, numbers in (("", [4, 3, 2, 1]), ("?limit=2", [4, 3])):
         listed = running.client.get(path + asked).json()["versions"]

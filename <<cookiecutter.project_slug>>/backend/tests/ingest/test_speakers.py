@@ -5,7 +5,8 @@ import sqlite3
 import pytest
 
 from app.ingest.search import Search
-from app.terms import TOKENIZER, joined_terms
+from app.migrations.hand_made import TOKENIZER
+from app.terms import joined_terms
 from tests.ingest.searches import SHELF
 
 

@@ -6,7 +6,8 @@ import sqlite3
 import pytest
 
 from app.ingest.search import Search
-from app.terms import TOKENIZER, joined_terms, pack_terms, phrase, terms, unpack_terms
+from app.migrations.hand_made import TOKENIZER
+from app.terms import joined_terms, pack_terms, phrase, terms, unpack_terms
 
 PIECES = (
     *"aBßﬁéёйđİς7٣²½Ａ＋#@.+-‐_'ʼ\"”「」、\u3000東京⽇々ーﾊﾟかヿ한ไทเาຳ״לـﷺ🎉",

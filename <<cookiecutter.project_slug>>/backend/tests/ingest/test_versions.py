@@ -3,13 +3,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from app.database import Database
 from app.ingest.archive import Archive
-from app.ingest.documents import MIGRATIONS, Document, Library, NewDocument
+from app.ingest.documents import Document, Library, NewDocument
 from app.searches import Searches
 from app.settings import Settings
 from app.users import LOCAL_USER
@@ -19,12 +18,12 @@ from tests.support import RunningApp
 pytestmark = pytest.mark.server
 
 
-def add(data_dir: Path, content: bytes, replaces: str | None = None) -> Document:
+def add(settings: Settings, content: bytes, replaces: str | None = None) -> Document:
     """Adds a document as another server on the same data would."""
 
     async def run() -> Document:
-        archive = Archive(data_dir / "archive")
-        database = Database(data_dir / "app.db", {"ingest": MIGRATIONS})
+        archive = Archive(settings.data_dir / "archive")
+        database = Database(settings.database)
         await archive.open()
         await database.open()
         arrived = archive.new_path()
@@ -43,9 +42,9 @@ def add(data_dir: Path, content: bytes, replaces: str | None = None) -> Document
 
 def test_earlier_versions_can_be_had(run_app: Callable[..., RunningApp], settings: Callable[..., Settings]) -> None:
     running = run_app()
-    data_dir = settings().data_dir
-    document = add(data_dir, b"before")
-    add(data_dir, b"after", replaces=document.id)
+    made = settings()
+    document = add(made, b"before")
+    add(made, b"after", replaces=document.id)
     path = f"/api/documents/{document.id}"
     assert [each["version"] for each in running.client.get(f"{path}/versions").json()["versions"]] == [2, 1]
     assert running.client.get(path).json()["text"] == "after"

@@ -1,0 +1,139 @@
+"""A real PostgreSQL for the tests: Debian's, or whichever is on the PATH; on a port and in a folder of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from app.database import Database
+from tests.process import free_port
+from tests.support import eventually
+
+__all__ = ["Postgres", "find_programs", "postgres_server"]
+
+
+def find_programs() -> Path | None:
+    """Where `initdb` and `postgres` are; None where there are none."""
+    on_path = shutil.which("initdb")
+    if on_path is not None:
+        return Path(on_path).parent
+    # Debian has them beside the PATH, by version.
+    found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    return max((path.parent for path in found), key=lambda path: int(path.parent.name), default=None)
+
+
+@dataclass
+class Postgres:
+    """A PostgreSQL that listens on loopback. The password is no secret."""
+
+    programs: Path
+    folder: Path
+    port: int
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def start(self) -> None:
+        """Starts it, and waits until it takes connections."""
+        command = [str(self.programs / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)]
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "max_connections": 300,
+        }
+        settings = [f"--{name}={value}" for name, value in options.items()]
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen([*command, *settings], stdout=log, stderr=log, **_as_nobody())
+        eventually(self._answers, 60)
+
+    def stop(self) -> None:
+        """Stops it at once, as an operator's restart does (a "fast shutdown")."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+
+    def url(self, name: str = "postgres", *, user: str = "postgres", password: str = "secret") -> str:
+        return f"postgresql+asyncpg://{user}:{password}@127.0.0.1:{self.port}/{name}"
+
+    def run(self, statement: str) -> None:
+        """Runs a statement of an administrator's."""
+
+        async def run() -> None:
+            connection = await asyncpg.connect(self.url().replace("+asyncpg", ""))
+            await connection.execute(statement)
+            await connection.close()
+
+        _apart(run())
+
+    def database(self, *, empty: bool = False) -> str:
+        """The URL of a new database, which has its tables, or none."""
+        name = f"d{next(self._numbers)}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE {'template0' if empty else self._with_tables()}")
+        return self.url(name)
+
+    def _with_tables(self) -> str:
+        if not hasattr(self, "_template"):
+
+            async def make() -> None:
+                database = Database(self.database(empty=True))
+                self._template = database.url.rpartition("/")[2]
+                await database.open()
+                await database.close()
+
+            _apart(make())
+        return self._template
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        try:
+            self.run("SELECT 1")
+        except (OSError, asyncpg.PostgresError):
+            return False
+        return True
+
+
+@contextlib.contextmanager
+def postgres_server(programs: Path) -> Iterator[Postgres]:
+    """A PostgreSQL of its own, gone with its data at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    try:
+        (folder / "password").write_text("secret")
+        if os.getuid() == 0:  # as root it does not run
+            for path in (folder, folder / "password"):
+                shutil.chown(path, "nobody", "nogroup")
+        server = Postgres(programs, folder, free_port())
+        init: Sequence[str] = ("--no-sync", "-A", "scram-sha-256", "-U", "postgres", "-E", "UTF8", "--locale=C")
+        subprocess.run(
+            [programs / "initdb", "-D", folder / "data", f"--pwfile={folder / 'password'}", *init],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            **_as_nobody(),
+        )
+        server.start()
+        yield server
+        server.process.send_signal(signal.SIGCONT)
+        server.process.send_signal(signal.SIGQUIT)
+        server.process.wait(30)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _apart(work: Coroutine[Any, Any, None]) -> None:
+    """Runs something to its end, whatever loop runs here."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
+def _as_nobody() -> dict[str, Any]:
+    return {"user": "nobody", "group": "nogroup", "extra_groups": [], "cwd": "/"} if os.getuid() == 0 else {}
