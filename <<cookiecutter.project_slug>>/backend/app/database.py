@@ -41,7 +41,7 @@ READ_SECONDS = 30.0
 
 _START_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
-_MIGRATING = 0x73747265616D  # names the lock of PostgreSQL: any number that is nobody else's
+_MIGRATING = 0x73747265616D  # the first of the numbers that are locks of ours in PostgreSQL
 
 # What SQLite does is asked so often whether to go on: a fraction of a millisecond, at some promille of its time.
 _STEPS = 10_000
@@ -250,7 +250,7 @@ class Database:
         async with limit, AsyncSession(self._async_engine, expire_on_commit=False) as session:
             await session.connection(execution_options=options)
             if lock is not None:
-                await session.execute(select(func.pg_advisory_xact_lock(_MIGRATING, zlib.crc32(lock.encode()) >> 1)))
+                await session.execute(select(func.pg_advisory_xact_lock(_MIGRATING + zlib.crc32(lock.encode()) + 1)))
             result = await session.run_sync(work)
             await session.commit()
             return result

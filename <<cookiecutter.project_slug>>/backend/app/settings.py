@@ -410,7 +410,9 @@ class Settings(BaseSettings):
     @classmethod
     def _has_a_shared_store(cls, workers: str, info: ValidationInfo) -> str:
         if workers == "redis" and info.data.get("streamator_store") == "memory":
-            raise ValueError("set STREAMATOR_STORE to redis or dynamo: the log of a job at a worker is no server's memory")
+            raise ValueError(
+                "set STREAMATOR_STORE to redis or dynamo: the log of a job at a worker is no server's memory"
+            )
         return workers
 
     @field_validator("database_url")

@@ -82,7 +82,8 @@ async def test_a_cancelled_write_of_postgres_leaves_nothing(database: Database) 
         session.execute(SLOW)
 
     writing = [asyncio.create_task(database.write(work, lock="notes")) for _ in range(3)]
-    await eventually_async(lambda: sleeping(database))
+    while not await sleeping(database):
+        await asyncio.sleep(0.01)
     for task in writing:
         task.cancel()
     await asyncio.gather(*writing, return_exceptions=True)

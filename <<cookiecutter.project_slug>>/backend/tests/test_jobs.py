@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,7 +108,7 @@ class Server:
 
 @asynccontextmanager
 async def server_on(
-    path: Path,
+    url: str,
     *,
     kept: int = 100,
     limit: int = 4,
@@ -119,7 +118,7 @@ async def server_on(
     kind: dict[str, Any] | None = None,
     **bounds: Any,
 ) -> AsyncIterator[Server]:
-    database = Database(f"sqlite:///{path / 'app.db'}")
+    database = Database(url)
     await database.open()
     works, store = Works(), store or MemoryStore()
     table = JobTable(database, kept=kept, lease=lease)
@@ -163,12 +162,12 @@ def watching(server: Server) -> Iterator[None]:
         task.cancel()
 
 
-async def test_a_job_that_returns_is_completed_with_its_result(tmp_path: Path) -> None:
+async def test_a_job_that_returns_is_completed_with_its_result(database_url: str) -> None:
     async def work(job: Job) -> dict[str, Any]:
         job.log("working")
         return {"document_id": "d1"}
 
-    async with server_on(tmp_path) as server:
+    async with server_on(database_url) as server:
         job_id = await server.start(work, "a source")
         found = await server.events(job_id)
         assert lines(found) == [("info", "working")]
@@ -183,12 +182,12 @@ async def test_a_job_that_returns_is_completed_with_its_result(tmp_path: Path) -
 
 
 async def test_an_exception_is_an_error_entry_and_then_done_failed(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def work(job: Job) -> None:
         raise ZeroDivisionError("by nothing")
 
-    async with server_on(tmp_path) as server:
+    async with server_on(database_url) as server:
         job_id = await server.start(work)
         found = await server.events(job_id)
         told = "Unexpected ZeroDivisionError: the server made a mistake; its log says more."
@@ -202,24 +201,24 @@ async def test_an_exception_is_an_error_entry_and_then_done_failed(
     assert "ZeroDivisionError: by nothing" in caplog.text  # for whoever runs the server, and nobody else
 
 
-async def test_an_expected_failure_is_shown_in_its_own_words_and_not_retried(tmp_path: Path) -> None:
+async def test_an_expected_failure_is_shown_in_its_own_words_and_not_retried(database_url: str) -> None:
     async def work(job: Job) -> None:
         raise JobError("The page is empty: give another.")
 
-    async with server_on(tmp_path, retries=2) as server:
+    async with server_on(database_url, retries=2) as server:
         job_id = await server.start(work)
         assert lines(await server.events(job_id)) == [("error", "The page is empty: give another.")]
         assert (await server.ended(job_id)).attempt == 1
 
 
 async def test_a_poison_job_stops_after_its_retries_with_each_attempt_in_its_log_and_the_reason_first(
-    tmp_path: Path,
+    database_url: str,
 ) -> None:
     async def work(job: Job) -> None:
         job.log(f"attempt {job.attempt}")
         raise ZeroDivisionError
 
-    async with server_on(tmp_path, retries=2) as server:
+    async with server_on(database_url, retries=2) as server:
         job_id = await server.start(work)
         found = await server.events(job_id)
         unexpected = "Unexpected ZeroDivisionError: the server made a mistake; its log says more."
@@ -240,21 +239,21 @@ async def test_a_poison_job_stops_after_its_retries_with_each_attempt_in_its_log
         assert (record.status, record.error, record.attempt) == ("failed", unexpected, 3)
 
 
-async def test_an_attempt_that_works_after_one_that_failed_completes_the_job(tmp_path: Path) -> None:
+async def test_an_attempt_that_works_after_one_that_failed_completes_the_job(database_url: str) -> None:
     async def work(job: Job) -> dict[str, Any]:
         if job.attempt == 1:
             job.checkpoint({"page": 7})
             raise ZeroDivisionError
         return {"partial": f"from page {job.last_checkpoint['page']}"}
 
-    async with server_on(tmp_path, retries=1) as server:
+    async with server_on(database_url, retries=1) as server:
         job_id = await server.start(work)
         assert (await server.events(job_id))[-1]["status"] == "completed"
         record = await server.ended(job_id)
         assert (record.partial, record.attempt) == ("from page 7", 2)
 
 
-async def test_a_plain_function_runs_in_a_thread_and_sees_that_it_is_to_stop(tmp_path: Path) -> None:
+async def test_a_plain_function_runs_in_a_thread_and_sees_that_it_is_to_stop(database_url: str) -> None:
     began = threading.Event()
 
     @job("plain")
@@ -265,7 +264,7 @@ async def test_a_plain_function_runs_in_a_thread_and_sees_that_it_is_to_stop(tmp
             job.raise_if_cancelled()
         return args
 
-    async with server_on(tmp_path) as server:
+    async with server_on(database_url) as server:
         server.runner._kinds["plain"] = plain
         quick = await server.runner.start(plain, Args(name="quick"), source="x")
         assert (await server.events(quick.job_id))[-1]["status"] == "completed"
@@ -284,8 +283,8 @@ async def test_a_function_without_a_model_of_its_arguments_is_no_job() -> None:
 
 
 @pytest.mark.parametrize("by", ["the runner", "the log"])
-async def test_a_cancelled_job_ends_at_once_and_says_so(tmp_path: Path, by: str) -> None:
-    async with server_on(tmp_path, retries=1) as server:
+async def test_a_cancelled_job_ends_at_once_and_says_so(database_url: str, by: str) -> None:
+    async with server_on(database_url, retries=1) as server:
         job_id = await server.start(wait)
         if by == "the runner":
             assert await server.runner.cancel(job_id)
@@ -299,8 +298,8 @@ async def test_a_cancelled_job_ends_at_once_and_says_so(tmp_path: Path, by: str)
         assert await server.runner.cancel(job_id)  # over, and asked for again
 
 
-async def test_a_cancel_reaches_a_job_at_another_server_within_a_second(tmp_path: Path) -> None:
-    async with server_on(tmp_path) as here, server_on(tmp_path) as elsewhere:
+async def test_a_cancel_reaches_a_job_at_another_server_within_a_second(database_url: str) -> None:
+    async with server_on(database_url) as here, server_on(database_url) as elsewhere:
         job_id = await elsewhere.start(wait)
         with watching(elsewhere):
             await asyncio.sleep(0)
@@ -312,8 +311,8 @@ async def test_a_cancel_reaches_a_job_at_another_server_within_a_second(tmp_path
         assert (await here.ended(job_id)).status == "cancelled"
 
 
-async def test_who_has_seen_done_finds_the_row_ended_on_every_server(tmp_path: Path) -> None:
-    async with server_on(tmp_path) as server, server_on(tmp_path) as other:
+async def test_who_has_seen_done_finds_the_row_ended_on_every_server(database_url: str) -> None:
+    async with server_on(database_url) as server, server_on(database_url) as other:
         for _ in range(20):
             job_id = await server.start(nothing)
             await server.events(job_id)
@@ -324,13 +323,13 @@ async def test_who_has_seen_done_finds_the_row_ended_on_every_server(tmp_path: P
                 assert (await each.runner.latest(1, user=LOCAL_USER))[0].status == "completed"
 
 
-async def test_the_cap_counts_what_runs_and_frees_its_place(tmp_path: Path) -> None:
+async def test_the_cap_counts_what_runs_and_frees_its_place(database_url: str) -> None:
     release = asyncio.Event()
 
     async def work(job: Job) -> None:
         await release.wait()
 
-    async with server_on(tmp_path, limit=2) as server:
+    async with server_on(database_url, limit=2) as server:
         # All at once: the place is taken before anything is awaited.
         answers = await asyncio.gather(*(server.start(work, str(n)) for n in range(5)), return_exceptions=True)
         refused = [answer for answer in answers if isinstance(answer, TooManyJobs)]
@@ -341,8 +340,8 @@ async def test_the_cap_counts_what_runs_and_frees_its_place(tmp_path: Path) -> N
         await server.events(await server.start(work, "again"))
 
 
-async def test_a_job_that_is_prepared_has_its_place_until_that_ends(tmp_path: Path) -> None:
-    async with server_on(tmp_path, limit=2) as server:
+async def test_a_job_that_is_prepared_has_its_place_until_that_ends(database_url: str) -> None:
+    async with server_on(database_url, limit=2) as server:
         await server.start(wait, "first")
         async with server.runner.preparing():
             with pytest.raises(TooManyJobs, match="2 jobs are running and MAX_RUNNING_JOBS is 2"):
@@ -354,9 +353,9 @@ async def test_a_job_that_is_prepared_has_its_place_until_that_ends(tmp_path: Pa
         assert server.runner.running == 2
 
 
-async def test_one_user_has_so_many_jobs_at_all_servers_together(tmp_path: Path) -> None:
+async def test_one_user_has_so_many_jobs_at_all_servers_together(database_url: str) -> None:
     ann, ben = User("1", "Ann"), User("2", "Ben")
-    async with server_on(tmp_path, per_user=2) as server, server_on(tmp_path, per_user=2) as other:
+    async with server_on(database_url, per_user=2) as server, server_on(database_url, per_user=2) as other:
         first = await server.start(wait, user=ann)
         await other.start(wait, user=ann)
         for each in (server, other):
@@ -374,13 +373,13 @@ async def test_one_user_has_so_many_jobs_at_all_servers_together(tmp_path: Path)
         await other.start(wait, user=ann)
 
 
-async def test_where_nobody_signs_in_all_places_are_everybodys(tmp_path: Path) -> None:
-    async with server_on(tmp_path, limit=3, per_user=1) as server:
+async def test_where_nobody_signs_in_all_places_are_everybodys(database_url: str) -> None:
+    async with server_on(database_url, limit=3, per_user=1) as server:
         for _ in range(3):
             await server.start(wait)
 
 
-async def test_a_job_that_runs_for_too_long_has_failed(tmp_path: Path) -> None:
+async def test_a_job_that_runs_for_too_long_has_failed(database_url: str) -> None:
     stopped = []
 
     async def work(job: Job) -> None:
@@ -390,7 +389,7 @@ async def test_a_job_that_runs_for_too_long_has_failed(tmp_path: Path) -> None:
             stopped.append(True)
             raise
 
-    async with server_on(tmp_path, retries=2, seconds=0.1) as server:
+    async with server_on(database_url, retries=2, seconds=0.1) as server:
         job_id = await server.start(work)
         found = await server.events(job_id)
         reason = "It ran for 100 ms, and MAX_JOB_SECONDS is 0.1: give it less to do, or raise the limit."
@@ -398,17 +397,17 @@ async def test_a_job_that_runs_for_too_long_has_failed(tmp_path: Path) -> None:
         assert (await server.events(await server.start(nothing)))[-1]["status"] == "completed"
 
 
-async def test_a_kind_has_a_limit_of_its_own(tmp_path: Path) -> None:
-    async with server_on(tmp_path, kind={"timeout": 0.1}) as server:
+async def test_a_kind_has_a_limit_of_its_own(database_url: str) -> None:
+    async with server_on(database_url, kind={"timeout": 0.1}) as server:
         found = await server.events(await server.start(wait))
         assert lines(found)[-1] == (
             "error", "It ran for 100 ms, and the limit of its kind: give it less to do, or raise the limit.",
         )  # fmt: skip
 
 
-async def test_the_oldest_jobs_of_a_user_are_forgotten_but_none_that_runs(tmp_path: Path) -> None:
+async def test_the_oldest_jobs_of_a_user_are_forgotten_but_none_that_runs(database_url: str) -> None:
     ann, ben = User("1", "Ann"), User("2", "Ben")
-    async with server_on(tmp_path, kept=2) as server:
+    async with server_on(database_url, kept=2) as server:
         await server.start(wait, "runs", user=ann)
         await server.events(await server.start(nothing, "of another", user=ben))
         for name in ("one", "two", "three", "four"):
@@ -417,21 +416,21 @@ async def test_the_oldest_jobs_of_a_user_are_forgotten_but_none_that_runs(tmp_pa
         assert [each.source for each in await server.table.latest(10, user=ben)] == ["of another"]
 
 
-async def test_jobs_are_kept_alive_without_anyone_holding_them(tmp_path: Path) -> None:
+async def test_jobs_are_kept_alive_without_anyone_holding_them(database_url: str) -> None:
     async def work(job: Job) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_later(0.1, future.set_result, None)
         await future
 
-    async with server_on(tmp_path) as server:
+    async with server_on(database_url) as server:
         job_id = await server.start(work)
         await asyncio.sleep(0)
         gc.collect()
         assert (await server.events(job_id))[-1]["status"] == "completed"
 
 
-async def test_shutdown_interrupts_what_may_not_be_retried_and_refuses_what_comes(tmp_path: Path) -> None:
-    async with server_on(tmp_path) as server:
+async def test_shutdown_interrupts_what_may_not_be_retried_and_refuses_what_comes(database_url: str) -> None:
+    async with server_on(database_url) as server:
         job_id = await server.start(wait)
         await asyncio.sleep(0)
         await server.runner.shutdown()
@@ -445,7 +444,7 @@ async def test_shutdown_interrupts_what_may_not_be_retried_and_refuses_what_come
             await server.start(nothing)
 
 
-async def test_what_may_be_retried_goes_on_at_the_next_start_and_that_is_no_failure(tmp_path: Path) -> None:
+async def test_what_may_be_retried_goes_on_at_the_next_start_and_that_is_no_failure(database_url: str) -> None:
     store = MemoryStore()
 
     async def work(job: Job) -> None:
@@ -453,14 +452,14 @@ async def test_what_may_be_retried_goes_on_at_the_next_start_and_that_is_no_fail
         if job.attempt < 4:
             await asyncio.sleep(60)
 
-    async with server_on(tmp_path, retries=1, store=store) as server:
+    async with server_on(database_url, retries=1, store=store) as server:
         job_id = await server.start(work)
     for _ in range(2):
-        async with server_on(tmp_path, retries=1, store=store) as server:
+        async with server_on(database_url, retries=1, store=store) as server:
             server.works.do = work
             await server.runner.sweep()
             await eventually_async(lambda: server.runner.running == 1)
-    async with server_on(tmp_path, retries=1, store=store) as server:
+    async with server_on(database_url, retries=1, store=store) as server:
         server.works.do = work
         await server.runner.sweep()
         found = await server.events(job_id)
@@ -472,7 +471,7 @@ async def test_what_may_be_retried_goes_on_at_the_next_start_and_that_is_no_fail
     assert found[-1]["status"] == "completed"
 
 
-async def test_shutdown_does_not_wait_for_ever_for_a_job_that_clings(tmp_path: Path) -> None:
+async def test_shutdown_does_not_wait_for_ever_for_a_job_that_clings(database_url: str) -> None:
     release = asyncio.Event()
 
     async def work(job: Job) -> None:
@@ -482,7 +481,7 @@ async def test_shutdown_does_not_wait_for_ever_for_a_job_that_clings(tmp_path: P
             except asyncio.CancelledError:
                 continue
 
-    async with server_on(tmp_path) as server:
+    async with server_on(database_url) as server:
         job_id = await server.start(work)
         await asyncio.sleep(0)
         await server.runner.shutdown(timeout=0.1)
@@ -494,8 +493,8 @@ async def test_shutdown_does_not_wait_for_ever_for_a_job_that_clings(tmp_path: P
         release.set()
 
 
-async def test_the_jobs_of_a_server_that_lives_are_left_alone(tmp_path: Path) -> None:
-    async with server_on(tmp_path) as first, server_on(tmp_path) as second:
+async def test_the_jobs_of_a_server_that_lives_are_left_alone(database_url: str) -> None:
+    async with server_on(database_url) as first, server_on(database_url) as second:
         theirs = await first.start(wait)
         own = await second.start(wait)
         assert await second.table.left(queued_for=0) == []
@@ -506,8 +505,8 @@ async def test_the_jobs_of_a_server_that_lives_are_left_alone(tmp_path: Path) ->
             assert (record.status, record.attempt) == ("running", 1)
 
 
-async def test_a_job_of_a_killed_server_runs_again_where_it_may(tmp_path: Path) -> None:
-    async with server_on(tmp_path, retries=1) as server:
+async def test_a_job_of_a_killed_server_runs_again_where_it_may(database_url: str) -> None:
+    async with server_on(database_url, retries=1) as server:
         job_id = await left_behind(server)
         await server.runner.sweep()
         found = await server.events(job_id)
@@ -517,8 +516,8 @@ async def test_a_job_of_a_killed_server_runs_again_where_it_may(tmp_path: Path) 
     assert lines(found) == [("warning", "Attempt 2: The server or worker that ran it was lost.")]
 
 
-async def test_a_job_of_a_killed_server_that_may_not_be_retried_is_interrupted(tmp_path: Path) -> None:
-    async with server_on(tmp_path) as server:
+async def test_a_job_of_a_killed_server_that_may_not_be_retried_is_interrupted(database_url: str) -> None:
+    async with server_on(database_url) as server:
         job_id = await left_behind(server)
         await server.runner.sweep()
         found = await server.events(job_id)
@@ -527,8 +526,8 @@ async def test_a_job_of_a_killed_server_that_may_not_be_retried_is_interrupted(t
     assert (lines(found)[-1], found[-1]["status"]) == (("error", record.error), "failed")
 
 
-async def test_a_job_that_takes_its_server_with_it_is_begun_only_so_often(tmp_path: Path) -> None:
-    async with server_on(tmp_path, retries=2) as server:
+async def test_a_job_that_takes_its_server_with_it_is_begun_only_so_often(database_url: str) -> None:
+    async with server_on(database_url, retries=2) as server:
         job_id = await left_behind(server, attempts=3)
         await server.runner.sweep()
         found = await server.events(job_id)
@@ -540,14 +539,14 @@ async def test_a_job_that_takes_its_server_with_it_is_begun_only_so_often(tmp_pa
     assert (record.status, lines(found)[-1]) == ("failed", ("error", record.error))
 
 
-async def test_a_job_of_an_earlier_version_of_the_app_is_interrupted(tmp_path: Path) -> None:
-    async with server_on(tmp_path, retries=2) as server:
+async def test_a_job_of_an_earlier_version_of_the_app_is_interrupted(database_url: str) -> None:
+    async with server_on(database_url, retries=2) as server:
         job_id = await left_behind(server, args=None)
         await server.runner.sweep()
         assert (await server.ended(job_id)).status == "interrupted"
 
 
-async def test_an_attempt_that_was_taken_for_lost_changes_nothing(tmp_path: Path) -> None:
+async def test_an_attempt_that_was_taken_for_lost_changes_nothing(database_url: str) -> None:
     store, release = MemoryStore(), asyncio.Event()
 
     async def slow(job: Job) -> dict[str, Any]:
@@ -557,9 +556,10 @@ async def test_an_attempt_that_was_taken_for_lost_changes_nothing(tmp_path: Path
     async def quick(job: Job) -> dict[str, Any]:
         return {"document_id": "of the second"}
 
-    async with server_on(tmp_path, store=store, retries=1) as first, server_on(
-        tmp_path, store=store, retries=1, lease=0.0
-    ) as second:
+    async with (
+        server_on(database_url, store=store, retries=1) as first,
+        server_on(database_url, store=store, retries=1, lease=0.0) as second,
+    ):
         job_id = await first.start(slow)
         second.works.do = quick
         await second.runner.sweep()
@@ -572,7 +572,7 @@ async def test_an_attempt_that_was_taken_for_lost_changes_nothing(tmp_path: Path
     assert first.works.ended == []
 
 
-async def test_a_job_that_others_have_taken_over_is_stopped(tmp_path: Path) -> None:
+async def test_a_job_that_others_have_taken_over_is_stopped(database_url: str) -> None:
     cancelled = asyncio.Event()
 
     async def slow(job: Job) -> None:
@@ -581,15 +581,15 @@ async def test_a_job_that_others_have_taken_over_is_stopped(tmp_path: Path) -> N
         finally:
             cancelled.set()
 
-    async with server_on(tmp_path, retries=1) as server:
+    async with server_on(database_url, retries=1) as server:
         await server.start(slow)
         await server.database.write(lambda session: session.execute(update(JobRow).values(attempt=2, server="another")))
         with watching(server):
             await asyncio.wait_for(cancelled.wait(), 5)
 
 
-async def test_a_job_whose_log_was_not_closed_has_it_closed_as_its_row_says(tmp_path: Path) -> None:
-    async with server_on(tmp_path) as server:
+async def test_a_job_whose_log_was_not_closed_has_it_closed_as_its_row_says(database_url: str) -> None:
+    async with server_on(database_url) as server:
         job_id = await left_behind(server)
         await server.database.write(
             lambda session: session.execute(update(JobRow).values(status="failed", error="It was too large."))
@@ -602,9 +602,9 @@ async def test_a_job_whose_log_was_not_closed_has_it_closed_as_its_row_says(tmp_
 
 
 async def test_a_kind_that_is_not_known_here_is_left_to_others(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with server_on(tmp_path) as server:
+    async with server_on(database_url) as server:
         new = NewJob("newer", LOCAL_USER.id, "of a newer version", "x", "{}", None)
         await server.table.add(new, begun=False)
         for _ in range(2):
@@ -616,8 +616,8 @@ async def test_a_kind_that_is_not_known_here_is_left_to_others(
     assert told == ["jobs of the kind 'of a newer version' are left to others: this version of the app knows none"]
 
 
-async def test_arguments_that_no_longer_fit_are_a_failure_that_names_them(tmp_path: Path) -> None:
-    async with server_on(tmp_path, retries=2) as server:
+async def test_arguments_that_no_longer_fit_are_a_failure_that_names_them(database_url: str) -> None:
+    async with server_on(database_url, retries=2) as server:
         new = NewJob("older", LOCAL_USER.id, "test", "x", '{"name": 7}', None)
         await server.table.add(new, begun=False)
         await server.runner.sweep()
@@ -628,8 +628,8 @@ async def test_arguments_that_no_longer_fit_are_a_failure_that_names_them(tmp_pa
     assert lines(found) == [("error", record.error)]
 
 
-async def test_a_job_that_waits_is_cancelled_at_once(tmp_path: Path) -> None:
-    async with server_on(tmp_path) as server:
+async def test_a_job_that_waits_is_cancelled_at_once(database_url: str) -> None:
+    async with server_on(database_url) as server:
         await server.table.add(NewJob("waits", LOCAL_USER.id, "test", "x", "{}", None), begun=False)
         assert await server.runner.cancel("waits")
         record = await server.ended("waits")
@@ -639,8 +639,8 @@ async def test_a_job_that_waits_is_cancelled_at_once(tmp_path: Path) -> None:
         assert server.works.ended == [("x", "cancelled")]
 
 
-async def test_what_should_be_there_is_started_once(tmp_path: Path) -> None:
-    async with server_on(tmp_path) as server, server_on(tmp_path) as other:
+async def test_what_should_be_there_is_started_once(database_url: str) -> None:
+    async with server_on(database_url) as server, server_on(database_url) as other:
         for each in (server, other):
             each.works.do, each.works.missed = wait, {"a": Args(), "b": Args()}
         with watching(server), watching(other):
@@ -653,9 +653,9 @@ async def test_what_should_be_there_is_started_once(tmp_path: Path) -> None:
 
 
 async def test_how_a_job_ended_is_stored_when_the_database_is_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with server_on(tmp_path) as server:
+    async with server_on(database_url) as server:
         finish, failures = server.table.finish, iter([OSError("away"), OSError("away")])
 
         async def away(*arguments: Any) -> bool:

@@ -21,7 +21,6 @@ from app.users import User
 __all__ = ["AgentWork", "DocumentFindings", "Findings", "RelatedDocument"]
 
 
-
 class RelatedDocument(BaseModel):
     """Another document about the same."""
 

@@ -6,4 +6,15 @@ from app.jobs.registry import JobKind, job
 from app.jobs.runner import SYSTEM, JobRunner
 from app.jobs.table import JobTable
 
-__all__ = ["SYSTEM", "Job", "JobError", "JobKind", "JobRecord", "JobRunner", "JobStatus", "JobTable", "TooManyJobs", "job"]
+__all__ = [
+    "SYSTEM",
+    "Job",
+    "JobError",
+    "JobKind",
+    "JobRecord",
+    "JobRunner",
+    "JobStatus",
+    "JobTable",
+    "TooManyJobs",
+    "job",
+]

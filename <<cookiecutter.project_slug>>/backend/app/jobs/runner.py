@@ -410,7 +410,9 @@ class JobRunner:
         self._runs[claim.job_id] = run
         run.task = asyncio.create_task(self._see_to_its_end(run, reason), name=f"{claim.kind} {claim.job_id}")
         # With a store that answers it has a log when `start` returns.
-        await asyncio.wait([asyncio.ensure_future(run.opened.wait()), run.task], timeout=1, return_when="FIRST_COMPLETED")
+        await asyncio.wait(
+            [asyncio.ensure_future(run.opened.wait()), run.task], timeout=1, return_when="FIRST_COMPLETED"
+        )
         return run
 
     async def _see_to_its_end(self, run: _Run, reason: str | None) -> None:
@@ -617,7 +619,9 @@ class JobRunner:
             job.log("Cancelled.", "warning")
         elif status == "failed" or (status == "interrupted" and not self._stopping.is_set()):
             job.log(reason or INTERRUPTED, "error")
-        job.close("failed" if status == "interrupted" and not self._stopping.is_set() else _DONE[cast(JobStatus, status)])
+        job.close(
+            "failed" if status == "interrupted" and not self._stopping.is_set() else _DONE[cast(JobStatus, status)]
+        )
 
     async def _close_for(self, claim: Claim) -> None:
         """Closes the log of a job that is over and was left like that, or was cancelled while it waited."""

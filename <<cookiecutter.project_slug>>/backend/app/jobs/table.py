@@ -136,7 +136,9 @@ class JobTable:
             return bool(row.status == "running")
         if row.server == self._owner:
             return False
-        return bool(is_gone(row.server) or row.seen_at is None or row.seen_at < utc_now() - timedelta(seconds=self.lease))
+        return bool(
+            is_gone(row.server) or row.seen_at is None or row.seen_at < utc_now() - timedelta(seconds=self.lease)
+        )
 
     async def left(self, *, queued_for: float) -> list[tuple[str, int]]:
         """The jobs that wait for somebody, each with its attempt: those whose owner is gone, and those that are queued
@@ -247,9 +249,7 @@ class JobTable:
     async def totals(self, *, user: User, since: datetime) -> tuple[dict[str, int], int]:
         """How many jobs a user has of each status, and how many of them have ended since a time."""
         ended = func.count().filter(JobRow.finished_at >= since)
-        statement = (
-            select(JobRow.status, func.count(), ended).where(JobRow.user_id == user.id).group_by(JobRow.status)
-        )
+        statement = select(JobRow.status, func.count(), ended).where(JobRow.user_id == user.id).group_by(JobRow.status)
         rows = await self._database.read(lambda session: session.execute(statement).all())
         return {status: number for status, number, _ in rows}, sum(number for _, _, number in rows)
 
