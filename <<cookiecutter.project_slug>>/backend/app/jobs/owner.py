@@ -15,7 +15,7 @@ def _place() -> str:
     nobody else has: then only a lease tells that a process is gone."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()
-        name = boot + os.readlink("/proc/self/ns/pid")
+        name = boot + str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return secrets.token_hex(8)
     return hashlib.sha256(name.encode()).hexdigest()[:16]

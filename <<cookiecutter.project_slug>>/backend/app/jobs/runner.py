@@ -1,4 +1,4 @@
-"""The runner: starts jobs, sees each attempt that is this process's to its end, and takes over what others have left."""
+"""The runner: starts jobs, sees each attempt that is this process's to its end, and takes over what others left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import State
-from streamator import JobExists, MemoryStore, Store, StoreError
+from streamator import JobExists, Store, StoreError
 from streamator.tracing import Headers
 
 from app.jobs.engines import Engine
@@ -61,7 +61,7 @@ class JobRunner:
 
     Guarantees: a job that `start` has given runs, or its end is told, whatever is killed: at each moment its row says
     whose it is, and who finds it left behind goes on with it. An attempt that was taken for lost and goes on changes
-    nothing. However a job ends, first its row says how, then its log is closed: who has seen `done` finds the row ended.
+    nothing. However a job ends, its row says how before its log is closed: who has seen `done` finds the row ended.
 
     Arguments:
         table: the jobs.
@@ -547,10 +547,8 @@ class JobRunner:
             await self._end(run, "interrupted", INTERRUPTED, None)
             return
         times = count(run.claim.tries - 1, "time")
-        await self._end(
-            run, "failed", f"It was begun {times}, and each time the server or worker that ran it was lost or it failed: "
-            "it is not tried again.", None,
-        )  # fmt: skip
+        lost = f"It was begun {times}, and each time the server or worker that ran it was lost or it failed"
+        await self._end(run, "failed", f"{lost}: it is not tried again.", None)
 
     async def _pause_before_next(self, run: _Run, kind: JobKind[Any], error: BaseException) -> str | None:
         claim = run.claim

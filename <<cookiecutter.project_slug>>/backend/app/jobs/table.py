@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, Update, and_, func, insert, or_, sele
 from sqlalchemy.orm import Session
 
 from app.database import Database
-from app.jobs.job import JobRecord, JobStatus, TooManyJobs, utc_now
+from app.jobs.job import JobRecord, JobStatus, utc_now
 from app.jobs.models import JobRow
 from app.jobs.owner import is_gone, new_owner
 from app.models import delete_oldest

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
+from app.agents.coordinator import Coordinator
 from streamator import MemoryStore, follow
 
 from app.agents import workers
-from app.agents.coordinator import Coordinator
 from app.agents.events import AGENTS, AgentEvent
 from app.agents.findings import DocumentFindings, Findings
 from app.agents.workers import Outcome, Report
