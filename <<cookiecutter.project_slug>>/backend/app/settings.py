@@ -102,8 +102,8 @@ class Settings(BaseSettings):
     )
     workers: Literal["inline", "redis"] = Field(
         default=cast(Any, project.DEFAULT_WORKERS),
-        title="where jobs run: `inline`, in the server, or `redis`, in workers (`make worker`) that a queue in the Redis "
-        "server brings them to; for that the store must be another than `memory`",
+        title="where jobs run: `inline`, in the server, or `redis`, in workers (`make worker`), by way of the Redis "
+        "server; for that the store must be another than `memory`",
         description="set it to inline or redis",
     )
     streamator_ttl_days: int = _number(7, "days", "how long DynamoDB or Redis keeps a log", at_most=3650)

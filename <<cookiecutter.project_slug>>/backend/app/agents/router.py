@@ -163,6 +163,8 @@ def _shown(kind: AgentName | None, source_id: str | None) -> Filter:
     """What is shown of a run: of one agent or all, about one document or all."""
 
     def shows(event: dict[str, object]) -> bool:
+        if "stream" not in event:  # the log's own
+            return False
         report = AgentEvent.model_validate(event)
         return kind in (None, report.payload.agent_name) and (
             source_id in (None, report.source_id) or report.event == "heartbeat"

@@ -139,11 +139,14 @@ class JobRunner:
         """Whether this process may take one more."""
         if self._stopping.is_set():
             raise TooManyJobs("the server is stopping: try again in a few seconds")
-        running = self.running + self._preparing.total()
+        running = self._running_of_users() + self._preparing.total()
         if self._engine.here and running >= self._limit:
             raise TooManyJobs(
                 f"{running} jobs are running and MAX_RUNNING_JOBS is {self._limit}: wait for one to end, or cancel one"
             )
+
+    def _running_of_users(self) -> int:
+        return sum(run.claim.user_id != SYSTEM.id for run in self._runs.values())
 
     def _ensure_room(self, user: User, of_user: int, queued: int, preparing: int = 0) -> None:
         of_user += preparing
@@ -356,7 +359,7 @@ class JobRunner:
     async def sweep(self) -> None:
         """Has what was left behind taken over, by a worker or here."""
         for job_id, attempt in await self._table.left(queued_for=self._engine.queued_seconds):
-            if self._stopping.is_set() or (self._engine.here and self.running >= self._limit):
+            if self._stopping.is_set() or (self._engine.here and self._running_of_users() >= self._limit):
                 return
             if job_id not in self._runs:
                 await self._engine.submit(job_id, attempt)
