@@ -106,7 +106,7 @@ class Worker:
     """
 
     def __init__(self, directory: Path, **environment: str) -> None:
-        self._output = directory / "worker.log"
+        self._output = directory / f"worker-{free_port()}.log"
         with self._output.open("a") as output:
             self.process = subprocess.Popen(
                 (sys.executable, "-m", "app.worker"),
@@ -126,6 +126,11 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def is_ready(self) -> bool:
+        """Whether it takes jobs."""
+        assert self.process.poll() is None, self.said()
+        return "jobs at once" in self.said()
 
     def said(self) -> str:
         """All that it has printed."""
