@@ -93,7 +93,7 @@ model: setup ## random schedules against a model of a log, until one fails, for 
 	@cd '$(TEMPLATE)/libs/streamator' && seed=$(or $(SEED),$$(date +%s)) && end=$$(( $$(date +%s) + 60 * $(MINUTES) )) && \
 	while [ $$(date +%s) -lt $$end ]; do \
 	  echo "== seed $$seed ==" && \
-	  MODEL_EXAMPLES=300 "$(CURDIR)/$(PY)" -m pytest -q tests/test_model.py --hypothesis-seed=$$seed || exit; \
+	  MODEL_EXAMPLES=300 "$(CURDIR)/$(PY)" -m pytest -q tests/test_model.py tests/test_model_attempts.py --hypothesis-seed=$$seed || exit; \
 	  seed=$$(( seed + 1 )); \
 	done
 

@@ -26,6 +26,9 @@ test("each component plays alone, and its source is there", async ({ page }) => 
   const draft = page.getByRole("region", { name: "DraftPanel" });
   await draft.getByText("Source").click();
   await expect(draft.getByText('from "streamator-react"')).toBeVisible();
+
+  const log = page.getByRole("region", { name: "LogPanel" });
+  await expect(log.getByRole("separator", { name: "Attempt 2 - worker lost" })).toBeVisible();
 });
 
 test("a draft's end stays in view until the reader scrolls away", async ({ page }) => {

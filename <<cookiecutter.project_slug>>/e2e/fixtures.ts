@@ -97,8 +97,9 @@ export class Card {
     return this.root.getByRole("link", { name });
   }
 
-  async ended(badge: "Completed" | "Failed" | "Cancelled"): Promise<void> {
-    await expect(this.badge).toHaveText(badge);
+  /** `timeout`: how long that may take, in milliseconds (default: as long as anything else). */
+  async ended(badge: "Completed" | "Failed" | "Cancelled", timeout?: number): Promise<void> {
+    await expect(this.badge).toHaveText(badge, timeout === undefined ? {} : { timeout });
   }
 
   /** The lines on the page, in order. */

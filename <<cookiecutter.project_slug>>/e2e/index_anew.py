@@ -19,6 +19,7 @@ from app.ingest.extractor import Extractor
 from app.ingest.reindex import index_anew
 from app.processes import Processes
 from app.searches import Searches
+from app.storage import Folder, WorkFolder
 
 
 EMPTY = """
@@ -36,7 +37,7 @@ def empty(session: Session) -> None:
 
 
 async def main(folder: Path) -> None:
-    archive = Archive(folder / "archive")
+    archive = Archive(Folder(folder / "archive"), WorkFolder(folder / "work"))
     database = Database(f"sqlite:///{folder / 'app.db'}")
     await archive.open()
     await database.open()

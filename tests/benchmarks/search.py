@@ -30,6 +30,7 @@ from app.ingest.archive import Archive
 from app.ingest.documents import MIGRATIONS, Library
 from app.processes import Processes
 from app.searches import Searches
+from app.storage import Folder, WorkFolder
 from app.terms import pack_terms
 from app.users import LOCAL_USER
 
@@ -134,7 +135,11 @@ async def measure(directory: Path, number: int) -> dict[str, Any]:
     started = time.perf_counter()
     await database.open()
     migrate = time.perf_counter() - started
-    library = Library(database, Archive(directory / "archive"), Searches(database, Processes()))
+    library = Library(
+        database,
+        Archive(Folder(directory / "archive"), WorkFolder(directory / "work")),
+        Searches(database, Processes()),
+    )
     making = indexing = 0.0
     while documents := await library.to_index(1_000_000):
         for document in documents:

@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket
 
 from app.bodies import REFUSED
 from app.headers import HEADERS
+from app.storage import StorageError
 
 __all__ = ["ApiError", "ErrorBody", "add_error_handlers", "error_responses", "refuse", "stream_error_responses"]
 
@@ -67,6 +68,7 @@ async def refuse(scope: Scope, receive: Receive, send: Send, error: ApiError) ->
 def add_error_handlers(app: FastAPI) -> None:
     """Gives every error of `app`, its own and the framework's, the one shape of body."""
     app.add_exception_handler(ApiError, cast(Any, _api_error))
+    app.add_exception_handler(StorageError, _storage_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(Exception, _crash)
@@ -83,6 +85,14 @@ async def _api_error(connection: Request | WebSocket, error: ApiError) -> JSONRe
         await _close(connection, error)
         return None
     return _answer(error.status, str(error), error.headers)
+
+
+async def _storage_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, StorageError)
+    logger.error("%s", error)
+    return _answer(
+        503, f"files can be neither kept nor read now ({error.reason}): try again later", {"retry-after": "5"}
+    )
 
 
 async def _close(websocket: WebSocket, error: ApiError) -> None:

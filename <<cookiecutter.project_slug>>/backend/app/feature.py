@@ -19,6 +19,7 @@ from app.jobs import JobKind, JobRunner
 from app.processes import Processes
 from app.searches import Searches
 from app.settings import Settings
+from app.storage import Storage, WorkFolder
 
 __all__ = ["Feature", "Services", "SharedServices"]
 
@@ -36,6 +37,10 @@ class Services:
     """Where a stranger's input is read."""
     searches: Searches
     """Where the database is searched."""
+    storage: Storage
+    """Where files are kept."""
+    work: WorkFolder
+    """Where they are while something on this machine works on them."""
     documents: list[DocumentSource] = field(default_factory=list)
     """Where documents are: a feature that keeps some adds itself, one that works on them reads from all."""
     on_documents: list[Callable[[str], Awaitable[None]]] = field(default_factory=list)

@@ -12,6 +12,7 @@ from streamator import Store, StoreError
 from streamator.shutdown import is_ending
 
 from app.database import Database, DatabaseUnavailable
+from app.storage import Storage, StorageError
 
 __all__ = ["FRESH_SECONDS", "PATIENCE_SECONDS", "Readiness"]
 
@@ -31,7 +32,7 @@ Look = Callable[[], Awaitable[str | None]]
 
 
 class Readiness:
-    """Whether the store and the database can be worked with. Use it from the event loop's thread.
+    """Whether the store, the database and the storage of files can be worked with. Use it from the event loop's thread.
 
     Guarantee: however many ask, and however long an answer takes, there is one look at each at a time, and none within
     FRESH_SECONDS of the one before.
@@ -39,12 +40,18 @@ class Readiness:
     Arguments:
         store: it has to be readable, and well by its own account.
         database: it has to be writable.
+        storage: it has to answer.
     """
 
-    def __init__(self, store: Store, database: Database) -> None:
+    def __init__(self, store: Store, database: Database, storage: Storage) -> None:
         self._store = store
         self._database = database
-        self._looks = [_Look("the store", self._read_store), _Look("the database", self._write_database)]
+        self._storage = storage
+        self._looks = [
+            _Look("the store", self._read_store),
+            _Look("the database", self._write_database),
+            _Look("the storage", self._ask_storage),
+        ]
 
     async def problems(self) -> list[str]:
         """Why the server cannot do its work, a sentence for each reason; empty where it can."""
@@ -67,6 +74,13 @@ class Readiness:
             return f"the database cannot be written: {error.__cause__}"
         except SQLAlchemyError as error:
             return f"the database cannot be written: {error}"
+        return None
+
+    async def _ask_storage(self) -> str | None:
+        try:
+            await self._storage.size(_NO_JOB)
+        except StorageError as error:
+            return f"files cannot be kept: {error}"
         return None
 
 

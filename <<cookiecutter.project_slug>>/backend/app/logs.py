@@ -1,19 +1,22 @@
-"""What the server prints: a line for each thing that happens, to read or as JSON, with the job and request it is of."""
+"""What the server prints: a line for each thing that happens, to read or as JSON, with the job and request it is of.
+
+structlog formats the records of the standard library's loggers, ours and uvicorn's alike.
+"""
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
 from datetime import datetime, timezone
-from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars, merge_contextvars
+from structlog.processors import EventRenamer, JSONRenderer, format_exc_info
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.settings import Settings
 
@@ -28,17 +31,10 @@ _TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # a
 # What ends a line or changes how it is shown: control, direction, and what a terminal takes for a command.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-_fields: ContextVar[Mapping[str, str]] = ContextVar("app.logs", default={})  # noqa: B039 -- it is never changed
 
-
-@contextmanager
-def bound(**fields: str | None) -> Iterator[None]:
+def bound(**fields: str | None) -> AbstractContextManager[None]:
     """Within it, and in the tasks and threads that are begun there, each line has these fields; None is none."""
-    token = _fields.set({**_fields.get(), **{name: value for name, value in fields.items() if value is not None}})
-    try:
-        yield
-    finally:
-        _fields.reset(token)
+    return bound_contextvars(**{name: value for name, value in fields.items() if value is not None})
 
 
 def configure(settings: Settings) -> None:
@@ -62,49 +58,46 @@ def configure(settings: Settings) -> None:
             logger.propagate = True
 
 
-class TextFormatter(logging.Formatter):
+class TextFormatter(ProcessorFormatter):
     """`2026-01-31T12:00:00.123Z INFO app.jobs.runner: the message [job_id=...]`.
 
     Guarantee: what a message holds starts no new line. A traceback is printed below its line, as it is.
     """
 
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        fields = " ".join(f"{name}={value}" for name, value in _bound_to(record).items())
-        line = f"{_time(record)} {record.levelname} {record.name}: {record.message}{f' [{fields}]' if fields else ''}"
-        return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], line)
+    def __init__(self) -> None:
+        super().__init__(processors=[merge_contextvars, _describe, _to_text], keep_exc_info=True, keep_stack_info=True)
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(ProcessorFormatter):
     """An object in a line: `time`, `level`, `logger`, `message`; where there is one, the `request_id`, `job_id`,
     `trace_id` and `exception`; of an answer its `client`, `method`, `path` and `status`.
 
     Guarantee: a line is ASCII, and whatever a message holds it is one object.
     """
 
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "time": _time(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **_bound_to(record),
-        }
-        if record.name == "uvicorn.access" and isinstance(record.args, tuple) and len(record.args) == 5:
-            line["client"], line["method"], line["path"], _, line["status"] = record.args
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+    def __init__(self) -> None:
+        no_meta = ProcessorFormatter.remove_processors_meta
+        to_json: list[Processor] = [EventRenamer("message"), format_exc_info, no_meta, JSONRenderer()]
+        super().__init__(processors=[merge_contextvars, _describe, *to_json], pass_foreign_args=True)
 
 
-def _time(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, timezone.utc)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _describe(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """Adds what a record says itself, `extra={"job_id": ...}` too."""
+    record: logging.LogRecord = line["_record"]
+    moment = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
+    line.update(time=moment.replace("+00:00", "Z"), level=record.levelname.lower(), logger=record.name)
+    if (job_id := getattr(record, "job_id", None)) is not None:
+        line["job_id"] = str(job_id)
+    args = line.pop("positional_args", None)
+    if record.name == "uvicorn.access" and isinstance(args, tuple) and len(args) == 5:
+        line["client"], line["method"], line["path"], _, line["status"] = args
+    return line
 
 
-def _bound_to(record: logging.LogRecord) -> dict[str, str]:
-    """The fields of a line: what is bound around it, or what it says itself (`extra={"job_id": ...}`)."""
-    job_id = getattr(record, "job_id", None)
-    return {**_fields.get(), **({} if job_id is None else {"job_id": str(job_id)})}
+def _to_text(_: WrappedLogger, __: str, line: EventDict) -> str:
+    fields = " ".join(f"{name}={line[name]}" for name in ("request_id", "trace_id", "job_id") if name in line)
+    what = f"{line['time']} {line['level'].upper()} {line['logger']}: {line['event']}{f' [{fields}]' if fields else ''}"
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], what)
 
 
 class RequestIds:

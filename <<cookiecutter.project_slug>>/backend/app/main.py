@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -34,10 +35,13 @@ from app.searches import Searches
 from app.security import BodyLimit, CrossSiteGuard, HostGuard
 from app.settings import Settings, SettingsError, load_settings
 from app.static import SinglePageApp
+from app.storage import Storage, WorkFolder, check_storage, open_storage
 from app.streams import AnswerLimit
 from app.watchdog import watch_loop
 
 __all__ = ["create_app"]
+
+logger = logging.getLogger(__name__)
 
 _REAPER_INTERVAL = 60.0
 
@@ -61,6 +65,8 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
     if signs_in and not authentications:
         raise SettingsError(f"AUTH={settings.auth!r} cannot be used: nothing here signs people in; set it to none.")
     store = open_store(settings.streamator_store, **settings.store_options)
+    work = WorkFolder(settings.data_dir / "work")
+    storage = open_storage(settings.storage_url, settings.data_dir / "archive", work)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -91,9 +97,14 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
             searching = Processes(
                 seconds=settings.max_search_seconds, memory_bytes=memory, setting="MAX_SEARCH_SECONDS"
             )
-            searches, readiness = Searches(database, searching), Readiness(store, database)
+            searches, readiness = Searches(database, searching), Readiness(store, database, storage)
             stack.push_async_callback(searches.close)
-            app.state.services = Services(settings, database, store, runner, readiness, processes, searches)
+            if settings.storage_url is not None:
+                checking = asyncio.create_task(_tell_of_problems(storage))  # nobody waits for one that is away
+                stack.callback(checking.cancel)
+            app.state.services = Services(
+                settings, database, store, runner, readiness, processes, searches, storage, work
+            )
             watch_signals()  # so that it is known when the server is told to stop, also where no stream is open
             for feature in features:
                 await stack.enter_async_context(feature.lifespan(app))
@@ -162,6 +173,11 @@ def _engine(settings: Settings) -> Engine:
     from app.jobs.engines.queue import QueueEngine
 
     return QueueEngine(settings.streamator_redis_url, project.PROJECT_SLUG)
+
+
+async def _tell_of_problems(storage: Storage) -> None:
+    if problem := await check_storage(storage):
+        logger.error("files cannot be kept: %s", problem)
 
 
 def __getattr__(name: str) -> FastAPI:

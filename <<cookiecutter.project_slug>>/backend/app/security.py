@@ -53,6 +53,9 @@ class HostGuard:
     same site, so that nothing but the name tells them apart. What a browser asks for by an address or as localhost
     is no other site's, and passes.
 
+    Not Starlette's `TrustedHostMiddleware`: that has a list of names alone, refuses addresses and programs without a
+    `Host`, and answers text.
+
     Arguments:
         hosts: the names of this server.
     """

@@ -151,6 +151,13 @@ def listens(port: int) -> bool:
 @contextlib.contextmanager
 def dynamo_server(directory: Path) -> Iterator[dict[str, str]]:
     """A DynamoDB on loopback; gives the environment that leads to it."""
+    with moto_server(directory) as (port, _):
+        yield dynamo_environment(port)
+
+
+@contextlib.contextmanager
+def moto_server(directory: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A server of moto's on loopback, which is DynamoDB, S3 and more; gives its port, and its process to be ended."""
     port = free_port()
     with (directory / "moto.log").open("w") as output:
         process = subprocess.Popen(
@@ -159,7 +166,7 @@ def dynamo_server(directory: Path) -> Iterator[dict[str, str]]:
             stderr=subprocess.STDOUT,
         )
     with _answering(process, port):
-        yield dynamo_environment(port)
+        yield port, process
 
 
 def dynamo_environment(port: int) -> dict[str, str]:
@@ -169,6 +176,16 @@ def dynamo_environment(port: int) -> dict[str, str]:
         "STREAMATOR_TABLE": "test-logs",
         "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{port}",
         "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+
+
+def s3_environment(port: int) -> dict[str, str]:
+    """What leads to the S3 at this port of loopback."""
+    return {
+        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
+        "AWS_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
     }

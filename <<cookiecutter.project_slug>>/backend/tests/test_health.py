@@ -20,10 +20,13 @@ from app import health
 from app.database import Database
 from app.health import Readiness
 from app.settings import Settings
+from app.storage import Folder
 from tests.process import Process, free_port, redis_server
 from tests.support import RunningApp, eventually
 
 RunApp = Callable[..., RunningApp]
+
+FILES = Folder(Path("nowhere"))  # it answers that there is none
 
 
 class Store(MemoryStore):
@@ -60,7 +63,7 @@ def test_a_server_that_can_work_is_ready(run_app: RunApp) -> None:
 async def test_a_store_that_cannot_be_read_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "FRESH_SECONDS", 0.0)
     store = Store()
-    readiness = Readiness(store, database)
+    readiness = Readiness(store, database, FILES)
     assert await readiness.problems() == []
     store.problem = "the table cannot be read: no route to host"
     assert await readiness.problems() == [store.problem]
@@ -73,7 +76,7 @@ async def test_a_store_that_is_not_well_by_its_own_account_is_named(database: Da
     class Degraded(Store):
         degraded = "writing fails since 12:00"
 
-    assert await Readiness(Degraded(), database).problems() == ["writing fails since 12:00"]
+    assert await Readiness(Degraded(), database, FILES).problems() == ["writing fails since 12:00"]
 
 
 @pytest.mark.anyio
@@ -82,7 +85,7 @@ async def test_however_many_ask_there_is_one_look_at_a_time_and_none_sooner_than
 ) -> None:
     monkeypatch.setattr(health, "PATIENCE_SECONDS", 0.05)
     store = Store()
-    readiness = Readiness(store, Written(f"sqlite:///{tmp_path / 'app.db'}"))
+    readiness = Readiness(store, Written(f"sqlite:///{tmp_path / 'app.db'}"), FILES)
     store.answers.clear()
     told = await asyncio.gather(*(readiness.problems() for _ in range(50)))
     assert told == [["the store has not answered within 0.05 s"]] * 50
@@ -117,7 +120,7 @@ def test_a_database_that_takes_no_write_is_a_503_until_it_does(
 @pytest.mark.anyio
 async def test_a_database_that_refuses_a_write_is_named(database: Database) -> None:
     await database.write(lambda session: session.execute(text("DROP TABLE alembic_version")))
-    (problem,) = await Readiness(MemoryStore(), database).problems()
+    (problem,) = await Readiness(MemoryStore(), database, FILES).problems()
     assert re.match("the database cannot be written: .*(no such table|relation).*alembic_version", problem)
 
 

@@ -60,6 +60,13 @@ export class OpenStream {
   send(event: Readonly<Record<string, unknown>>): void {
     this.#id += 1;
     this.#controller?.enqueue(new TextEncoder().encode(`id: ${this.#id}\ndata: ${JSON.stringify(event)}\n\n`));
+    if (event.event === "done") this.#end();
+  }
+
+  /** The log is closed: so is the stream. */
+  #end(): void {
+    this.#controller?.close();
+    this.#controller = undefined;
   }
 
   /** Breaks off, as a network does. */

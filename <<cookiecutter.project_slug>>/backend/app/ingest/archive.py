@@ -1,87 +1,98 @@
-"""The originals on disk, named by their content's hash, and the place where new ones arrive."""
+"""Where ingest has its files: originals, named by their content's hash, and uploads that wait for their job."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
+import logging
 import re
 import secrets
-import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
+
+from app.storage import Storage, StorageError, WorkFolder, pieces
 
 __all__ = ["Archive"]
 
-_ABANDONED_SECONDS = 24 * 3600
+logger = logging.getLogger(__name__)
+
+_INCOMING = "incoming"
+_ABANDONED = timedelta(days=7)
+"""No job waits for so long: its server, or the queue, has forgotten it."""
 
 
 class Archive:
-    """A directory of originals. No name that a user gave is ever part of a path in it.
+    """The originals of documents, and what arrives. No name that a user gave is ever part of a key.
 
     Arguments:
-        root: the directory. Originals are at `ab/abcd...`, by the hex SHA-256 of their content; files that
-            are still arriving are in `incoming/`, on the same file system, so that keeping one is a rename.
+        storage: where they are: originals at `ab/abcd...`, by the hex SHA-256 of their content, uploads below
+            `incoming/` until their job has ended.
+        work: where they are while something on this machine works on them.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._incoming = root / "incoming"
+    def __init__(self, storage: Storage, work: WorkFolder) -> None:
+        self.storage = storage
+        self.work = work
+        self._deleting: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Makes the directories, and clears away what a killed server left half arrived."""
-        await asyncio.to_thread(self._open)
+        """Clears away what killed servers have left. A storage that is away is for `Readiness` to tell of."""
+        await asyncio.to_thread(self.work.sweep)
+        try:
+            await self.storage.sweep(_INCOMING, _ABANDONED)
+        except StorageError as error:
+            logger.warning("uploads that were left behind are cleared away at the next start: %s", error)
 
-    def _open(self) -> None:
-        self._incoming.mkdir(parents=True, exist_ok=True)
-        for path in self._incoming.iterdir():
-            with contextlib.suppress(FileNotFoundError):  # another process may clear up at the same time
-                if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
-                    path.unlink()
+    async def close(self) -> None:
+        """Waits for what is being deleted."""
+        if self._deleting:
+            await asyncio.wait(self._deleting)
 
-    def new_path(self) -> Path:
-        """A fresh path for a file that arrives. Whoever asks for it removes what is there when done."""
-        return self._incoming / secrets.token_hex(16)
+    def new_upload(self) -> str:
+        """A fresh key for an upload. Whoever asks for it deletes what is there when done."""
+        return f"{_INCOMING}/{secrets.token_hex(16)}"
 
-    def arrived(self, name: str) -> Path:
-        """A file that has arrived, by the name of what `new_path` gave.
-
-        Raises:
-            ValueError: it is no such name.
-        """
-        if not re.fullmatch(r"[0-9a-f]{32}", name):
-            raise ValueError(f"{name[:80]!r} is no file that has arrived: 32 hex digits are needed")
-        return self._incoming / name
-
-    def path(self, sha256: str) -> Path:
-        """Where the original with this hash is, or would be.
+    def key(self, sha256: str) -> str:
+        """The key that the original with this hash has, or would have.
 
         Raises:
             ValueError: `sha256` is not 64 hex digits.
         """
         if not re.fullmatch(r"[0-9a-f]{64}", sha256):
             raise ValueError(f"{sha256[:80]!r} is no SHA-256: 64 hex digits are needed")
-        return self._root / sha256[:2] / sha256
+        return f"{sha256[:2]}/{sha256}"
 
-    def flush(self, arrived: Path) -> None:
-        """Has the disk write a file that has arrived; blocks until it has, for seconds where it is busy."""
-        with arrived.open("rb") as file:
-            os.fsync(file.fileno())
+    async def keep(self, sha256: str, original: Path) -> None:
+        """Keeps an original, if it is not there already."""
+        key = self.key(sha256)
+        if await self.storage.size(key) is None:
+            await self.storage.put(key, pieces(original))
 
-    def keep(self, arrived: Path, sha256: str) -> Path:
-        """Moves a file that was flushed to its place; blocks while the disk works.
+    async def remove(self, sha256: str, is_known: Callable[[], Awaitable[bool]]) -> None:
+        """Removes an original that no document has.
 
-        Guarantee: the place holds the whole file or nothing, also when the machine loses power.
+        Guarantee: one that gets a document at the same time, on whatever machine, is there afterwards. It is put aside
+        and asked about once more before it goes; and who adds a document calls `keep` again once the row is there.
+
+        Arguments:
+            is_known: whether a document has it.
         """
-        target = self.path(sha256)
-        target.parent.mkdir(exist_ok=True)
-        arrived.replace(target)
-        directory = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-        return target
+        if await is_known():
+            return
+        key, aside = self.key(sha256), self.new_upload()
+        if await self.storage.move(key, aside):
+            if await is_known():
+                await self.storage.move(aside, key)
+            else:
+                await self.storage.delete(aside)
 
-    def remove(self, sha256: str) -> None:
-        """Removes an original; fine when there is none."""
-        self.path(sha256).unlink(missing_ok=True)
+    def delete_soon(self, key: str) -> None:
+        """Deletes an upload, and nobody waits for it. One that cannot be deleted is cleared away by a later start."""
+        task = asyncio.create_task(self.storage.delete(key))
+        self._deleting.add(task)
+        task.add_done_callback(self._deleted)
+
+    def _deleted(self, task: asyncio.Task[None]) -> None:
+        self._deleting.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.warning("an upload is left behind for a while: %s", error)

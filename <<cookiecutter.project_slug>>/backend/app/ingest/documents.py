@@ -27,6 +27,7 @@ from app.ingest.search import TooManyWords
 from app.jobs import JobError
 from app.processes import RefusedInput
 from app.searches import Searches
+from app.storage import StorageError
 from app.terms import PackedTerms, pack_terms
 from app.users import User
 from app.wording import beginning, count, size
@@ -162,7 +163,7 @@ class Library:
         archived: Callable[[], None] = lambda: None,
         replaces: str | None = None,
     ) -> tuple[Document, bool]:
-        """Stores a document and moves its original into the archive.
+        """Stores a document, and its original in the archive.
 
         Gives the document and True; or, where the user has another with the same content already, that one and
         False. Guarantee: row and original are both there when this returns. When it raises or is cancelled
@@ -170,32 +171,28 @@ class Library:
 
         Arguments:
             new: what is stored of it.
-            original: the file that arrived.
+            original: the file that arrived, which stays where it is.
             user: whose it is.
-            archived: called when the original is in its place and the text is about to be stored; from the
-                database's thread.
+            archived: called when the original is in its place and the text is about to be stored.
             replaces: the id of the user's document that this is the newest version of: it has that id from then on,
                 and what it was before is kept as an earlier version. One that is not there any more is not missed:
                 the document is a new one.
 
         Raises:
             LibraryFull: there is no room for it.
+            StorageError: its original cannot be kept now.
         """
         async with self._lock(new.sha256):
             known = await self.known(new.sha256, user=user)
             if known is not None:
                 return known, False
-            # Before the transaction: a busy disk would make all who write wait for each document in turn.
-            await asyncio.to_thread(self._archive.flush, original)
+            await self.ensure_room(user=user, more=new.bytes)
             terms = new.terms if new.terms is not None else await asyncio.to_thread(pack_terms, new.text)
             entry = await self._entry(new.title, terms)
             created_at = datetime.now(timezone.utc)
 
             def add(session: Session) -> tuple[str, int]:
                 self._ensure_room(session, user.id, new.bytes)
-                # The file goes first and within the transaction: a row never points to nothing.
-                self._archive.keep(original, new.sha256)
-                archived()
                 identifier, version = replaces, 1
                 if replaces is not None:
                     version += _keep_version(session, replaces, user.id)
@@ -209,11 +206,20 @@ class Library:
                 return identifier, version
 
             try:
+                # Before the transaction: a busy disk, or S3, would make all who write wait for each document in turn.
+                await self._archive.keep(new.sha256, original)
+                archived()
                 identifier, version = await self._database.write(add, lock=_LOCK)
             except BaseException:
                 # Not awaited: the writer may be busy, and a cancelled job is to end at once.
                 self._clean_up(new.sha256)
                 raise
+            try:
+                await self._archive.keep(new.sha256, original)  # see Archive.remove
+            except StorageError as error:
+                logger.warning(
+                    "whether the original of document %s is still there could not be seen: %s", identifier, error
+                )
             fields = {"title": new.title, "source": new.source, "kind": new.kind, "words": new.words}
             snippet = " ".join(beginning(new.text, _SNIPPET).split())
             document = Document(
@@ -221,9 +227,9 @@ class Library:
             )
             return document, True
 
-    async def ensure_room(self, *, user: User) -> None:
-        """Raises `LibraryFull` where a user has no room for a document, however small it is."""
-        await self._database.read(lambda session: self._ensure_room(session, user.id, 1))
+    async def ensure_room(self, *, user: User, more: int = 1) -> None:
+        """Raises `LibraryFull` where a user has no room for a document of so many bytes."""
+        await self._database.read(lambda session: self._ensure_room(session, user.id, more))
 
     def _ensure_room(self, session: Session, user_id: str, more: int) -> None:
         (documents, taken), (versions, taken_by_versions) = (
@@ -268,13 +274,13 @@ class Library:
         rows = await self._database.read(lambda session: session.execute(statement).all())
         return [Document(**_listed(row)) for row in rows]
 
-    async def original(self, identifier: str, *, user: User, version: int | None = None) -> tuple[Path, str] | None:
-        """The path of a document's original and the file name it came with, or None."""
+    async def original(self, identifier: str, *, user: User, version: int | None = None) -> tuple[str, str] | None:
+        """The key of a document's original and the file name it came with, or None."""
         statement = select(ALL_VERSIONS.c.sha256, ALL_VERSIONS.c.file_name)
         row = await self._database.read(
             lambda session: session.execute(_of_version(statement, identifier, user, version)).first()
         )
-        return None if row is None else (self._archive.path(row.sha256), row.file_name)
+        return None if row is None else (self._archive.key(row.sha256), row.file_name)
 
     async def find(self, query: str = "", limit: int = 50, *, user: User) -> Documents:
         """The user's newest documents, or with a query those that match it: the best first; of more than 500, those
@@ -350,7 +356,10 @@ class Library:
 
         removed = await self._database.write(remove, lock=_LOCK)
         for sha256 in removed:
-            await self._remove_if_unknown(sha256)
+            try:
+                await self._remove_if_unknown(sha256)
+            except StorageError as error:
+                logger.error("an original without a document is left in the archive: %s", error)
         return bool(removed)
 
     async def piece(self, identifier: str, start: int, length: int, *, user: User, version: int) -> str | None:
@@ -400,13 +409,14 @@ class Library:
         return None if row is None else Document(**_listed(row))
 
     async def _remove_if_unknown(self, sha256: str) -> None:
-        # Under the lock, where nothing else adds or removes originals at the same time, and after a write that a
-        # cancelled caller has left behind.
-        def remove(session: Session) -> None:
-            if not any(session.scalar(select(table.sha256).where(table.sha256 == sha256)) for table in _TABLES):
-                self._archive.remove(sha256)
+        def known(session: Session) -> bool:
+            return any(session.scalar(select(table.sha256).where(table.sha256 == sha256)) for table in _TABLES)
 
-        await self._database.write(remove, lock=_LOCK)
+        async def is_known() -> bool:
+            # As a write: it comes after one that a cancelled caller has left behind.
+            return await self._database.write(known, lock=_LOCK)
+
+        await self._archive.remove(sha256, is_known)
 
     @asynccontextmanager
     async def _lock(self, sha256: str) -> AsyncIterator[None]:

@@ -121,21 +121,17 @@ class Extractor:
             return None
         return await asyncio.to_thread(_read_channel, text_path)
 
-    async def make_terms(self, texts: Sequence[str], path: Path) -> list[bytes]:
-        """Gives the packed terms of each text; `path` is a file to work with, and is gone afterwards.
+    async def make_terms(self, texts: Sequence[str], folder: Path) -> list[bytes]:
+        """Gives the packed terms of each text; `folder` is one to work in.
 
         Raises:
             JobError: it takes too long, or too much memory.
         """
-        terms_path = path.with_suffix(".terms")
-        try:
-            await asyncio.to_thread(lambda: path.write_bytes(json.dumps(texts).encode()))
-            await self._processes.run(f"{_MODULE}:make_terms", str(path), str(terms_path), noun="document")
-            packed = await asyncio.to_thread(lambda: json.loads(terms_path.read_bytes()))
-            return [base64.b64decode(each) for each in packed]
-        finally:
-            for each in (path, terms_path):
-                each.unlink(missing_ok=True)
+        path, terms_path = folder / "texts", folder / "terms"
+        await asyncio.to_thread(lambda: path.write_bytes(json.dumps(texts).encode()))
+        await self._processes.run(f"{_MODULE}:make_terms", str(path), str(terms_path), noun="document")
+        packed = await asyncio.to_thread(lambda: json.loads(terms_path.read_bytes()))
+        return [base64.b64decode(each) for each in packed]
 
 
 def _read_channel(path: Path) -> Channel:

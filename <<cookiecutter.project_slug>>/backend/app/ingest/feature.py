@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -25,8 +26,8 @@ __all__ = ["FEATURE"]
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     settings = services.settings
-    archive = Archive(settings.data_dir / "archive")
-    await archive.open()
+    archive = Archive(services.storage, services.work)
+    clearing = asyncio.create_task(archive.open())  # nobody waits for a storage that is away
     library = Library(
         services.database,
         archive,
@@ -53,8 +54,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stored=services.tell_of_documents,
     )
     yield
+    clearing.cancel()
+    await asyncio.wait([clearing])
     await fetcher.close()
     await library.close()
+    await archive.close()
 
 
 FEATURE = Feature(

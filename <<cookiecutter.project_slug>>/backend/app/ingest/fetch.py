@@ -29,6 +29,7 @@ from app.ingest.readers.html import refresh_target
 from app.ingest.unpacking import Unpacker
 from app.ingest.upload import safe_name
 from app.jobs import JobError
+from app.storage import disk
 from app.wording import beginning, clip, duration, size
 
 __all__ = [
@@ -374,7 +375,7 @@ class Fetcher:
         started, received, digest = time.monotonic(), 0, hashlib.sha256()
         next_report = report_every = max(1_000_000, (total or 0) // 5)
         # Not in a thread: cancelled while it waits for that, nobody would close the file.
-        with target.open("wb") as file:
+        with disk(target.parent), target.open("wb") as file:
             try:
                 async for chunk in _unpacked(response, meter, log):
                     received += len(chunk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import html
 import logging
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import httpx
+from pydantic import BaseModel
 from streamator import JobEmitter
 
 from app.ingest.archive import Archive
@@ -29,10 +31,11 @@ from app.ingest.unpacking import GZIP
 from app.ingest.upload import safe_name
 from app.ingest.validators import ValidatorTable
 from app.jobs import Job, JobError
+from app.storage import StorageError, disk
 from app.users import User
 from app.wording import clip, count, duration, size
 
-__all__ = ["Arrival", "Pipeline", "UrlRequest"]
+__all__ = ["Pipeline", "Upload", "UrlRequest"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +52,20 @@ _KEPT_FAILURES = 20
 """How many failures the last event names; the log has them all."""
 
 
+class Upload(BaseModel):
+    """A document that somebody has uploaded; it is in the storage until its job has ended."""
+
+    key: str
+    name: str
+    media_type: str
+    charset: str | None
+    bytes: int
+    sha256: str
+
+
 @dataclass(frozen=True)
-class Arrival:
-    """A document whose bytes are here, in a file of the archive's `incoming`."""
+class _Arrival:
+    """A document whose bytes are at `path`, in a folder that is the job's to work in."""
 
     path: Path
     source: str
@@ -116,15 +130,30 @@ class Pipeline:
         self._max_wait = max_wait
         self._stored = stored
 
-    async def ingest_url(self, request: UrlRequest, path: Path, user: User, emitter: JobEmitter) -> dict[str, Any]:
-        """The job for a URL: fetches it to `path`, then goes on as for an upload, or item by item for a channel."""
-        return await _to_its_end(emitter, lambda progress: self._url(request, path, user, progress))
+    async def ingest_url(self, request: UrlRequest, user: User, emitter: JobEmitter) -> dict[str, Any]:
+        """The job for a URL: fetches it, then goes on as for an upload, or item by item for a channel."""
+        with self.archive.work.new() as folder:
+            path = folder / "document"
+            return await _to_its_end(emitter, lambda progress: self._url(request, path, user, progress))
 
-    async def ingest_upload(self, arrival: Arrival, user: User, emitter: JobEmitter) -> dict[str, Any]:
+    async def ingest_upload(self, upload: Upload, user: User, emitter: JobEmitter) -> dict[str, Any]:
         """The job for an upload that has arrived."""
-        return await _to_its_end(emitter, lambda progress: self._upload(arrival, user, progress))
+        return await _to_its_end(emitter, lambda progress: self._upload(upload, user, progress))
 
-    async def _upload(self, arrival: Arrival, user: User, progress: Progress) -> Outcome:
+    async def _upload(self, upload: Upload, user: User, progress: Progress) -> Outcome:
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                original = await stack.enter_async_context(self.archive.storage.local(upload.key))
+            except FileNotFoundError as error:
+                raise JobError(f"{clip(upload.name)} is not there any more: upload it again.") from error
+            path = stack.enter_context(self.archive.work.new()) / "document"
+            path.symlink_to(original)
+            arrival = _Arrival(
+                path, upload.name, upload.name, upload.media_type, upload.charset, upload.bytes, upload.sha256
+            )
+            return await self._document(arrival, user, progress)
+
+    async def _document(self, arrival: _Arrival, user: User, progress: Progress) -> Outcome:
         progress.log(f"Received {clip(arrival.name)}: {size(arrival.bytes)}")
         progress.begin(f"Identifying {clip(arrival.name)}")
         kind = await _identify(arrival, progress)
@@ -212,7 +241,7 @@ class Pipeline:
     ) -> Outcome:
         """Takes in what was fetched from an address, or what that leads on to."""
         for pages_on in range(_MAX_PAGES_ON + 1):
-            arrival = Arrival(
+            arrival = _Arrival(
                 path, url, fetched.name, fetched.media_type, fetched.charset, fetched.bytes, fetched.sha256
             )
             try:
@@ -237,7 +266,7 @@ class Pipeline:
 
     async def _store(
         self,
-        arrival: Arrival,
+        arrival: _Arrival,
         kind: Kind,
         user: User,
         progress: Progress,
@@ -258,17 +287,13 @@ class Pipeline:
 
         text_path = arrival.path.with_suffix(".text")
         terms_path = text_path.with_suffix(".terms")
-        try:
-            started = time.monotonic()
-            found = await self.extractor.extract(
-                arrival.path, kind, name=arrival.name, charset=arrival.charset,
-                text_path=text_path, log=progress.reading, follow=follow, user=user.id,
-            )  # fmt: skip
-            text = await asyncio.to_thread(text_path.read_text, encoding="utf-8")
-            terms = await asyncio.to_thread(terms_path.read_bytes)
-        finally:
-            text_path.unlink(missing_ok=True)
-            terms_path.unlink(missing_ok=True)
+        started = time.monotonic()
+        found = await self.extractor.extract(
+            arrival.path, kind, name=arrival.name, charset=arrival.charset,
+            text_path=text_path, log=progress.reading, follow=follow, user=user.id,
+        )  # fmt: skip
+        text = await asyncio.to_thread(text_path.read_text, encoding="utf-8")
+        terms = await asyncio.to_thread(terms_path.read_bytes)
         progress.log(
             f"Extracted {clip(found.title)}: {count(found.words, 'word')}, "
             f"{count(found.characters, 'character')} in {duration(time.monotonic() - started)}",
@@ -415,14 +440,10 @@ class Pipeline:
     ) -> Channel | None:
         if not _may_be_channel(await asyncio.to_thread(_head, path)):
             return None
-        text_path = path.with_suffix(".text")
-        try:
-            return await self.extractor.read_channel(
-                path, url, base=fetched.url, charset=fetched.charset, media_type=fetched.media_type,
-                text_path=text_path, log=progress.reading, user=user.id,
-            )  # fmt: skip
-        finally:
-            text_path.unlink(missing_ok=True)
+        return await self.extractor.read_channel(
+            path, url, base=fetched.url, charset=fetched.charset, media_type=fetched.media_type,
+            text_path=path.with_suffix(".text"), log=progress.reading, user=user.id,
+        )  # fmt: skip
 
     async def _item(self, item: ChannelItem, channel: str, path: Path, user: User, progress: Progress) -> Outcome:
         known = await self._known(item.url, user, progress)
@@ -461,6 +482,11 @@ async def _to_its_end(emitter: JobEmitter, work: Callable[[Progress], Awaitable[
     try:
         outcome = await work(progress)
     except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, StorageError):
+            logger.error("a job has failed: %s", error)
+            reason = f"Its files can be neither kept nor read ({error.reason}): try again later."
+            progress.complete("error", reason, IngestDetails())
+            raise JobError(reason) from error
         if not (isinstance(emitter, Job) and emitter.goes_on(error)):
             progress.complete("error", _how_it_failed(error), IngestDetails())
         raise
@@ -474,7 +500,7 @@ def _how_it_failed(error: BaseException) -> str:
     return str(error) if isinstance(error, JobError) else "The server made a mistake; its log says more."
 
 
-async def _identify(arrival: Arrival, progress: Progress) -> Kind:
+async def _identify(arrival: _Arrival, progress: Progress) -> Kind:
     head = await asyncio.to_thread(_head, arrival.path)
     try:
         found = identify(head, name=arrival.name, media_type=arrival.media_type)
@@ -503,16 +529,17 @@ def _may_be_channel(head: bytes) -> bool:
         return False
 
 
-def _write_page(item: ChannelItem, path: Path) -> Arrival:
+def _write_page(item: ChannelItem, path: Path) -> _Arrival:
     """The page of an item that has its text in the feed alone."""
     title = html.escape(item.title)
     page = (
         f'<!doctype html><html><head><meta charset="utf-8"><title>{title}</title></head>'
         f"<body><article><h1>{title}</h1>{item.text}</article></body></html>"
     ).encode()
-    path.write_bytes(page)
+    with disk(path.parent):
+        path.write_bytes(page)
     name = f"{safe_name(item.title)}.html"
-    return Arrival(path, item.url, name, "text/html", "utf-8", len(page), hashlib.sha256(page).hexdigest())
+    return _Arrival(path, item.url, name, "text/html", "utf-8", len(page), hashlib.sha256(page).hexdigest())
 
 
 def _tell_of_dates(items: list[ChannelItem], limit: Limit, progress: Progress) -> None:

@@ -75,7 +75,8 @@ async def _terms(
 ) -> list[tuple[Unindexed, bytes | None]]:
     """The terms of each document; None where they cannot be made, which is known only of one that is alone."""
     try:
-        made = await extractor.make_terms([document.text for document in documents], archive.new_path())
+        with archive.work.new() as folder:
+            made = await extractor.make_terms([document.text for document in documents], folder)
     except JobError as error:
         if len(documents) == 1:
             logger.error("the document at %s cannot be indexed: %s", documents[0].position, error)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import anyio
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
@@ -23,6 +24,7 @@ from streamator.fastapi import StreamResponse, make_stream_response
 from app.bodies import RequestBody, unknown_field
 from app.errors import ApiError, error_responses, stream_error_responses
 from app.feature import Services, SharedServices
+from app.ingest.archive import Archive
 from app.ingest.channel import Limit
 from app.ingest.charset import charset_of
 from app.ingest.documents import Documents, DocumentText, DocumentVersions, Library, LibraryFull
@@ -33,11 +35,12 @@ from app.ingest.job import IngestArgs, Upload
 from app.ingest.job import ingest as ingest_job
 from app.ingest.pipeline import Pipeline
 from app.ingest.search import TooManyWords
-from app.ingest.upload import parse_form, safe_name, save, too_large
+from app.ingest.upload import content_of, parse_form, safe_name, too_large
 from app.jobs import JobRecord, TooManyJobs
 from app.routes import ensure_begun
 from app.searches import SearchFailed
 from app.settings import Settings
+from app.storage import Storage
 from app.users import CurrentUser, User
 from app.wording import duration
 
@@ -77,7 +80,7 @@ _BODY: dict[str, Any] = {
 _PIECE = 1_000_000
 """The characters of a text that are read from the database, and written, at a time."""
 
-_ERRORS = (400, 403, 408, 413, 415, 422, 429, 507)
+_ERRORS = (400, 403, 408, 413, 415, 422, 429, 503, 507)
 
 
 class Started(BaseModel):
@@ -128,17 +131,14 @@ async def _start(request: Request, services: Services, user: User, pipeline: Pip
     seconds = services.settings.max_upload_seconds
     try:
         with contextlib.ExitStack() as undo:
-            path = pipeline.archive.new_path()
-            undo.callback(path.unlink, missing_ok=True)
             # The job has its place before megabytes are taken in.
             async with services.jobs.preparing(user):
                 with anyio.fail_after(seconds):
                     await pipeline.library.ensure_room(user=user)
-                    args = await _read(request, path, services.settings)
+                    args = await _read(request, pipeline.archive, undo, services.settings)
             source = args.url if args.upload is None else args.upload.name
             record = await services.jobs.start(ingest_job, args, source=source, user=user, trace=request.headers)
-            if args.upload is not None:
-                undo.pop_all()  # from here on the file is the job's
+            undo.pop_all()  # from here on the upload is the job's
     except TooManyJobs as error:
         raise ApiError(429, str(error), {"retry-after": "5"}) from error
     except LibraryFull as error:
@@ -153,8 +153,8 @@ async def _start(request: Request, services: Services, user: User, pipeline: Pip
     return record
 
 
-async def _read(request: Request, path: Path, settings: Settings) -> IngestArgs:
-    """What is to be taken in: an address, or a file, which is then in `path`."""
+async def _read(request: Request, archive: Archive, undo: contextlib.ExitStack, settings: Settings) -> IngestArgs:
+    """What is to be taken in: an address, or a file, which is then in the archive, until it is undone."""
     if request.headers.get("content-type", "").lower().startswith("application/json"):
         try:
             body = await request.json()
@@ -176,7 +176,7 @@ async def _read(request: Request, path: Path, settings: Settings) -> IngestArgs:
             raise ApiError(422, f"the form holds {got} of file and url: send exactly one of them")
         if has_file:
             assert file is not None
-            return await _take(file, path, settings.max_upload_bytes)
+            return await _take(file, archive, undo, settings.max_upload_bytes)
         return _asked({name: value for name, value in form.items() if name != "file"})
     finally:
         await form.close()
@@ -190,7 +190,7 @@ def _asked(body: Any) -> IngestArgs:
     return IngestArgs(url=str(check_url(asked.url)), limit=asked.limit, refresh=asked.refresh)
 
 
-async def _take(file: UploadFile, path: Path, limit: int) -> IngestArgs:
+async def _take(file: UploadFile, archive: Archive, undo: contextlib.ExitStack, limit: int) -> IngestArgs:
     name, length = safe_name(file.filename), file.size or 0
     if length > limit:
         raise too_large(f"is {length:,} bytes", limit)
@@ -202,11 +202,14 @@ async def _take(file: UploadFile, path: Path, limit: int) -> IngestArgs:
     except UnsupportedType as error:
         raise ApiError(415, str(error)) from error
     await file.seek(0)
-    sha256 = await save(file.file, path)
-    upload = Upload(
-        file=path.name, name=name, media_type=media_type, charset=charset_of(media_type), bytes=length, sha256=sha256
+    key, digest = archive.new_upload(), hashlib.sha256()
+    undo.callback(archive.delete_soon, key)
+    await archive.storage.put(key, content_of(file, digest))
+    charset = charset_of(media_type)
+    sha256 = digest.hexdigest()
+    return IngestArgs(
+        upload=Upload(key=key, name=name, media_type=media_type, charset=charset, bytes=length, sha256=sha256)
     )
-    return IngestArgs(upload=upload)
 
 
 @router.get("/documents", responses=error_responses(422, 503), response_model_exclude_unset=True)
@@ -254,23 +257,27 @@ async def _with_text(library: Library, document_id: str, user: User, version: in
 
 @router.get(
     "/documents/{document_id}/file",
-    response_class=FileResponse,
-    responses={200: {"content": {"application/octet-stream": {}}}, **error_responses(404)},
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/octet-stream": {}}}, **error_responses(404, 503)},
 )
-async def get_original(pipeline: Ingest, user: CurrentUser, document_id: str) -> FileResponse:
+async def get_original(pipeline: Ingest, user: CurrentUser, document_id: str) -> Response:
     """Gives the original, to be saved: never to be shown as a page of this site."""
-    return _download(await pipeline.library.original(document_id, user=user))
+    return await _download(pipeline.archive.storage, await pipeline.library.original(document_id, user=user))
 
 
-def _download(found: tuple[Path, str] | None) -> FileResponse:
-    if found is None or not found[0].is_file():
+async def _download(storage: Storage, found: tuple[str, str] | None) -> Response:
+    size = None if found is None else await storage.size(found[0])
+    if found is None or size is None:
         raise ApiError(404, "not found")
-    path, name = found
-    return FileResponse(
-        path,
+    key, name = found
+    return StreamingResponse(
+        storage.get(key),
         media_type="application/octet-stream",
-        filename=name,
-        headers={"content-security-policy": "sandbox; default-src 'none'"},
+        headers={
+            "content-length": str(size),
+            "content-disposition": f"attachment; filename*=utf-8''{quote(name)}",
+            "content-security-policy": "sandbox; default-src 'none'",
+        },
     )
 
 
@@ -306,11 +313,12 @@ async def get_version(pipeline: Ingest, user: CurrentUser, document_id: str, ver
 
 @router.get(
     "/documents/{document_id}/versions/{version}/file",
-    response_class=FileResponse,
-    responses={200: {"content": {"application/octet-stream": {}}}, **error_responses(404, 422)},
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/octet-stream": {}}}, **error_responses(404, 422, 503)},
 )
 async def get_original_of_version(
     pipeline: Ingest, user: CurrentUser, document_id: str, version: VersionNumber
-) -> FileResponse:
+) -> Response:
     """Gives the original of one version, to be saved."""
-    return _download(await pipeline.library.original(document_id, user=user, version=version))
+    found = await pipeline.library.original(document_id, user=user, version=version)
+    return await _download(pipeline.archive.storage, found)

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import re
-from collections.abc import AsyncGenerator
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Protocol
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from app.errors import ApiError
+from app.storage import disk
 from app.wording import beginning, size
 
-__all__ = ["parse_form", "safe_name", "save", "too_large"]
+__all__ = ["content_of", "parse_form", "safe_name", "too_large"]
 
 _ENVELOPE_BYTES = 64 * 1024  # what multipart adds around a file: boundaries, headers, other fields
 _MAX_FIELDS = 4
 _MAX_NAME = 200
+_PIECE = 256 * 1024
 # Control characters, line ends, marks of direction and of byte order, surrogates.
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+class Digest(Protocol):
+    """What `hashlib` makes."""
+
+    def update(self, data: bytes, /) -> object: ...
 
 
 class _TooLarge(MultiPartException):
@@ -38,6 +45,7 @@ async def parse_form(request: Request, max_bytes: int) -> FormData:
     in them the parser searches for the boundary, piece by piece as they come.
 
     Raises:
+        StorageError: there is no room for it on the disk.
         ApiError: 413 as soon as it is certain that the file is larger than `max_bytes`; 415 for another sort
             of body; 400 for a broken one.
     """
@@ -74,7 +82,8 @@ async def parse_form(request: Request, max_bytes: int) -> FormData:
         parser = MultiPartParser(
             request.headers, limited(), max_files=1, max_fields=_MAX_FIELDS, max_part_size=_ENVELOPE_BYTES
         )
-        return await parser.parse()
+        with disk(Path(tempfile.gettempdir())):
+            return await parser.parse()
     except _TooLarge:
         raise too_large(f"went past {size(max_bytes)}", max_bytes) from None
     except MultiPartException as error:
@@ -95,18 +104,11 @@ def too_large(what: str, max_bytes: int) -> ApiError:
     )
 
 
-async def save(file: BinaryIO, target: Path) -> str:
-    """Copies an uploaded file to `target`; gives the hex SHA-256 of its content."""
-    return await asyncio.to_thread(_save, file, target)
-
-
-def _save(file: BinaryIO, target: Path) -> str:
-    digest = hashlib.sha256()
-    with target.open("wb") as out:
-        while chunk := file.read(256 * 1024):
-            digest.update(chunk)
-            out.write(chunk)
-    return digest.hexdigest()
+async def content_of(file: UploadFile, digest: Digest) -> AsyncIterator[bytes]:
+    """The content of an uploaded file, piece by piece; each goes into the digest too."""
+    while piece := await file.read(_PIECE):
+        digest.update(piece)
+        yield piece
 
 
 def safe_name(name: str | None) -> str:

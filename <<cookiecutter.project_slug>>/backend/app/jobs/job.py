@@ -52,7 +52,7 @@ class Job(JobEmitter):
         trace: str | None = None,
         retries: bool = True,
     ) -> None:
-        attempt = {"attempt": "next", "reason": reason, "will_retry": True} if retries else {}
+        attempt: dict[str, Any] = {"attempt": "next", "reason": reason, "will_retry": True} if retries else {}
         super().__init__(store, job_id=job_id, trace=trace, error_text=str, **attempt)
         self.user = user
         self.state = state

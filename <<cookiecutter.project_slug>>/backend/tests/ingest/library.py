@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from app.auth.models import UserRow
 from app.database import Database
-from app.ingest.archive import Archive
 from app.ingest.documents import Library, NewDocument
 from app.processes import Processes
 from app.searches import Searches
 from app.terms import pack_terms
 from app.users import User
+from tests.ingest.archives import archive_in, arrival
 
 __all__ = ["fill_library"]
 
@@ -24,7 +24,7 @@ def fill_library(data: Path, *, documents: int = 30, characters: int = 300_000, 
     """Gives ada some long documents, and one that is as long as an upload may make it."""
 
     async def fill() -> None:
-        archive = Archive(data / "archive")
+        archive = archive_in(data)
         await archive.open()
         database = Database(f"sqlite:///{data / 'app.db'}")
         await database.open()
@@ -35,14 +35,14 @@ def fill_library(data: Path, *, documents: int = 30, characters: int = 300_000, 
         for number in range(documents + 1):
             length = largest if number == documents else characters
             text = f"{number} " + 'it is “so”. "It" is\nso. ' * (length // 24) + end
-            path = archive.new_path()
             content = text.encode()
-            path.write_bytes(content)
+            path = arrival(data, content)
             new = NewDocument(
                 hashlib.sha256(content).hexdigest(),
                 f"T{number}", "a.txt", "a.txt", "text", 3, len(content), text, terms=terms,
             )  # fmt: skip
             await library.add(new, path, user=User(ada, "ada"))
+            path.unlink()
         await library.close()
         await database.close()
 

@@ -7,7 +7,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.database import Database
-from app.ingest.archive import Archive
+from app.ingest import documents
 from app.ingest.documents import Library, LibraryFull, NewDocument
 from app.ingest.index import make_entry, put_entry
 from app.ingest.models import DocumentRow
@@ -30,6 +30,7 @@ from app.snapshot import snapshot
 from app.terms import pack_terms
 from app.users import User
 from tests.here import Here
+from tests.ingest.archives import archive_in, arrival
 from tests.support import eventually_async
 
 pytestmark = pytest.mark.anyio
@@ -46,18 +47,21 @@ class Shelf:
     """A library on a directory, and what is in it."""
 
     def __init__(self, directory: Path, database: Database) -> None:
-        self.archive = Archive(directory / "archive")
+        self.directory = directory
+        self.archive = archive_in(directory)
         self.database = database
         self.library = Library(self.database, self.archive, Searches(self.database, Here()))
 
     def arrival(self) -> Path:
-        path = self.archive.new_path()
-        path.write_bytes(CONTENT)
-        return path
+        return arrival(self.directory, CONTENT)
 
     @property
     def kept(self) -> bool:
-        return self.archive.path(NEW.sha256).exists()
+        return self.keeps(NEW)
+
+    def keeps(self, document: NewDocument) -> bool:
+        """Whether the original of a document is there."""
+        return (self.directory / "archive" / self.archive.key(document.sha256)).exists()
 
 
 @pytest.fixture
@@ -68,32 +72,30 @@ async def shelf(tmp_path: Path, database: Database) -> AsyncIterator[Shelf]:
     await made.library.close()
 
 
-async def test_an_original_that_the_disk_is_slow_to_write_holds_up_nobody_who_writes(
+async def test_an_original_that_the_storage_is_slow_to_keep_holds_up_nobody_who_writes(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, goes_on, flush = threading.Event(), threading.Event(), shelf.archive.flush
+    begun, goes_on, put = asyncio.Event(), asyncio.Event(), shelf.archive.storage.put
 
-    def slow(path: Path) -> None:
+    async def slow(key: str, content: AsyncIterable[bytes]) -> None:
         begun.set()
-        goes_on.wait()
-        flush(path)
+        await goes_on.wait()
+        await put(key, content)
 
-    monkeypatch.setattr(shelf.archive, "flush", slow)
+    monkeypatch.setattr(shelf.archive.storage, "put", slow)
     adding = asyncio.create_task(shelf.library.add(NEW, shelf.arrival(), user=ANN))
-    try:
-        assert await asyncio.to_thread(begun.wait, 10)
-        await asyncio.wait_for(shelf.database.write(lambda session: session.execute(text("SELECT 1"))), 10)
-        assert not shelf.kept
-    finally:
-        goes_on.set()
+    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(shelf.database.write(lambda session: session.execute(text("SELECT 1"))), 10)
+    assert not shelf.kept
+    goes_on.set()
     await adding
     assert shelf.kept
 
 
 async def test_row_and_original_are_there_together(shelf: Shelf) -> None:
-    arrival = shelf.arrival()
+    arrival = shelf.arrival()  # its job's to remove
     document, added = await shelf.library.add(NEW, arrival, user=ANN)
-    assert (added, shelf.kept, arrival.exists()) == (True, True, False)
+    assert (added, shelf.kept, arrival.exists()) == (True, True, True)
     again, added = await shelf.library.add(NEW, shelf.arrival(), user=ANN)
     assert (again.id, added) == (document.id, False)
 
@@ -161,15 +163,13 @@ async def test_cancelling_while_the_writer_is_busy_ends_at_once_and_leaves_nothi
 
 async def test_cancelling_in_mid_write_leaves_nothing(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, go_on = threading.Event(), threading.Event()
-    keep = shelf.archive.keep
 
-    def slow_keep(arrived: Path, sha256: str) -> Path:
-        kept = keep(arrived, sha256)
+    def slow_index(*_: object) -> None:
         inside.set()
         assert go_on.wait(10)
-        return kept
+        raise RuntimeError("rolled back")
 
-    monkeypatch.setattr(shelf.archive, "keep", slow_keep)
+    monkeypatch.setattr(documents, "_index", slow_index)
     adding = asyncio.create_task(shelf.library.add(NEW, shelf.arrival(), user=ANN))
     await eventually_async(inside.is_set)
     adding.cancel()
@@ -184,7 +184,7 @@ async def test_cancelling_in_mid_write_leaves_nothing(shelf: Shelf, monkeypatch:
 
 async def test_an_original_that_cannot_be_kept_leaves_no_row(shelf: Shelf) -> None:
     with pytest.raises(FileNotFoundError):
-        await shelf.library.add(NEW, shelf.archive.new_path(), user=ANN)
+        await shelf.library.add(NEW, shelf.directory / "none", user=ANN)
     assert (await shelf.library.find(user=ANN)).total == 0
     assert (await shelf.library.add(NEW, shelf.arrival(), user=ANN))[1]
 
@@ -283,20 +283,29 @@ async def test_texts_are_read_in_a_lane_where_nothing_short_waits(shelf: Shelf) 
 
 
 async def test_what_a_killed_server_left_is_cleared_away_when_it_is_old(tmp_path: Path) -> None:
-    archive = Archive(tmp_path)
-    await archive.open()
-    old, fresh = archive.new_path(), archive.new_path()
-    for path in (old, fresh):
+    archive = archive_in(tmp_path)
+    old, fresh = tmp_path / "archive" / archive.new_upload(), tmp_path / "archive" / archive.new_upload()
+    old_work, fresh_work = tmp_path / "work" / "old", tmp_path / "work" / "fresh"
+    broken_off = tmp_path / "archive" / ".arriving" / "x"
+    for path in (old, fresh, old_work / "x", fresh_work / "x", broken_off):
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
-    os.utime(old, (0, 0))
+    for path in (old, old_work, broken_off):
+        os.utime(path, (0, 0))
     await archive.open()
-    assert (old.exists(), fresh.exists()) == (False, True)
+    assert [each.exists() for each in (old, fresh, old_work, fresh_work, broken_off)] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "A" * 64, "0" * 63, "0" * 64 + "\n"])
 async def test_only_a_hash_names_an_original(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="is no SHA-256"):
-        Archive(tmp_path).path(name)
+        archive_in(tmp_path).key(name)
 
 
 async def test_a_changed_page_is_a_version_of_its_document(shelf: Shelf) -> None:
@@ -325,7 +334,7 @@ async def test_a_changed_page_is_a_version_of_its_document(shelf: Shelf) -> None
     assert newest is not None
     assert (newest.text, newest.version) == ("some words", 3)
     original = await shelf.library.original(first.id, user=ANN, version=1)
-    assert original == (shelf.archive.path(NEW.sha256), "x.txt")
+    assert original == (shelf.archive.key(NEW.sha256), "x.txt")
     assert await shelf.library.get(first.id, user=ANN, version=4) is None
 
     assert await shelf.library.versions(first.id, user=BEN) == []
@@ -340,7 +349,7 @@ async def test_a_document_goes_with_all_of_its_versions_and_their_originals(shel
     await shelf.library.add(different(3), shelf.arrival(), user=ANN, replaces=document.id)
     assert await shelf.library.remove(document.id, user=ANN)
     assert await shelf.library.versions(document.id, user=ANN) == []
-    kept = [shelf.archive.path(each.sha256).exists() for each in (NEW, different(2), different(3))]
+    kept = [shelf.keeps(each) for each in (NEW, different(2), different(3))]
     assert kept == [True, False, False]  # the first is Ben's too
 
 

@@ -14,7 +14,6 @@ from streamator import JobEmitter
 
 from app.database import Database
 from app.ingest import feature
-from app.ingest.archive import Archive
 from app.ingest.channel import Channel, read_channel
 from app.ingest.documents import Document, Library
 from app.ingest.extract import ExtractError, Log, extract
@@ -28,6 +27,7 @@ from app.processes import Processes
 from app.searches import Searches
 from app.terms import pack_terms
 from app.users import LOCAL_USER
+from tests.ingest.archives import archive_in
 from tests.support import JsonObject, RunningApp, Web
 
 pytestmark = pytest.mark.anyio
@@ -80,7 +80,7 @@ class Desk:
     """Takes addresses in."""
 
     def __init__(self, directory: Path, database: Database) -> None:
-        self.archive = Archive(directory / "archive")
+        self.archive = archive_in(directory)
         self.database = database
         self.library = Library(self.database, self.archive, Searches(self.database, Processes()))
 
@@ -92,7 +92,7 @@ class Desk:
         )  # fmt: skip
         told = Told()
         request = UrlRequest(url, **{"limit": "all", **options})
-        await pipeline.ingest_url(request, self.archive.new_path(), LOCAL_USER, cast(JobEmitter, told))
+        await pipeline.ingest_url(request, LOCAL_USER, cast(JobEmitter, told))
         return told
 
     async def documents(self) -> list[Document]:

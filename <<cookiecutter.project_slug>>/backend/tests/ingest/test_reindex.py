@@ -16,7 +16,6 @@ from starlette.datastructures import State
 from streamator import MemoryStore
 
 from app.database import Database
-from app.ingest.archive import Archive
 from app.ingest.documents import Library, Unindexed
 from app.ingest.extractor import Extractor
 from app.ingest.reindex import index_anew, reindex
@@ -28,6 +27,7 @@ from app.terms import pack_terms
 from app.users import LOCAL_USER, User
 from tests.earlier import earlier_database
 from tests.here import Here
+from tests.ingest.archives import archive_in
 from tests.support import RunningApp, eventually
 
 pytestmark = pytest.mark.anyio
@@ -73,7 +73,7 @@ class Server:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.archive = Archive(directory / "archive")
+        self.archive = archive_in(directory)
         self.database = Database(f"sqlite:///{directory / 'app.db'}")
         self.library = Library(self.database, self.archive, Searches(self.database, Here()))
 
@@ -128,7 +128,7 @@ async def test_a_search_says_how_much_it_cannot_find_yet(servers: list[Server]) 
     await server.index_anew(Extractor(Here()))
     assert await server.found("東京") == (DOCUMENTS, None)
     assert await server.found("title number3") == (1, None)
-    assert list(server.archive.new_path().parent.iterdir()) == []
+    assert list((server.directory / "work").iterdir()) == []
 
 
 async def test_what_was_broken_off_goes_on_where_it_was(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> None:

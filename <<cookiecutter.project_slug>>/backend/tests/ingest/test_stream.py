@@ -334,8 +334,8 @@ def test_a_channel_is_cancelled_between_two_items_and_keeps_what_it_has(
     release.set()
     assert running.client.get(f"/api/jobs/{job_id}").json()["status"] == "cancelled"
     assert titles(running) == ["one"]
-    incoming = settings().data_dir / "archive" / "incoming"
-    eventually(lambda: list(incoming.iterdir()) == [])
+    work = settings().data_dir / "work"
+    eventually(lambda: list(work.iterdir()) == [])
 
 
 def test_a_feed_given_to_the_form_is_a_channel_too(running: RunningApp, web: Web) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from app.database import Database
-from app.ingest.archive import Archive
 from app.ingest.documents import Document, Library, NewDocument
 from app.searches import Searches
 from app.settings import Settings
 from app.users import LOCAL_USER
 from tests.here import Here
+from tests.ingest.archives import archive_in, arrival
 from tests.support import RunningApp
 
 pytestmark = pytest.mark.server
@@ -22,12 +22,11 @@ def add(settings: Settings, content: bytes, replaces: str | None = None) -> Docu
     """Adds a document as another server on the same data would."""
 
     async def run() -> Document:
-        archive = Archive(settings.data_dir / "archive")
+        archive = archive_in(settings.data_dir)
         database = Database(settings.database)
         await archive.open()
         await database.open()
-        arrived = archive.new_path()
-        arrived.write_bytes(content)
+        arrived = arrival(settings.data_dir, content)
         new = NewDocument(
             sha256=hashlib.sha256(content).hexdigest(), title="T", source="https://a.example/", file_name="a.txt",
             kind="text", words=1, bytes=len(content), text=content.decode(),

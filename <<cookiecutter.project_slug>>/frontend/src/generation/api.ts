@@ -54,6 +54,7 @@ export function generateContentStream(params: RunParams, callbacks: GenerationCa
         if (event.event === "progress") callbacks.onProgress?.(event as unknown as GenerationProgress);
         else if (event.event === "complete") complete = event as unknown as GenerationComplete;
         else if (event.event === "error") message = event.message ?? null;
+        else if (event.event === "attempt") [reasoning, complete, message] = ["", null, null]; // it begins anew
         else if (event.event === "reasoning" && typeof event.reasoning === "string") {
           reasoning += event.reasoning;
           callbacks.onReasoning?.(reasoning);

@@ -23,6 +23,7 @@ export function readEvents(events: readonly StreamEvent[]): RunEvents {
   let reasoning = "";
   let complete: GenerationComplete | null = null;
   for (const event of events) {
+    if (event.event === "attempt") [stage, retried, reasoning, complete] = [null, false, "", null]; // it begins anew
     if (event.event === "complete") complete = event as unknown as GenerationComplete;
     if (event.event === "reasoning" && typeof event.reasoning === "string") reasoning += event.reasoning;
     if (event.event !== "progress") continue;

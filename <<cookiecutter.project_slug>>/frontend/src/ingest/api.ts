@@ -69,6 +69,7 @@ export function ingestUrlStream(
       onEvent: (event) => {
         if (event.event === "progress") onProgress(event as unknown as IngestProgress);
         else if (event.event === "complete") complete = event as unknown as IngestComplete;
+        else if (event.event === "attempt") complete = null; // it begins anew
       },
       onEnd: () => {
         over();

@@ -71,7 +71,7 @@ export function jobState(job: Job, view: LogView | null, store: StoreName | null
         badge: "Lost",
         tone: "bad",
         running: true,
-        note: "The process that ran this job has gone silent. What it logged is below. If it comes back the log goes on here; if not, start the job again.",
+        note: "The process that ran this job has gone silent. What it logged is below. If it comes back, or another attempt begins, the log goes on here; if not, start the job again.",
         reason: null,
       };
     case "failed":

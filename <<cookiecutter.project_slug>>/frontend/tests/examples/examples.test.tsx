@@ -1,4 +1,4 @@
-import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
+import { act, cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { ComponentsPage } from "../../src/examples/ComponentsPage";
 
@@ -31,7 +31,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-it.each(["useJob", "ProgressPanel", "DraftPanel", "ActivityPanel"])("shows %s alone, with its source", (name) => {
+it.each(["useJob", "LogPanel", "ProgressPanel", "DraftPanel", "ActivityPanel"])("shows %s alone, with its source", (name) => {
   render(<ComponentsPage />);
   const example = within(screen.getByRole("region", { name }));
   expect(example.getByText("Source")).toBeTruthy();
@@ -48,6 +48,17 @@ it("follows the job that is chosen, with every panel that has something to show"
   expect(example.getByRole("log").textContent).toContain("Half of it");
   expect(example.getByRole("log").textContent).toContain("Stored 4"); // its colour is no part of the text
   expect(requested).toContain("/api/log/a/stream");
+});
+
+it("plays a log of two attempts, each of which can be shown alone", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  render(<ComponentsPage />);
+  const example = within(screen.getByRole("region", { name: "LogPanel" }));
+  for (let second = 0; second < 8; second += 1) await act(() => vi.advanceTimersByTimeAsync(1_000));
+  expect(example.getByRole("separator", { name: "Attempt 2 - worker lost" })).toBeTruthy();
+  fireEvent.change(example.getByRole("combobox", { name: "Attempts" }), { target: { value: "1" } });
+  expect(example.getByRole("log").textContent).toMatch(/Page 2 answers slowly: trying again$/);
+  vi.useRealTimers();
 });
 
 it("says so where no job has run yet", async () => {

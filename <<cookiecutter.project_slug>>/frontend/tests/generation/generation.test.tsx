@@ -153,6 +153,7 @@ describe("what a card shows", () => {
     const thought = { event: "reasoning", reasoning: "Hm" };
     expect(readEvents([thought, at("generator"), thought])).toMatchObject({ reasoning: "HmHm" });
     expect(readEvents([at("done"), COMPLETE])).toMatchObject({ stage: "done", complete: COMPLETE });
+    expect(readEvents([at("retry"), thought, COMPLETE, { event: "attempt", attempt: 2 }])).toEqual({ stage: null, retried: false, reasoning: "", complete: null });
   });
 
   it.each([

@@ -6,9 +6,10 @@ import { ActivityExample } from "./ActivityExample";
 import { DraftExample } from "./DraftExample";
 import { EventsExample } from "./EventsExample";
 import { JobExample } from "./JobExample";
+import { LogExample } from "./LogExample";
 import { ProgressExample } from "./ProgressExample";
 
-const EXAMPLES = { useJob: JobExample, ProgressPanel: ProgressExample, DraftPanel: DraftExample, ActivityPanel: ActivityExample, streamEvents: EventsExample };
+const EXAMPLES = { useJob: JobExample, LogPanel: LogExample, ProgressPanel: ProgressExample, DraftPanel: DraftExample, ActivityPanel: ActivityExample, streamEvents: EventsExample };
 
 createRoot(document.getElementById("root") as HTMLElement).render(
   <StrictMode>

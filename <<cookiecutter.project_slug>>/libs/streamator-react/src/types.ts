@@ -4,7 +4,7 @@ export type LogLevel = "info" | "success" | "warning" | "error";
 /** One event as the server sent it. `log` events have `message` and `level`, others what the job put in. */
 export interface StreamEvent {
   readonly event: string;
-  /** Seconds since the job's logger was made. */
+  /** Seconds since the job's logger was made; since its attempt began. */
   readonly t?: number;
   readonly message?: string;
   readonly level?: string;
@@ -16,14 +16,16 @@ export interface LogEntry {
   readonly text: string;
   /** `seconds` as text: `"1.2s"`. */
   readonly t: string;
-  /** Seconds since the job began, by the server's clock. Without `t` in the event: since this view began. */
+  /** Seconds since the job's attempt began, by the server's clock. Without `t` in the event: since this view began. */
   readonly seconds: number;
   readonly level: LogLevel;
   /** The event's id in the job's log, usually from 1; null without one (a gap). */
   readonly id: number | null;
   /** The line's number in this view, from 1. It stays the same when older lines are dropped. */
   readonly line: number;
-  /** The type of the line's event: `log`, `gap`, ... */
+  /** The number of the job's attempt that the line is of, from 2; left out for the first. */
+  readonly attempt?: number;
+  /** The type of the line's event: `log`, `gap`, `attempt` (the first line of an attempt), ... */
   readonly event: string;
   /**
    * The event, with its other fields and with its level as it was written. Left out if it has nothing beside `event`,
@@ -35,7 +37,7 @@ export interface LogEntry {
 /** What a formatter returns: a text, a text with a level or a time (`t`, in seconds), or null for no line. */
 export type Formatted = string | { readonly text: string; readonly level?: string; readonly t?: number } | null | undefined;
 
-/** Turns an event into a line or into none. A gap is shown even if the formatter returns null. */
+/** Turns an event into a line or into none. A gap and the begin of an attempt are shown even if the formatter returns null. */
 export type FormatEvent = (event: StreamEvent) => Formatted;
 
 /**
@@ -49,8 +51,20 @@ export type FormatEvent = (event: StreamEvent) => Formatted;
  */
 export type StreamStatus = "idle" | "connecting" | "open" | "reconnecting" | "ended" | "lost" | "failed";
 
-/** How the job ended, as its `done` event says. */
+/** How the job ended, as its last `done` event says. */
 export type JobOutcome = "completed" | "failed" | "cancelled";
+
+/** One run of a job by one worker. A job that is run again has several, all in one log. */
+export interface JobAttempt {
+  /** From 1. */
+  readonly attempt: number;
+  /** Why it began, in the server's words; null for the first one, and if the server does not say. */
+  readonly reason: string | null;
+  /** As its `done` says; null before that. An attempt that another one follows and that has none died without it. */
+  readonly outcome: JobOutcome | null;
+  /** When it began, in milliseconds by this browser's clock; null until events of it come live. */
+  readonly startedAt: number | null;
+}
 
 /**
  * - `gone` 404 or 410: there is no such job (any more)
@@ -130,7 +144,7 @@ export interface LogSnapshot {
   readonly polled: boolean;
   /** Why there is no connection now; null if all is well. */
   readonly error: StreamError | null;
-  /** Failed attempts since the last good connection. */
+  /** Failed attempts to connect since the last good connection. (The job's own attempts are in `logs`.) */
   readonly attempt: number;
   /** When the next attempt is due, in milliseconds as `Date.now()`; null if none is. */
   readonly retryAt: number | null;

@@ -752,6 +752,7 @@ describe("EventSource", () => {
     latest().open();
     latest().message(log("two"), "2", "log");
     latest().message({ event: "done", status: "completed" }, "3");
+    latest().fail(0);
     await settle();
     expect(texts()).toEqual(["one", "two"]);
     expect(store.getSnapshot()).toMatchObject({ status: "ended", outcome: "completed" });

@@ -82,6 +82,27 @@ describe.each(OTHERS)("with %s", (_, meddle) => {
     expect(meddled).toEqual(alone);
   });
 
+  it("a log gets attempts, shows each alone, and another log has one again", async () => {
+    const steps = (): Step[] => {
+      const show = panel({ toolbar: true });
+      const attempt = (line: number, number: number): PanelEntry => ({ ...entry(line, `Attempt ${number} - worker lost`), attempt: number, event: "attempt" });
+      const choose = (value: string): void => void fireEvent.change(document.querySelector("select") as HTMLSelectElement, { target: { value } });
+      const two = [...logs, attempt(5, 2), { ...entry(6), attempt: 2 }];
+      return [
+        () => show(),
+        () => show({ logs: two }),
+        () => choose("2"),
+        () => show({ logs: [...two, attempt(7, 3), { ...entry(8), attempt: 3 }] }),
+        () => choose("3"),
+        () => choose(""),
+        () => show({ logs: [attempt(7, 3), { ...entry(8), attempt: 3 }, attempt(9, 4)] }), // old lines were dropped
+        () => show({ logs }),
+      ];
+    };
+    const [meddled, alone] = await playTwice(steps, meddle);
+    expect(meddled).toEqual(alone);
+  });
+
   it("the button for new lines counts and goes", async () => {
     const steps = (): Step[] => {
       const show = panel({});

@@ -12,17 +12,17 @@ const lineText = (entry: PanelEntry, how = look): string => linesText([entry], h
 
 describe("the time of a line", () => {
   it("is seconds since the job began, or the given text", () => {
-    expect(timeText(12.34, look)).toBe("12.3s");
-    expect(timeText("12:03", look)).toBe("12:03");
-    expect(timeText(undefined, look)).toBe("");
+    expect(timeText({ t: 12.34 }, look)).toBe("12.3s");
+    expect(timeText({ t: "12:03" }, look)).toBe("12:03");
+    expect(timeText({}, look)).toBe("");
   });
 
   it("is the time of day if the start is known, else seconds", () => {
     const startedAt = new Date(2026, 0, 1, 9, 59, 50).getTime();
-    expect(timeText(12.34, { time: "wall", startedAt })).toBe("10:00:02");
-    expect(timeText(12.34, { time: "wall", startedAt: null })).toBe("12.3s");
-    expect(timeText("12.3s", { time: "wall", startedAt }, 12.34)).toBe("10:00:02");
-    expect(timeText("12:03", { time: "wall", startedAt })).toBe("12:03");
+    expect(timeText({ t: 12.34 }, { time: "wall", startedAt })).toBe("10:00:02");
+    expect(timeText({ t: 12.34 }, { time: "wall", startedAt: null })).toBe("12.3s");
+    expect(timeText({ t: "12.3s", seconds: 12.34 }, { time: "wall", startedAt })).toBe("10:00:02");
+    expect(timeText({ t: "12:03" }, { time: "wall", startedAt })).toBe("12:03");
   });
 
   it("is the time of day for a line with a text and seconds", () => {
@@ -34,7 +34,7 @@ describe("the time of a line", () => {
   });
 
   it("is empty when off", () => {
-    expect(timeText(12.34, { time: "off", startedAt: null })).toBe("");
+    expect(timeText({ t: 12.34 }, { time: "off", startedAt: null })).toBe("");
   });
 });
 

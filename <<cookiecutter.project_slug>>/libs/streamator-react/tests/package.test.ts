@@ -171,6 +171,12 @@ console.log(await import("streamator-react").then(() => "React", ({ code }) => c
   }
 }, 30_000);
 
+it("the page of its examples builds from the sources", () => {
+  const vite = join(dirname(createRequire(join(app, "main.tsx")).resolve("vite/package.json")), "bin/vite.js");
+  run(process.execPath, [vite, "build", "examples", "--outDir", join(app, "examples")], library);
+  expect(readdirSync(join(app, "examples/assets")).some((name) => name.endsWith(".css"))).toBe(true);
+}, 30_000);
+
 it("a plain TypeScript app type-checks against it", () => {
   expect(run("npx", ["--no-install", "tsc", "-p", app], library)).toBe("");
 }, 30_000);

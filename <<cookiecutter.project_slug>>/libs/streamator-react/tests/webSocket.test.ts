@@ -114,6 +114,7 @@ describe("ws", () => {
     await start();
     await send([]);
     await send([{ id: 1, event: log("one") }, { id: 2, event: { event: "done", status: "failed" } }]);
+    await close(1000);
     expect(store.getSnapshot()).toMatchObject({ status: "ended", active: false, outcome: "failed" });
     expect(last().closed).toBe(true);
   });

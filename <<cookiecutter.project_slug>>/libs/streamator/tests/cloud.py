@@ -35,6 +35,7 @@ class Cloud:
 
     def __init__(self) -> None:
         self.chunks: dict[Key, list[tuple[Chunk, str]]] = {}  # each with its former versions
+        self.epochs: dict[Key, int] = {}  # of chunks that are frozen, but not written since
         self.checkpoints: dict[str, tuple[str, Chunk]] = {}
         self.fetches: list[list[Key]] = []
         self.writes: list[Key] = []
@@ -47,6 +48,7 @@ class Cloud:
     def lose_everything(self) -> None:
         with self.lock:
             self.chunks.clear()
+            self.epochs.clear()
             self.checkpoints.clear()
 
 
@@ -68,6 +70,7 @@ class CloudStore(ChunkStore):
                 if known or versions[-1][0].epoch >= chunk.epoch:
                     raise StoreFault("conflict", "another run")
             self.cloud.chunks[job_id, index] = [*versions, (chunk, run)]
+            self.cloud.epochs.pop((job_id, index), None)
         return len(chunk.text) // 4
 
     def _replace(self, job_id: str, index: int, old: Chunk | None, new: Chunk, run: str) -> None:
@@ -76,9 +79,22 @@ class CloudStore(ChunkStore):
         with self.cloud.lock:
             versions = self.cloud.chunks.get((job_id, index), [])
             there = versions[-1][0] if versions else None
-            if (there and (there.beat, there.epoch)) != (old and (old.beat, old.epoch)):
+            epoch = self.cloud.epochs.get((job_id, index), there.epoch if there else 0)
+            if (there and (there.beat, epoch)) != (old and (old.beat, old.epoch)):
                 raise StoreFault("conflict", "it is another one")
             self.cloud.chunks[job_id, index] = [*versions, (new, run)]
+            self.cloud.epochs.pop((job_id, index), None)
+
+    def _freeze(self, job_id: str, index: int, run: str) -> tuple[Chunk, int]:
+        with self.cloud.lock:
+            versions = self.cloud.chunks.get((job_id, index))
+            if not versions:
+                raise StoreFault("busy", "it is not there")
+            chunk = versions[-1][0]
+            epoch = self.cloud.epochs.get((job_id, index), chunk.epoch) + 1
+            self.cloud.epochs[job_id, index] = epoch
+            versions[-1] = chunk, run
+            return chunk, epoch
 
     def _keep_checkpoint(self, job_id: str, text: str, chunk: Chunk, run: str) -> None:
         with self.cloud.lock:

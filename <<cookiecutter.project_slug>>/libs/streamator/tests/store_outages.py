@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -434,6 +435,117 @@ asyncio.run(main())
             seen = [event.get("status") or event["message"] for event in viewer.join()]
             assert seen == ["line 0", "lost", "running", "line 0", "completed"]
             assert process.wait(20) == 0
+
+    # Attempts
+
+    def test_a_producer_that_wakes_after_the_next_attempt_began_is_refused(
+        self, server: StoreServer, make: Make
+    ) -> None:
+        code = """
+job = JobLogger(store, job_id='job', attempt='next')
+log(1)
+job.flush(20)
+sys.stdin.readline()
+while not job.cancel_requested:
+    job.log('of a zombie')
+    time.sleep(0.01)
+job.log('late')
+job.log('later')
+job.close()
+print('told', flush=True)
+"""
+        with self._process(server, code) as process:
+            viewer = Viewer(make(), "job")
+            until(lambda: viewer.messages)
+            os.kill(process.pid, signal.SIGSTOP)
+            until(lambda: LOST in viewer.events)
+            job = JobLogger(make(), job_id="job", attempt="next", reason="worker lost")
+            log(job, 1, 2)
+            until(lambda: viewer.messages == lines(0, 2))
+            os.kill(process.pid, signal.SIGCONT)
+            go_on(process)
+            reads(process, "told")
+            log(job, 2, 3)
+            job.close()
+            names = [event.get("status", event.get("message", event["event"])) for event in viewer.join()]
+            assert [name for name in names if name != "running"] == [
+                "line 0", "lost", "attempt", "line 1", "line 2", "completed"
+            ]  # fmt: skip
+            _, warned = process.communicate(timeout=20)
+            assert warned.count("Fenced") == 1 and "Traceback" not in warned
+        assert read(make(), "job") == lines(0, 3)
+
+    def test_of_two_attempts_that_write_at_once_the_newer_has_the_log(self, server: StoreServer, make: Make) -> None:
+        older, newer, reader = make(), make(), make()
+        first = JobLogger(older, job_id="job", attempt="next")
+        viewer = Viewer(reader, "job")
+        over = threading.Event()
+
+        def write() -> None:
+            count = 0
+            while not over.is_set():
+                first.log(f"old {count}")
+                count += 1
+                time.sleep(0.001)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it is fenced
+            writing = threading.Thread(target=write)
+            writing.start()
+            until(lambda: len(viewer.messages) > 20)
+            second = JobLogger(newer, job_id="job", attempt="next")
+            log(second, 0, 500, pause=0.001)
+            until(lambda: first.cancel_requested)
+            over.set()
+            writing.join()
+        second.close()
+        live, late = viewer.join(), run(transcript(make(), "job"))
+        assert live == late and not [event for event in live if event["event"] == "gap"]
+        begun = [event["event"] for event in live].index("attempt")
+        assert messages(live[:begun]) == [f"old {n}" for n in range(begun)], "nothing is lost or doubled"
+        assert messages(live[begun:]) == lines(0, 500)
+
+    def test_an_attempt_begins_when_a_store_that_was_away_is_back(self, server: StoreServer, make: Make) -> None:
+        first = JobLogger(make(), job_id="job", attempt="next")
+        log(first, 0, 10)
+        first.checkpoint({"line": 10})
+        assert first.flush(20)
+        server.pause()
+        with within(12), pytest.raises(StoreError, match="an attempt of job 'job' could not begin: .*; try again when"):
+            JobLogger(make(close_seconds=1), job_id="job", attempt="next")
+        server.resume()
+        second = JobLogger(make(close_seconds=20), job_id="job", attempt="next")
+        assert second.attempt >= 2, "the one that was refused may have begun all the same"
+        assert second.last_checkpoint == {"line": 10}
+        log(second, 10, 20)
+        second.close()
+        assert read(make(), "job") == lines(0, 20)
+
+    def test_an_epoch_that_was_lost_with_the_store_is_still_the_newest(self, server: StoreServer, make: Make) -> None:
+        first = JobLogger(make(), job_id="job", attempt="next")
+        log(first, 0, 10)
+        assert first.flush(20)
+        second = JobLogger(make(), job_id="job", attempt="next")
+        log(second, 10, 20)
+        second.checkpoint({"line": 20})
+        assert second.flush(20)
+        viewer = Viewer(make(), "job")
+        until(lambda: viewer.messages == lines(0, 20))
+        server.lose()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            until(lambda: first.log("of a zombie") or first.cancel_requested)  # type: ignore[func-returns-value]
+        log(second, 20, 30)
+        assert second.flush(20) and not second.cancel_requested
+        third = JobLogger(make(), job_id="job", attempt="next")
+        assert (third.attempt, third.last_checkpoint) == (3, {"line": 20})
+        third.close()
+        assert viewer.messages[:20] == lines(0, 20) and [*viewer.join()][-1]["event"] == "done"
+        assert viewer.messages == lines(0, 30)
+        late = run(transcript(make(), "job"))
+        begun = [event["event"] for event in late].index("attempt")
+        assert messages(late[begun:]) == lines(10, 30)
+        assert [event["attempt"] for event in late if event["event"] == "attempt"] == [2, 3]
 
     def test_21_an_expired_head_is_a_gap(self, server: StoreServer, make: Make) -> None:
         seconds = 4  # long enough for a slow machine to renew the head in time

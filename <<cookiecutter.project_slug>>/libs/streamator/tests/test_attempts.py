@@ -155,6 +155,19 @@ class AttemptContract:
             names = [event.get("status", event.get("message")) for event in run(collect(log))]
             assert names == ["one", "completed", None, "two", "failed"]
 
+    def test_ids_that_no_event_has_are_no_lag(self, make: Make) -> None:
+        store = make()
+        first = begin(store)
+        first.log("one")
+        assert first.flush()
+        log = find(store, "job")
+        viewer = follow(log)
+        begin(make()).log("two")
+        until(lambda: log.last % ATTEMPT_IDS == 3)
+        assert (viewer.lag, log.lag) == (3, 3)
+        assert run(log.drain(left=3, timeout=1)) and not run(log.drain(left=2, timeout=0))
+        viewer.stop()
+
     def test_a_job_without_attempts_gets_none(self, make: Make) -> None:
         with JobLogger(make(), job_id="job") as job:
             job.log("x")
@@ -302,6 +315,24 @@ class RemoteAttemptContract(AttemptContract):
         assert [name for name in names if name != "status"] == ["one", "attempt", "two", "done"]
         assert names.index("status") == 1, "lost, before the next attempt"
 
+    def test_the_stream_of_a_lost_job_stays_open_and_sees_the_next_attempt_live_and_die(self, make: Make) -> None:
+        first = begin(make())
+        first.log("one")
+        assert first.flush()
+        viewer = Viewer(make())
+        until(lambda: viewer.events)
+        second = begin_when_lost(viewer, first, make)
+        die(second)
+        until(lambda: states(viewer).count("lost") == 2)
+        begun, lease = time.monotonic(), first._store._lease  # type: ignore[attr-defined]
+        until(lambda: time.monotonic() - begun > 3.5 * lease)
+        third = begin(make())
+        third.log("three")
+        third.close()
+        names = [event.get("message", event["event"]) for event in viewer.join() if event["event"] != "status"]
+        assert names == ["one", "attempt", "two", "attempt", "three", "done"]
+        assert states(viewer).count("lost") == 2 and "running" in states(viewer)
+
 
 class CancelContract(RemoteAttemptContract):
     def test_a_cancel_reaches_the_newest_attempt_and_not_the_one_that_is_opened_again(self, make: Make) -> None:
@@ -382,6 +413,24 @@ class TestRecords(RemoteAttemptContract):
     def make(self) -> Iterator[Make]:
         streams = Streams()
         yield from _maker(lambda: StreamStore(streams))
+
+
+def test_the_head_is_renewed_with_the_events_of_the_first_attempt() -> None:
+    cloud = Cloud()
+    options: dict[str, Any] = {"ttl_days": 0.4 / 86_400}  # the head is renewed twice in that time
+    first = begin(CloudStore(cloud, **options))
+    for n in range(5):
+        first.log(f"{n} {'x' * 3_000}")
+        assert first.flush()
+    second = begin(CloudStore(cloud, **options))
+    second.log("two")
+    beat = cloud.chunks["job", 0][-1][0].beat
+    until(lambda: len(cloud.chunks["job", 0]) > 3 and cloud.chunks["job", 0][-1][0].beat > beat + 3)
+    second.close()
+    events = [event for _, event in numbered(CloudStore(cloud), "job")]
+    assert [event.get("message", event["event"])[:3] for event in events] == [
+        "0 x", "1 x", "2 x", "3 x", "4 x", "att", "two", "don"
+    ]  # fmt: skip
 
 
 # What is asked for wrongly
@@ -494,6 +543,19 @@ def die(job: JobEmitter) -> None:
     """As if its process was killed: nothing more is written, and no sign of life is given."""
     writer = job._store._writer  # type: ignore[attr-defined]
     writer._round = lambda: False
+
+
+def begin_when_lost(viewer: Viewer, first: JobEmitter, make: Make) -> JobEmitter:
+    die(first)
+    until(lambda: "lost" in states(viewer))
+    second = begin(make())
+    second.log("two")
+    until(lambda: messages(viewer.events) == ["one", "two"] and states(viewer)[-1:] == ["running"])
+    return second
+
+
+def states(viewer: Viewer) -> list[str]:
+    return [event["status"] for event in viewer.events if event["event"] == "status"]
 
 
 def find(store: Store, job_id: str) -> EventLog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import os
@@ -11,17 +12,19 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
-from streamator import MemoryStore, deadletter, events, wire
+from streamator import FileStore, JobCancelled, MemoryStore, deadletter, events, wire
 from streamator.stores.dynamo import DynamoStore
 from streamator.stores.redis import DEFAULT_URL, RedisStore
+from streamator.testing import collect
 from streamator.transports import sse, viewer, websocket
 
 pytestmark = pytest.mark.server
@@ -30,7 +33,7 @@ FOLDER = Path(__file__).parents[1]
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
 FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 # These need a queue and a worker: the template's tests/hosts/test_workers.py runs them.
-WORKERS = ("rq_jobs.py", "celery_jobs.py", "dramatiq_jobs.py", "arq_jobs.py", "queue_web.py")
+WORKERS = ("rq_jobs.py", "celery_jobs.py", "dramatiq_jobs.py", "arq_jobs.py", "queue_web.py", "celery_retries.py")
 CODE = [code for language, code in FENCES if language == "python"]
 FILES = {code.partition("\n")[0].removeprefix("# "): code for code in CODE if re.match(r"# \w+\.py\n", code)}
 SNIPPETS = [code for code in CODE if code not in [FILES[name] for name in WORKERS]]
@@ -102,6 +105,53 @@ def test_the_store_is_switched_by_the_environment(tmp_path: Path, server: tuple[
     (switch,) = (code for code in SNIPPETS if "USE_DYNAMO" in code and "degraded" in code)
     for use in ("", "1"):
         assert run(switch, tmp_path, env={**environment(server), "USE_DYNAMO": use}) == "None\n"
+
+
+def test_the_retries_of_a_task_are_attempts_of_one_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery itself is not needed: what it does with a task that fails is simulated."""
+
+    class Celery:
+        def __init__(self, broker: str) -> None: ...
+
+        def task(self, max_retries: int, **options: Any) -> Callable[[Callable[..., None]], Callable[[str], None]]:
+            def decorate(work: Callable[..., None]) -> Callable[[str], None]:
+                def call(job_id: str) -> None:
+                    for retry in range(max_retries + 1):
+                        task = SimpleNamespace(request=SimpleNamespace(retries=retry), max_retries=max_retries)
+                        try:
+                            return work(task, job_id)
+                        except ConnectionError:
+                            assert retry < max_retries and options["autoretry_for"] == (Exception,)
+                            assert options["dont_autoretry_for"] == (JobCancelled,)
+
+                return call
+
+            return decorate
+
+    def fetch(page: int) -> None:
+        calls.append(page)
+        if len(calls) in (3, 4):
+            raise ConnectionError(f"page {page}")
+
+    calls: list[int] = []
+    monkeypatch.chdir(tmp_path)
+    retries, celery, tasks = ModuleType("retries"), ModuleType("celery"), ModuleType("celery_retries")
+    exec(FILES["retries.py"], vars(retries))  # it is the README's
+    vars(retries)["fetch"] = fetch
+    vars(celery)["Celery"] = Celery
+    monkeypatch.setitem(sys.modules, "retries", retries)
+    monkeypatch.setitem(sys.modules, "celery", celery)
+    exec(FILES["celery_retries.py"], vars(tasks))
+    vars(tasks)["work"]("task")
+    store = FileStore(tmp_path / "logs")
+    events = asyncio.run(collect(store, "task", timeout=20))
+    store.close()
+    told = [event.get("message", event["event"]) for event in events if event["event"] != "checkpoint"]
+    assert told == [
+        "Page 1 of 5", "Page 2 of 5", "ConnectionError: page 3", "attempt", "ConnectionError: page 3", "attempt",
+        "Page 3 of 5", "Page 4 of 5", "Page 5 of 5", "done",
+    ]  # fmt: skip
+    assert calls == [1, 2, 3, 3, 3, 4, 5], "each attempt began with the checkpoint"
 
 
 def test_the_quick_start_streams_a_job_live(tmp_path: Path, server: tuple[int, int]) -> None:

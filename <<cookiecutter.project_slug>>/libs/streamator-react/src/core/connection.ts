@@ -1,8 +1,8 @@
-import { isProducerStatus, positionOf, type Incoming } from "../transport/event.js";
+import { attemptOf, isProducerStatus, outcomeOf, positionOf, type Incoming } from "../transport/event.js";
 import { canStream, fetchSse } from "../transport/fetchSse.js";
 import { have, loaded, refused, transportOf } from "../transport/registry.js";
 import { failure, isMultiplexed, MAX_TIMER, reason, type AttemptEnd, type Sink, type StreamRequest, type Target, type Use } from "../transport/transport.js";
-import type { JobOutcome, LogStreamOptions, StreamErrorKind, StreamEvent, StreamMode } from "../types.js";
+import type { LogStreamOptions, StreamErrorKind, StreamEvent, StreamMode } from "../types.js";
 import { BASE_EVENT_LABELS } from "./formatEvent.js";
 import { call, type ConnectionState, type LogStore } from "./store.js";
 
@@ -14,6 +14,8 @@ const BASE_DELAY = 1_000;
 /** A connection that lasts this long resets the backoff, even if no event came. */
 const GOOD_AFTER = 10_000;
 const DEFAULT_TIMEOUT = 45_000;
+/** A server that keeps the stream open for so long after `done` has nothing more to send. */
+const CLOSES_WITHIN = 1_000;
 /** After these errors the connection tries again. */
 const TRIED_AGAIN: readonly StreamErrorKind[] = ["busy", "network", "server", "timeout"];
 
@@ -26,7 +28,8 @@ export function targetOf(url: string, { mode = "sse", method = "GET", credential
  * Keeps one stream connected and appends its events to a store. It is the state machine of `StreamStatus`.
  *
  * - It reconnects from the store's cursor, with full-jitter backoff, and at once when the browser comes back online.
- * - It stops on `done`, on 204, on a 4xx other than 408 and 429, and when the stream of a lost job ends.
+ * - It stops after the last `done`, on 204, on a 4xx other than 408 and 429, and when the stream of a lost job ends. A `done`
+ *   that another attempt follows is not the last: the log was opened again.
  * - Events reach the store in order. A reconnect loses and repeats none if the server honours the cursor.
  * - `onEvent` gets an event after the store has it and before the store gets the next one. So the cursor always stands
  *   behind the last event that `onEvent` got, whatever `onEvent` does.
@@ -38,6 +41,7 @@ export class Connection {
   #stopAttempt: (() => void) | null = null; // stops the attempt, or the wait for the next one
   #serverRetry = BASE_DELAY;
   #placed = true;
+  #done: StreamEvent | null = null; // `done`, until another attempt follows it
 
   /** Calls `options` each time it needs one: all but the target may change at any time. */
   constructor(target: Target, store: LogStore, options: () => LogStreamOptions) {
@@ -130,11 +134,14 @@ export class Connection {
     const startedAt = performance.now();
     let opened = false;
     let good = false;
+    let closing: ReturnType<typeof setTimeout> | undefined;
+    this.#done = null;
 
     const end = (how: AttemptEnd): void => {
       if (signal.aborted) return;
       stop();
-      if (loaded.recovery?.another(how, request, mode, opened)) this.#attempt();
+      if (this.#done) this.#set({ status: "ended", active: false, attempt: 0, error: null, outcome: outcomeOf(this.#done) });
+      else if (loaded.recovery?.another(how, request, mode, opened)) this.#attempt();
       else this.#ended(how, good || performance.now() - startedAt >= GOOD_AFTER);
     };
 
@@ -142,7 +149,10 @@ export class Connection {
     if (polled !== this.#store.state.polled) this.#set({ polled });
     const timeout = request.options().timeout ?? DEFAULT_TIMEOUT;
     const watchdog = makeWatchdog(timeout, () => end(failure("timeout", `nothing came from ${url} for ${timeout / 1000} s`)));
-    signal.addEventListener("abort", watchdog.stop);
+    signal.addEventListener("abort", () => {
+      watchdog.stop();
+      clearTimeout(closing);
+    });
 
     const sink: Sink = {
       open: (response) => {
@@ -166,7 +176,9 @@ export class Connection {
           good = true;
           this.#set({ attempt: 0 });
         }
-        this.#receive(batch, signal, stop);
+        this.#receive(batch, signal);
+        clearTimeout(closing);
+        if (this.#done && !polled && !signal.aborted) closing = setTimeout(end, CLOSES_WITHIN, { kind: "closed" });
       },
       seen: (id) => {
         if (!signal.aborted) this.#store.advance(id);
@@ -184,25 +196,25 @@ export class Connection {
     });
   }
 
-  /** Appends events to the store and updates the state by them, until `signal` aborts: a callback closed the stream, or the job ended. */
-  #receive(batch: readonly Incoming[], signal: AbortSignal, stop: () => void): void {
+  /** Appends events to the store and updates the state by them, until `signal` aborts: a callback closed the stream. */
+  #receive(batch: readonly Incoming[], signal: AbortSignal): void {
     const { formatEvent, maxEntries, onEvent } = this.#request.options();
-    const follow = (event: StreamEvent): void => {
-      if (event.event === "done") {
-        stop();
-        this.#set({ status: "ended", active: false, attempt: 0, error: null, outcome: outcomeOf(event.status) });
-      } else if (isProducerStatus(event)) {
-        if (event.status === "lost") this.#set({ status: "lost" });
-        if (event.status === "running" && this.#store.state.status === "lost") this.#set({ status: "open" });
-      }
-    };
     const told = ({ id, event }: Incoming): void => {
       if (onEvent) call(onEvent, event, positionOf(id));
-      if (!signal.aborted) follow(event);
+      if (signal.aborted) return;
+      const begins = attemptOf(event) !== null;
+      const status = isProducerStatus(event) ? event.status : null;
+      if (begins) this.#set({ outcome: null }); // known from before `reconnect()`
+      if (status === "lost") this.#set({ status });
+      if ((begins || status === "running") && this.#store.state.status === "lost") this.#set({ status: "open" });
     };
     this.#store.append(batch, formatEvent, maxEntries, told, signal);
-    const last = batch[batch.length - 1];
-    if (!signal.aborted && last?.event.event === "done") follow(last.event); // a replayed `done` is not new, but it ends the stream
+    if (signal.aborted) return;
+    // Of all events, because a replayed `done` is not new, but it ends the stream. A gap may stand for an attempt.
+    for (const { event } of batch) {
+      if (event.event === "done") this.#done = event;
+      else if (event.event === "gap" || attemptOf(event)) this.#done = null;
+    }
   }
 
   #ended(how: AttemptEnd, good: boolean): void {
@@ -238,10 +250,6 @@ export class Connection {
       globalThis.removeEventListener?.("online", this.#retryNow);
     };
   }
-}
-
-function outcomeOf(status: unknown): JobOutcome | null {
-  return status === "completed" || status === "failed" || status === "cancelled" ? status : null;
 }
 
 /** Calls `bark` after `limit` milliseconds without a call of `alive`; `alive(grace)` adds to the next limit. A limit of 0 never barks. */

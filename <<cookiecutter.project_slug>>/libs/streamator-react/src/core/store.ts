@@ -1,4 +1,4 @@
-import { NOWHERE, positionOf, saysAll, textOf, type Incoming } from "../transport/event.js";
+import { attemptOf, NOWHERE, positionOf, saysAll, textOf, type Incoming } from "../transport/event.js";
 import type { Sift } from "../transport/replay.js";
 import type { FormatEvent, LogEntry, LogLevel, LogSnapshot, StreamEvent } from "../types.js";
 import { defaultFormatEvent, levelOf } from "./formatEvent.js";
@@ -40,6 +40,7 @@ export class LogStore {
   #missed = 0;
   #lastMissed = 0;
   #lines = 0;
+  #attempt = 1; // of the job
   #sift: Sift | null = null; // for a resumed connection
   #lastT = 0;
   #lastTime = ""; // the last line's time as text: lines of a moment share the string, which saves 24 bytes each
@@ -58,6 +59,7 @@ export class LogStore {
   position = NOWHERE;
   first: Incoming | null = null;
   last: Incoming | null = null;
+  ends: Incoming[] = [];
 
   /** `following`: there is a stream to connect to. `onState` gets each state of the connection at once. */
   constructor(following = true, onState?: (state: ConnectionState) => void) {
@@ -100,6 +102,7 @@ export class LogStore {
         this.position = id ?? NOWHERE;
         this.first ??= item;
         this.last = item;
+        if (item.event.event === "done") this.ends.push(item);
       }
       this.#add(item.event, id, line);
       this.#trim(maxEntries);
@@ -167,6 +170,8 @@ export class LogStore {
     this.cursor = "";
     this.position = NOWHERE;
     this.first = this.last = this.#sift = null;
+    this.ends = [];
+    this.#attempt = 1;
     const event = { event: "restart", message: text, level: "warning", t: this.#lastT };
     this.#add(event, null, lineFor(event, defaultFormatEvent));
   }
@@ -174,6 +179,7 @@ export class LogStore {
   #add(event: StreamEvent, id: number | null, line: Line | null): void {
     const t = finite(event.t);
     if (t !== null) this.#lastT = t;
+    this.#attempt = attemptOf(event) ?? this.#attempt;
     if (line === null) return;
     const gap = event.event === "gap";
     if (gap) {
@@ -195,8 +201,9 @@ export class LogStore {
     const time = `${seconds.toFixed(1)}s`;
     if (time !== this.#lastTime) this.#lastTime = time;
     const entry: LogEntry = { text, t: this.#lastTime, seconds, level, id, line: this.#lines, event: event.event };
+    const ofAttempt = this.#attempt > 1 ? { ...entry, attempt: this.#attempt } : entry;
     // A line that holds all of its event does not keep the event: that would take a third more memory.
-    this.#entries.push(saysAll(entry, event) ? entry : { ...entry, payload: event });
+    this.#entries.push(saysAll(entry, event) ? ofAttempt : { ...ofAttempt, payload: event });
     this.#logsChanged = true;
   }
 
@@ -253,8 +260,8 @@ interface Line {
 function lineFor(event: StreamEvent, format: FormatEvent): Line | null {
   const gap = event.event === "gap";
   try {
-    // A gap is always shown: it tells of lost lines.
-    const formatted = format(event) ?? (gap ? { text: missed(event.missed), level: "warning" } : null);
+    // Always shown: a gap tells of lost lines, an attempt of a job that began anew.
+    const formatted = format(event) ?? (gap ? { text: missed(event.missed), level: "warning" } : attemptText(event));
     if (formatted === null) return null;
     const { text, level, t } = typeof formatted === "object" ? formatted : { text: formatted };
     return { text: textOf(text), level: levelOf(level ?? event.level ?? (gap ? "warning" : "info")), t: finite(t) };
@@ -266,6 +273,12 @@ function lineFor(event: StreamEvent, format: FormatEvent): Line | null {
 
 function finite(value: unknown): number | null {
   return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
+
+/** `Attempt 2 - worker lost`; null if no attempt begins. */
+function attemptText(event: StreamEvent): string | null {
+  const attempt = attemptOf(event);
+  return attempt === null ? null : `Attempt ${attempt}${event.reason ? ` - ${textOf(event.reason)}` : ""}`;
 }
 
 function missed(count: unknown): string {

@@ -3,17 +3,19 @@ import { levelOf } from "../core/formatEvent.js";
 import { JobConnection } from "../core/jobConnection.js";
 import { Newest } from "../core/newest.js";
 import { call, DEFAULT_MAX_ENTRIES, IDLE_SNAPSHOT, type ConnectionState } from "../core/store.js";
-import { textOf } from "../transport/event.js";
+import { attemptOf, textOf } from "../transport/event.js";
 import { have } from "../transport/registry.js";
 import { DEFAULT_INTERVAL, headersOf, reason, type Target } from "../transport/transport.js";
-import type { JobOutcome, StreamEvent } from "../types.js";
+import type { JobAttempt, JobOutcome, StreamEvent } from "../types.js";
 import { JobClock } from "./clock.js";
-import { draftAfter, progressAfter } from "./reducers.js";
+import { attemptsAfter, draftAfter, FIRST_ATTEMPT, progressAfter, withLast } from "./reducers.js";
 import type { JobOptions, JobRequest, JobStart, JobState, RunSnapshot } from "./types.js";
 
 export const IDLE_JOB: RunSnapshot = Object.freeze({
   state: "idle",
   jobId: null,
+  attempt: 1,
+  attempts: FIRST_ATTEMPT,
   events: Object.freeze([]),
   progress: null,
   draft: "",
@@ -81,7 +83,8 @@ export class JobRun {
   start(): void {
     const start = this.#start;
     if (start === null) throw new Error("useJob(null) only follows the job of its option jobId. To start one, give it a function or a request.");
-    this.#begin({ state: "starting", startedAt: Date.now() });
+    const startedAt = Date.now();
+    this.#begin({ state: "starting", startedAt, attempts: withLast(FIRST_ATTEMPT, { startedAt }) });
     if (typeof start === "function") void this.#startBy(start);
     else this.#connect(targetOf(start.url, { method: start.method ?? "POST", credentials: this.#options.credentials }));
   }
@@ -229,13 +232,33 @@ export class JobRun {
     const most = Math.max(1, this.#options.maxEntries ?? DEFAULT_MAX_ENTRIES);
     while (this.#events.length > most) this.#events.shift();
     this.#eventsChanged = true;
+    if (attemptOf(event) !== null) this.#attemptBegins();
     if (event.event === "complete") this.#completed = event;
     if (event.event === "error" || levelOf(event.level) === "error") this.#lastError = textOf(event.message ?? event.error ?? event);
     const { progress, draft } = this.#now;
-    const startedAt = this.#clock.startedAt(this.#now.startedAt, event.t, this.#options.interval ?? DEFAULT_INTERVAL);
+    const live = this.#now.attempts.at(-1)?.startedAt ?? null; // known of the attempt before: so the next one comes live, too
+    let attempts = attemptsAfter(this.#now.attempts, event);
+    const { attempt, startedAt: before } = attempts.at(-1) as JobAttempt;
+    const startedAt = this.#clock.startedAt(attemptOf(event) !== null && live !== null ? Date.now() : before, event.t, this.#options.interval ?? DEFAULT_INTERVAL);
+    if (startedAt !== before) attempts = withLast(attempts, { startedAt });
     const endedAt = event.event === "done" ? endOf(startedAt, event.t) : null;
-    this.#now = { ...this.#now, progress: progressAfter(progress, event), draft: draftAfter(draft, event), startedAt, endedAt };
+    this.#now = {
+      ...this.#now,
+      attempt,
+      attempts,
+      progress: progressAfter(progress, event),
+      draft: draftAfter(draft, event),
+      startedAt: (attempts[0] as JobAttempt).startedAt,
+      endedAt,
+    };
     this.#connection?.store.publishSoon(); // its line may have been published already, with a new state
+  }
+
+  /** What the attempt before had come to is not what the new one has. */
+  #attemptBegins(): void {
+    this.#completed = this.#lastError = null;
+    this.#work?.abort(); // the fetch of its result
+    this.#now = { ...this.#now, state: "running", result: null, error: null };
   }
 
   #connected({ status, outcome, error }: ConnectionState): void {

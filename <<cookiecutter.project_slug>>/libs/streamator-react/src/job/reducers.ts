@@ -1,5 +1,23 @@
-import { textOf } from "../transport/event.js";
-import type { StreamEvent } from "../types.js";
+import { attemptOf, outcomeOf, textOf } from "../transport/event.js";
+import type { JobAttempt, StreamEvent } from "../types.js";
+
+/** The attempts of a job that has begun. */
+export const FIRST_ATTEMPT: readonly JobAttempt[] = [{ attempt: 1, reason: null, outcome: null, startedAt: null }];
+
+/** The attempts after an event: an `attempt` begins one, `done` says how the last one ended. Any other event changes nothing. */
+export function attemptsAfter(before: readonly JobAttempt[], event: StreamEvent): readonly JobAttempt[] {
+  const attempt = attemptOf(event);
+  if (attempt !== null) {
+    const reason = event.reason ? textOf(event.reason) : null;
+    return [...before.filter((earlier) => earlier.attempt < attempt), { attempt, reason, outcome: null, startedAt: null }];
+  }
+  return event.event === "done" ? withLast(before, { outcome: outcomeOf(event) }) : before;
+}
+
+/** The attempts with a change of the last one. */
+export function withLast(attempts: readonly JobAttempt[], change: Partial<JobAttempt>): readonly JobAttempt[] {
+  return attempts.map((attempt, index) => (index === attempts.length - 1 ? { ...attempt, ...change } : attempt));
+}
 
 /** How far a job is, by its last `progress` event. */
 export interface JobProgress {
@@ -13,10 +31,11 @@ export interface JobProgress {
 const STEPS = new Set(["progress", "step_started", "step_progress", "step_completed"]);
 
 /**
- * The progress after an event. An event of the same step changes the fields that it has; another step starts over. Any
- * other event changes nothing.
+ * The progress after an event. An event of the same step changes the fields that it has; another step starts over, and
+ * another attempt of the job has none yet. Any other event changes nothing.
  */
 export function progressAfter(before: JobProgress | null, event: StreamEvent): JobProgress | null {
+  if (attemptOf(event) !== null) return null;
   if (!STEPS.has(event.event)) return before;
   const named = event.step ?? event.stage;
   const step = named === undefined || named === null ? (before?.step ?? null) : textOf(named);
@@ -28,8 +47,9 @@ export function progressAfter(before: JobProgress | null, event: StreamEvent): J
   };
 }
 
-/** The text after an event: `draft` replaces it, `token` appends to it. */
+/** The text after an event: `draft` replaces it, `token` appends to it, another attempt of the job begins without one. */
 export function draftAfter(before: string, event: StreamEvent): string {
+  if (attemptOf(event) !== null) return "";
   if (event.event === "draft" && typeof event.draft === "string") return event.draft;
   const token = event.token ?? event.text;
   return event.event === "token" && typeof token === "string" ? before + token : before;
@@ -58,11 +78,13 @@ export interface Activity {
 
 /**
  * The lanes after an event `{stream: "agent", source_id, timestamp, payload: {agent_name, status, message, progress}}`,
- * one for each agent, in order of arrival. Fields that a payload does not have stay. Any other event changes nothing.
+ * one for each agent, in order of arrival. Fields that a payload does not have stay. Another attempt of the job has no lanes
+ * yet. Any other event changes nothing.
  * A timestamp that is a number is in seconds since 1970.
  */
 export function activitiesAfter(before: readonly Activity[], event: StreamEvent): readonly Activity[] {
   const { stream, payload, timestamp, source_id: source } = event;
+  if (attemptOf(event) !== null) return [];
   if (stream !== "agent" || typeof payload !== "object" || payload === null) return before;
   const { agent_name: name, status, message, progress } = payload as Record<string, unknown>;
   if (typeof name !== "string") return before;

@@ -1,4 +1,4 @@
-import type { LogSnapshot, LogStreamOptions, StreamEvent } from "../types.js";
+import type { JobAttempt, LogSnapshot, LogStreamOptions, StreamEvent } from "../types.js";
 import type { JobProgress } from "./reducers.js";
 
 /**
@@ -6,7 +6,7 @@ import type { JobProgress } from "./reducers.js";
  * - `starting` the request that starts it is under way
  * - `running` it has an id, or its stream is open, or its result is being fetched
  * - `completed`, `failed`, `cancelled` over
- * - `lost` its process died, or its stream failed for good: see `error`
+ * - `lost` its process died, or its stream failed for good: see `error`; `running` again at the next attempt
  */
 export type JobState = "idle" | "starting" | "running" | "completed" | "failed" | "cancelled" | "lost";
 
@@ -57,11 +57,19 @@ export interface JobSnapshot<Result = unknown> {
   readonly state: JobState;
   /** Null until the server names it. */
   readonly jobId: string | null;
+  /** The number of the attempt that runs, or ran last. */
+  readonly attempt: number;
+  /**
+   * All attempts that events have told of, in order; the first one says nothing of itself. At a new attempt `progress`,
+   * `draft`, `result`, `error` and `endedAt` begin anew: what the dead one had is not what the new one has. `events`, the
+   * log and `startedAt` are of all attempts.
+   */
+  readonly attempts: readonly JobAttempt[];
   /** The newest `maxEntries` events, in order. */
   readonly events: readonly StreamEvent[];
-  /** The last progress; null before the first `progress` event. */
+  /** The attempt's last progress; null before its first `progress` event. */
   readonly progress: JobProgress | null;
-  /** The text so far: the last `draft` event's, and the `token`s since. */
+  /** The attempt's text so far: the last `draft` event's, and the `token`s since. */
   readonly draft: string;
   /** The `complete` event, else the answer of `resultUrl`; null before that, and without a result. */
   readonly result: Result | null;
@@ -69,7 +77,7 @@ export interface JobSnapshot<Result = unknown> {
   /** Whether the job was asked to stop and has not ended yet. */
   readonly cancelling: boolean;
   /**
-   * When the job began, in milliseconds by this browser's clock. For a job that is followed by its id: null until events
+   * When the job (its first attempt) began, in milliseconds by this browser's clock. For a job that is followed by its id: null until events
    * come live, because replayed events do not tell when they were made.
    */
   readonly startedAt: number | null;

@@ -41,7 +41,7 @@ export const LogBlock = memo(function LogBlock({ Text, ...rows }: LogRowsProps &
 
 /** The width of line numbers and times in a monospaced font. One style for the block, not one for each row. */
 function leadOf({ lines, start, look }: LogRowsProps): string {
-  const time = Math.max(...lines.map(({ t, seconds }) => columns(timeText(t, look, seconds))));
+  const time = Math.max(...lines.map((entry) => columns(timeText(entry, look))));
   const number = look.links ? Math.max(4, String(lines.at(-1)?.line ?? start + lines.length).length) : 0;
   return `calc(${time + number}ch + ${(time && 8) + (number && 8)}px)`;
 }

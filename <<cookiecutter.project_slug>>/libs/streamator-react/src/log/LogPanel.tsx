@@ -7,10 +7,10 @@ import { useEffectBeforePaint } from "../hooks/useLatest.js";
 import { useInPage } from "../hooks/useNow.js";
 import { guard, useGuard } from "../parts/guard.js";
 import { useFollowing } from "../scroll/useFollowing.js";
-import type { LogEntry } from "../types.js";
+import type { JobAttempt, LogEntry } from "../types.js";
 import { FEW, groupsOf, makeCutter } from "./blocks.js";
 import type { Near } from "./large.js";
-import { countAfter, lineOf, type LineLook, type LogTime, type PanelEntry } from "./line.js";
+import { countAfter, isRule, lineOf, type LineLook, type LogTime, type PanelEntry } from "./line.js";
 import { LogBlock } from "./LogBlock.js";
 import { LogSummary } from "./LogSummary.js";
 import type { LogChoice } from "./LogToolbar.js";
@@ -53,6 +53,15 @@ export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
   time?: LogTime;
   /** When the job began: a Date, or milliseconds since 1970. Default unknown: no time of day. */
   startedAt?: Date | number | null;
+  /** The `attempts` of `useJob`: when each began, for the time of day. Without it the lines of later attempts have seconds. */
+  attempts?: readonly Pick<JobAttempt, "attempt" | "startedAt">[];
+  /**
+   * The attempt of the job to show alone; null: all. An attempt without lines: all. Default: the reader's choice in the
+   * toolbar, all at first.
+   */
+  attempt?: number | null;
+  /** Called with the reader's choice of an attempt; null: all. */
+  onAttempt?: (attempt: number | null) => void;
   /** Whether long lines wrap at first. Default true; rows of a window do not. */
   wrap?: boolean;
   /** Whether to show lines as a terminal would: with colours, and progress bars in their last state. Default false. */
@@ -77,6 +86,8 @@ export interface LogPanelProps<Entry extends PanelEntry = LogEntry> {
  *
  * Texts are never markup. Lines are in memoised blocks; far from the view, a thousand of them are one text node. So a new
  * line renders the rows of its own block at most, and a hundred thousand lines take a few hundred nodes.
+ *
+ * A log of several attempts is divided by them: the first line of each is a rule.
  */
 export function LogPanel<Entry extends PanelEntry = LogEntry>(props: LogPanelProps<Entry>): React.ReactElement | null {
   // Two components, so that the effects of the inner one start and end with its element.
@@ -100,6 +111,9 @@ function Panel({
   renderer = "blocks",
   time: initialTime = "elapsed",
   startedAt: began = null,
+  attempts,
+  attempt,
+  onAttempt,
   wrap: initialWrap = true,
   ansi = false,
   lineLinks = false,
@@ -129,15 +143,22 @@ function Panel({
   const wrap = !windowed && (choice.wrap ?? initialWrap);
   const inPage = useInPage();
   const startedAt = began === null ? null : inPage || time !== "wall" ? Number(began) : Number.NaN;
+  const starts = time === "wall" ? attempts : undefined; // a change renders all rows again
   const [whole, setWhole] = useState<ReadonlySet<PanelEntry>>(NONE);
   const [showWhole] = useState(() => (entry: PanelEntry) => setWhole((before) => new Set(before).add(entry)));
   const look = useMemo<LineLook>(() => {
     const links = typeof prefix === "string" ? (line: number) => `#${prefix}${line}` : prefix || null;
-    return { time, startedAt, ansi: ansiView, links, whole, showWhole, words };
-  }, [time, startedAt, ansiView, prefix, whole, showWhole, words]);
+    return { time, startedAt, attempts: starts, ansi: ansiView, links, whole, showWhole, words };
+  }, [time, startedAt, starts, ansiView, prefix, whole, showWhole, words]);
 
+  const alone = attempt === undefined ? choice.attempt : attempt;
+  const own = useMemo(() => linesOf(logs, alone), [logs, alone]);
   const { hidden } = choice;
-  const shown = useMemo(() => (hidden.length === 0 ? logs : logs.filter(({ level }) => !hidden.includes(levelOf(level)))), [logs, hidden]);
+  const shown = useMemo(() => (hidden.length === 0 ? own : own.filter((entry) => isRule(entry) || !hidden.includes(levelOf(entry.level)))), [own, hidden]);
+  const choose = (next: LogChoice): void => {
+    setChoice(next);
+    if (next.attempt !== alone) onAttempt?.(next.attempt);
+  };
 
   // Until this is loaded, only the newest lines are rendered. If it fails to load, it is tried again every 1,000 lines.
   const large = usePart(largePart, 1 + Math.floor(shown.length / FEW));
@@ -228,7 +249,7 @@ function Panel({
     <div className={`streamator-log-frame${outer.className}`} style={outer.style}>
       {toolbar ? (
         tools ? (
-          <tools.LogToolbar panel={panel} plan={plan} words={words} logs={logs} choice={choice} onChoice={setChoice} fileName={fileName} />
+          <tools.LogToolbar panel={panel} plan={plan} words={words} logs={own} all={logs} choice={{ ...choice, attempt: alone }} onChoice={choose} fileName={fileName} />
         ) : (
           <div className="streamator-log-toolbar" />
         )
@@ -240,7 +261,13 @@ function Panel({
   );
 }
 
-const AS_GIVEN: LogChoice = { time: null, wrap: null, hidden: [] };
+const AS_GIVEN: LogChoice = { time: null, wrap: null, hidden: [], attempt: null };
+
+/** The lines of an attempt; all for null, and if it has none. */
+function linesOf(logs: readonly PanelEntry[], alone: number | null): readonly PanelEntry[] {
+  const own = alone === null ? [] : logs.filter(({ attempt = 1 }) => attempt === alone);
+  return own.length > 0 ? own : logs;
+}
 
 const NONE: ReadonlySet<PanelEntry> = new Set();
 

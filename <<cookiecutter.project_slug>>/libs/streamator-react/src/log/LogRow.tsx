@@ -1,7 +1,7 @@
 import * as React from "react";
 import { memo } from "react";
 import { levelOf } from "../core/formatEvent.js";
-import { shownText, timeText, type LineLook, type PanelEntry } from "./line.js";
+import { isRule, shownText, timeText, type LineLook, type PanelEntry } from "./line.js";
 
 export interface LogRowProps {
   readonly entry: PanelEntry;
@@ -14,20 +14,26 @@ export interface LogRowProps {
 
 /**
  * One line: its number if lines are linked, its time and its text. They are inline boxes, so that they are copied as one line.
+ * The first line of an attempt is a rule.
  *
  * A translator replaces text nodes, and React cannot update a text node that is gone. If a text is the only child of its
  * element, React sets the element's text instead, which works. So each text that may change has an element of its own. The
  * blank after the time and the button have none: they change with the row's key.
  */
 export const LogRow = memo(function LogRow({ entry, line, look, linked }: LogRowProps): React.ReactElement {
-  const { t, seconds, level } = entry;
-  const time = timeText(t, look, seconds);
+  const time = timeText(entry, look);
   const { text, end } = shownText(entry, look);
   const { links, ansi } = look;
   const shown = ansi ? ansi.show(entry, end) : text.slice(0, end);
+  const rule = isRule(entry);
   return (
-    <div key={`${look.time} ${time === ""} ${end < text.length}`} className={rowClass(levelOf(level), linked)}>
-      {links === null ? null : (
+    <div
+      key={`${look.time} ${time === ""} ${end < text.length}`}
+      className={`${rowClass(levelOf(entry.level), linked)}${rule ? " streamator-log-attempt" : ""}`}
+      role={rule ? "separator" : undefined}
+      aria-label={rule ? text : undefined}
+    >
+      {links === null || rule ? null : (
         // No stop for Tab: see useKeys.
         <a className="streamator-log-line" href={links(line)} tabIndex={-1} translate="no" aria-label={look.words.line(line)}>
           {line}

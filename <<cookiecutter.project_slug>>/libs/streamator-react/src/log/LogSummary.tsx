@@ -2,7 +2,7 @@ import * as React from "react";
 import { useEffect, useRef, useState } from "react";
 import { HIDDEN } from "../parts/hidden.js";
 import { countLevels } from "./levels.js";
-import type { PanelEntry } from "./line.js";
+import { isRule, type PanelEntry } from "./line.js";
 import type { PanelWords } from "./words.js";
 
 /** Milliseconds between two announcements: enough to hear the first. */
@@ -18,6 +18,8 @@ interface Given {
 
 interface Latest extends Given {
   said: boolean;
+  /** The first line of the last attempt that was announced. */
+  began: PanelEntry | undefined;
   due: ReturnType<typeof setTimeout> | null;
 }
 
@@ -25,17 +27,20 @@ interface Latest extends Given {
 function say({ current: now }: { readonly current: Latest }, setText: (text: string) => void): void {
   now.due = null;
   now.said = now.logs.length > 0;
-  setText(now.said ? now.words.summary(countLevels(now.logs), now.logs.length) : "");
+  const began = now.logs.filter(isRule).at(-1);
+  const news = began && began !== now.began ? `${began.text}. ` : "";
+  now.began = began;
+  setText(now.said ? news + now.words.summary(countLevels(now.logs), now.logs.length) : "");
 }
 
-/** Announces to screen readers from time to time how many lines came, errors first. The log itself is silent. */
+/** Announces to screen readers from time to time that another attempt began, and how many lines came, errors first. The log itself is silent. */
 export function LogSummary({ logs, active, words }: Given): React.ReactElement {
   const [text, setText] = useState("");
-  const latest = useRef<Latest>({ logs, active, words, said: false, due: null });
+  const latest = useRef<Latest>({ logs, active, words, said: false, began: undefined, due: null });
 
   useEffect(() => {
-    const { active: wasActive, said, due } = latest.current;
-    latest.current = { logs, active, words, said, due };
+    const { active: wasActive, said, began, due } = latest.current;
+    latest.current = { logs, active, words, said, began, due };
     // A log that has ended before it is shown needs no announcement.
     if (due === null && (active || wasActive)) latest.current.due = setTimeout(say, active && said ? EVERY : FIRST, latest, setText);
   }, [logs, active, words]);

@@ -1,9 +1,11 @@
 import * as React from "react";
 import { useMemo, useRef, useState } from "react";
 import { useListener } from "../hooks/useLatest.js";
+import { guard } from "../parts/guard.js";
 import { TextActions } from "../parts/TextActions.js";
 import { useMarks } from "./highlight.js";
 import type { Plan } from "./large.js";
+import { makeAttemptList } from "./attemptList.js";
 import { makeLevelCounter } from "./levelCounter.js";
 import type { LogTime, PanelEntry } from "./line.js";
 import { goTo, type PanelState } from "./panel.js";
@@ -20,6 +22,8 @@ export interface LogChoice {
   readonly wrap: boolean | null;
   /** The levels to hide. */
   readonly hidden: readonly string[];
+  /** The attempt that is shown alone. */
+  readonly attempt: number | null;
 }
 
 export interface LogToolbarProps {
@@ -27,15 +31,17 @@ export interface LogToolbarProps {
   /** Null until it is loaded. */
   readonly plan: Plan | null;
   readonly words: PanelWords & Partial<LogWords>;
-  /** All lines, also hidden ones. */
+  /** All lines of the attempts that are shown, also hidden ones. */
   readonly logs: readonly PanelEntry[];
+  /** The lines of all attempts. */
+  readonly all: readonly PanelEntry[];
   readonly choice: LogChoice;
   readonly onChoice: (choice: LogChoice) => void;
   readonly fileName: string;
 }
 
-/** The tools of a log: find, filter by level, time, wrap, copy and download. */
-export function LogToolbar({ panel, plan, words: ownWords, logs, choice, onChoice, fileName }: LogToolbarProps): React.ReactElement {
+/** The tools of a log: find, filter by attempt and by level, time, wrap, copy and download. */
+export function LogToolbar({ panel, plan, words: ownWords, logs, all, choice, onChoice, fileName }: LogToolbarProps): React.ReactElement {
   const { scroller, shown, look, wrap, windowed, target } = panel;
   const words = { ...TOOL_WORDS, ...ownWords };
   const current = useMemo(() => (target ? shown.indexOf(target.entry) : -1), [shown, target]);
@@ -49,6 +55,8 @@ export function LogToolbar({ panel, plan, words: ownWords, logs, choice, onChoic
   const [count] = useState(makeLevelCounter);
   const counts = useMemo(() => count(logs), [count, logs]);
   const { hidden } = choice;
+  const [list] = useState(makeAttemptList);
+  const attempts = useMemo(() => list(all), [list, all]);
 
   const times: readonly LogTime[] = look.startedAt === null ? ["elapsed", "off"] : ["elapsed", "wall", "off"];
   const nextTime = times[(times.indexOf(look.time) + 1) % times.length] as LogTime;
@@ -67,7 +75,7 @@ export function LogToolbar({ panel, plan, words: ownWords, logs, choice, onChoic
   useMarks(panel, plan, query, current);
 
   return (
-    <div className="streamator-log-toolbar">
+    <div ref={guard} className="streamator-log-toolbar">
       <div className="streamator-log-find">
         <input
           ref={field}
@@ -91,6 +99,22 @@ export function LogToolbar({ panel, plan, words: ownWords, logs, choice, onChoic
           ↓
         </button>
       </div>
+      {attempts.length > 1 ? (
+        <select
+          ref={guard}
+          className="streamator-log-attempts"
+          aria-label={words.attempts}
+          value={choice.attempt ?? ""}
+          onChange={({ target: { value } }) => onChoice({ ...choice, attempt: value === "" ? null : Number(value) })}
+        >
+          <option value="">{words.allAttempts}</option>
+          {attempts.map(({ attempt, text }) => (
+            <option key={attempt} value={attempt}>
+              {text ?? words.attempt(attempt)}
+            </option>
+          ))}
+        </select>
+      ) : null}
       {/* oxlint-disable-next-line jsx-a11y/prefer-tag-over-role -- a fieldset brings looks that each page sets anew */}
       <div className="streamator-log-levels" role="group" aria-label={words.levels}>
         {LEVELS.map((level) => {

@@ -1,7 +1,7 @@
 import * as React from "react";
 import type { CSSProperties } from "react";
 import { growth } from "./growth.js";
-import { SHOWN, shownEnd, type AnsiView, type PanelEntry } from "./line.js";
+import { isRule, SHOWN, shownEnd, type AnsiView, type PanelEntry } from "./line.js";
 import { colourOf, coloursOf } from "./readable.js";
 import { BOLD, CONCEALED, DIM, ITALIC, NO_CELL, OVERLINE, PLAIN, play, samePen, sgr, STRUCK, type Pen, type Row } from "./terminal.js";
 
@@ -32,8 +32,8 @@ interface Screen {
  * Shows a log whose lines are terminal output. Call it with the log as it is now, before any filter; it reads new lines
  * only. Give each log one of its own.
  *
- * A colour that a line leaves on continues in the next line, even after the first one is dropped. Concealed text ends with
- * its line, or one line could hide all that follow.
+ * A colour that a line leaves on continues in the next line, even after the first one is dropped, until the next attempt: that
+ * is another process. Concealed text ends with its line, or one line could hide all that follow.
  */
 export function makeTerminal(): (logs: readonly PanelEntry[]) => AnsiView {
   const pens = new WeakMap<PanelEntry, Pen>(); // the pen that a line begins with, unless it is plain
@@ -69,6 +69,7 @@ export function makeTerminal(): (logs: readonly PanelEntry[]) => AnsiView {
     let redrawn = false; // a line begins with another pen than before
     for (let index = grown?.kept ?? 0; index < now.length; index += 1) {
       const entry = now[index] as PanelEntry;
+      if (isRule(entry)) pen = PLAIN;
       if (!grown && !samePen(pen, penOf(entry))) redrawn = true;
       if (pen !== PLAIN) pens.set(entry, pen);
       else if (!grown) pens.delete(entry);

@@ -1,4 +1,5 @@
 import type { ReactElement } from "react";
+import type { JobAttempt } from "../types.js";
 import type { LogWords } from "./toolWords.js";
 
 /** What a line needs to be shown. `useLogStream`'s entries have it; you may make your own. */
@@ -12,6 +13,15 @@ export interface PanelEntry {
   readonly level?: string;
   /** A number that stays with the line. With it, dropping old lines does not render the others again. */
   readonly line?: number;
+  /** The job's attempt that the line is of. Default 1. */
+  readonly attempt?: number;
+  /** The type of the line's event. The first line of an attempt, `attempt`, is a rule across the log, without a time. */
+  readonly event?: string;
+}
+
+/** Whether the line is the rule above the lines of a new attempt. */
+export function isRule({ event }: Omit<PanelEntry, "text">): boolean {
+  return event === "attempt";
 }
 
 /** Seconds since the job began, the time of day, or no time at all. */
@@ -32,6 +42,8 @@ export interface LineLook {
   readonly time: LogTime;
   /** When the job began, in milliseconds since 1970. Null: no time of day. NaN: not known before hydration, show `--:--:--`. */
   readonly startedAt: number | null;
+  /** When the later attempts began. Lines of one that is not there have no time of day. */
+  readonly attempts?: readonly Pick<JobAttempt, "attempt" | "startedAt">[] | undefined;
   /** Shows lines as a terminal would; null: show texts as they are. */
   readonly ansi: AnsiView | null;
   /** The address of a line; null for no links. */
@@ -52,11 +64,13 @@ export function shownEnd(text: string): number {
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
-/** The time of a line as text; `""` for none. */
-export function timeText(t: PanelEntry["t"], { time, startedAt }: Pick<LineLook, "time" | "startedAt">, seconds = t): string {
-  if (time === "off") return "";
+/** The time of a line as text; `""` for none. `t` begins anew with each attempt. */
+export function timeText(entry: Omit<PanelEntry, "text">, { time, startedAt, attempts }: Pick<LineLook, "time" | "startedAt" | "attempts">): string {
+  const { t, seconds = t, attempt: number = 1 } = entry;
+  if (time === "off" || isRule(entry)) return "";
   if (time === "wall" && startedAt !== null && typeof seconds === "number") {
-    return Number.isNaN(startedAt) ? "--:--:--" : clock.format(startedAt + seconds * 1000);
+    const began = number === 1 || Number.isNaN(startedAt) ? startedAt : attempts?.find(({ attempt }) => attempt === number)?.startedAt;
+    if (typeof began === "number") return Number.isNaN(began) ? "--:--:--" : clock.format(began + seconds * 1000);
   }
   return typeof t === "number" ? `${t.toFixed(1)}s` : (t ?? "");
 }

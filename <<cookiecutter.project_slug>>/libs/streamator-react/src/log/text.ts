@@ -15,9 +15,9 @@ export function tagOf(level: unknown, { level: word }: LineLook["words"]): strin
 }
 
 /** The time and the level before a line's text: `12.3s [error] `. */
-export function leadText({ t, seconds, level }: PanelEntry, look: Pick<LineLook, "time" | "startedAt" | "words">): string {
-  const time = timeText(t, look, seconds);
-  return `${time && `${time} `}${tagOf(level, look.words)}`;
+export function leadText(entry: PanelEntry, look: Pick<LineLook, "time" | "startedAt" | "attempts" | "words">): string {
+  const time = timeText(entry, look);
+  return `${time && `${time} `}${tagOf(entry.level, look.words)}`;
 }
 
 /** Lines as one text, each with a line break at its end. */

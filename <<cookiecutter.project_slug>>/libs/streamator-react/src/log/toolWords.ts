@@ -11,6 +11,10 @@ export const TOOL_WORDS = {
   levels: "Levels",
   /** The word for one line of a level, or for `count` of them. The panel puts the number before it. */
   level: (level: string, count = 1): string => (count !== 1 && (level === "error" || level === "warning") ? `${level}s` : level),
+  attempts: "Attempts",
+  allAttempts: "All attempts",
+  /** An attempt whose first line does not name it. */
+  attempt: (attempt: number): string => `Attempt ${number(attempt)}`,
   time: "Time",
   elapsed: "elapsed",
   wall: "clock",

@@ -1,4 +1,4 @@
-import type { LogEntry, StreamEvent } from "../types.js";
+import type { JobOutcome, LogEntry, StreamEvent } from "../types.js";
 
 /** An event with its id as the server wrote it: `""` or null without one. */
 export interface Incoming {
@@ -37,6 +37,16 @@ export function asEvent(value: unknown, name = "log"): StreamEvent {
 /** Whether the server reports on the process that runs the job. Such an event is not in the log and has no `t`; a job's own event named `status` has one. */
 export function isProducerStatus(event: StreamEvent): boolean {
   return event.event === "status" && event.t === undefined;
+}
+
+/** The number of the attempt that this event begins, from 2; null for any other event. */
+export function attemptOf({ event, attempt }: StreamEvent): number | null {
+  return event === "attempt" && Number.isSafeInteger(attempt) && Number(attempt) > 1 ? Number(attempt) : null;
+}
+
+/** How the job ended, by its `done` event; null if that does not say. */
+export function outcomeOf({ status }: StreamEvent): JobOutcome | null {
+  return status === "completed" || status === "failed" || status === "cancelled" ? status : null;
 }
 
 /** Any value as text. Never throws: the value may come from the wire. */

@@ -4,7 +4,7 @@ import { signed, unaskable, whyNot, withAfter } from "./recovery.js";
 import { failure, reason, type AttemptEnd, type Transport } from "./transport.js";
 
 /** EventSource delivers a named event only to a listener for that name. */
-const NAMES = ["message", "log", "progress", "gap", "status", "done"];
+const NAMES = ["message", "log", "progress", "gap", "status", "attempt", "checkpoint", "done"];
 
 /**
  * Reads an event stream with EventSource. It sends no headers and shows neither status nor heartbeats, so there is no

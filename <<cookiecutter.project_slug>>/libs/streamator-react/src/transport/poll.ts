@@ -30,7 +30,8 @@ export const transport: Transport = async (request, sink, signal) => {
     if (batch.length > 0) sink.events(batch);
     if (answer.next !== undefined) sink.seen(String(answer.next)); // `next` may be past the last event: this viewer does not get all of them
     if (signal.aborted) return { kind: "end" };
-    if (answer.closed === true) return { kind: "closed" };
+    // `done` may stand in the middle of a log: where the server does not say, it is the end if nothing follows it.
+    if (answer.closed === true || (answer.closed === undefined && batch.at(-1)?.event.event === "done")) return { kind: "closed" };
     const wait = Math.min(Math.max(0, request.options().interval ?? DEFAULT_INTERVAL), MAX_TIMER);
     sink.alive(wait);
     await sleep(wait, signal);

@@ -11,6 +11,8 @@ export interface Shown {
   /** The first and the last event with an id since the log started over. */
   readonly first: Incoming | null;
   readonly last: Incoming | null;
+  /** Its `done` events: a log that was opened again has them in its middle. */
+  readonly ends: readonly Incoming[];
   /** All lines, also those before the log started over. */
   lines(): readonly LogEntry[];
   /** Adds a line with this text: below it the ids start over. */
@@ -36,7 +38,7 @@ export function replay(shown: Shown): Sift {
   const isHere = ({ id, event }: Incoming, position: number): boolean | null => {
     const text = textOf(event);
     let known = false;
-    for (const one of [shown.first, shown.last]) {
+    for (const one of [shown.first, ...shown.ends, shown.last]) {
       if (one?.id !== id) continue;
       if (textOf(one.event) === text) return true;
       known = true;

@@ -9,7 +9,8 @@ export interface FakeRequest {
   readonly signal: AbortSignal;
   /** Answer 200 with an event stream that stays open. */
   open(headers?: Record<string, string>): void;
-  send(text: string): void;
+  /** After a last `done` the stream is ended, as by a server; not if there is `more` to come. */
+  send(text: string, more?: boolean): void;
   /** End the stream cleanly. */
   end(): void;
   /** Break the stream, or refuse the connection. */
@@ -24,6 +25,9 @@ export interface FakeFetch {
   readonly fetch: Mock<typeof fetch>;
   last(): FakeRequest;
 }
+
+/** A text whose last event is `done`. */
+const DONE = /^data: \{"event":"done".*\n\n$/m;
 
 /** Replaces fetch with one that the test answers by hand. */
 export function fakeFetch(): FakeFetch {
@@ -57,7 +61,10 @@ export function fakeFetch(): FakeFetch {
           });
           resolve(new Response(body, { headers: { "content-type": "text/event-stream; charset=utf-8", ...more } }));
         },
-        send: (text) => stream?.enqueue(encoder.encode(text)),
+        send(text, more = false) {
+          stream?.enqueue(encoder.encode(text));
+          if (!more && DONE.test(text)) stream?.close();
+        },
         end: () => stream?.close(),
         drop() {
           if (stream) stream.error(broken);

@@ -50,7 +50,11 @@ export function serveLog(events: readonly StreamEvent[], sizes: readonly number[
       pull: async (controller) => {
         await turn();
         const part = cut.shift();
-        if (part === undefined || signal.aborted) return;
+        if (signal.aborted) return;
+        if (part === undefined) {
+          controller.close();
+          return;
+        }
         const text = rest.slice(...part).map((event, index) => frame(after + part[0] + index + 1, event)).join("");
         controller.enqueue(new TextEncoder().encode(text));
       },
@@ -122,6 +126,8 @@ export function serveLog(events: readonly StreamEvent[], sizes: readonly number[
           this.#tell(new MessageEvent("message", { data: JSON.stringify(event), lastEventId: String(after + start + index + 1) }));
         }
       }
+      await turn();
+      this.#tell(new Event("error")); // the server has closed the stream
     }
   }
   vi.stubGlobal("EventSource", Source);

@@ -7,6 +7,7 @@ import time
 from weakref import WeakValueDictionary
 
 from . import wire
+from .events import count_between
 from .filters import Filter, check_filter
 from .log import Batch, EventLog
 from .loops import running_loop
@@ -112,7 +113,8 @@ class Follow:
     @property
     def lag(self) -> int:
         """How many events it has not finished yet."""
-        return max(self._log.counts().last - self.seen, 0)
+        last = self._log.counts().last
+        return count_between(min(self.seen, last), last)
 
     def __aiter__(self) -> Follow:
         return self

@@ -15,7 +15,7 @@ from sys import maxsize
 from time import monotonic
 from typing import Any, Final, Literal, NamedTuple
 
-from ..events import clip, encode_event
+from ..events import clip, count_between, encode_event
 from ..loops import on_event_loop, running_loop
 from ..options import DAY_SECONDS, MOST, check, check_choice, check_count, check_number, check_timeout, wrong
 from ..section import UNINTERRUPTED, Section, interrupted, later
@@ -159,7 +159,10 @@ class EventLog:
         """How many events the slowest follower has not finished yet; 0 without followers."""
         with self._lock:
             self._settle()
-            return 0 if self._followers is None else max(self._blocks.last - self._followers.slowest(stalled=True), 0)
+            if self._followers is None:
+                return 0
+            last = self._blocks.last
+            return count_between(min(self._followers.slowest(stalled=True), last), last)
 
     def counts(self, *, final: bool = False) -> LogCounts:
         """How many events there are. It moves nothing into blocks, so that counting many logs is cheap.
@@ -379,7 +382,8 @@ class EventLog:
             self._settle()
             if self._followers is None or self.evicted:
                 return True
-            return self._blocks.last - max(self._followers.slowest(stalled=stalled), self._blocks.floor) <= left
+            last, seen = self._blocks.last, max(self._followers.slowest(stalled=stalled), self._blocks.floor)
+            return last - seen <= left or count_between(seen, last) <= left
 
     def _make_room(self, seconds: float) -> None:
         """Wait until the slowest follower has room for a run. After a timeout, and on an event loop, the oldest go."""

@@ -6,7 +6,10 @@ of our own, whose hooks record the outcome of each.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import gzip
+import json
 import os
 import threading
 import time
@@ -137,6 +140,10 @@ class DynamoStore(ChunkStore):
         condition = NONE if old is None else AS_IT_WAS
         was = (0, 0) if old is None else (old.beat, old.epoch)
         self._save(job_id, index, new, _Call(run, new.beat, False, new.epoch, condition, was))
+
+    def _freeze(self, job_id: str, index: int, run: str) -> tuple[Chunk, int]:
+        record, epoch = self._ask(lambda table: table.freeze(_key(job_id, index), run))
+        return Chunk(**{"offset": 0, **record}), epoch
 
     def _keep_checkpoint(self, job_id: str, text: str, chunk: Chunk, run: str) -> None:
         call = _Call(run, chunk.beat, False, chunk.epoch, NONE_OR_MINE_OR_OLD)
@@ -271,6 +278,20 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
         with contextlib.suppress(ClientError, BotoCoreError):  # the hooks have seen it
             self._client.put_item(TableName=self.table_name, Item=item)
         self._saved(key, call)
+
+    def freeze(self, key: str, run: str) -> tuple[dict[str, Any], int]:
+        """See `ChunkStore._freeze`. Raises `StoreFault`."""
+        self._local.call = _Call()
+        item = self._ask(
+            self._client.update_item, TableName=self.table_name, Key={self.PARTITION_KEY: {"S": key}},
+            UpdateExpression="SET #run = :run, epoch = epoch + :one", ConditionExpression="attribute_exists(epoch)",
+            ExpressionAttributeNames={"#run": "run"}, ReturnValues="ALL_NEW",
+            ExpressionAttributeValues={":run": {"S": run}, ":one": {"N": "1"}},
+        )["Attributes"]  # fmt: skip
+        text: str = item[self.DATA_ATTR]["S"]
+        if self.COMPRESSED_ATTR in item:
+            text = gzip.decompress(base64.b64decode(text)).decode()
+        return json.loads(text), int(item["epoch"]["N"])
 
     def load_text(self, key: str) -> str | None:
         """What `save_text` has stored. Raises `StoreFault`."""
@@ -419,6 +440,8 @@ def _fault_of(error: BaseException, status: int = 0) -> StoreFault:
         if code == _GONE:
             kind = "gone"
         elif code in _BUSY or status >= 500 or status == 429:
+            kind = "busy"
+        elif code == _NOT_MET:
             kind = "busy"
         elif code in _REFUSED or status == 413:
             kind = "refused"

@@ -10,9 +10,9 @@ Each write of a job carries a *beat*, a number that only grows. A producer with 
 every third of its lease: a reader to whom it stands still for long enough knows that the producer is dead.
 A store that compares beats ignores a write that its writer has given up and that arrives late.
 
-A new attempt first makes the tail its own, by a write on the condition that nobody has written it since it was read,
-and then begins the next chunk, with the event that tells of it, on the condition that there is none. The attempt before
-can then write neither. Where it was faster, its new chunk is the tail, and it is done again.
+A new attempt first makes the tail its own, in one atomic step that gives it its number, and then begins the next chunk,
+with the event that tells of it, on the condition that there is none. The attempt before can then write neither. Where
+it was faster, its new chunk is the tail, and it is done again.
 """
 
 from __future__ import annotations

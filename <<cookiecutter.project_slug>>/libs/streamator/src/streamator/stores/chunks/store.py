@@ -23,8 +23,8 @@ FETCH_CHUNKS = 50
 class ChunkStore(RemoteStore):
     """The base of stores that keep a log as `format` says: see `DynamoStore` for one.
 
-    A subclass defines `_place`, `_write` and `_fetch`; and `_replace`, `_keep_checkpoint` and `_checkpoint`, if its
-    jobs may have attempts. None of them is called on an event loop.
+    A subclass defines `_place`, `_write` and `_fetch`; and `_replace`, `_freeze`, `_keep_checkpoint` and
+    `_checkpoint`, if its jobs may have attempts. None of them is called on an event loop.
 
     Args:
         options: those of `RemoteStore`.
@@ -66,6 +66,17 @@ class ChunkStore(RemoteStore):
         """
         raise NotImplementedError
 
+    def _freeze(self, job_id: str, index: int, run: str) -> tuple[Chunk, int]:
+        """Let nobody but ``run`` write a chunk any more, in one atomic step, whatever is written meanwhile.
+
+        Returns:
+            The chunk as it is stored, and its new epoch: one more than before. Readers do not see that yet.
+
+        Raises:
+            StoreFault: it is not known to be done.
+        """
+        raise NotImplementedError
+
     def _keep_checkpoint(self, job_id: str, text: str, chunk: Chunk, run: str) -> None:
         """Store the newest checkpoint, with the condition of `_write`: ``chunk`` is the one that is written next."""
         raise NotImplementedError
@@ -87,12 +98,15 @@ class ChunkStore(RemoteStore):
             return Opened(run, 1, 0, "", None, Place(0, first, None))
         check_attempt(job_id, bool(head.epoch), False, reopen)
         index, tail = self._tail(job_id, head)
+        check_attempt(job_id, True, tail.closed, reopen)
+        number = head.epoch + 1
         while True:
+            tail, epoch = self._freeze(job_id, index, run)
             check_attempt(job_id, True, tail.closed, reopen)
-            number = max(head.epoch, tail.epoch) + 1
+            number = max(number, epoch)
             beat = max(head.beat, tail.beat) + 1
             frozen = replace(tail, beat=beat, epoch=number)
-            self._swap(job_id, index, tail, frozen, run)
+            self._swap(job_id, index, replace(tail, epoch=epoch), frozen, run)
             last = place_after(tail.first, tail.offset, tail.text)[0] - 1
             before, after = attempt_parts(reason)
             event = f"{before}{number}{after}"
@@ -103,10 +117,7 @@ class ChunkStore(RemoteStore):
             except StoreFault as fault:
                 if fault.kind != "conflict":
                     raise
-            found = self._one(job_id, index + 1)
-            if found is None:
-                raise StoreFault("busy", f"the end of the log of job {job_id!r} was not to be read yet")
-            index, tail = index + 1, found
+            index += 1  # the attempt before, or another one, was faster: that is the tail
         # From here on the attempt has begun.
         head = frozen if index == 0 else self._renew_head(job_id, head, number, index + 1, run)
         return Opened(run, number, last, event, self._checkpoint(job_id), Place(index + 1, first, head))

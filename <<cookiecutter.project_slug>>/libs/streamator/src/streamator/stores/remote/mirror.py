@@ -137,7 +137,7 @@ class Mirrors(ABC, Generic[Followed]):
         # The future itself is not awaited: all finds of a job share it, and one of them may be cancelled.
         answer.add_done_callback(done)
         await ending.wait(waiter, FRESH_SECONDS if held is not None else None)
-        if answer.done():
+        if answer.done() and (held is None or answer.exception() is None):
             return answer.result()
         if held is None:
             raise StoreError(f"{self._place}: the server stops before the store has answered: ask again")
@@ -153,9 +153,11 @@ class Mirrors(ABC, Generic[Followed]):
                 mirror.log.read_at = now
                 self._mirrors.move_to_end(job_id)
                 held = mirror.log
-                # Another attempt may have opened a log again that was closed.
-                fresh = not mirror.attempt if held.closed else self._is_fresh(mirror, now)
-                if fresh or self._health.trouble is not None:
+                if held.closed:
+                    fresh = not mirror.attempt  # else another attempt may have opened it again
+                else:
+                    fresh = self._health.trouble is not None or self._is_fresh(mirror, now)
+                if fresh:
                     return held, None
             elif self._missing.get(job_id, now) > now:
                 return None, None
