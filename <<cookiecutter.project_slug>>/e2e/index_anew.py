@@ -21,7 +21,6 @@ from app.processes import Processes
 from app.searches import Searches
 from app.storage import Folder, WorkFolder
 
-
 EMPTY = """
 INSERT INTO documents_index (documents_index) VALUES ('delete-all');
 INSERT INTO titles_index (titles_index) VALUES ('delete-all');

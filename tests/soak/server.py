@@ -124,7 +124,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-SOAK = Feature(router=router, lifespan=lifespan)
+SOAK = Feature(name="soak", router=router, lifespan=lifespan)
 
 if __name__ == "__main__":
     main.app = main.create_app(features=[*FEATURES, SOAK])  # in the place of the one that would be made

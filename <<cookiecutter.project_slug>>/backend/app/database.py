@@ -290,7 +290,9 @@ def _prepare(connection: DBAPIConnection, _: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute(connection.get_execution_options().get("begin", "BEGIN"))
 
 
 def _is_away(error: BaseException) -> bool:

@@ -67,6 +67,7 @@ class Feature:
     """A part of the app that can be deleted: one folder, and its lines in `app.features`.
 
     Arguments:
+        name: what it is called.
         router: its routes, put under /api.
         lifespan: what it holds open while the app runs. It is entered when `app.state.services` is there,
             and left when no job runs any more.
@@ -77,6 +78,7 @@ class Feature:
         jobs: the kinds of jobs that it has.
     """
 
+    name: str
     router: APIRouter
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
     authentication: Callable[[ASGIApp], ASGIApp] | None = None

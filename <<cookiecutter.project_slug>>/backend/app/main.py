@@ -170,7 +170,10 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
 def _engine(settings: Settings) -> Engine:
     if settings.workers == "inline":
         return InlineEngine()
-    from app.jobs.engines.queue import QueueEngine
+    try:
+        from app.jobs.engines.queue import QueueEngine
+    except ImportError as error:
+        raise SettingsError(f"WORKERS='redis' cannot be used: {error}: pip install 'app[workers]'.") from error
 
     return QueueEngine(settings.streamator_redis_url, project.PROJECT_SLUG)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, DateTime, Delete, Dialect, Integer, Text, delete, select
+from sqlalchemy import REAL, BigInteger, DateTime, Delete, Dialect, Double, Integer, Table, Text, delete, select
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-__all__ = ["Base", "Position", "UserId", "UtcTime", "delete_oldest"]
+__all__ = ["Base", "Number", "Position", "UserId", "UtcTime", "delete_oldest", "table_of"]
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -41,21 +41,33 @@ class Characters(TypeDecorator[str]):
 class Base(DeclarativeBase):
     """The tables of this app: what Alembic compares a database with (`alembic revision --autogenerate`)."""
 
-    type_annotation_map = {str: Characters, datetime: UtcTime}  # noqa: RUF012
+    type_annotation_map = {  # noqa: RUF012
+        str: Characters,
+        datetime: UtcTime,
+        float: Double().with_variant(REAL(), "sqlite"),
+    }
 
 
-_Number = BigInteger().with_variant(Integer, "sqlite")
+Number = BigInteger().with_variant(Integer, "sqlite")
+"""An integer of 64 bits, as all of SQLite's are."""
 
-Position = Annotated[int, mapped_column(_Number, primary_key=True)]
+Position = Annotated[int, mapped_column(Number, primary_key=True)]
 """The number of a row, in the order in which they came."""
 
 UserId = Annotated[str, mapped_column(server_default="local")]
 """Whose a row is."""
 
 
-def delete_oldest(model: Any, user_id: str, *, past: int) -> Delete:
+def table_of(model: type[Base]) -> Table:
+    """The table of a model: a statement of it is of columns alone, and made without the object-relational mapper."""
+    table = model.__table__
+    assert isinstance(table, Table)
+    return table
+
+
+def delete_oldest(model: type[Base], user_id: Any, *, past: Any) -> Delete:
     """The statement that deletes the oldest rows of a user, past so many."""
-    newest = select(model.position).where(model.user_id == user_id).order_by(model.position.desc())
-    return delete(model).where(
-        model.user_id == user_id, model.position <= newest.limit(1).offset(past).scalar_subquery()
-    )
+    table = table_of(model)
+    owned = table.c.user_id == user_id
+    newest = select(table.c.position).where(owned).order_by(table.c.position.desc()).limit(1).offset(past)
+    return delete(table).where(owned, table.c.position <= newest.scalar_subquery())

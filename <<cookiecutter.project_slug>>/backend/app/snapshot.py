@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -47,6 +46,8 @@ def _prepare(connection: DBAPIConnection, _: object) -> None:
 
 
 async def _on_postgres(url: str, work: Callable[[Session], T]) -> T:
+    from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
     # Who asks is gone after MAX_SEARCH_SECONDS, and this process with it. PostgreSQL may learn of that only at the end.
     engine = create_async_engine(url, poolclass=NullPool, connect_args={"command_timeout": _SECONDS})
     async with AsyncSession(engine) as session:

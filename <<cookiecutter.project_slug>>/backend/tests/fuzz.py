@@ -69,7 +69,7 @@ def jobs_to_ask_for() -> Feature:
     async def nothing(app: FastAPI) -> Any:
         yield
 
-    return Feature(router, nothing, jobs=[fuzz])
+    return Feature("fuzz", router, nothing, jobs=[fuzz])
 
 
 def open_files(process: int) -> int:

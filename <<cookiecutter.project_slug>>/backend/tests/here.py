@@ -80,7 +80,9 @@ class Here(Processes):
     ) -> Any:
         given = json.loads(json.dumps(arguments))
         task = {"function": function, "arguments": given, "noun": noun, "reports": log is not None}
-        message = json.loads(json.dumps(perform(task, log or (lambda *_: None))))
+        # In a thread where it may: what it does runs a loop of its own for PostgreSQL.
+        done = perform(task, log) if log is not None else await asyncio.to_thread(perform, task, lambda *_: None)
+        message = json.loads(json.dumps(done))
         if "refused" in message:
             raise RefusedInput(message["refused"])
         if "result" not in message:

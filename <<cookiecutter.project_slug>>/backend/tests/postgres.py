@@ -63,6 +63,11 @@ class Postgres:
         self.process.send_signal(signal.SIGINT)
         self.process.wait(30)
 
+    def suspend(self, yes: bool) -> None:
+        """Has all of it stand still, or go on."""
+        for process in (self.process.pid, *_children(self.process.pid)):
+            os.kill(process, signal.SIGSTOP if yes else signal.SIGCONT)
+
     def url(self, name: str = "postgres", *, user: str = "postgres", password: str = "secret") -> str:
         return f"postgresql+asyncpg://{user}:{password}@127.0.0.1:{self.port}/{name}"
 
@@ -122,7 +127,6 @@ def postgres_server(programs: Path) -> Iterator[Postgres]:
         )
         server.start()
         yield server
-        server.process.send_signal(signal.SIGCONT)
         server.process.send_signal(signal.SIGQUIT)
         server.process.wait(30)
     finally:
@@ -133,6 +137,10 @@ def _apart(work: Coroutine[Any, Any, None]) -> None:
     """Runs something to its end, whatever loop runs here."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, work).result()
+
+
+def _children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def _as_nobody() -> dict[str, Any]:

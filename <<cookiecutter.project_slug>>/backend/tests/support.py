@@ -56,7 +56,7 @@ def feature_of(router: APIRouter, **more: Any) -> Feature:
     async def nothing(app: FastAPI) -> AsyncIterator[None]:
         yield
 
-    return Feature(router, nothing, **more)
+    return Feature("test", router, nothing, **more)
 
 
 class NoArgs(BaseModel):

@@ -174,7 +174,7 @@ def test_a_features_lifespan_is_left_after_its_jobs(run_app: RunApp) -> None:
         yield
         order.append("feature left")
 
-    running = run_app(features=(Feature(router, lifespan, jobs=[kind]),))
+    running = run_app(features=(Feature("test", router, lifespan, jobs=[kind]),))
     job_id = running.client.post("/api/start").json()
     eventually(lambda: running.client.get(f"/api/jobs/{job_id}").json()["status"] == "running")
     running.stop()

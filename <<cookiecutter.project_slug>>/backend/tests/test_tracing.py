@@ -85,7 +85,7 @@ def test_what_a_job_does_is_part_of_its_span(run_app: RunApp, spans: InMemorySpa
     async def nothing(app: FastAPI) -> Any:
         yield
 
-    app = run_app(features=[Feature(router, nothing, jobs=[kind])], streamator_store="memory")
+    app = run_app(features=[Feature("test", router, nothing, jobs=[kind])], streamator_store="memory")
     app.events(app.client.post("/api/test", headers=HEADERS).json())
     step, job = eventually(lambda: len(found := spans.get_finished_spans()) == 2 and found)
     assert (step.name, job.name) == ("step", "streamator.job")

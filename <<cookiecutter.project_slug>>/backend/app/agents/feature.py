@@ -24,4 +24,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-FEATURE = Feature(router=router, lifespan=_lifespan, jobs=(work,))
+FEATURE = Feature(name="agents", router=router, lifespan=_lifespan, jobs=(work,))

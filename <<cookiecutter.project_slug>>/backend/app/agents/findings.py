@@ -119,8 +119,9 @@ class Findings:
 
     async def forget(self, document_id: str, *, user: User) -> bool:
         """Forgets what was found out about one document of a user; gives whether there was anything."""
-        statement = delete(AgentFinding).where(AgentFinding.document_id == document_id, AgentFinding.user_id == user.id)
-        return await self._database.write(lambda session: session.execute(statement).rowcount > 0)
+        owned = delete(AgentFinding).where(AgentFinding.document_id == document_id, AgentFinding.user_id == user.id)
+        statement = owned.returning(AgentFinding.position)
+        return await self._database.write(lambda session: bool(session.scalars(statement).all()))
 
     async def latest(self, limit: int, *, user: User, document_id: str | None = None) -> list[DocumentFindings]:
         """What is known about a user's documents, those last worked on first, or about one of them.

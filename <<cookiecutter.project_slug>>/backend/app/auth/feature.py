@@ -29,4 +29,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     watch.cancel()
 
 
-FEATURE = Feature(router=router, lifespan=_lifespan, authentication=Gate)
+FEATURE = Feature(name="auth", router=router, lifespan=_lifespan, authentication=Gate)

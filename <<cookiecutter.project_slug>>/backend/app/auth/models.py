@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Double, ForeignKey, Index
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models import Base
@@ -35,7 +35,7 @@ class StoredSession(Base):
     current: Mapped[bytes]
     previous: Mapped[bytes | None]
     attempt: Mapped[bytes | None]
-    expires_at: Mapped[float] = mapped_column(Double)
+    expires_at: Mapped[float]
 
     __table_args__ = (Index("auth_sessions_of_user", "user_id", "expires_at"),)
 
@@ -46,7 +46,7 @@ class Attempt(Base):
     __tablename__ = "auth_attempts"
 
     key: Mapped[bytes] = mapped_column(primary_key=True)
-    level: Mapped[float] = mapped_column(Double)
-    at: Mapped[float] = mapped_column(Double)
+    level: Mapped[float]
+    at: Mapped[float]
 
     __table_args__ = (Index("auth_attempts_by_age", "at"), {"sqlite_with_rowid": False})

@@ -21,4 +21,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-FEATURE = Feature(router=router, lifespan=_lifespan)
+FEATURE = Feature(name="dashboard", router=router, lifespan=_lifespan)

@@ -14,7 +14,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from pydantic import BaseModel
-from sqlalchemy import Row, Select, delete, func, insert, literal, select
+from sqlalchemy import Select, delete, func, insert, literal, select
 from sqlalchemy.orm import Session
 
 from app.database import Database
@@ -333,9 +333,10 @@ class Library:
     async def index(self, document: Unindexed, terms: PackedTerms) -> None:
         """Puts the terms of a document into the index, if that is still to be done."""
         entry = await self._entry(document.title, terms)
+        waiting = delete(ToIndex).where(ToIndex.position == document.position).returning(ToIndex.position)
 
         def put(session: Session) -> None:
-            if session.execute(delete(ToIndex).where(ToIndex.position == document.position)).rowcount:
+            if session.scalar(waiting) is not None:
                 remove_entry(session, document.position)
                 put_entry(session, document.position, entry)
 
@@ -464,5 +465,5 @@ def _newest(session: Session, user_id: str, limit: int) -> Documents:
     return Documents(documents=[Document(**_listed(row)) for row in rows], total=total)
 
 
-def _listed(row: Row[Any]) -> dict[str, Any]:
+def _listed(row: Any) -> dict[str, Any]:
     return {**row._mapping, "snippet": beginning(row.snippet, _SNIPPET)}

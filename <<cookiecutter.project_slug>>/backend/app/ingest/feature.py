@@ -62,6 +62,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 FEATURE = Feature(
+    name="ingest",
     router=router,
     lifespan=_lifespan,
     larger_bodies=dict.fromkeys(("/ingest", "/ingest/stream")),  # as much as MAX_UPLOAD_MB says

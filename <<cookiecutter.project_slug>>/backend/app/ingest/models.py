@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, func, literal, select, union_all
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, literal, select, union_all
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models import Base, Position, UserId
+from app.models import Base, Number, Position, UserId
 
 __all__ = ["ALL_VERSIONS", "NEWEST", "DocumentRow", "Terms", "ToIndex", "ValidatorRow", "VersionRow"]
 
@@ -21,7 +21,7 @@ class _Content:
     file_name: Mapped[str]
     kind: Mapped[str]
     words: Mapped[int]
-    bytes: Mapped[int] = mapped_column(BigInteger)
+    bytes: Mapped[int] = mapped_column(Number)
     created_at: Mapped[datetime]
     text: Mapped[str]
 

@@ -51,4 +51,4 @@ class Shelf:
             self._tell = lambda user: asyncio.run_coroutine_threadsafe(services.tell_of_documents(user), loop).result(5)
             yield
 
-        return Feature(router=APIRouter(), lifespan=lifespan)
+        return Feature(name="shelf", router=APIRouter(), lifespan=lifespan)

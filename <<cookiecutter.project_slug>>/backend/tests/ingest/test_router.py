@@ -5,11 +5,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
 from sqlalchemy import insert, literal, select, update
+from sqlalchemy.orm import Session
 
 from app.ingest.models import DocumentRow, VersionRow
 from app.settings import Settings
@@ -480,7 +482,7 @@ def test_the_newest_versions_are_listed_so_many_as_are_asked_for(
     for version in (1, 2, 3):
         now = select(DocumentRow.id, literal(version), *(getattr(DocumentRow, name) for name in columns))
         earlier = insert(VersionRow).from_select(["document_id", "version", *columns], now)
-        write(settings(), lambda session, earlier=earlier: session.execute(earlier))
+        write(settings(), partial(Session.execute, statement=earlier))
     path = f"/api/documents/{document['id']}/versions"
     for asked, numbers in (("", [4, 3, 2, 1]), ("?limit=2", [4, 3])):
         listed = running.client.get(path + asked).json()["versions"]

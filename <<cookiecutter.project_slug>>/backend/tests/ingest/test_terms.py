@@ -7,7 +7,7 @@ import pytest
 
 from app.ingest.search import Search
 from app.migrations.hand_made import TOKENIZER
-from app.terms import joined_terms, pack_terms, phrase, terms, unpack_terms
+from app.terms import fts5, joined_terms, pack_terms, phrase, terms, unpack_terms
 
 PIECES = (
     *"aBßﬁéёйđİς7٣²½Ａ＋#@.+-‐_'ʼ\"”「」、\u3000東京⽇々ーﾊﾟかヿ한ไทเาຳ״לـﷺ🎉",
@@ -64,9 +64,9 @@ def test_a_phrase_finds_the_text_that_it_stands_in(text: str, part: str, others:
     index = sqlite3.connect(":memory:")
     index.execute(f"CREATE VIRTUAL TABLE i USING fts5 (text, {TOKENIZER})")
     index.execute("INSERT INTO i VALUES (?)", (" ".join(joined_terms(text)),))
-    found = [index.execute("SELECT count(*) FROM i WHERE i MATCH ?", (phrase(each),)) for each in (part, others)]
+    found = [index.execute("SELECT count(*) FROM i WHERE i MATCH ?", (fts5(*phrase(each)),)) for each in (part, others)]
     assert [each.fetchone()[0] for each in found] == [1, 0]
 
 
 def test_a_text_without_terms_makes_no_phrase() -> None:
-    assert [phrase(each) for each in ("", " \n", "!?", '"')] == [""] * 4
+    assert [phrase(each) for each in ("", " \n", "!?", '"')] == [([], False)] * 4

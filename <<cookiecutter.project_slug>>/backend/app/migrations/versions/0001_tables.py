@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,6 +14,10 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+
+
+_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_SECONDS: sa.types.TypeEngine[float] = sa.Double().with_variant(sa.REAL(), "sqlite")
 
 
 def upgrade() -> None:
@@ -28,12 +34,12 @@ def upgrade() -> None:
         op.execute(statement)
 
 
-def _text(name: str, *, null: bool = False, **more: object) -> sa.Column[str]:
+def _text(name: str, *, null: bool = False, **more: Any) -> sa.Column[str]:
     return sa.Column(name, sa.Text(), nullable=null, **more)
 
 
 def _position(*more: sa.ForeignKey) -> sa.Column[int]:
-    return sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), *more, primary_key=True)
+    return sa.Column("position", _NUMBER, *more, primary_key=True)
 
 
 def _user() -> sa.Column[str]:
@@ -77,25 +83,25 @@ def _create_auth() -> None:
         sa.Column("current", sa.LargeBinary(), nullable=False),
         sa.Column("previous", sa.LargeBinary()),
         sa.Column("attempt", sa.LargeBinary()),
-        sa.Column("expires_at", sa.Double(), nullable=False),
+        sa.Column("expires_at", _SECONDS, nullable=False),
     )
     op.create_index("auth_sessions_of_user", "auth_sessions", ["user_id", "expires_at"])
     op.create_table(
         "auth_attempts",
         sa.Column("key", sa.LargeBinary(), primary_key=True),
-        sa.Column("level", sa.Double(), nullable=False),
-        sa.Column("at", sa.Double(), nullable=False),
+        sa.Column("level", _SECONDS, nullable=False),
+        sa.Column("at", _SECONDS, nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_index("auth_attempts_by_age", "auth_attempts", ["at"])
 
 
 def _create_documents() -> None:
-    def content() -> list[sa.Column[object]]:
+    def content() -> list[sa.Column[Any]]:
         return [
             *map(_text, ("sha256", "title", "source", "file_name", "kind")),
             sa.Column("words", sa.Integer(), nullable=False),
-            sa.Column("bytes", sa.BigInteger(), nullable=False),
+            sa.Column("bytes", _NUMBER, nullable=False),
             sa.Column("created_at", UtcTime(), nullable=False),
             _text("text"),
         ]
