@@ -148,6 +148,12 @@ async def left_behind(server: Server, *, attempts: int = 1, args: str | None = '
     return job_id
 
 
+def told(store: MemoryStore, job_id: str, message: str) -> bool:
+    """Whether a job's log has a line."""
+    stored = store.get(job_id)
+    return stored is not None and any(each.get("message") == message for each in stored.log.read(0))
+
+
 def lines(found: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(event["level"], event["message"]) for event in found if event["event"] == "log"]
 
@@ -454,11 +460,12 @@ async def test_what_may_be_retried_goes_on_at_the_next_start_and_that_is_no_fail
 
     async with server_on(database_url, retries=1, store=store) as server:
         job_id = await server.start(work)
-    for _ in range(2):
+        await eventually_async(lambda: told(store, job_id, "attempt 1"))
+    for number in (2, 3):
         async with server_on(database_url, retries=1, store=store) as server:
             server.works.do = work
             await server.runner.sweep()
-            await eventually_async(lambda: server.runner.running == 1)
+            await eventually_async(lambda number=number: told(store, job_id, f"attempt {number}"))
     async with server_on(database_url, retries=1, store=store) as server:
         server.works.do = work
         await server.runner.sweep()
