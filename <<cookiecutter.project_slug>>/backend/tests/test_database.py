@@ -22,17 +22,16 @@ from app import features  # noqa: F401  # their models
 from app.auth.accounts import Accounts
 from app.auth.models import Attempt
 from app.database import Database, DatabaseError, DatabaseUnavailable, Lane
-from app.ingest.archive import Archive
 from app.ingest.documents import Library
 from app.jobs import JobTable
 from app.migrations.hand_made import STEPS
 from app.models import Base
 from app.searches import Searches
-from app.servers import Server
 from app.terms import pack_terms
 from app.users import LOCAL_USER, User
 from tests.earlier import earlier_database
 from tests.here import Here
+from tests.ingest.archives import archive_in
 from tests.postgres import Postgres
 from tests.process import free_port
 from tests.support import eventually_async
@@ -342,11 +341,11 @@ async def test_a_database_of_version_0_3_0_is_taken_over_without_loss(tmp_path: 
         await database.open()
         await database.migrate(have_no_differences)
         ada = User("u1", "Ada")
-        jobs = await JobTable(database, Server(tmp_path / "servers")).latest(9, user=ada)
+        jobs = await JobTable(database).latest(9, user=ada)
         assert [(job.job_id, job.document_id, job.created_at.isoformat()) for job in jobs] == [
             ("j1", "d1", "2026-01-02T03:04:05+00:00")
         ]
-        library = Library(database, Archive(tmp_path / "archive"), Searches(database, Here()))
+        library = Library(database, archive_in(tmp_path), Searches(database, Here()))
         assert [each.id for each in (await library.find("title words", user=ada)).documents] == ["d1"]
         assert [each.version for each in await library.versions("d1", user=ada)] == [2, 1]
         account = await Accounts(database).find("ADA")
@@ -377,7 +376,7 @@ async def test_a_database_of_any_step_before_0_3_0_is_taken_over(tmp_path: Path)
         database = Database(f"sqlite:///{path}")
         await database.open()
         await database.migrate(have_no_differences)
-        library = Library(database, Archive(tmp_path / "archive"), Searches(database, Here()))
+        library = Library(database, archive_in(tmp_path), Searches(database, Here()))
         assert [each.id for each in (await library.find(user=LOCAL_USER)).documents] == ["d1"] * bool(number)
         await database.close()
 
