@@ -49,6 +49,7 @@ const running: Job = {
   kind: "ingest",
   source: "notes.md",
   status: "running",
+  attempt: 1,
   created_at: new Date().toISOString(),
   finished_at: null,
   document_id: null,
