@@ -13,7 +13,7 @@ from app.settings import Settings, SettingsError, load_settings
 
 __all__ = ["main"]
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("app.worker")
 
 
 async def _work(settings: Settings) -> None:
