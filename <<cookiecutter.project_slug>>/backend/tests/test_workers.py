@@ -258,8 +258,8 @@ def test_of_many_jobs_none_is_lost_while_workers_are_killed(
         ("inline", "WORKERS='inline' cannot be used by a worker: jobs run in the server; set it to redis."),
         (
             "redis",
-            "WORKERS='redis' cannot be used: set STREAMATOR_STORE to redis or dynamo: the log of a job at a worker is no "
-            "server's memory.",
+            "WORKERS='redis' cannot be used: set STREAMATOR_STORE to redis or dynamo: the log of a job at a worker is "
+            "no server's memory.",
         ),
     ],
 )
