@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -283,7 +284,7 @@ async def test_a_plain_function_runs_in_a_thread_and_sees_that_it_is_to_stop(dat
 async def test_a_function_without_a_model_of_its_arguments_is_no_job() -> None:
     with pytest.raises(TypeError, match=r"declare it as \(job: Job, args: Args\), with a pydantic model"):
 
-        @job("wrong")  # type: ignore[arg-type]
+        @job("wrong")  # type: ignore[type-var]
         async def wrong(job: Job, args: int) -> None:
             pass
 
@@ -465,7 +466,7 @@ async def test_what_may_be_retried_goes_on_at_the_next_start_and_that_is_no_fail
         async with server_on(database_url, retries=1, store=store) as server:
             server.works.do = work
             await server.runner.sweep()
-            await eventually_async(lambda number=number: told(store, job_id, f"attempt {number}"))
+            await eventually_async(partial(told, store, job_id, f"attempt {number}"))
     async with server_on(database_url, retries=1, store=store) as server:
         server.works.do = work
         await server.runner.sweep()

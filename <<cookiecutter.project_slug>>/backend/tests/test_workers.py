@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,10 @@ def job_of(server: Process, job_id: str) -> JsonObject:
 
 def health_of(server: Process) -> JsonObject:
     return dict(server.client.get("/healthz").json()["jobs"])
+
+
+def completed_of(server: Process, jobs: list[str], *, more_than: int) -> bool:
+    return [job_of(server, job_id)["status"] for job_id in jobs].count("completed") > more_than
 
 
 def test_a_job_runs_at_a_worker_and_is_followed_at_a_server(
@@ -244,8 +249,7 @@ def test_of_many_jobs_none_is_lost_while_workers_are_killed(
         if number < 2:
             workers.pop(0).stop(signal.SIGKILL)
             workers.append(work(**environment))
-        done = states.count("completed")
-        eventually(lambda done=done: [job_of(server, each)["status"] for each in jobs].count("completed") > done, 60)
+        eventually(partial(completed_of, server, jobs, more_than=states.count("completed")), 60)
     assert set(states) == {"completed"}
     assert server.client.get("/api/documents?limit=500").json()["total"] == len(jobs)
     for job_id in jobs:

@@ -74,6 +74,4 @@ def _prices(settings: Settings) -> dict[ProviderName, Price]:
     return prices
 
 
-FEATURE = Feature(
-    name="generation", router=router, lifespan=_lifespan, larger_bodies=LARGER_BODIES, jobs=(generate,)
-)
+FEATURE = Feature(name="generation", router=router, lifespan=_lifespan, larger_bodies=LARGER_BODIES, jobs=(generate,))

@@ -242,7 +242,10 @@ class JobRunner:
             record = await self._table.get(job_id)
             if record is None or (user is not None and record.user_id != user.id):
                 return False
-            if record.status != "running" or job_id in self._runs or await self._has_log(job_id):
+            if (run := self._runs.get(job_id)) is not None:
+                await asyncio.wait_for(run.opened.wait(), max(ends_at - time.monotonic(), 0.001))
+                return True
+            if record.status != "running" or await self._has_log(job_id):
                 return True
             if time.monotonic() > ends_at:
                 raise asyncio.TimeoutError
