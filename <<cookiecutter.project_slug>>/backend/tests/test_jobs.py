@@ -125,7 +125,7 @@ async def server_on(
     table = JobTable(database, kept=kept, lease=lease)
     kinds = works.kinds(retries, **(kind or {}))
     engine = InlineEngine()
-    runner = JobRunner(table, store, kinds, State(), engine, limit=limit, pause=0.01, **bounds)
+    runner = JobRunner(table, store, kinds, State(), engine, limit=limit, **{"pause": 0.01, **bounds})
     try:
         yield Server(database, runner, table, store, works, kinds[0])
     finally:
@@ -147,6 +147,12 @@ async def left_behind(server: Server, *, attempts: int = 1, args: str | None = '
         )
     )
     return job_id
+
+
+def told_of(server: Server, job_id: str) -> list[dict[str, Any]]:
+    """The events of a job so far."""
+    stored = server.store.get(job_id)
+    return [] if stored is None else [dict(each) for each in stored.log.read(0)]
 
 
 def told(store: MemoryStore, job_id: str, message: str) -> bool:
@@ -505,8 +511,10 @@ async def test_the_jobs_of_a_server_that_lives_are_left_alone(database_url: str)
     async with server_on(database_url) as first, server_on(database_url) as second:
         theirs = await first.start(wait)
         own = await second.start(wait)
-        assert await second.table.left(queued_for=0) == []
-        await second.runner.run(theirs)
+        assert await second.table.left(queued_for=0) == [(own, 1, True)]
+        await second.runner.sweep()
+        for one in (theirs, own):
+            await second.runner.run(one)
         for one in (theirs, own):
             record = await second.table.get(one)
             assert record is not None
@@ -605,7 +613,8 @@ async def test_a_job_whose_log_was_not_closed_has_it_closed_as_its_row_says(data
         await server.runner.sweep()
         found = await server.events(job_id)
         await eventually_async(lambda: server.works.ended == [("x", "failed")])
-        assert await server.table.left(queued_for=0) == []
+        while await server.table.left(queued_for=0):  # until that is said, too
+            await asyncio.sleep(0.01)
     assert (lines(found)[-1], found[-1]["status"]) == (("error", "It was too large."), "failed")
 
 
@@ -675,3 +684,37 @@ async def test_how_a_job_ended_is_stored_when_the_database_is_back(
         job_id = await server.start(nothing)
         assert (await server.events(job_id))[-1]["status"] == "completed"
         assert (await server.ended(job_id)).status == "completed"
+
+
+async def test_a_job_that_is_cancelled_between_two_attempts_ends_its_log(database_url: str) -> None:
+    async def work(job: Job) -> None:
+        raise ZeroDivisionError
+
+    async with server_on(database_url, retries=1, pause=60.0) as server:
+        job_id = await server.start(work)
+        assert await eventually_async(lambda: server.store.get(job_id))
+        await eventually_async(lambda: any("tried again" in message for _, message in lines(told_of(server, job_id))))
+        assert await server.runner.cancel(job_id)
+        found = await server.events(job_id)
+        assert (lines(found)[-1], found[-1]["status"]) == (("warning", "Cancelled."), "cancelled")
+        assert (await server.ended(job_id)).status == "cancelled"
+
+
+async def test_a_job_that_could_not_be_seen_to_its_end_is_gone_on_with(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(job: Job) -> None:
+        if job.attempt == 1:
+            raise ZeroDivisionError
+
+    async with server_on(database_url, retries=2) as server:
+
+        async def away(*arguments: Any) -> None:
+            raise OSError("away")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(server.table, "again", away)
+            job_id = await server.start(work)
+            await eventually_async(lambda: server.runner.running == 0)
+        await server.runner.sweep()
+        assert (await server.events(job_id))[-1]["status"] == "completed"

@@ -9,8 +9,9 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
 
@@ -104,6 +105,8 @@ class JobRunner:
         self._pause = pause
         self._preparing: Counter[str] = Counter()
         self._runs: dict[str, _Run] = {}
+        self._held: set[str] = set()  # what this process is at with besides, for a moment
+        self._again: set[asyncio.Task[None]] = set()
         self._unknown: set[str] = set()
         self._stopping = asyncio.Event()
         self._looks: dict[str, float] = {}
@@ -211,10 +214,10 @@ class JobRunner:
             self._ensure_room(user, of_user, queued)
 
         here = self._engine.here
-        record = await self._table.add(new, begun=here, room=None if user is SYSTEM else room, once=once)
-        if record is None:
-            return None
-        with bound(job_id=record.job_id):
+        with self._holding(new.job_id), bound(job_id=new.job_id):
+            record = await self._table.add(new, begun=here, room=None if user is SYSTEM else room, once=once)
+            if record is None:
+                return None
             logger.info("job %s accepted: %s %s", record.job_id, kind.name, source)
             if here:
                 claim = Claim(**new.__dict__, status="running", attempt=1, tries=1, error=None)
@@ -272,10 +275,11 @@ class JobRunner:
         if (run := self._runs.get(job_id)) is not None:
             run.stop("cancel")
             return True
-        claim = await self._table.cancel(job_id)
-        if claim is not None:
-            await self._close_for(claim)
-            return True
+        with self._holding(job_id):
+            claim = await self._table.cancel(job_id)
+            if claim is not None:
+                await self._close_for(claim)
+                return True
         record = await self._table.get(job_id)
         return record is None or record.status != "running"
 
@@ -321,18 +325,27 @@ class JobRunner:
 
     async def run(self, job_id: str) -> None:
         """Runs a job to its end, if it is there to be run and this process knows its kind; else does nothing."""
-        if self._stopping.is_set():
+        if self._stopping.is_set() or job_id in self._runs or job_id in self._held:
             return
-        claim = await self._table.claim(job_id, self._kinds)
-        if claim is None:
-            await self._tell_of_unknown(job_id)
-            return
-        if claim.status != "running":
-            await self._close_for(claim)
-            return
-        run = await self._begin(claim, WORKER_LOST if claim.tries > 1 else "It was stopped with its server.")
+        with self._holding(job_id):
+            claim = await self._table.claim(job_id, self._kinds)
+            if claim is None:
+                await self._tell_of_unknown(job_id)
+                return
+            if claim.status != "running":
+                await self._close_for(claim)
+                return
+            run = await self._begin(claim, WORKER_LOST if claim.tries > 1 else "It was stopped with its server.")
         if run.task is not None:
             await asyncio.wait([run.task])
+
+    @contextmanager
+    def _holding(self, job_id: str) -> Iterator[None]:
+        self._held.add(job_id)
+        try:
+            yield
+        finally:
+            self._held.discard(job_id)
 
     async def _tell_of_unknown(self, job_id: str) -> None:
         record = await self._table.get(job_id)
@@ -361,20 +374,26 @@ class JobRunner:
 
     async def sweep(self) -> None:
         """Has what was left behind taken over, by a worker or here."""
-        for job_id, attempt in await self._table.left(queued_for=self._engine.queued_seconds):
+        for job_id, attempt, own in await self._table.left(queued_for=self._engine.queued_seconds):
             if self._stopping.is_set() or (self._engine.here and self._running_of_users() >= self._limit):
                 return
-            if job_id not in self._runs:
+            if job_id in self._runs or job_id in self._held:
+                continue
+            if own:  # it could not be seen to its end, or its log not be closed
+                task = asyncio.create_task(self.run(job_id))
+                self._again.add(task)
+                task.add_done_callback(self._again.discard)
+            else:
                 await self._engine.submit(job_id, attempt)
 
     async def _look_at_mine(self) -> None:
-        runs = dict(self._runs)
+        before = [(run, run.claim) for run in self._runs.values() if not run.is_ending]
         mine = await self._table.mine()
-        for job_id, run in runs.items():
-            attempt, cancel = mine.get(job_id, (None, False))
-            if self._runs.get(job_id) is not run or run.is_ending:
+        for run, claim in before:
+            attempt, cancel = mine.get(claim.job_id, (None, False))
+            if run.is_ending or run.claim is not claim:  # it has ended meanwhile, or is at its next attempt
                 continue
-            if attempt != run.claim.attempt:
+            if attempt != claim.attempt:
                 run.stop("lost")
             elif cancel:
                 run.stop("cancel")
@@ -425,12 +444,13 @@ class JobRunner:
         try:
             with bound(job_id=run.claim.job_id):
                 while reason_again := await self._attempt(run, reason):
+                    run.is_ending = True
                     claim = await self._table.again(run.claim.job_id, run.claim.attempt)
                     if claim is None:
                         return
-                    run.claim, run.job, reason = claim, None, reason_again
+                    run.claim, run.job, run.is_ending, reason = claim, None, False, reason_again
         except Exception:
-            # The row is as it was: the job is taken over once this server's lease is over.
+            # The row is as it was: the next sweep goes on with it.
             logger.exception("job %s: it could not be seen to its end", run.claim.job_id)
         finally:
             run.opened.set()
@@ -573,7 +593,7 @@ class JobRunner:
 
     def _leave(self, run: _Run, reason: str | None = None) -> None:
         """Ends an attempt and not its job."""
-        run.is_ending = reason is None
+        run.is_ending = run.is_ending or reason is None
         run.finish_handle()
         if run.job is not None:
             if reason is None:
@@ -614,10 +634,12 @@ class JobRunner:
             f": {reason}" if reason else "",
             exc_info=unexpected,
         )
-        if run.job is not None:
-            if result is not None and status == "completed":
-                run.job.set_result(dict(result))
-            await self._close(run.job, status, reason)
+        if run.job is None:  # between two attempts
+            await self._close_for(replace(claim, status=status, error=reason))
+            return
+        if result is not None and status == "completed":
+            run.job.set_result(dict(result))
+        await self._close(run.job, status, reason)
         run.finish_handle()
         await self._clean_up(claim, status)
 

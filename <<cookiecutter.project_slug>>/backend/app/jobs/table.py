@@ -134,15 +134,18 @@ class JobTable:
     def _is_left(self, row: Any) -> bool:
         if row.server is None:  # queued, over and closed, or of an earlier version of the app
             return bool(row.status == "running")
-        if row.server == self._owner:
-            return False
-        return bool(
-            is_gone(row.server) or row.seen_at is None or row.seen_at < utc_now() - timedelta(seconds=self.lease)
-        )
+        if row.server == self._owner:  # the runner knows what it is at with
+            return True
+        since = utc_now() - timedelta(seconds=self.lease)
+        return bool(is_gone(row.server) or row.seen_at is None or row.seen_at < since)
 
-    async def left(self, *, queued_for: float) -> list[tuple[str, int]]:
-        """The jobs that wait for somebody, each with its attempt: those whose owner is gone, and those that are queued
-        for longer than `queued_for` seconds; the oldest first, some of them if there are many."""
+    async def left(self, *, queued_for: float) -> list[tuple[str, int, bool]]:
+        """The jobs that wait for somebody, the oldest first, some of them if there are many: each with its attempt, and
+        whether it is this server's.
+
+        They are those that are queued for longer than `queued_for` seconds, those whose owner is gone, and this
+        server's own, of which the runner has to know which it is at with.
+        """
         since = utc_now() - timedelta(seconds=queued_for)
         columns = (JobRow.job_id, JobRow.attempt, JobRow.status, JobRow.server, JobRow.seen_at)
         queued = (
@@ -151,16 +154,17 @@ class JobTable:
             .order_by(JobRow.position)
             .limit(_SWEPT)
         )
-        held = select(*columns).where(
-            or_(JobRow.server.is_not(None), JobRow.status == "running"),
-            or_(JobRow.server.is_(None), JobRow.server != self._owner),
-        )
+        held = select(*columns).where(or_(JobRow.server.is_not(None), JobRow.status == "running"))
 
         def look(session: Session) -> Sequence[Row[Any]]:
-            return [*session.execute(held.order_by(JobRow.position).limit(_SWEPT)), *session.execute(queued)]
+            return [*session.execute(held.order_by(JobRow.position)), *session.execute(queued)]
 
         rows = await self._database.read(look)
-        return [(row.job_id, row.attempt) for row in rows if row.status == "queued" or self._is_left(row)]
+        return [
+            (row.job_id, row.attempt, row.server == self._owner)
+            for row in rows
+            if row.status == "queued" or self._is_left(row)
+        ]
 
     async def beat(self) -> None:
         """Says that this server lives."""
