@@ -76,7 +76,9 @@ class Server:
         store: MemoryStore,
         works: Works,
         kind: JobKind[Any],
+        engine: InlineEngine,
     ) -> None:
+        self.engine = engine
         self.database = database
         self.runner = runner
         self.table = table
@@ -127,7 +129,7 @@ async def server_on(
     engine = InlineEngine()
     runner = JobRunner(table, store, kinds, State(), engine, limit=limit, **{"pause": 0.01, **bounds})
     try:
-        yield Server(database, runner, table, store, works, kinds[0])
+        yield Server(database, runner, table, store, works, kinds[0], engine)
     finally:
         await runner.shutdown(timeout=0.5)
         await engine.close()
@@ -613,8 +615,9 @@ async def test_a_job_whose_log_was_not_closed_has_it_closed_as_its_row_says(data
         await server.runner.sweep()
         found = await server.events(job_id)
         await eventually_async(lambda: server.works.ended == [("x", "failed")])
-        while await server.table.left(queued_for=0):  # until that is said, too
-            await asyncio.sleep(0.01)
+        await server.runner.shutdown()
+        await server.engine.close()
+        assert await server.table.left(queued_for=0) == []
     assert (lines(found)[-1], found[-1]["status"]) == (("error", "It was too large."), "failed")
 
 
