@@ -242,7 +242,7 @@ def steps(tier: str) -> list[Step]:
         Step(
             "soak",
             "new schedules for the model",
-            [PYTHON, "-m", "pytest", "-p", "no:randomly", "tests/test_model.py"],
+            [PYTHON, "-m", "pytest", "-p", "no:randomly", "tests/test_model.py", "tests/test_model_attempts.py"],
             tested[1:],
             folder=PROJECT / "libs" / "streamator",
             has_tests=True,

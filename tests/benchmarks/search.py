@@ -21,13 +21,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from app.database import Database
 from app.ingest.archive import Archive
-from app.ingest.documents import MIGRATIONS, Library
+from app.ingest.documents import Library
+from app.migrations.hand_made import STEPS
 from app.processes import Processes
 from app.searches import Searches
 from app.storage import Folder, WorkFolder
@@ -81,13 +83,10 @@ def texts(number: int) -> Iterator[str]:
         yield blank.join(text)
 
 
-def put(statement: str, row: tuple[object, ...], connection: sqlite3.Connection) -> None:
-    connection.execute(statement, row)
-
-
-def plain_search(expression: str, connection: sqlite3.Connection) -> None:
+def plain_search(expression: str, path: Path) -> None:
     statement = "SELECT rowid FROM documents_index WHERE documents_index MATCH ? ORDER BY rank LIMIT 50"
-    connection.execute(statement, (expression,)).fetchall()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement, (expression,)).fetchall()
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:
@@ -98,8 +97,15 @@ async def timed(work: Callable[[], Awaitable[object]]) -> float:
 
 async def measure(directory: Path, number: int) -> dict[str, Any]:
     path = directory / "app.db"
-    old = Database(path, {"ingest": MIGRATIONS[:OLD_STEPS]})
-    await old.open()
+    old = sqlite3.connect(path, isolation_level=None)
+    old.execute("PRAGMA journal_mode = WAL")
+    old.execute("PRAGMA synchronous = NORMAL")
+    old.execute("CREATE TABLE schema_versions (part TEXT PRIMARY KEY, version INTEGER NOT NULL)")
+    for part, steps in STEPS.items():
+        taken = steps[:OLD_STEPS] if part == "ingest" else steps
+        for each in (statement for step in taken for statement in step):
+            old.execute(each)
+        old.execute("INSERT INTO schema_versions VALUES (?, ?)", (part, len(taken)))
     rows = [
         (
             f"d{index}",
@@ -121,17 +127,17 @@ async def measure(directory: Path, number: int) -> dict[str, Any]:
     columns = "id, user_id, sha256, title, source, file_name, kind, words, bytes, created_at, text"
     statement = f"INSERT INTO documents ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     for row in rows:
-        await old.write(partial(put, statement, row))
+        old.execute(statement, row)
     before = {"store_and_index_s": time.perf_counter() - started}
     plain = {}
     for name, query in QUERIES.items():
         expression = " ".join(f'"{word}"*' for word in query.split()) if '"' not in query else query
-        match = partial(plain_search, expression)
-        plain[name] = statistics.median([await timed(partial(old.read, match)) for _ in range(TIMES)])
-    await old.close()
+        match = partial(asyncio.to_thread, plain_search, expression, path)
+        plain[name] = statistics.median([await timed(match) for _ in range(TIMES)])
+    old.close()
     before["bytes_per_byte_of_text"] = path.stat().st_size / megabytes / 1e6
 
-    database = Database(path, {"ingest": MIGRATIONS})
+    database = Database(f"sqlite:///{path}")
     started = time.perf_counter()
     await database.open()
     migrate = time.perf_counter() - started
@@ -162,7 +168,7 @@ async def measure(directory: Path, number: int) -> dict[str, Any]:
         }
         queries[name] = {"query": query, "found": total, **took}
     await database.close()
-    database = Database(path, {"ingest": MIGRATIONS})
+    database = Database(f"sqlite:///{path}")
     await database.open()
     await database.close()
     return {

@@ -185,16 +185,16 @@ class Settings(BaseSettings):
         title="the folder for the database and the archived documents; other users of the machine cannot read it",
         description="set a directory that can be written",
     )
-    database_url: str | None = Field(
-        default=None,
-        repr=False,  # it may hold a password
-        title="the database: `postgresql://user:password@host:5432/name`; unset: SQLite, `app.db` in `DATA_DIR`",
-    )
     storage_url: str | None = Field(
         default=None,
         pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?$",
         title="where the documents are instead, for all machines, such as `s3://bucket/prefix`; unset: in `DATA_DIR`",
         description="set a bucket as in s3://bucket/prefix, or leave it unset for the folder DATA_DIR",
+    )
+    database_url: str | None = Field(
+        default=None,
+        repr=False,  # it may hold a password
+        title="the database: `postgresql://user:password@host:5432/name`; unset: SQLite, `app.db` in `DATA_DIR`",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
@@ -556,7 +556,7 @@ def _sentence(error: dict[str, Any]) -> str:
         fix = str(error["ctx"]["error"])
     else:
         fix = (field.description if field else None) or str(error["msg"])
+    # It may hold a password.
     if any(each in name.lower() for each in ("redis", "secret", "database")) or "@" in str(error["input"]):
-        # It may hold a password.
         return f"{name.upper()} cannot be used: {fix}."
     return f"{name.upper()}={str(error['input'])!r} cannot be used: {fix}."

@@ -410,12 +410,12 @@ class Library:
         return None if row is None else Document(**_listed(row))
 
     async def _remove_if_unknown(self, sha256: str) -> None:
-        def known(session: Session) -> bool:
+        def has(session: Session) -> bool:
             return any(session.scalar(select(table.sha256).where(table.sha256 == sha256)) for table in _TABLES)
 
         async def is_known() -> bool:
             # As a write: it comes after one that a cancelled caller has left behind.
-            return await self._database.write(known, lock=_LOCK)
+            return await self._database.write(has, lock=_LOCK)
 
         await self._archive.remove(sha256, is_known)
 

@@ -534,7 +534,9 @@ print('told', flush=True)
         server.lose()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            until(lambda: first.log("of a zombie") or first.cancel_requested)  # type: ignore[func-returns-value]
+            while not first.cancel_requested:
+                first.log("of a zombie")
+                time.sleep(0.01)
         log(second, 20, 30)
         assert second.flush(20) and not second.cancel_requested
         third = JobLogger(make(), job_id="job", attempt="next")

@@ -161,6 +161,9 @@ class DynamoStore(ChunkStore):
     def _write_cancel(self, job_id: str) -> None:
         self._ask(lambda table: table.write_cancel(job_id))
 
+    def _forget_cancel(self, job_id: str) -> None:
+        self._ask(lambda table: table.forget_cancel(job_id))
+
     def _read_cancels(self) -> set[str]:
         return self._ask(_Table.read_cancels)
 
@@ -340,6 +343,21 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
             ExpressionAttributeValues={":ids": {"SS": [job_id]}, ":ttl": {"N": str(now + 3_600)}},
         )  # fmt: skip
 
+    def forget_cancel(self, job_id: str) -> None:
+        """Take a request back. Raises `StoreFault`."""
+        self._local.call = _Call()
+        now = int(time.time())
+        for then in (now, now - 60):
+            try:
+                self._client.update_item(
+                    TableName=self.table_name, Key=self._cancels_of(then), UpdateExpression="DELETE ids :ids",
+                    ConditionExpression="contains(ids, :id)",
+                    ExpressionAttributeValues={":ids": {"SS": [job_id]}, ":id": {"S": job_id}},
+                )  # fmt: skip
+            except (ClientError, BotoCoreError) as error:
+                if not isinstance(error, ClientError) or _code(error) != _NOT_MET:
+                    raise _fault_of(error) from error
+
     def read_cancels(self) -> set[str]:
         """The ids in this minute's requests to cancel jobs, and in the last one's. Raises `StoreFault`."""
         self._local.call = _Call()
@@ -352,7 +370,7 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
                 return set()  # no table: nothing was ever asked
             raise
         items = answer["Responses"].get(self.table_name, [])
-        return {job_id for item in items for job_id in item["ids"]["SS"]}
+        return {job_id for item in items if "ids" in item for job_id in item["ids"]["SS"]}
 
     def _cancels_of(self, now: int) -> dict[str, Any]:
         """The key of one minute's requests: one item for all jobs, so that reading costs the same for any number. No

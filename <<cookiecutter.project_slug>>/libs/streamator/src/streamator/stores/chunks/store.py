@@ -85,6 +85,9 @@ class ChunkStore(RemoteStore):
         """What `_keep_checkpoint` has stored last. It must not be stale."""
         raise NotImplementedError
 
+    def _forget_cancel(self, job_id: str) -> None:
+        """Drop a request to cancel the job: it was one of an attempt whose end is opened again."""
+
     def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool) -> Opened:
         if type(self)._replace is ChunkStore._replace:
             raise InvalidStore(
@@ -119,6 +122,8 @@ class ChunkStore(RemoteStore):
                     raise
             index += 1  # the attempt before, or another one, was faster: that is the tail
         # From here on the attempt has begun.
+        if tail.closed:
+            self._forget_cancel(job_id)
         head = frozen if index == 0 else self._renew_head(job_id, head, number, index + 1, run)
         return Opened(run, number, last, event, self._checkpoint(job_id), Place(index + 1, first, head))
 

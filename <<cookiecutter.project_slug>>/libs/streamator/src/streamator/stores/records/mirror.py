@@ -64,7 +64,8 @@ class _Mirror(Mirror):
                 if number > self.attempt:
                     self.attempt, self.moved = number, True
             log.skip(row.id - 1)  # missing ids are lost events, or another attempt's: no append leaves one out
-            if row.closed and self._most >= self.attempt * ATTEMPT_IDS:  # else it was opened again
+            reopened = row.id < rows[-1].id or self._most < self.attempt * ATTEMPT_IDS
+            if row.closed and not reopened:
                 log.close(json_text=row.json)
             else:
                 log.append_json(row.json)
