@@ -38,7 +38,7 @@ Arguments = TypeVar("Arguments", bound=BaseModel)
 SYSTEM = User("system", "The app itself")
 """Whose jobs those are that the app starts by itself. Nobody is shown them, and they count against nobody's limit."""
 
-TICK_SECONDS = 0.5
+TICK_SECONDS = 0.25
 """How often it is looked whether somebody wants a job of this process to stop."""
 
 _BEATS = 5
