@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import State
@@ -35,16 +35,25 @@ class Job(JobEmitter):
     """One attempt of a job, as its function gets it: a `JobEmitter` with what the attempt works with.
 
     Arguments:
-        store, job_id, reason, trace: as `JobEmitter` has them. It opens the next attempt, which waits for the store.
+        store, job_id, reason, trace: as `JobEmitter` has them.
+        retries: whether there may be another attempt: it then opens the next one, for which the store has to answer.
         user: whose job it is.
         state: the app's, with what the features have put there.
     """
 
-    def __init__(self, store: Store, job_id: str, user: User, state: State, *, reason: str | None, trace: Any) -> None:
-        super().__init__(
-            store, job_id=job_id, trace=trace, attempt="next", reason=reason, reopen=False, will_retry=True,
-            error_text=str,
-        )  # fmt: skip
+    def __init__(
+        self,
+        store: Store,
+        job_id: str,
+        user: User,
+        state: State,
+        *,
+        reason: str | None = None,
+        trace: str | None = None,
+        retries: bool = True,
+    ) -> None:
+        attempt = {"attempt": "next", "reason": reason, "will_retry": True} if retries else {}
+        super().__init__(store, job_id=job_id, trace=trace, error_text=str, **attempt)
         self.user = user
         self.state = state
         self.retries_left = 0

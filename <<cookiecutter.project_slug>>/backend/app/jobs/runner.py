@@ -466,30 +466,33 @@ class JobRunner:
         return None
 
     async def _open_log(self, run: _Run, reason: str | None) -> Job | None:
-        """The log of the next attempt. A store that is away is waited for: the job is this server's meanwhile."""
+        """The log of the next attempt. Where the store is away a first attempt begins all the same, and cannot be
+        followed by another one; for later ones it is waited for, since only the store can shut out the one before."""
         claim, pause = run.claim, _LOOK_SECONDS
-        user = SYSTEM if claim.user_id == SYSTEM.id else User(claim.user_id, "")
         while not run.why:
             try:
-                job = await asyncio.to_thread(
-                    Job, self._store, claim.job_id, user, self._state, reason=reason, trace=claim.trace
-                )
+                job = await asyncio.to_thread(self._next_attempt, claim, reason)
             except JobExists:
                 # It was closed, and its server lost before the row said so: the log is what viewers have seen.
                 await self._end(run, "interrupted", INTERRUPTED, None)
                 return None
             except StoreError as error:
-                logger.warning("job %s cannot begin: %s", claim.job_id, error)
-                pause = min(2 * pause, 5.0)
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(run.stopped.wait(), pause)
-                continue
+                logger.warning("job %s: its log cannot be opened: %s", claim.job_id, error)
+                if claim.attempt > 1:
+                    pause = min(2 * pause, 5.0)
+                    with contextlib.suppress(asyncio.TimeoutError):
+                        await asyncio.wait_for(run.stopped.wait(), pause)
+                    continue
+                job = Job(self._store, claim.job_id, _user(claim), self._state, trace=claim.trace, retries=False)
             if job.attempt == 1 and claim.attempt > 1 and reason:  # the log of the attempts before went with its store
                 job.log(f"Attempt {claim.attempt}: {reason}", "warning")
             run.opened.set()
             return job
         await self._ended_early(run, run.kind)
         return None
+
+    def _next_attempt(self, claim: Claim, reason: str | None) -> Job:
+        return Job(self._store, claim.job_id, _user(claim), self._state, reason=reason, trace=claim.trace)
 
     async def _call(
         self, run: _Run, job: Job, kind: JobKind[Any], args: BaseModel
@@ -628,9 +631,8 @@ class JobRunner:
         """Closes the log of a job that is over and was left like that, or was cancelled while it waited."""
         try:
             job = await asyncio.to_thread(
-                Job, self._store, claim.job_id, SYSTEM, self._state,
-                reason=None if claim.status == "cancelled" else WORKER_LOST, trace=claim.trace,
-            )  # fmt: skip
+                self._next_attempt, claim, None if claim.status == "cancelled" else WORKER_LOST
+            )
         except JobExists:
             pass  # it was closed, and no more than the row was to be told
         except StoreError as error:
@@ -693,6 +695,10 @@ class _Handle(asyncio.Future[None]):
 
     def cancel(self, msg: Any = None) -> bool:
         return self.task.cancel()
+
+
+def _user(claim: Claim) -> User:
+    return next((user for user in (LOCAL_USER, SYSTEM) if user.id == claim.user_id), User(claim.user_id, ""))
 
 
 def _reason(error: BaseException) -> str:

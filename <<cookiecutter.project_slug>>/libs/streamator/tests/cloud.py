@@ -14,13 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from streamator.events import attempt_parts, last_before
 from streamator.stores.chunks.format import Chunk, Fetched, Key
 from streamator.stores.chunks.store import ChunkStore
+from streamator.stores.memory import check_attempt
 from streamator.stores.records.format import Append, Head, Row
 from streamator.stores.records.mirror import StreamMirrors
 from streamator.stores.records.writer import StreamWriter
 from streamator.stores.remote.faults import StoreFault
 from streamator.stores.remote.mirror import Mirrors
+from streamator.stores.remote.outgoing import Opened
 from streamator.stores.remote.store import RemoteStore
 from streamator.stores.remote.writer import Writer
 
@@ -32,6 +35,7 @@ class Cloud:
 
     def __init__(self) -> None:
         self.chunks: dict[Key, list[tuple[Chunk, str]]] = {}  # each with its former versions
+        self.checkpoints: dict[str, tuple[str, Chunk]] = {}
         self.fetches: list[list[Key]] = []
         self.writes: list[Key] = []
         self.on_write: Callable[[str, int, Chunk], None] = lambda job_id, index, chunk: None
@@ -43,6 +47,7 @@ class Cloud:
     def lose_everything(self) -> None:
         with self.lock:
             self.chunks.clear()
+            self.checkpoints.clear()
 
 
 class CloudStore(ChunkStore):
@@ -60,9 +65,30 @@ class CloudStore(ChunkStore):
             if known and not versions:
                 raise StoreFault("gone", "the cloud is empty")
             if versions and (versions[-1][1] != run or versions[-1][0].beat >= chunk.beat):
-                raise StoreFault("conflict", "another run")
+                if known or versions[-1][0].epoch >= chunk.epoch:
+                    raise StoreFault("conflict", "another run")
             self.cloud.chunks[job_id, index] = [*versions, (chunk, run)]
         return len(chunk.text) // 4
+
+    def _replace(self, job_id: str, index: int, old: Chunk | None, new: Chunk, run: str) -> None:
+        self.cloud.writes.append((job_id, index))
+        self.cloud.on_write(job_id, index, new)
+        with self.cloud.lock:
+            versions = self.cloud.chunks.get((job_id, index), [])
+            there = versions[-1][0] if versions else None
+            if (there and (there.beat, there.epoch)) != (old and (old.beat, old.epoch)):
+                raise StoreFault("conflict", "it is another one")
+            self.cloud.chunks[job_id, index] = [*versions, (new, run)]
+
+    def _keep_checkpoint(self, job_id: str, text: str, chunk: Chunk, run: str) -> None:
+        with self.cloud.lock:
+            there = self.cloud.checkpoints.get(job_id)
+            if there is not None and there[1].epoch > chunk.epoch:
+                raise StoreFault("conflict", "another attempt")
+            self.cloud.checkpoints[job_id] = text, chunk
+
+    def _checkpoint(self, job_id: str) -> str | None:
+        return self.cloud.checkpoints[job_id][0] if job_id in self.cloud.checkpoints else None
 
     def _fetch(self, keys: list[Key]) -> Fetched:
         self.cloud.fetches.append(keys)
@@ -86,6 +112,7 @@ class Streams:
         self.rows: dict[str, list[Row]] = {}
         self.owners: dict[str, tuple[str, Head]] = {}
         self.beats: dict[str, int] = {}
+        self.checkpoints: dict[str, str] = {}
         self.waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
         """What is set, once, when there is something new."""
 
@@ -95,15 +122,20 @@ class Streams:
             del rows[max(len(rows) - newest, 0) :]
             if not rows:
                 del self.rows[job_id], self.owners[job_id]
+                self.checkpoints.pop(job_id, None)
         self.beats.clear()
 
     def append(self, append: Append, head: Head, maxlen: int) -> int | StoreFault:
         rows = self.rows.setdefault(append.job_id, [])
         last, left = (rows[-1].id, rows[-1].json is None) if rows else (0, False)
-        if self.owners.setdefault(append.job_id, (append.run, head))[0] != append.run:
+        run, owner = self.owners.get(append.job_id, (append.run, head))
+        if run != append.run and not 0 < owner.attempt < append.epoch:
             return StoreFault("conflict", "another run")
         if last < append.after:
             return last
+        self.owners[append.job_id] = append.run, head
+        if append.checkpoint is not None:
+            self.checkpoints[append.job_id] = append.checkpoint
         for event_id, text in append.events:
             if event_id > last:
                 closed = append.status is not None and event_id == append.events[-1][0]
@@ -112,11 +144,28 @@ class Streams:
         if append.left and not left:
             rows.append(Row(last, None, False))
         del rows[:-maxlen]
+        self._tell()
+        return last
+
+    def _tell(self) -> None:
         waiting, self.waiting = self.waiting, []
         for loop, new in waiting:
             with contextlib.suppress(RuntimeError):  # closed, and with it whoever waited
                 loop.call_soon_threadsafe(new.set)
-        return last
+
+    def begin(self, job_id: str, run: str, reason: str, reopen: bool, producer: str, lease: float) -> Opened:
+        owner = self.owners.get(job_id)
+        before = 0 if owner is None else owner[1].attempt
+        rows = self.rows.setdefault(job_id, [])
+        last = rows[-1].id if rows else 0
+        check_attempt(job_id, owner is None or before > 0, bool(rows) and rows[-1].closed, reopen)
+        self.owners[job_id] = run, Head(producer, lease, before + 1)
+        head, tail = attempt_parts(reason)
+        event = f"{head}{before + 1}{tail}" if before else ""
+        if event:
+            rows.append(Row(last_before(before + 1, last) + 1, event, False))
+            self._tell()
+        return Opened(run, before + 1, last, event, self.checkpoints.get(job_id))
 
     def read(self, cursors: Mapping[str, tuple[int, bool]], limit: int) -> dict[str, list[Row]]:
         found = {
@@ -148,7 +197,12 @@ class StreamStore(RemoteStore):
 
     def append(self, appends: Sequence[Append]) -> list[int | StoreFault]:
         maxlen = self._maxlen + (self._overflow == "drop_newest")
-        return [self.streams.append(append, Head(self._producer, self._lease), maxlen) for append in appends]
+        return [
+            self.streams.append(append, Head(self._producer, self._lease, append.epoch), maxlen) for append in appends
+        ]
+
+    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool) -> Opened:
+        return self.streams.begin(job_id, run, reason, reopen, self._producer, self._lease)
 
     def beat(self, beat: int) -> bool:
         return self.streams.beat(self._producer, beat)

@@ -6,7 +6,7 @@ A job writes an append-only log; any number of viewers follow it by cursors, liv
 from typing import TYPE_CHECKING, Any
 
 from .emitter import JobEmitter
-from .errors import InvalidJobId, InvalidStore, JobCancelled, JobExists, StoreError, StreamatorError
+from .errors import Fenced, InvalidJobId, InvalidStore, JobCancelled, JobExists, StoreError, StreamatorError
 from .filters import Filter, TypeFilter, VisibilityFilter, event_type, visibility
 from .follow import follow
 from .log import Batch, EventLog
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __version__ = "0.3.0"
 
 __all__ = [
-    "Batch", "DynamoStore", "EventLog", "FileStore", "Filter", "InvalidJobId", "InvalidStore", "JobCancelled",
+    "Batch", "DynamoStore", "EventLog", "Fenced", "FileStore", "Filter", "InvalidJobId", "InvalidStore", "JobCancelled",
     "JobEmitter", "JobExists", "JobLogger", "MemoryStore", "RedisStore", "Store", "StoreError", "StreamatorError",
     "TypeFilter", "VisibilityFilter", "event_type", "follow", "open_store", "visibility",
 ]  # fmt: skip

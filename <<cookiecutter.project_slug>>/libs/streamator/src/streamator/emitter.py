@@ -34,8 +34,8 @@ class JobEmitter(JobLogger):
                 JSON is replaced by its name and a note. The log's ``t`` replaces its own.
             visibility: as for `log` (default: the event's own ``visibility``, or none, which counts as user-facing).
 
-        The names ``done`` and ``gap`` are reserved: such an event is sent as ``user_done`` or ``user_gap``, with a
-        warning. After `close` it warns, and the event is dropped.
+        The names ``done``, ``gap`` and ``attempt`` are reserved: such an event is sent as ``user_done`` and so on, with
+        a warning. After `close` it warns, and the event is dropped.
         """
         if not events.is_mapping(event):
             warn(f"emit() takes a mapping, not {type(event).__name__}: sent as a log entry", stacklevel=2)

@@ -17,11 +17,16 @@ class InvalidJobId(StreamatorError, ValueError):
 
 
 class JobExists(StreamatorError, ValueError):
-    """A job id that is already in use: ids are unique for each run, so that an event id needs no epoch."""
+    """A job id that is already in use: ids are unique for each run, unless its attempts share one log."""
 
 
 class JobCancelled(StreamatorError):
     """Somebody asked to cancel the job, see `JobLogger.raise_if_cancelled`. It ends a ``with`` as ``cancelled``."""
+
+
+class Fenced(JobCancelled, UserWarning):
+    """A newer attempt of the job has begun, and the store refuses what this one writes. `JobLogger.log` gives it once,
+    as a warning; `JobLogger.raise_if_cancelled` raises it."""
 
 
 class StoreError(StreamatorError):

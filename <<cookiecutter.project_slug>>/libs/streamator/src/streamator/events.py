@@ -42,13 +42,21 @@ ERROR: Final = "error"
 HEARTBEAT: Final = "heartbeat"
 
 # Event names that every reader acts on: only the log itself makes them.
-RESERVED: Final = ("done", "gap")
+RESERVED: Final = ("done", "gap", "attempt")
+
+# The ids of a job's attempt 2 begin so far above those of attempt 1, and so on: above any id that a viewer may have
+# seen, and a multiple, so that two ids alone tell how many events are between them.
+ATTEMPT_IDS: Final = 1_000_000_000
 
 # The longest text kept, in characters: one message, or one string inside an emitted event. 64 Ki characters are
 # 256 KiB of UTF-8 at the most, which still fits a DynamoDB item (400 KB) after base64.
 MAX_TEXT: Final = 65_536
 # The largest event kept, in characters of JSON.
 MAX_EVENT: Final = 262_144
+# The largest checkpoint, in bytes of JSON.
+MAX_CHECKPOINT: Final = 262_144
+# The longest reason of an attempt, in characters.
+MAX_REASON: Final = 500
 
 _ESCAPED: Final = ('"', "\\", "\n", *map(chr, range(32)))
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -177,6 +185,46 @@ def encode_value(value: object) -> str:
         return _strict.encode(value)
     except Exception:  # NaN, a cycle, keys that are no strings, ...
         return _strict.encode(_plain(value, ()))
+
+
+def encode_checkpoint(data: object) -> str:
+    """The JSON of a checkpoint: exactly ``data``, since the next attempt begins with it.
+
+    Raises:
+        ValueError: it is no JSON, or too large.
+    """
+    try:
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        fix = "give dicts, lists, texts, finite numbers, booleans and None, such as {'page': 7}"
+        raise ValueError(f"a checkpoint cannot be stored as JSON ({error}): {fix}") from error
+    if size > MAX_CHECKPOINT:
+        fix = "keep the data elsewhere, and where it is in the checkpoint"
+        raise ValueError(f"a checkpoint is {size:,} bytes of JSON, and the limit is {MAX_CHECKPOINT:,}: {fix}")
+    return text
+
+
+def attempt_parts(reason: str) -> tuple[str, str]:
+    """What comes before and after the number in the event that begins an attempt."""
+    return '{"event":"attempt","attempt":', f',"reason":{_quote(reason)},"t":0.000}}'
+
+
+def attempt_of(event_id: int) -> int:
+    """The attempt that an event is of, by its id."""
+    return (event_id - 1) // ATTEMPT_IDS + 1
+
+
+def last_before(attempt: int, last: int) -> int:
+    """The id that an attempt's first event follows, where ``last`` is the newest one of the attempts before."""
+    return (attempt - 1) * ATTEMPT_IDS + last % ATTEMPT_IDS
+
+
+def count_between(after: int, last: int) -> int:
+    """How many events follow the id ``after``, up to the id ``last``. None where attempts are between them and the
+    earlier one had more events than the store has kept."""
+    between = (last - after) % ATTEMPT_IDS
+    return between if between < ATTEMPT_IDS // 2 else 0
 
 
 def free_name(text: str) -> tuple[str, str | None]:

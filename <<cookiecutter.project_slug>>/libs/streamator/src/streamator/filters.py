@@ -12,8 +12,8 @@ from .options import check_callable, check_kind
 
 Predicate = Callable[[Event], Any]
 
-# Every filter shows these: the end of the log, and missing events.
-ALWAYS = ("done", "gap")
+# Every filter shows these: the end of the log, missing events, and where another attempt begins.
+ALWAYS = ("done", "gap", "attempt")
 
 _VISIBILITY = b'"visibility"'
 
@@ -28,9 +28,9 @@ class Filter:
 
     Filters combine with ``&``, ``|`` and ``~``, also with plain functions of an event.
 
-    Guarantees: ``done``, ``gap``, and the ``status`` of a remote job's producer always pass, so that no filter hides
-    the end of a log. An event for which the predicate raises is not shown, so that nothing shows by accident; the first
-    such exception goes to the logger ``streamator``.
+    Guarantees: ``done``, ``gap``, ``attempt``, and the ``status`` of a remote job's producer always pass, so that no
+    filter hides the end of a log. An event for which the predicate raises is not shown, so that nothing shows by
+    accident; the first such exception goes to the logger ``streamator``.
     """
 
     __slots__ = ("_memo", "_predicate", "_unless", "_warned")

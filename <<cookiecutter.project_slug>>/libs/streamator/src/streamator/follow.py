@@ -159,6 +159,8 @@ class Follow:
                 self._status = log.status
                 if log.status is not None:
                     return Batch(wire.status_frame(log.status))
+            elif batch.last:  # another attempt is about to begin
+                self._cursor = batch.last
             elif log.evicted or (log.closed and self._cursor >= log.last):
                 break
             elif quiet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
 import time
@@ -15,13 +16,23 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from .dropped import end_soon
-from .errors import JobCancelled
-from .events import INTERNAL_ONLY, LEVELS, STATUSES, VISIBILITIES, clip, encode_event, text_of
-from .log import EventLog
+from .errors import Fenced, InvalidStore, JobCancelled
+from .events import (
+    INTERNAL_ONLY,
+    LEVELS,
+    MAX_REASON,
+    STATUSES,
+    VISIBILITIES,
+    clip,
+    encode_checkpoint,
+    encode_event,
+    text_of,
+)
+from .log import AttemptLog, EventLog
 from .loops import on_event_loop
-from .options import check_timeout
+from .options import check, check_choice, check_flag, check_timeout, wrong
 from .section import interrupted, later
-from .stores.base import Job, Store
+from .stores.base import Attempt, Job, Store
 from .stores.registry import open_store
 from .tracing import Headers, JobSpan, start_span
 
@@ -46,11 +57,22 @@ class JobLogger:
         trace: the ``traceparent`` of the request that started the job, or all of its headers (default: the current span
             of OpenTelemetry, if there is one). The job is then a span of that trace, and each entry has its
             ``trace_id``. A malformed value is ignored; without OpenTelemetry every value is.
+        attempt: ``"next"`` for a job that may have several attempts, in one log: it begins the job, or opens the log of
+            the attempt before, which is fenced from then on (see `Fenced`). It waits for a remote store, up to its
+            ``close_seconds``; on an event loop use ``await asyncio.to_thread(JobLogger, ...)``. Default: the job has
+            no attempts.
+        reason: why there is another attempt, for its viewers: 1 to 500 characters (default ``"retried"``). A first
+            attempt has none.
+        reopen: whether the attempt may follow the end of a log that was closed (default: no).
+        will_retry: whether another attempt follows if an exception leaves the ``with``, or fails the task: the log then
+            gets the error entry, and stays open (default: no).
         options: what the store takes: ``table="my-logs", ttl_days=1`` for ``"dynamo"``, ``url=`` for ``"redis"``.
 
     Raises:
         InvalidJobId, JobExists: ``job_id`` cannot be used.
-        StoreError: the store is unknown, or its options do not fit.
+        StoreError: the store is unknown, or its options do not fit; or it keeps no attempts, or cannot be reached to
+            begin one.
+        ValueError: ``attempt``, ``reason``, ``reopen`` or ``will_retry`` cannot be used.
 
     As a context manager, plain or ``async``, it closes the log at the end: ``completed``, also with ``sys.exit(0)``;
     ``cancelled`` when the job was cancelled, or interrupted by a `KeyboardInterrupt`; or ``failed``, after an error
@@ -67,14 +89,21 @@ class JobLogger:
 
     def __init__(
         self, store: str | Store = "memory", *, job_id: str | None = None, trace: str | Headers | None = None,
-        error_text: Callable[[BaseException], str] | None = None, **options: Any,
+        error_text: Callable[[BaseException], str] | None = None, attempt: str | None = None, reason: str | None = None,
+        reopen: bool = False, will_retry: bool = False, **options: Any,
     ) -> None:  # fmt: skip
         self._store = open_store(store, **options)
         self._job_id = str(uuid.uuid4()) if job_id is None else job_id
         self.start_t = time.monotonic()
         """The `time.monotonic` reading that every ``t`` counts from, in seconds."""
-        self._job: Job = self._store.create(self._job_id, self.start_t)
-        self._log: EventLog = self._job.log
+        if attempt is None and reason is None and not (reopen or will_retry):
+            self._job: Job = self._store.create(self._job_id, self.start_t)
+            self._log: EventLog = self._job.log
+        else:
+            self._job = job = self._open_attempt(attempt, reason, reopen, will_retry)
+            self._log = job.handle
+            self.start_t = self._log.start
+            self._checkpoint = job.handle.checkpoint
         self._span: JobSpan | None = start_span(trace, self._job_id, self._store)
         self._entered: list[AbstractContextManager[Any]] = []
         self._error_text = error_text
@@ -85,6 +114,64 @@ class JobLogger:
             self._append = partial(_append_event, self._log, self._span.trace_id, None)
         dropped = weakref.finalize(self, end_soon, self._log, self._job_id, self._span, weakref.ref(self._store))
         dropped.atexit = False
+
+    _will_retry = False
+    _told_fenced = False
+    _checkpoint: str | None = None
+
+    def _open_attempt(self, attempt: object, reason: object, reopen: bool, will_retry: bool) -> Attempt:
+        if attempt is None:
+            raise wrong("attempt", attempt, "reason, reopen and will_retry are for attempts: give attempt='next'")
+        check_choice("attempt", attempt, ("next",))
+        reason = "retried" if reason is None else reason
+        length = len(reason) if isinstance(reason, str) else 0
+        check(1 <= length <= MAX_REASON, "reason", reason, f"give a text of 1 to {MAX_REASON} characters, or None")
+        check_flag("reopen", reopen)
+        self._will_retry = check_flag("will_retry", will_retry)
+        opens = getattr(self._store, "open_attempt", None)
+        if opens is None:
+            raise InvalidStore(
+                f"{type(self._store).__name__} keeps no attempts, as it has no open_attempt(): see `streamator.Store`, "
+                "use one of streamator's stores, or leave attempt out"
+            )
+        opened: Attempt = opens(self._job_id, text_of(reason), reopen)
+        return opened
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt of the job this is: 1, 2, 3, ..."""
+        return self._job.attempt
+
+    def checkpoint(self, data: Any, visibility: str | None = None) -> None:
+        """Append ``{"event": "checkpoint", "data", "t"}``, and keep the data for the next attempt.
+
+        Args:
+            data: what `last_checkpoint` then gives: JSON of up to 262,144 bytes.
+            visibility: as for `log`.
+
+        Raises:
+            ValueError: the data is no JSON, or too large; nothing is appended.
+
+        After `close` it warns, and the checkpoint is dropped. `flush` waits until the store has it.
+        """
+        text = encode_checkpoint(data)
+        about = {} if visibility is None else {"visibility": known_visibility(visibility)}
+        if self.trace_id is not None:
+            about["trace_id"] = self.trace_id
+        rest = f",{encode_event(about)[1:]}" if about else "}"
+        event = f'{{"event":"checkpoint","data":{text}{rest}'
+        # First: a store that has the event must not have an older checkpoint.
+        if isinstance(self._log, AttemptLog) and not self._log.over and not self._log.closed:
+            self._log.checkpoint = text
+        if self._log.append_json(event, add_time=True):
+            self._checkpoint = text
+        else:
+            self._warn_closed("checkpoint()")
+
+    @property
+    def last_checkpoint(self) -> Any:
+        """The data of the newest `checkpoint`, of this attempt or of the ones before; None if there is none."""
+        return None if self._checkpoint is None else json.loads(self._checkpoint)
 
     @property
     def job_id(self) -> str:
@@ -190,6 +277,9 @@ class JobLogger:
             later(partial(self._close, status, error, wait))
             return
         if not self._log.close({"event": "done", "status": status}):
+            if self._log.over and self._span is not None:
+                self._span.end("cancelled")
+                self._span = None
             return
         if self._span is not None:
             self._span.end(status, error)
@@ -213,7 +303,10 @@ class JobLogger:
         return job.cancel_requested
 
     def raise_if_cancelled(self) -> None:
-        """Raise `JobCancelled` if `cancel_requested` is true. It ends a ``with`` as ``cancelled``, and propagates."""
+        """Raise `JobCancelled` if `cancel_requested` is true: `Fenced` if that is because a newer attempt has begun. It
+        ends a ``with`` as ``cancelled``, and propagates."""
+        if self._log.over == "fenced":
+            raise Fenced(self._fenced_text())
         if self.cancel_requested:
             raise JobCancelled(f"job {self._job_id!r} is to be cancelled")
 
@@ -222,8 +315,20 @@ class JobLogger:
         status = status_of(error)
         if status == "failed":
             self._append(self._told(error), "error")
+            if self._will_retry and isinstance(self._log, AttemptLog):
+                self._leave(self._log, error)
+                return status
         self._close(status, error if status == "failed" else None)
         return status
+
+    def _leave(self, log: AttemptLog, error: BaseException) -> None:
+        """End the attempt, but not the job."""
+        log.leave()
+        if self._span is not None:
+            self._span.end("failed", error)
+            self._span = None
+        if self._job.flush is not None and not on_event_loop():
+            self._job.flush(None, True)
 
     def _told(self, error: BaseException) -> str:
         """The text of the error entry."""
@@ -236,10 +341,21 @@ class JobLogger:
             return type(error).__name__
 
     def _warn_closed(self, call: str, stacklevel: int = 3) -> None:
+        if self._log.over == "fenced":
+            if not self._told_fenced:
+                self._told_fenced = True
+                warn(Fenced(self._fenced_text()), stacklevel=stacklevel)
+            return
         why = "after close() on job {!r}: dropped"
         if self._log.disowned:
             why = "on job {!r} in a process forked after the job was made: dropped; make a JobLogger in this process"
         warn(f"{call} {why.format(self._job_id)}", stacklevel=stacklevel)
+
+    def _fenced_text(self) -> str:
+        return (
+            f"a newer attempt of job {self._job_id!r} has begun: attempt {self.attempt} is fenced, and what it logs is "
+            "dropped"
+        )
 
     def __enter__(self: _Self) -> _Self:
         if self._span is not None:
@@ -322,7 +438,7 @@ def _leaves(error: BaseException) -> list[BaseException]:
 _warning = threading.local()
 
 
-def warn(text: str, stacklevel: int = 2) -> None:
+def warn(text: str | Warning, stacklevel: int = 2) -> None:
     """`warnings.warn`, but silent within itself: if warnings go to `logging`, and from there to a job's log, each would
     cause the next."""
     if getattr(_warning, "given", False):

@@ -11,13 +11,14 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
+from copy import copy
 from itertools import accumulate, islice
 from operator import attrgetter
 from sys import getsizeof, maxsize
-from typing import Any
+from typing import Any, Literal
 
 from .. import wire
-from ..events import Event, encode_run
+from ..events import ATTEMPT_IDS, Event, count_between, encode_run
 
 # 256 entries of 120 characters are about 50 KiB on the wire.
 BLOCK_ENTRIES = 256
@@ -117,7 +118,8 @@ def _slice(frames: bytes, skip: int, limit: int) -> tuple[bytes, int]:
 
 
 class BlockList:
-    """The events that a log holds. Ids are 1, 2, 3, ... in the order they are added, and ``t`` never falls.
+    """The events that a log holds. Ids are 1, 2, 3, ... in the order they are added, and ``t`` never falls; a new
+    attempt begins further up, see `ATTEMPT_IDS`.
 
     Args:
         maxlen: how many events are kept. Past it the oldest go, or with ``newest_go`` the newest are refused.
@@ -177,9 +179,23 @@ class BlockList:
             self.add(entries[:-3])
             self.last, self.refused = self.last + self.refused, 0
             return entries[-3:]
-        room = 3 * max(cap - self.last, 0)
+        room = 3 * max(cap - self.last % ATTEMPT_IDS, 0)
         self.refused += len(entries[room:]) // 3
         return entries[:room]
+
+    @property
+    def overflow(self) -> Literal["drop_oldest", "drop_newest"]:
+        return "drop_oldest" if self._cap is None else "drop_newest"
+
+    def copied(self, start: float) -> BlockList:
+        """A copy, whose new events count their ``t`` from ``start``."""
+        other = BlockList(self._maxlen, start)
+        for block in self._blocks:
+            self._encode(block)  # what is encoded does not change any more, but for a join with what comes next
+        other._blocks = [copy(block) for block in self._blocks]
+        for name in ("_cap", "_kept", "last", "floor", "refused", "size", "newest_at"):
+            setattr(other, name, getattr(self, name))
+        return other
 
     def skip(self, last: int) -> None:
         """Count the events up to the id ``last`` as lost, except those that were added."""
@@ -210,7 +226,7 @@ class BlockList:
     def dropped(self) -> int:
         """How many events are gone, including the lost and the refused ones."""
         hidden = max(self.floor - self._blocks[0].first + 1, 0) if self._blocks else 0
-        return self.last - self._kept + hidden + self.refused
+        return max(self.last % ATTEMPT_IDS - self._kept + hidden, 0) + self.refused
 
     def read(self, after: int, limit: int) -> Batch:
         """The events after the id ``after``: about ``limit`` bytes, at least one; a gap in place of those that are
@@ -226,8 +242,8 @@ class BlockList:
         size = 0
         for block in islice(blocks, bisect_right(blocks, start, key=_last_id), None):
             start = max(start, block.first - 1)
-            if start > after:
-                pieces.append(wire.gap_frame(start, start - after))
+            if start > after and (missed := count_between(after, start)):
+                pieces.append(wire.gap_frame(start, missed))
             frames, after = self._encode(block), block.last
             if start >= block.first or len(frames) > limit - size:
                 frames, cut = _slice(frames, start + 1 - block.first, limit - size)
@@ -239,7 +255,8 @@ class BlockList:
             start = after
         else:
             if after < self.last:
-                pieces.append(wire.gap_frame(self.last, self.last - after))
+                if missed := count_between(after, self.last):
+                    pieces.append(wire.gap_frame(self.last, missed))
                 after = self.last
         return Batch(b"".join(pieces), after, after < self.last)
 

@@ -69,9 +69,10 @@ class EventLog:
 
     The attributes are for reading; only the log sets them, except `read_at` and `charged`.
 
-    Guarantees: every method may be called from any thread. Ids are 1, 2, 3, ... in the order of the appends, and
-    ``t`` never falls from one id to the next. What was appended does not change. Once closed, a log takes nothing.
-    An append never waits for readers, unless ``overflow`` says so.
+    Guarantees: every method may be called from any thread. Ids are 1, 2, 3, ... in the order of the appends (of a
+    job's first attempt: see `ATTEMPT_IDS`), and ``t`` never falls from one id of an attempt to the next. What was
+    appended does not change. Once closed, a log takes nothing. An append never waits for readers, unless ``overflow``
+    says so.
     """
 
     __slots__ = (
@@ -79,6 +80,11 @@ class EventLog:
         "_room", "_spare", "_wakers", "charged", "closed", "closed_at", "disowned", "evicted", "maxlen", "read_at",
         "start", "status",
     )  # fmt: skip
+
+    base = 0
+    """The id that the first event follows: more than 0 in the log that a later attempt writes, see `AttemptLog`."""
+    over = ""
+    """Why an attempt may not write any more; see `AttemptLog`."""
 
     def __init__(
         self, *, maxlen: int = 1_000_000, overflow: Overflow = "drop_oldest", block_seconds: float = BLOCK_SECONDS,
@@ -262,6 +268,26 @@ class EventLog:
         if self._account is not None:
             self._account(self)
         return True
+
+    def begin_attempt(self, event_id: int, json_text: str) -> None:
+        """Append the event that begins another attempt, with its id; see `ATTEMPT_IDS`. Ids between are no gap."""
+        with self._lock:
+            self._settle()
+            self._blocks.skip(event_id - 1)
+            self._blocks.add([monotonic(), json_text, _COMPLETE])
+        self._wake()
+
+    def reopened(self, start: float) -> EventLog:
+        """A new, open log that begins with the events of this one, which is closed."""
+        log = EventLog(
+            maxlen=self.maxlen, pace=self._pace, start=start, account=self._account,
+            block_seconds=BLOCK_SECONDS if self._block_seconds is None else self._block_seconds,
+            overflow="block" if self._block_seconds is not None else self._blocks.overflow,
+        )  # fmt: skip
+        with self._lock:
+            log._blocks = self._blocks.copied(start)
+        log.charged = self.charged
+        return log
 
     def skip(self, last: int) -> None:
         """Record that the events up to the id ``last`` are lost: the next one appended gets ``last + 1``, and

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import Any, Final
 
+from ..events import ATTEMPT_IDS
 from .event_log import EventLog
 
 # No viewer in the job's own process is further ahead of the store: a larger id is another log's.
@@ -32,7 +33,7 @@ class MirroredLog(EventLog):
         """As `EventLog.start_at`, but an id past the end may be on its way: it stays the cursor until the reader has
         waited for ``lag_seconds``."""
         last = self.last
-        if last < after <= last + MOST_AHEAD and self.lag_seconds and not self.closed:
+        if last < after and (after - last) % ATTEMPT_IDS <= MOST_AHEAD and self.lag_seconds and not self.closed:
             now = monotonic()
             waited = min(now, self.steady_until) - max(now if since is None else since, self.steady_since)
             if self.status == "lost" or waited < self.lag_seconds:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 from ..errors import InvalidStore
 from ..events import is_job_id
 from ..forks import after_fork
-from ..log import EventLog
+from ..log import AttemptLog, EventLog
 
 _logger = logging.getLogger("streamator")
 
@@ -47,6 +47,18 @@ class Job:
         self.result: Any = None
         self.has_result = False
 
+    attempt = 1
+    """Which attempt of the job it is."""
+    is_buffer = False
+    """Whether viewers read what the store has, and not ``log``."""
+    elsewhere = False
+    """Whether the job may have gone on in another process."""
+
+    @property
+    def handle(self) -> EventLog:
+        """What the job appends to."""
+        return self.log
+
     def ask_to_stop(self) -> str | None:
         """Cancel the job: ``"cancelled"`` if its task stops, ``"requested"`` if it stops at its next check, None if it
         is over, or not known to check."""
@@ -58,10 +70,45 @@ class Job:
         return "requested" if self.cooperates else None
 
 
+class Attempt(Job):
+    """One attempt of a job: see `JobLogger`.
+
+    Args:
+        log: the log that the store keeps for it.
+        handle: what the attempt appends to.
+        number: 1, 2, 3, ...
+        is_buffer: see `Job`.
+    """
+
+    __slots__ = ("attempt", "handle", "is_buffer")
+
+    def __init__(self, log: EventLog, handle: AttemptLog, number: int, *, is_buffer: bool) -> None:
+        super().__init__(log)
+        self.handle: AttemptLog = handle
+        self.attempt = number
+        self.is_buffer = is_buffer
+
+    @property
+    def elsewhere(self) -> bool:  # type: ignore[override]  # a plain job never is
+        return self.is_buffer and bool(self.handle.over or self.log.closed)
+
+    def fenced(self, job_id: str) -> None:
+        """A newer attempt has begun: tell this one."""
+        self.cancel_requested = True
+        _logger.warning(
+            "job %r: attempt %d is fenced: a newer attempt has begun, and what this one logs is dropped", job_id,
+            self.attempt, extra={"job_id": job_id},
+        )  # fmt: skip
+        if self.cancel is not None:
+            self.cancel()
+
+
 @runtime_checkable
 class Store(Protocol):
     """What a logger and a route need of a store. `MemoryStore` is one; derive from it or write your own, and run
-    `streamator.testing.StoreContract` on it."""
+    `streamator.testing.StoreContract` on it.
+
+    A store whose jobs may have several attempts has ``open_attempt`` too: see `MemoryStore.open_attempt`."""
 
     def create(self, job_id: str, start: float | None = None) -> Job:
         """Begin a job here. Never blocks. Raises `InvalidJobId` or `JobExists`."""

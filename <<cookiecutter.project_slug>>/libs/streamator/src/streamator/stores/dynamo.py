@@ -6,12 +6,13 @@ of our own, whose hooks record the outcome of each.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ..errors import StoreError
 from ..options import check_text
@@ -50,6 +51,13 @@ _BUSY = frozenset({
 _REFUSED = frozenset({"ValidationException", "SerializationException"})
 _GONE = "ResourceNotFoundException"
 _NOT_MET = "ConditionalCheckFailedException"
+
+# The conditions of a put: what the item is that it replaces.
+NONE: Final = "attribute_not_exists(#run)"
+MINE: Final = "#run = :run AND beat < :beat"
+NONE_OR_MINE: Final = f"{NONE} OR ( {MINE} )"
+NONE_OR_MINE_OR_OLD: Final = f"{NONE_OR_MINE} OR epoch < :epoch"
+AS_IT_WAS: Final = "beat = :beat_was AND epoch = :epoch_was"
 
 
 class DynamoStore(ChunkStore):
@@ -117,9 +125,25 @@ class DynamoStore(ChunkStore):
             raise
 
     def _write(self, job_id: str, index: int, chunk: Chunk, run: str, known: bool) -> int:
+        condition = MINE if known else NONE_OR_MINE if not chunk.epoch else NONE_OR_MINE_OR_OLD
+        return self._save(job_id, index, chunk, _Call(run, chunk.beat, known, chunk.epoch, condition))
+
+    def _save(self, job_id: str, index: int, chunk: Chunk, call: _Call) -> int:
         record = {"first": chunk.first, "text": chunk.text, "beat": chunk.beat, "lease": chunk.lease}
-        record |= {name: value for name in ("offset", "closed", "tail") if (value := getattr(chunk, name))}
-        return self._ask(lambda table: table.save(_key(job_id, index), record, run, chunk.beat, known))
+        record |= {name: value for name in ("offset", "closed", "epoch", "tail") if (value := getattr(chunk, name))}
+        return self._ask(lambda table: table.save(_key(job_id, index), record, call))
+
+    def _replace(self, job_id: str, index: int, old: Chunk | None, new: Chunk, run: str) -> None:
+        condition = NONE if old is None else AS_IT_WAS
+        was = (0, 0) if old is None else (old.beat, old.epoch)
+        self._save(job_id, index, new, _Call(run, new.beat, False, new.epoch, condition, was))
+
+    def _keep_checkpoint(self, job_id: str, text: str, chunk: Chunk, run: str) -> None:
+        call = _Call(run, chunk.beat, False, chunk.epoch, NONE_OR_MINE_OR_OLD)
+        self._ask(lambda table: table.save_text(_checkpoint_key(job_id), text, call))
+
+    def _checkpoint(self, job_id: str) -> str | None:
+        return self._ask(lambda table: table.load_text(_checkpoint_key(job_id)))
 
     def _fetch(self, keys: list[Key]) -> Fetched:
         names = {_key(*key): key for key in keys}
@@ -138,13 +162,24 @@ def _key(job_id: str, index: int) -> str:
     return f"{job_id}#{index:06d}"
 
 
+def _checkpoint_key(job_id: str) -> str:
+    return f"{job_id}#checkpoint"
+
+
 class _Call:
     """The outcome of one call, as the client's hooks saw it."""
 
-    def __init__(self, run: str = "", beat: int = 0, known: bool = False) -> None:
+    def __init__(
+        self, run: str = "", beat: int = 0, known: bool = False, epoch: int = 0, condition: str = "",
+        was: tuple[int, int] = (0, 0),
+    ) -> None:  # fmt: skip
         self.run = run
         self.beat = beat
         self.known = known
+        self.epoch = epoch
+        self.condition = condition
+        self.was = was
+        """The beat and the epoch of the item that it replaces."""
         self.size = 0
         self.answered = False
         self.status = 0
@@ -194,17 +229,22 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
     # Hooks: boto3 calls them in the thread that makes the request.
 
     def _before_put(self, params: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Let only a later chunk of the same run replace a chunk, and measure the item."""
+        """Put the item on its condition, and measure it."""
         call: _Call = self._local.call
         item = {**params["Item"], "run": {"S": call.run}, "beat": {"N": str(call.beat)}}
+        if call.epoch:
+            item["epoch"] = {"N": str(call.epoch)}
         call.size = item_size(item)
-        mine = "#run = :run AND beat < :beat"
+        beat_was, epoch_was = call.was
+        numbers = {":beat": call.beat, ":epoch": call.epoch, ":beat_was": beat_was, ":epoch_was": epoch_was}
+        values = {":run": item["run"], **{name: {"N": str(number)} for name, number in numbers.items()}}
+        used = {name: value for name, value in values.items() if name in call.condition.split()}
         return {
             **params,
             "Item": item,
-            "ConditionExpression": mine if call.known else f"attribute_not_exists(#run) OR ({mine})",
-            "ExpressionAttributeNames": {"#run": "run"},
-            "ExpressionAttributeValues": {":run": item["run"], ":beat": item["beat"]},
+            "ConditionExpression": call.condition,
+            **({"ExpressionAttributeNames": {"#run": "run"}} if "#run" in call.condition else {}),
+            **({"ExpressionAttributeValues": used} if used else {}),
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
@@ -217,12 +257,31 @@ class _Table(DynamoDBStore):  # type: ignore[misc]  # dynamorator has no types
 
     # Calls
 
-    def save(self, key: str, record: dict[str, Any], run: str, beat: int, known: bool) -> int:
+    def save(self, key: str, record: dict[str, Any], call: _Call) -> int:
         """Store a record; returns the item's size. Raises `StoreFault` if it is not known to be stored."""
-        self._local.call = call = _Call(run, beat, known)
+        self._local.call = call
         self.put(key, record, self.ttl_days)
+        return self._saved(key, call)
+
+    def save_text(self, key: str, text: str, call: _Call) -> None:
+        """Store a text as bytes, of which an item can hold more than of a record. Raises as `save`."""
+        self._local.call = call
+        ttl = str(int(time.time() + self.ttl_days * self.SECONDS_PER_DAY))
+        item = {self.PARTITION_KEY: {"S": key}, self.DATA_ATTR: {"B": text.encode()}, self.TTL_ATTR: {"N": ttl}}
+        with contextlib.suppress(ClientError, BotoCoreError):  # the hooks have seen it
+            self._client.put_item(TableName=self.table_name, Item=item)
+        self._saved(key, call)
+
+    def load_text(self, key: str) -> str | None:
+        """What `save_text` has stored. Raises `StoreFault`."""
+        self._local.call = _Call()
+        name = {self.PARTITION_KEY: {"S": key}}
+        item = self._ask(self._client.get_item, TableName=self.table_name, Key=name, ConsistentRead=True).get("Item")
+        return None if item is None else item[self.DATA_ATTR]["B"].decode()
+
+    def _saved(self, key: str, call: _Call) -> int:
         if call.status == 400 and call.parsed.get("Error", {}).get("Code") == _NOT_MET:
-            if known and not call.parsed.get("Item"):
+            if call.known and not call.parsed.get("Item"):
                 raise StoreFault("gone", f"item {key!r} is not there any more")
             raise StoreFault("conflict", f"item {key!r} belongs to another run of the job")
         try:
@@ -339,7 +398,10 @@ def item_size(item: dict[str, dict[str, Any]]) -> int:
     for name, value in item.items():
         size += len(name)
         for kind, content in value.items():
-            size += len(content.encode()) if kind == "S" else len(content) // 2 + 2 if kind == "N" else 1
+            if kind == "N":
+                size += len(content) // 2 + 2
+            else:
+                size += len(content.encode()) if kind == "S" else len(content) if kind == "B" else 1
     return size
 
 

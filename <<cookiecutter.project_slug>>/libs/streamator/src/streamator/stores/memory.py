@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import weakref
 from collections import OrderedDict
@@ -12,11 +13,11 @@ from math import inf
 from typing import Final
 
 from ..errors import OWN_ID, JobExists
-from ..events import check_job_id
-from ..log import BLOCK_SECONDS, EventLog, Overflow, check_log_options
+from ..events import ATTEMPT_IDS, attempt_parts, check_job_id, last_before
+from ..log import BLOCK_SECONDS, EventLog, LogCounts, Overflow, SharedLog, check_log_options
 from ..options import check_count, check_number
 from ..section import Section
-from .base import Job, add_store
+from .base import Attempt, Job, add_store
 from .counts import Counts, Totals
 
 # A log's `charged` once the store has forgotten it.
@@ -62,6 +63,8 @@ class MemoryStore:
         self._pace = pace
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._jobs_lock = Section()
+        self._opening = threading.RLock()
+        """Held while an attempt begins."""
         self._skipped_looks = 0
         self._totals = Totals()  # of forgotten logs, and what no log counts
         add_store(self)
@@ -83,13 +86,63 @@ class MemoryStore:
             start=start, account=self._account,
         )  # fmt: skip
         job = Job(log)
+        victim = self._keep(job_id, job)
+        if victim is not None:
+            victim.log.evict()
+        return job
+
+    def _keep(self, job_id: str, job: Job) -> Job | None:
+        """Add a job; returns the one that has to go for it."""
         with self._jobs_lock:
             if job_id in self._jobs:
                 raise JobExists(f"job id {job_id!r} is in use: {OWN_ID}")
             self._jobs[job_id] = job
-            victim = self._take_out() if len(self._jobs) > self._max_jobs and self._jobs_lock.depth == 1 else None
-        if victim is not None:
-            victim.log.evict()
+            return self._take_out() if len(self._jobs) > self._max_jobs and self._jobs_lock.depth == 1 else None
+
+    def _forget_job(self, job_id: str, job: Job) -> None:
+        """Forget a job, unless the id is another one's by now."""
+        with self._jobs_lock:
+            if self._jobs.get(job_id) is job:
+                self._forget(job_id)
+
+    def open_attempt(self, job_id: str, reason: str, reopen: bool) -> Attempt:
+        """Begin a job here, or the next attempt of one that was begun so; the attempt before is fenced.
+
+        Args:
+            job_id: see `create`.
+            reason: why there is another attempt, for its viewers.
+            reopen: whether it may follow the end of a closed log.
+
+        Raises:
+            InvalidJobId: the id is not of the form that `create` takes.
+            JobExists: the job has no attempts, or its log is closed.
+        """
+        start = time.monotonic()
+        with self._opening:
+            before = self.get(check_job_id(job_id))
+            if before is None:
+                log, number, guard = self.create(job_id, start).log, 1, threading.RLock()
+            else:
+                log, number = before.log, before.attempt + 1
+                check_attempt(job_id, isinstance(before, Attempt), log.closed, reopen)
+                assert isinstance(before, Attempt) and isinstance(before.handle, SharedLog)
+                guard = before.handle.guard
+            with guard:
+                checkpoint = None
+                if isinstance(before, Attempt):
+                    before.handle.fence()
+                    checkpoint = before.handle.checkpoint
+                    log = log.reopened(start) if log.closed else log
+                    head, tail = attempt_parts(reason)
+                    log.begin_attempt(last_before(number, log.last) + 1, f"{head}{number}{tail}")
+                handle = SharedLog(log, guard, start=start)
+                handle.checkpoint = checkpoint
+            job = Attempt(log, handle, number, is_buffer=False)
+            handle.on_over = partial(_attempt_is_over, job_id, job)
+            with self._jobs_lock:
+                if before is not None and before.log is not log:
+                    before.log.charged = NOT_CHARGED
+                self._jobs[job_id] = job
         return job
 
     def _take_out(self) -> Job:
@@ -108,8 +161,8 @@ class MemoryStore:
         self._bytes -= job.log.charged
         job.log.charged = NOT_CHARGED
         counts = job.log.counts(final=True)
-        self._totals.published += counts.last + counts.refused
-        self._totals.dropped += counts.dropped
+        self._totals.published += _published(job.log, counts)
+        self._totals.dropped += counts.dropped - job.log.base % ATTEMPT_IDS
         return job
 
     @property
@@ -130,8 +183,8 @@ class MemoryStore:
         active = 0
         for log in logs:  # without the lock: a log that is forgotten meanwhile keeps its counts
             counts = log.counts()
-            totals.published += counts.last + counts.refused
-            totals.dropped += counts.dropped
+            totals.published += _published(log, counts)
+            totals.dropped += counts.dropped - log.base % ATTEMPT_IDS
             active += not log.closed
         return Counts(totals, active, self._bytes)
 
@@ -209,11 +262,13 @@ class MemoryStore:
     def _after_fork(self) -> None:
         """In the child: the jobs are the parent's."""
         self._jobs_lock = Section()
+        self._opening = threading.RLock()
         jobs, self._jobs = self._jobs, OrderedDict()
         self._bytes = 0
         self._totals = Totals()
         for job in jobs.values():
             job.log.disown()
+            job.handle.disown()
 
     @property
     def degraded(self) -> str | None:
@@ -222,6 +277,29 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing to flush."""
+
+
+def check_attempt(job_id: str, has_attempts: bool, closed: bool, reopen: bool) -> None:
+    """Raise JobExists for a job whose log no other attempt may open."""
+    if not has_attempts:
+        raise JobExists(
+            f"job id {job_id!r} is in use by a job without attempts: begin each run of it with attempt='next', "
+            f"also the first; or {OWN_ID}"
+        )
+    if closed and not reopen:
+        raise JobExists(
+            f"the log of job {job_id!r} is closed: give reopen=True to follow its end with another attempt, or {OWN_ID}"
+        )
+
+
+def _attempt_is_over(job_id: str, job: Attempt) -> None:
+    if job.handle.over == "fenced":
+        job.fenced(job_id)
+
+
+def _published(log: EventLog, counts: LogCounts) -> int:
+    """How many events have been logged here."""
+    return counts.last % ATTEMPT_IDS - log.base % ATTEMPT_IDS + counts.refused
 
 
 def _account(store: weakref.ref[MemoryStore], log: EventLog) -> None:

@@ -9,13 +9,16 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from ..errors import StoreError
+from ..events import ATTEMPT_IDS, attempt_parts
 from ..options import check_count, check_text
+from .memory import check_attempt
 from .records.format import Append, Head, Row
 from .records.mirror import BLOCK_SECONDS, StreamMirrors
 from .records.writer import StreamWriter
 from .redis_url import parse_url
 from .remote.faults import FaultKind, StoreFault
 from .remote.mirror import Mirrors
+from .remote.outgoing import Opened
 from .remote.store import RemoteStore
 from .remote.writer import Writer
 
@@ -44,8 +47,9 @@ HANGUPS: Final = 3
 
 # Adds events to a job's stream: all of them or none, and only to the end that the writer knows. What an earlier try
 # has added is skipped: Redis itself would refuse an id that is not larger than the last one.
-# KEYS: stream, job, jobs. ARGV: run, after, producer, lease, ttl in ms, maxlen, status, left, jobs to list, and then
-# id and JSON of each event. Returns the last id; -1: the log of another run.
+# KEYS: stream, job, jobs. ARGV: run, after, producer, lease, ttl in ms, maxlen, status, left, jobs to list, epoch,
+# checkpoint, and then id and JSON of each event. Returns the last id; -1: the log of another run. Of two attempts that
+# write after Redis has lost what it had, the newer one has the log.
 _APPEND = """
 local last, left = 0, false
 local tail = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
@@ -55,7 +59,13 @@ if tail then
 end
 local after = tonumber(ARGV[2])
 local owner = redis.call('HGET', KEYS[2], 'run')
-if owner and owner ~= ARGV[1] or not owner and last > 0 and last ~= after then
+if owner and owner ~= ARGV[1] then
+  local held = tonumber(redis.call('HGET', KEYS[2], 'epoch') or '')
+  if not held or held >= tonumber(ARGV[10]) then
+    return -1
+  end
+  owner = false
+elseif not owner and last > 0 and last ~= after then
   return -1
 end
 if last < after then
@@ -67,8 +77,14 @@ if not owner then
   redis.call('HSET', KEYS[2], 'run', ARGV[1], 'producer', ARGV[3], 'lease', ARGV[4], 'created', created)
   redis.call('ZADD', KEYS[3], created, string.match(KEYS[2], '([^:]*)$'))
   redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - tonumber(ARGV[9]))
+  if ARGV[10] ~= '0' then
+    redis.call('HSET', KEYS[2], 'epoch', ARGV[10])
+  end
 end
-for n = 10, #ARGV - 1, 2 do
+if ARGV[11] ~= '' then
+  redis.call('HSET', KEYS[2], 'checkpoint', ARGV[11])
+end
+for n = 12, #ARGV - 1, 2 do
   local id = tonumber(ARGV[n])
   if id > last then
     if ARGV[7] ~= '' and n == #ARGV - 1 then
@@ -90,6 +106,49 @@ for n = 1, 3 do
   redis.call('PEXPIRE', KEYS[n], ARGV[5])
 end
 return last
+"""
+
+
+# Begins an attempt. KEYS: stream, job, jobs, cancels. ARGV: run, producer, lease, ttl in ms, jobs to list, whether a
+# closed log may be opened again, ids of an attempt, and what stands before and after the number in the event that tells
+# of it. Returns the attempt, the last id before it, the event, and the checkpoint; or -1: a job without attempts, -2: a
+# closed log.
+_BEGIN = """
+local job = redis.call('HMGET', KEYS[2], 'run', 'epoch', 'status', 'checkpoint', 'event', 'before')
+local epoch = tonumber(job[2] or 0)
+if job[1] == ARGV[1] then
+  return {epoch, tonumber(job[6]), job[5], job[4]}
+end
+local tail = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+local last = tail and tonumber(string.match(tail[1], '^(%d+)-')) or 0
+if epoch == 0 and (job[1] or tail) then
+  return {-1}
+elseif job[3] and ARGV[6] ~= '1' then
+  return {-2}
+end
+local now = redis.call('TIME')
+local name, created = string.match(KEYS[2], '([^:]*)$'), now[1] .. string.format('.%03d', math.floor(now[2] / 1000))
+epoch = epoch + 1
+local event = ''
+if epoch > 1 then
+  event = ARGV[8] .. string.format('%.0f', epoch) .. ARGV[9]
+  local id = (epoch - 1) * tonumber(ARGV[7]) + last % tonumber(ARGV[7]) + 1
+  redis.call('XADD', KEYS[1], string.format('%.0f-0', id), 'event', event)
+else
+  redis.call('HSET', KEYS[2], 'created', created)
+  redis.call('ZADD', KEYS[3], created, name)
+  redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - tonumber(ARGV[5]))
+end
+if job[3] then
+  redis.call('HDEL', KEYS[2], 'status')
+  redis.call('ZREM', KEYS[4], name)
+end
+redis.call('HSET', KEYS[2], 'run', ARGV[1], 'producer', ARGV[2], 'lease', ARGV[3], 'epoch', epoch, 'event', event,
+  'before', string.format('%.0f', last))
+for n = 1, 3 do
+  redis.call('PEXPIRE', KEYS[n], ARGV[4])
+end
+return {epoch, last, event, job[4]}
 """
 
 
@@ -149,6 +208,12 @@ class RedisStore(RemoteStore):
 
     def _new_mirrors(self, **options: Any) -> Mirrors[Any]:
         return StreamMirrors(self._place, lambda: _Reader(self._server, self._prefix), **options)
+
+    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool) -> Opened:
+        number, *found = self._calls.begin(job_id, run, reason, reopen)
+        check_attempt(job_id, number != -1, number == -2, False)
+        last, event, checkpoint = found
+        return Opened(run, number, last, _text(event), None if checkpoint is None else _text(checkpoint))
 
     def _write_cancel(self, job_id: str) -> None:
         self._calls.write_cancel(job_id)
@@ -263,6 +328,14 @@ class _Calls:
                 raise
         return [self._append_alone(append) for append in appends]
 
+    def begin(self, job_id: str, run: str, reason: str, reopen: bool) -> list[Any]:
+        """Begin an attempt: see `_BEGIN`."""
+        keys = self._keys.log(job_id), self._keys.job(job_id), self._keys.jobs, self._keys.cancels
+        given = run, self._producer, self._lease, self._ttl, LISTED_JOBS, int(reopen), ATTEMPT_IDS
+        (found,) = self._checked(lambda pipe: pipe.eval(_BEGIN, 4, *keys, *given, *attempt_parts(reason)))
+        begun: list[Any] = found
+        return begun
+
     def _append_alone(self, append: Append) -> int | StoreFault:
         for _ in range(HANGUPS):
             try:
@@ -290,7 +363,7 @@ class _Calls:
                 pairs = [part for event in append.events for part in event]
                 pipe.eval(
                     _APPEND, 3, *keys, append.run, append.after, self._producer, self._lease, self._ttl, self._maxlen,
-                    append.status or "", int(append.left), LISTED_JOBS, *pairs,
+                    append.status or "", int(append.left), LISTED_JOBS, append.epoch, append.checkpoint or "", *pairs,
                 )  # fmt: skip
 
         answers: list[int | StoreFault] = []
@@ -375,7 +448,7 @@ class _Reader:
     async def look(self, job_ids: Sequence[str]) -> dict[str, Head | StoreFault]:
         pipe = self._client.pipeline(transaction=False)
         for job_id in job_ids:
-            pipe.hmget(self._keys.job(job_id), "producer", "lease")
+            pipe.hmget(self._keys.job(job_id), "producer", "lease", "epoch")
             pipe.xlen(self._keys.log(job_id))
         replies = await self._done(pipe.execute(raise_on_error=False))
         heads: dict[str, Head | StoreFault] = {}
@@ -387,7 +460,7 @@ class _Reader:
                     raise fault from error
                 heads[job_id] = fault
             elif head[0] is not None or length:  # without a head: its producer counts as gone
-                heads[job_id] = Head(_text(head[0] or b""), float(head[1] or 10))
+                heads[job_id] = Head(_text(head[0] or b""), float(head[1] or 10), int(head[2] or 0))
         return heads
 
     async def read(

@@ -26,7 +26,7 @@ async def find_log(job_id: str, store: Store | None) -> EventLog | None:
     if not is_job_id(job_id):
         return None
     job = find_job(job_id)
-    if job is not None:
+    if job is not None and not job.is_buffer:
         return job.log
     unread: StoreError | None = None
     asked = [store] if store is not None else stores()
@@ -70,7 +70,7 @@ async def cancel_job(job_id: str, log: EventLog, store: Store | None) -> tuple[i
         why = "gives no sign of life: the process that ran it has died, and nobody is there to cancel it"
         return 409, {"error": f"job {job_id} {why}"}
     job = find_job(job_id)
-    if job is not None:
+    if job is not None and not job.elsewhere:
         # Also for a job that has not checked yet: it sees the request at its first check.
         return (200, cancelled) if job.ask_to_stop() == "cancelled" or log.closed else (202, requested)
     for one in [store] if store is not None else stores():

@@ -9,6 +9,10 @@ counter, no lock.
 Each write of a job carries a *beat*, a number that only grows. A producer with nothing to say writes it anew
 every third of its lease: a reader to whom it stands still for long enough knows that the producer is dead.
 A store that compares beats ignores a write that its writer has given up and that arrives late.
+
+A new attempt first makes the tail its own, by a write on the condition that nobody has written it since it was read,
+and then begins the next chunk, with the event that tells of it, on the condition that there is none. The attempt before
+can then write neither. Where it was faster, its new chunk is the tail, and it is done again.
 """
 
 from __future__ import annotations
@@ -41,6 +45,9 @@ class Chunk:
     """Seconds: the beat grows at least three times in so long, while the producer lives."""
     closed: bool = False
     """Whether the last line is the job's last event."""
+    epoch: int = 0
+    """The number of the attempt that has written it; 0 for a job without attempts. In chunk 0 and the chunk before one
+    that an attempt begins with, the number of that attempt."""
     tail: int = 0
     """In chunk 0, when it was written again to keep it from expiring: the number of the tail at that time."""
 
@@ -55,6 +62,9 @@ class Fetched:
 
 Write = Callable[[str, int, Chunk, str, bool], int]
 """See `ChunkStore._write`."""
+
+Keep = Callable[[str, str, Chunk, str], None]
+"""See `ChunkStore._keep_checkpoint`."""
 
 Fetch = Callable[[list[Key]], Fetched]
 """See `ChunkStore._fetch`."""

@@ -7,6 +7,7 @@ import time
 from math import inf
 from typing import Any, Final
 
+from ...events import attempt_of, count_between
 from ...log import EventLog, MirroredLog
 from ..remote.faults import as_fault
 from ..remote.mirror import MIRROR_IDLE_SECONDS, Mirror, Mirrors
@@ -26,8 +27,8 @@ class _Mirror(Mirror):
         "tail", "window",
     )  # fmt: skip
 
-    def __init__(self, log: MirroredLog) -> None:
-        super().__init__(log)
+    def __init__(self, log: MirroredLog, attempt: int) -> None:
+        super().__init__(log, attempt)
         self.index = 0
         self.index_beat = 0
         """The beat of the chunk ``index``: each later one has a later beat. 0: not known."""
@@ -67,11 +68,16 @@ class _Mirror(Mirror):
         return n > self.index and chunk.beat < self.index_beat
 
     def joins(self, chunk: Chunk) -> bool:
-        return (chunk.first, chunk.offset) <= (self.log.last + 1, len(self.carry))
+        last = self.log.last
+        if (chunk.first, chunk.offset) <= (last + 1, len(self.carry)):
+            return True
+        return not chunk.offset and count_between(last, chunk.first - 1) == 0  # another attempt begins
 
     def append(self, chunk: Chunk) -> bool:
         """Append what is new in a chunk that joins on. Returns whether there was something."""
         log = self.log
+        if chunk.first > log.last + 1 and not chunk.offset:
+            self.jump(chunk)
         before = log.last, len(self.carry)
         event_id, offset = chunk.first, chunk.offset
         *lines, part = chunk.text.split("\n")
@@ -85,7 +91,8 @@ class _Mirror(Mirror):
                 if event_id == log.last + 1:
                     text = self.carry[:offset] + line
                     self.carry = ""
-                    if chunk.closed and n == len(lines):
+                    last = chunk.closed and n == len(lines)
+                    if last and attempt_of(event_id) >= self.attempt:  # else it was opened again
                         log.close(json_text=text)
                     else:
                         log.append_json(text)
@@ -167,9 +174,13 @@ class ChunkMirrors(Mirrors[_Mirror]):
         self._worked()
         answers: dict[str, EventLog | None] = {}
         for job_id in asked:
-            if (job_id, 0) in fetched.found:
+            head = fetched.found.get((job_id, 0))
+            closed = self._still_closed(job_id, head.epoch if head is not None else None)
+            if closed is not None:
+                answers[job_id] = closed
+            elif head is not None:
                 with self._lock:
-                    self._mirrors[job_id] = polled[job_id] = _Mirror(self._new_log())
+                    self._mirrors[job_id] = polled[job_id] = _Mirror(self._new_log(), head.epoch)
             elif (job_id, 0) not in fetched.unknown and self._is_missing(job_id, now):
                 answers[job_id] = None
         for job_id, mirror in polled.items():
@@ -206,6 +217,7 @@ class ChunkMirrors(Mirrors[_Mirror]):
                 mirror.beat = chunk.beat
                 self._is_back(job_id, mirror)
             mirror.lease = chunk.lease
+            mirror.attempt = max(mirror.attempt, chunk.epoch)
             mirror.tail = max(mirror.tail, chunk.tail)
             if not mirror.joins(chunk):
                 expired = n <= mirror.tail and not mirror.ready

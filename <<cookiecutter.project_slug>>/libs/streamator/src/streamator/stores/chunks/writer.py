@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 from ... import wire
-from ...log import EventLog
+from ...log import AttemptLog, EventLog
 from ..remote.faults import StoreFault, as_fault, logger
-from ..remote.outgoing import MISSING, Outgoing, Refusal
+from ..remote.outgoing import MISSING, Opened, Outgoing, Refusal
 from ..remote.writer import Writer
-from .format import GAP, Chunk, Fetch, Write, place_after
+from .format import GAP, Chunk, Fetch, Keep, Write, place_after
 
 # Characters in one chunk. JSON in ASCII takes 12 bytes for the costliest of them, so that a chunk of any
 # content is within 393,216 bytes, and fits a store's limit of 400 KB even where nothing can be compressed.
@@ -26,24 +27,38 @@ CHECK_SECONDS: Final = 2.0
 LEAST_CHARS: Final = 1_024
 
 
+class Place(NamedTuple):
+    """Where an attempt begins."""
+
+    number: int
+    """The number of its first chunk."""
+    tail: Chunk
+    head: Chunk | None
+    """Chunk 0, if it is another one: it holds events of the first attempt."""
+
+
 class _Outgoing(Outgoing):
     """A job's tail, and what is known of the chunks before it. While the refused one of several events is searched for,
     each event up to `doubt` is written by itself."""
 
     __slots__ = (
-        "beat", "checked_at", "first", "full", "head_at", "index", "left_out", "offset", "proven", "read", "rest",
-        "size", "stored", "text",
+        "beat", "checked_at", "first", "full", "head", "head_at", "index", "kept", "left_out", "offset", "proven",
+        "read", "rest", "size", "stored", "text",
     )  # fmt: skip
 
     MOST = CHUNK_CHARS
 
-    def __init__(self, job_id: str, log: EventLog) -> None:
+    def __init__(self, job_id: str, log: EventLog, opened: Opened | None = None) -> None:
         self.beat = 0
-        super().__init__(job_id, log)
+        super().__init__(job_id, log, opened)
 
     def rewind(self) -> None:
         self.index = 0
-        self.first, self.offset = 1, 0
+        self.head: Chunk | None = None
+        """Chunk 0 of an attempt that has not written it."""
+        self.kept: str | None = None
+        """The checkpoint that the store has."""
+        self.first, self.offset = self.log.base + 1, 0
         self.text = ""
         self.stored = -1
         """How many characters of `text` are known to be stored; -1: not even the chunk itself."""
@@ -51,8 +66,7 @@ class _Outgoing(Outgoing):
         self.full = False
         self.rest = ""
         """Read from the log, but not yet in a chunk."""
-        self.read = 0
-        self.saved = 0
+        self.read = self.saved = self.log.base
         self.renew_at = 0.0
         self.head_at = 0.0
         self.checked_at = 0.0
@@ -61,6 +75,15 @@ class _Outgoing(Outgoing):
         self.trial = None
         self.left_out = 0, ""
         """Of the event in whose place a gap is tried: how many of its characters are stored, and those that are not."""
+
+    def resume(self, opened: Opened) -> None:
+        place: Place = opened.place
+        self.index, self.head = place.number, place.head
+        self.first, self.text, self.beat = place.tail.first, place.tail.text, place.tail.beat
+        self.stored = self.size = len(self.text)
+        self.read = self.saved = place_after(self.first, 0, self.text)[0] - 1
+        self.kept = opened.checkpoint
+        self.head_at = self.checked_at = time.monotonic()
 
     @property
     def settled(self) -> bool:
@@ -164,18 +187,19 @@ class ChunkWriter(Writer[_Outgoing]):
     """Writes chunks.
 
     Args:
-        write, fetch: the store's calls; they are made from the writer's thread alone.
+        write, fetch, keep: the store's calls; they are made from the writer's thread alone.
         place, options: those of `Writer`.
     """
 
-    def __init__(self, place: str, write: Write, fetch: Fetch, **options: Any) -> None:
+    def __init__(self, place: str, write: Write, fetch: Fetch, keep: Keep, **options: Any) -> None:
         super().__init__(place, **options)
         self._write = write
+        self._keep = keep
         self._fetch = fetch
         self._round_at = 0.0
 
-    def _outgoing(self, job_id: str, log: EventLog) -> _Outgoing:
-        return _Outgoing(job_id, log)
+    def _outgoing(self, job_id: str, log: EventLog, opened: Opened | None) -> _Outgoing:
+        return _Outgoing(job_id, log, opened)
 
     def _round(self) -> bool:
         """One write for each job in turn, as long as one has more to write. True if something was written."""
@@ -209,8 +233,10 @@ class ChunkWriter(Writer[_Outgoing]):
         closed = out.fill()
         out.beat += 1
         self._totals.retries += out.trouble is not None
-        chunk = Chunk(out.first, out.offset, out.text, out.beat, self._lease, closed)
+        chunk = Chunk(out.first, out.offset, out.text, out.beat, self._lease, closed, out.epoch)
         try:
+            if isinstance(out.log, AttemptLog):
+                self._keep_checkpoint(out, out.log, chunk)
             if not out.proven:
                 self._check_head(out, closed)
             out.size = self._write(out.job_id, out.index, chunk, out.run, out.stored >= 0)
@@ -234,6 +260,13 @@ class ChunkWriter(Writer[_Outgoing]):
         self._look(out)
         return True
 
+    def _keep_checkpoint(self, out: _Outgoing, log: AttemptLog, chunk: Chunk) -> None:
+        """Before the chunk with its event: the store must not have that with an older checkpoint."""
+        text = log.checkpoint
+        if text is not None and text is not out.kept:
+            self._keep(out.job_id, text, chunk, out.run)
+            out.kept = text
+
     def _check_head(self, out: _Outgoing, closed: bool) -> None:
         """Are the chunks before the tail still there? A write of the tail shows a loss since the tail was begun, but no
         earlier one: that is checked now and then, and always before the last write."""
@@ -250,19 +283,16 @@ class ChunkWriter(Writer[_Outgoing]):
             return
         if not fetched.found:
             raise StoreFault("gone", f"the log of job {out.job_id!r} is not there any more")
+        if fetched.found[out.job_id, 0].epoch > out.epoch:
+            raise StoreFault("conflict", f"a newer attempt of job {out.job_id!r} has begun")
         out.checked_at = now
         out.proven = out.stored >= 0
 
     def _write_head(self, out: _Outgoing) -> None:
         """Renew chunk 0, by which a job is found, before it expires; it points past chunks that do expire."""
-        head = _Outgoing(out.job_id, out.log)
-        head.limit, head.refused = out.limit, out.refused
-        head.fill()
-        # Events that the log has dropped may still be in the chunks that follow: a gap must not hide them.
-        text = "" if GAP.match(head.text) else head.text
         out.beat += 1
         self._totals.retries += out.trouble is not None
-        chunk = Chunk(1, 0, text, out.beat, self._lease, tail=out.index)
+        chunk = replace(out.head or self._first_chunk(out), beat=out.beat, tail=out.index, epoch=out.epoch)
         try:
             self._write(out.job_id, 0, chunk, out.run, False)
         except Exception as error:
@@ -276,6 +306,14 @@ class ChunkWriter(Writer[_Outgoing]):
                 extra={"job_id": out.job_id},
             )  # fmt: skip
         out.head_at = time.monotonic()
+
+    def _first_chunk(self, out: _Outgoing) -> Chunk:
+        head = _Outgoing(out.job_id, out.log)
+        head.limit, head.refused = out.limit, out.refused
+        head.fill()
+        # Events that the log has dropped may still be in the chunks that follow: a gap must not hide them.
+        text = "" if GAP.match(head.text) else head.text
+        return Chunk(head.first, 0, text, out.beat, self._lease)
 
     def _put_off(self, out: _Outgoing, fault: StoreFault) -> None:
         if fault.kind == "gone":

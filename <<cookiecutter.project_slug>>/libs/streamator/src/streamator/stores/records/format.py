@@ -31,6 +31,10 @@ class Append:
     """Ids and JSON, in order."""
     status: str | None = None
     """With the job's last event: how the job ended."""
+    epoch: int = 0
+    """The attempt's number: nothing is added for one that is smaller than the job's. 0: a job without attempts."""
+    checkpoint: str | None = None
+    """The data of a new checkpoint, in JSON. It is kept beside the events."""
     left: bool = False
     """Nothing more will come, though the job is not over."""
 
@@ -50,6 +54,8 @@ class Head(NamedTuple):
 
     producer: str
     lease: float
+    attempt: int = 0
+    """The newest one; 0 for a job without attempts."""
 
 
 class Appender(Protocol):

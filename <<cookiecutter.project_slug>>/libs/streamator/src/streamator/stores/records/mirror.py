@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from ...events import ATTEMPT_IDS, attempt_of
 from ...log import EventLog, MirroredLog
 from ...private_loop import run_alone
 from ..remote.faults import StoreFault, as_fault
 from ..remote.mirror import MIRROR_IDLE_SECONDS, Mirror, Mirrors
-from .format import Reader, Row
+from .format import Head, Reader, Row
 
 READ_ROWS: Final = 1_000
 BLOCK_SECONDS: Final = 2.0
@@ -31,12 +32,16 @@ CANCEL_SECONDS: Final = 0.1
 class _Mirror(Mirror):
     """A job whose records are read."""
 
-    __slots__ = ("left", "producer")
+    __slots__ = ("_most", "left", "moved", "producer")
 
-    def __init__(self, log: MirroredLog, producer: str, lease: float) -> None:
-        super().__init__(log)
-        self.producer = producer
-        self.lease = lease
+    def __init__(self, log: MirroredLog, head: Head) -> None:
+        super().__init__(log, head.attempt)
+        self.producer = head.producer
+        self.lease = head.lease
+        self.moved = False
+        """Whether another attempt has begun since its head was read."""
+        self._most = ATTEMPT_IDS
+        """The largest id of the attempt that is being read."""
         self.left = False
         """Whether nothing more will come, though the job is not over."""
 
@@ -52,8 +57,14 @@ class _Mirror(Mirror):
                 continue
             if row.id <= log.last:
                 continue
-            log.skip(row.id - 1)  # missing ids are lost events: no append leaves one out
-            if row.closed:
+            if row.id > self._most:
+                number = attempt_of(row.id)
+                self._most = number * ATTEMPT_IDS
+                self.left = False
+                if number > self.attempt:
+                    self.attempt, self.moved = number, True
+            log.skip(row.id - 1)  # missing ids are lost events, or another attempt's: no append leaves one out
+            if row.closed and self._most >= self.attempt * ATTEMPT_IDS:  # else it was opened again
                 log.close(json_text=row.json)
             else:
                 log.append_json(row.json)
@@ -177,14 +188,17 @@ class _Session:
         answers: dict[str, EventLog | None] = {}
         for job_id in asked:
             head = heads.get(job_id)
-            if head is None:
+            closed = of._still_closed(job_id, head.attempt if isinstance(head, Head) else None)
+            if closed is not None:
+                answers[job_id] = closed
+            elif head is None:
                 if of._is_missing(job_id, now):
                     answers[job_id] = None
             elif isinstance(head, StoreFault):
                 of._refuse(f"could not be read: {head.reason}", [job_id])
             else:
                 with of._lock:
-                    of._mirrors[job_id] = _Mirror(of._new_log(), head.producer, head.lease)
+                    of._mirrors[job_id] = _Mirror(of._new_log(), head)
         of._answer(answers)
 
     async def _fill(self, new: dict[str, _Mirror]) -> bool:
@@ -240,6 +254,9 @@ class _Session:
                 self._of._is_back(job_id, mirror)
                 mirror.append(rows)
                 closed = closed or mirror.log.closed
+                if mirror.moved:  # whose beats are to be read now?
+                    self._beats_at = 0.0
+                    self._changed.set()
             if closed:
                 return
             if found and all(len(rows) < READ_ROWS for rows in found.values()):
@@ -248,6 +265,12 @@ class _Session:
     async def _beats(self, mirrors: dict[str, _Mirror]) -> None:
         """Read the producers' beats."""
         of = self._of
+        moved = [job_id for job_id, mirror in mirrors.items() if mirror.moved]
+        for job_id, head in (await self._reader.look(moved) if moved else {}).items():
+            if isinstance(head, Head):
+                mirror = mirrors[job_id]
+                mirror.producer, mirror.lease, mirror.moved = head.producer, head.lease, False
+                mirror.quiet = 0.0
         producers = sorted({mirror.producer for mirror in mirrors.values()})
         beats = dict(zip(producers, await self._reader.beats(producers), strict=True))
         now = time.monotonic()

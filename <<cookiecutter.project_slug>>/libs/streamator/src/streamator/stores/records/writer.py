@@ -9,9 +9,10 @@ from collections import deque
 from typing import Any, Final
 
 from ... import wire
-from ...log import EventLog
+from ...events import count_between, last_before
+from ...log import AttemptLog, EventLog
 from ..remote.faults import StoreFault, as_fault, count, logger
-from ..remote.outgoing import MISSING, Outgoing, Refusal
+from ..remote.outgoing import MISSING, Opened, Outgoing, Refusal
 from ..remote.writer import Writer
 from .format import Append, Appender
 
@@ -26,12 +27,12 @@ _NOTHING: Final = Append("", "", 0)
 class _Outgoing(Outgoing):
     """How far a job is stored."""
 
-    __slots__ = ("_writer", "begun", "left", "read", "sent", "stored")
+    __slots__ = ("_writer", "begun", "kept", "left", "read", "sent", "stored")
 
     MOST = 8_192
     """Events: so many are in any append of `APPEND_BYTES`."""
 
-    def __init__(self, job_id: str, log: EventLog, writer: StreamWriter) -> None:
+    def __init__(self, job_id: str, log: EventLog, writer: StreamWriter, opened: Opened | None) -> None:
         self._writer = writer
         self.left = False
         """Whether the store knows that nothing more will come."""
@@ -39,15 +40,26 @@ class _Outgoing(Outgoing):
         """The append under way. It is dropped afterwards, so that a quiet job holds no event twice."""
         self.read = 0
         """The id up to which all is in `sent`, or lost."""
-        super().__init__(job_id, log)
+        super().__init__(job_id, log, opened)
 
     def rewind(self, to: int = 0) -> None:
-        self.saved = self.stored = to
-        """The last record's id, as `saved`; less, where the events after it are gone."""
+        self.stored = to
+        """The last record's id, as `saved`; less, where the events after it are gone, or another attempt's."""
+        self.saved = max(to, self.log.base)
+        self.kept: str | None = None
+        """The checkpoint that the store has."""
         self.begun = False
         """Whether the store is known to have the job, up to ``stored``."""
         self.renew_at = 0.0
         self.trial = None
+
+    def resume(self, opened: Opened) -> None:
+        self.stored = opened.last
+        if opened.event:
+            self.stored = last_before(opened.attempt, opened.last) + 1
+        self.saved = self.read = self.stored
+        self.begun = True
+        self.kept = opened.checkpoint
 
     def notify(self) -> None:
         """From the thread that logs: there is something to write."""
@@ -106,13 +118,13 @@ class StreamWriter(Writer[_Outgoing]):
         self._touched: set[_Outgoing] = set()
         """The jobs that may be finished."""
 
-    def _outgoing(self, job_id: str, log: EventLog) -> _Outgoing:
-        out = _Outgoing(job_id, log, self)
+    def _outgoing(self, job_id: str, log: EventLog, opened: Opened | None) -> _Outgoing:
+        out = _Outgoing(job_id, log, self, opened)
         self._notified.append(out)
         return out
 
-    def add(self, job_id: str, log: EventLog) -> _Outgoing:
-        out = super().add(job_id, log)
+    def add(self, job_id: str, log: EventLog, opened: Opened | None = None) -> _Outgoing:
+        out = super().add(job_id, log, opened)
         self._wake.set()
         return out
 
@@ -203,6 +215,9 @@ class StreamWriter(Writer[_Outgoing]):
         """Make the next append of a job; False if there is nothing to write."""
         log = out.log
         out.sent = append = Append(out.job_id, out.run, out.stored)
+        if isinstance(log, AttemptLog):
+            append.epoch = out.epoch
+            append.checkpoint = None if log.checkpoint is out.kept else log.checkpoint
         batch = log.read(out.saved, APPEND_BYTES)
         last = out.saved
         for part in wire.json_parts(batch.frames):
@@ -246,7 +261,7 @@ class StreamWriter(Writer[_Outgoing]):
                 continue
             expected = append.events[-1][0] if append.events else append.after
             if reply < expected:  # the store has lost events, and refuses later ones
-                lost += append.after - reply
+                lost += count_between(reply, append.after)
                 out.trouble = None
                 out.rewind(reply)
                 continue
@@ -256,6 +271,7 @@ class StreamWriter(Writer[_Outgoing]):
             if new is not None:
                 self._note_stored(out, new.decode())
             out.begun = True
+            out.kept = append.checkpoint or out.kept
             out.stored = expected
             out.saved = out.read
             if out.limit < out.MOST and out.saved >= out.doubt:

@@ -60,7 +60,7 @@ class CancelRequests:
             self._wake.wait(wait)
             with self._lock:
                 for job_id, job in list(self._jobs.items()):
-                    if job.cancel is None and (job.log.closed or not job.cooperates):  # it is over
+                    if job.elsewhere or (job.cancel is None and (job.log.closed or not job.cooperates)):  # it is over
                         del self._jobs[job_id]
                 if not self._jobs:
                     self._thread = None

@@ -39,10 +39,12 @@ LAG_LEASES: Final = 2.0
 class Mirror:
     """A job that runs elsewhere, as the reader's thread sees it."""
 
-    __slots__ = ("beat", "lease", "log", "ok_at", "quiet", "ready")
+    __slots__ = ("attempt", "beat", "lease", "log", "ok_at", "quiet", "ready")
 
-    def __init__(self, log: MirroredLog) -> None:
+    def __init__(self, log: MirroredLog, attempt: int = 0) -> None:
         self.log = log
+        self.attempt = attempt
+        """The newest one that is known; 0 for a job without attempts."""
         self.beat: Any = 0
         self.lease = 10.0
         self.ok_at: float | None = None
@@ -151,7 +153,9 @@ class Mirrors(ABC, Generic[Followed]):
                 mirror.log.read_at = now
                 self._mirrors.move_to_end(job_id)
                 held = mirror.log
-                if held.closed or self._health.trouble is not None or self._is_fresh(mirror, now):
+                # Another attempt may have opened a log again that was closed.
+                fresh = not mirror.attempt if held.closed else self._is_fresh(mirror, now)
+                if fresh or self._health.trouble is not None:
                     return held, None
             elif self._missing.get(job_id, now) > now:
                 return None, None
@@ -236,7 +240,18 @@ class Mirrors(ABC, Generic[Followed]):
 
     def _look_at(self, job_id: str) -> float:
         """When to look for a job that a find waits for; never for one that is followed already."""
-        return inf if job_id in self._mirrors else self._asked.get(job_id, (0.0, 0.0))[1]
+        mirror = self._mirrors.get(job_id)
+        if mirror is not None and not (mirror.attempt and mirror.log.closed):
+            return inf
+        return self._asked.get(job_id, (0.0, 0.0))[1]
+
+    def _still_closed(self, job_id: str, attempt: int | None) -> EventLog | None:
+        """The log of a job that was read to its end, if the store knows of no newer attempt."""
+        with self._lock:
+            mirror = self._mirrors.get(job_id)
+        if mirror is None or not mirror.log.closed or (attempt or 0) > mirror.attempt:
+            return None
+        return mirror.log
 
     def _is_missing(self, job_id: str, now: float) -> bool:
         """A job is not there. False if it may be on its way into the store: it is then looked for again."""
@@ -311,7 +326,7 @@ class Mirrors(ABC, Generic[Followed]):
             self._lost[job_id] = mirror.beat
             if len(self._lost) > self._max_mirrors:
                 self._lost.popitem(last=False)
-        if mirror.quiet >= (LOST_LEASES + 1) * mirror.lease:
+        if mirror.quiet >= (LOST_LEASES + 1) * mirror.lease and not mirror.attempt:  # else another attempt may come
             log.evict()
 
     # Faults

@@ -5,13 +5,30 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from sys import maxsize
-from typing import ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from ...log import EventLog
 from .faults import StoreFault, Trouble
 
 # Stored in the place of an event that the store refuses: to readers it is lost.
 MISSING: Final = '{"event":"gap","missed":1}'
+
+
+class Opened(NamedTuple):
+    """An attempt that the store has let begin."""
+
+    run: str
+    """Identifies it to the store."""
+    attempt: int
+    """Its epoch: 1, 2, 3, ... The store refuses what attempts with a smaller one write."""
+    last: int
+    """The id of the newest event of the attempts before."""
+    event: str
+    """The event that it begins with, which is stored; empty for attempt 1."""
+    checkpoint: str | None
+    """The data of the newest checkpoint, as JSON."""
+    place: Any = None
+    """Where its writer goes on, if that needs more than ids."""
 
 
 class Refusal(NamedTuple):
@@ -28,17 +45,18 @@ class Outgoing(ABC):
     `stalled` and `due`."""
 
     __slots__ = (
-        "__weakref__", "_saved", "closed", "dead", "doubt", "due", "job_id", "limit", "log", "reached", "refused",
-        "renew_at", "run", "stalled", "trial", "trouble",
+        "__weakref__", "_saved", "closed", "dead", "doubt", "due", "job_id", "limit", "log", "opened", "reached",
+        "refused", "renew_at", "run", "stalled", "trial", "trouble",
     )  # fmt: skip
 
     MOST: ClassVar[int]
     """How much one write may hold: characters, or events."""
 
-    def __init__(self, job_id: str, log: EventLog) -> None:
+    def __init__(self, job_id: str, log: EventLog, opened: Opened | None = None) -> None:
         self.job_id = job_id
         self.log = log
-        self.run = uuid.uuid4().hex
+        self.opened = opened
+        self.run = uuid.uuid4().hex if opened is None else opened.run
         self._saved = 0
         self.reached = 0
         """The largest value of `saved` so far: events up to it are written again."""
@@ -60,6 +78,8 @@ class Outgoing(ABC):
         self.trial: Refusal | None = None
         """The event that was refused by itself, while a gap is tried in its place."""
         self.rewind()
+        if opened is not None:
+            self.resume(opened)
 
     @property
     def saved(self) -> int:
@@ -98,6 +118,15 @@ class Outgoing(ABC):
     @abstractmethod
     def rewind(self) -> None:
         """Begin anew: the store has nothing of this job."""
+
+    @abstractmethod
+    def resume(self, opened: Opened) -> None:
+        """Go on where an attempt was let begin."""
+
+    @property
+    def epoch(self) -> int:
+        """The attempt's number; 0 for a job without attempts."""
+        return 0 if self.opened is None else self.opened.attempt
 
     def narrow(self, fault: StoreFault) -> bool:
         """A write was refused: make the next one smaller, down to a single event, and then try a gap in the place of

@@ -6,24 +6,28 @@ import asyncio
 import atexit
 import os
 import sys
+import time
+import uuid
 from collections.abc import Collection
 from functools import partial
 from typing import Any
 
 from ... import ending
 from ...dropped import end_dropped
-from ...errors import OWN_ID, JobExists, StoreError
-from ...events import is_job_id
-from ...log import BLOCK_SECONDS, EventLog, Overflow
+from ...errors import OWN_ID, InvalidStore, JobExists, StoreError
+from ...events import check_job_id, is_job_id, last_before
+from ...log import BLOCK_SECONDS, AttemptLog, EventLog, Overflow
+from ...loops import on_event_loop
 from ...options import DAY_SECONDS, check_count, check_kind, check_number, check_timeout
-from ..base import Job, stores
+from ..base import Attempt, Job, stores
 from ..counts import Counts
 from ..memory import MemoryStore
 from .cancel import CancelRequests
 from .deadletters import DeadLetterFile, DeadLetters
-from .faults import StoreFault, as_fault
+from .faults import StoreFault, Trouble, as_fault
 from .mirror import Mirrors
-from .writer import Writer
+from .outgoing import Opened
+from .writer import CLOSE_TIMEOUTS, Writer
 
 
 class RemoteStore(MemoryStore):
@@ -125,6 +129,21 @@ class RemoteStore(MemoryStore):
         """The ids of the jobs with a request. It may block, and raises `StoreFault`."""
         raise NotImplementedError
 
+    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool) -> Opened:
+        """Begin an attempt, in one atomic step; it may block. See `open_attempt`.
+
+        Args:
+            run: identifies the attempt. From now on the store refuses what other runs of the job write.
+
+        Raises:
+            StoreFault: it is not known to have begun, and may be tried again.
+            JobExists: see `MemoryStore.open_attempt`.
+        """
+        raise InvalidStore(
+            f"{type(self).__name__} keeps no attempts, as it has no _begin_attempt(): see `RemoteStore`, use one of "
+            "streamator's stores, or leave attempt out"
+        )
+
     # For loggers and routes
 
     def create(self, job_id: str, start: float | None = None) -> Job:
@@ -133,12 +152,79 @@ class RemoteStore(MemoryStore):
             raise JobExists(f"job id {job_id!r} is in use: {OWN_ID}")
         job = super().create(job_id, start)
         _flush_at_exit()
+        self._register(job_id, job)
+        return job
+
+    def open_attempt(self, job_id: str, reason: str, reopen: bool) -> Attempt:
+        """See `MemoryStore.open_attempt`. It waits for the store, as long as the end of a job does.
+
+        Raises:
+            StoreError: the store could not be reached, or this is an event loop.
+        """
+        check_job_id(job_id)
+        if on_event_loop():
+            raise StoreError(
+                f"job {job_id!r}: an attempt waits for {self._place} to let it begin, which would hold up this event "
+                "loop: await asyncio.to_thread(JobLogger, ...), with the same arguments"
+            )
+        self._writer.flush_ended(job_id)
+        opened = self._opened(job_id, reason, reopen)
+        log = AttemptLog(
+            last_before(opened.attempt, opened.last), maxlen=self._maxlen, overflow=self._overflow,
+            block_seconds=self._block_seconds, pace=self._pace, account=self._account,
+        )  # fmt: skip
+        log.checkpoint = opened.checkpoint
+        if opened.event:
+            log.append_json(opened.event)
+        job = Attempt(log, log, opened.attempt, is_buffer=True)
+        log.on_over = partial(self._attempt_is_over, job_id, job)
+        with self._opening:
+            before = self.get(job_id)
+            if before is not None and before.attempt >= job.attempt:  # another thread was faster
+                log.fence()
+                return job
+            if before is not None:
+                if isinstance(before, Attempt):
+                    before.handle.fence()
+                self._forget_job(job_id, before)
+            victim = self._keep(job_id, job)
+        if victim is not None:
+            victim.log.evict()
+        _flush_at_exit()
+        self._register(job_id, job, opened)
+        return job
+
+    def _opened(self, job_id: str, reason: str, reopen: bool) -> Opened:
+        run = uuid.uuid4().hex
+        began = time.monotonic()
+        trouble: Trouble | None = None
+        while True:
+            try:
+                return self._begin_attempt(job_id, run, reason, reopen)
+            except (StoreFault, OSError) as error:
+                trouble = Trouble.after(trouble, as_fault(error))
+                wait = trouble.backoff(1.0)
+                answers = trouble.kind in ("busy", "gone", "conflict")
+                most = self._close_seconds * (CLOSE_TIMEOUTS if answers else 1)
+                if trouble.kind == "denied" or time.monotonic() + wait > began + most:
+                    raise StoreError(
+                        f"{self._place}: an attempt of job {job_id!r} could not begin: {trouble.reason}; try again "
+                        "when the store can be reached"
+                    ) from error
+                time.sleep(wait)
+
+    def _attempt_is_over(self, job_id: str, job: Attempt) -> None:
+        self._forget_job(job_id, job)
+        if job.handle.over == "fenced":
+            job.fenced(job_id)
+
+    def _register(self, job_id: str, job: Job, opened: Opened | None = None) -> None:
+        """Write the job's log, and look for requests to cancel it."""
         job.on_track = partial(self._cancels.watch, job_id)
-        out = self._writer.add(job_id, job.log)
+        out = self._writer.add(job_id, job.log, opened)
         job.flush = partial(self._writer.flush_job, out)
         job.flushed = partial(self._writer.flushed_job, out)
         self._mirrors.forget_missing(job_id)
-        return job
 
     async def find(self, job_id: str) -> EventLog | None:
         """A job's log, wherever the job runs; None for a job that no process has written.
@@ -152,10 +238,10 @@ class RemoteStore(MemoryStore):
         if not is_job_id(job_id):
             return None
         job = self.get(job_id)
-        if job is not None:
+        if job is not None and not job.is_buffer:
             return job.log
         log = self._writer.get(job_id)
-        if log is not None and not log.evicted:
+        if log is not None and not log.evicted and not isinstance(log, AttemptLog):
             return log
         return await self._mirrors.find(job_id)
 
@@ -169,7 +255,8 @@ class RemoteStore(MemoryStore):
         Raises:
             StoreError: the store could not be reached, or the server was told to stop.
         """
-        if self.get(job_id) is not None:
+        job = self.get(job_id)
+        if job is not None and not job.elsewhere:
             return await super().cancel(job_id)
         log = await self.find(job_id)
         if log is None or log.closed:

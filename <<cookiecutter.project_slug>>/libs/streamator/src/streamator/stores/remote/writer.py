@@ -16,11 +16,11 @@ from typing import Final, Generic, TypeVar
 
 from ... import ending
 from ...errors import OWN_ID
-from ...log import EventLog
+from ...log import AttemptLog, EventLog
 from ..counts import Totals
 from .deadletters import DeadLetters, make_letter
 from .faults import MAX_BACKOFF_SECONDS, StoreFault, Trouble, count, logger
-from .outgoing import Outgoing, Refusal
+from .outgoing import Opened, Outgoing, Refusal
 
 CLOSE_TIMEOUTS: Final = 6
 # After a close that timed out, each later one waits for so long, until a write succeeds: an outage costs the jobs of a
@@ -137,8 +137,8 @@ class Writer(ABC, Generic[Out]):
     # For subclasses
 
     @abstractmethod
-    def _outgoing(self, job_id: str, log: EventLog) -> Out:
-        """The state of a job of which nothing is written."""
+    def _outgoing(self, job_id: str, log: EventLog, opened: Opened | None) -> Out:
+        """The state of a job of which nothing is written, or of an attempt that the store has let begin."""
 
     @abstractmethod
     def _round(self) -> bool:
@@ -150,10 +150,12 @@ class Writer(ABC, Generic[Out]):
 
     # For the store
 
-    def add(self, job_id: str, log: EventLog) -> Out:
+    def add(self, job_id: str, log: EventLog, opened: Opened | None = None) -> Out:
         """Write this log from now on. What it returns is for `flush_job`."""
         with self._lock:
-            out = self._jobs[job_id] = self._outgoing(job_id, log)
+            if opened is not None and job_id in self._jobs:  # the attempt before
+                self._jobs.pop(job_id).release()
+            out = self._jobs[job_id] = self._outgoing(job_id, log, opened)
             log.add_follower(out)
             if len(self._jobs) > self._max_jobs:  # the store fails for long, and what waits must be bounded
                 _, gone = self._jobs.popitem(last=False)
@@ -168,6 +170,12 @@ class Writer(ABC, Generic[Out]):
         """The log of a job that is not all written yet."""
         out = self._jobs.get(job_id)
         return None if out is None else out.log
+
+    def flush_ended(self, job_id: str) -> None:
+        """Wait for what is left to write of an attempt that is over here."""
+        out = self._jobs.get(job_id)
+        if out is not None and (out.log.closed or out.log.over):
+            self.flush_job(out, None, True)
 
     @property
     def busy(self) -> bool:
@@ -271,6 +279,9 @@ class Writer(ABC, Generic[Out]):
         out.trouble = Trouble.after(out.trouble, fault)
         if fault.kind == "conflict":
             out.dead = True
+            if isinstance(out.log, AttemptLog):
+                out.log.fence()
+                return
             logger.error(
                 "%s: the job id %r was used by another run, whose log is kept; nothing of this one's is stored: %s",
                 self._place, out.job_id, OWN_ID, extra={"job_id": out.job_id},
