@@ -24,7 +24,8 @@ export class Source {
     this.#server = server;
   }
 
-  static async start(): Promise<Source> {
+  /** `host`: the address of this machine that it listens on. */
+  static async start(host = "127.0.0.1"): Promise<Source> {
     const server = createServer();
     const source = new Source(server);
     server.on("request", (request, response) => {
@@ -38,7 +39,7 @@ export class Source {
       response.flushHeaders();
       arrived(response);
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => server.listen(0, host, resolve));
     return source;
   }
 
@@ -78,7 +79,8 @@ export class Source {
   }
 
   get origin(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    const { address, port } = this.#server.address() as AddressInfo;
+    return `http://${address}:${port}`;
   }
 
   /** Breaks off what is still being sent. */
