@@ -410,7 +410,7 @@ class Settings(BaseSettings):
             return None
         try:
             url = make_url(text)
-        except ArgumentError:
+        except (ArgumentError, ValueError):  # the latter of a port that is no number: it may be part of a password
             raise ValueError(_DATABASE) from None
         if url.drivername in ("postgres", "postgresql", "postgresql+asyncpg"):
             if importlib.util.find_spec("asyncpg") is None:

@@ -139,6 +139,17 @@ def test_a_redis_url_is_looked_at_as_it_will_be_used(url: str, monkeypatch: pyte
         load_settings(_env_file=None)
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://u:hidden@h/x", "hidden", "postgresql://u:a@h:hidden/x", "postgresql+psycopg://u:hidden@h/x", "sqlite://"],
+)
+def test_a_database_url_that_cannot_be_used_is_not_repeated(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(SettingsError, match="DATABASE_URL cannot be used: set it to postgresql://") as raised:
+        load_settings(_env_file=None)
+    assert "hidden" not in str(raised.value)
+
+
 def test_two_wrong_values_are_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKEND_PORT", "x")
     monkeypatch.setenv("MAX_RUNNING_JOBS", "y")
