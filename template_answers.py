@@ -74,6 +74,9 @@ def problems(answers: dict[str, str], reserved: list[str]) -> list[str]:
     if not TABLE.fullmatch(table) and table != f"{slug}-logs":  # the default is as good as the slug is
         check("dynamodb_table", "is not a DynamoDB table name; use 3 to 255 of A-Z, a-z, 0-9, _, . and -")
 
+    if answers["workers"] == "redis" and answers["store"] == "memory":
+        check("workers", "needs logs that other processes see too; use the store dynamo or redis, or the workers inline")
+
     check("backend_port", port_problem(answers["backend_port"]))
     check("frontend_port", port_problem(answers["frontend_port"]))
     if answers["backend_port"] == answers["frontend_port"] and not port_problem(answers["backend_port"]):

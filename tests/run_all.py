@@ -35,7 +35,7 @@ TIERS = ("check", "test", "all")
 # Side by side: mostly Python, mostly the page in a browser, and what hardly needs the processor.
 LANES = ("python", "page", "soak")
 # Tests of Python that run at a time, most of which wait.
-WORKERS = 3
+PARALLEL = 3
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # Closing lines: "12 passed, 1 skipped in 0.51s", "Tests  1 failed | 12 passed (13)", "  12 passed (40.1s)".
@@ -150,7 +150,7 @@ def steps(tier: str) -> list[Step]:
 
     def own(folder: str, *options: str, name: str | None = None) -> list[str]:
         report = [] if name is None else [f"--junitxml={RESULTS / name}.xml"]
-        return [PYTHON, "-m", "pytest", f"-n{WORKERS}", "--dist=worksteal", *order, *ours, *options, folder, *report]
+        return [PYTHON, "-m", "pytest", f"-n{PARALLEL}", "--dist=worksteal", *order, *ours, *options, folder, *report]
 
     def pages(run: str) -> list[str]:
         store, auth = run.split("-")

@@ -117,6 +117,14 @@ def test_every_choice_gives_a_whole_project(
     assert not any(phrase in text for phrase in others)
 
 
+@pytest.mark.parametrize("store", ["dynamo", "redis"])
+def test_jobs_may_run_in_workers_by_default(template: Path, tmp_path: Path, store: str) -> None:
+    project = bake(template, tmp_path, store=store, workers="redis")
+    assert_whole(project)
+    assert load_answers(project).DEFAULT_WORKERS == "redis"
+    assert "# WORKERS=redis\n" in (project / ".env.example").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("license", LICENSES)
 def test_under_every_license_the_libraries_keep_their_own(template: Path, tmp_path: Path, license: str) -> None:
     project = bake(template, tmp_path, license=license, author="Ada Lovelace")
@@ -269,6 +277,7 @@ REFUSED = [
     ("author", ""),
     ("author", "two\nlines"),
     ("author", "a" * 101),
+    ("workers", "redis"),  # with the store memory
     ("dynamodb_table", "ab"),
     ("dynamodb_table", "t" * 256),
     ("dynamodb_table", "a b c"),
@@ -307,7 +316,7 @@ def test_a_bad_answer_is_refused_in_one_line_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("store", "sqlite"), ("license", "WTFPL"), ("store", "MEMORY"), ("auth", "oauth")]
+    ("name", "value"), [("store", "sqlite"), ("license", "WTFPL"), ("store", "MEMORY"), ("auth", "oauth"), ("workers", "celery")]
 )
 def test_a_choice_that_is_not_offered_is_refused_and_leaves_nothing(
     template: Path, tmp_path: Path, name: str, value: str
@@ -322,7 +331,7 @@ def test_a_choice_that_is_not_offered_is_refused_and_leaves_nothing(
 
 
 def test_an_answer_that_is_typed_is_refused_in_one_line(template: Path, tmp_path: Path) -> None:
-    answers = ["", "", "", "", "3", "", "", "80", "", ""]
+    answers = ["", "", "", "", "3", "", "", "", "80", "", ""]
     result = subprocess.run(
         [sys.executable, "-m", "cookiecutter", str(template), "-o", str(tmp_path)],
         input="\n".join(answers) + "\n", capture_output=True, text=True, timeout=120,

@@ -282,6 +282,22 @@ def test_redis_brings_a_server_of_its_own(start: Start) -> None:
     assert alive(family) == set()
 
 
+def test_with_workers_one_is_started_and_known_to_the_backend(start: Start) -> None:
+    supervisor = start("--store", "redis", "--redis", "local", "--no-frontend", WORKERS="redis")
+    backend = supervisor.wait_until_ready()["backend"]["url"]
+    wait_for(lambda: get(f"{backend}/healthz")["jobs"] == {"workers": "redis", "running": 0, "degraded": None}, "it")
+    family = descendants(supervisor.process.pid)
+    supervisor.process.send_signal(signal.SIGINT)
+    assert supervisor.wait_until_ended() == 0
+    assert alive(family) == set()
+
+
+def test_workers_and_a_store_that_is_one_servers_is_a_clear_error(start: Start) -> None:
+    supervisor = start(WORKERS="redis")
+    assert supervisor.wait_until_ended() == 2
+    assert "Set STREAMATOR_STORE to redis or dynamo." in supervisor.text
+
+
 def test_a_redis_that_is_not_there_is_an_error_that_says_what_to_do(start: Start) -> None:
     supervisor = start("--store", "redis", "--redis", "local", "--no-frontend", REDIS_SERVER="/nowhere/redis")
     assert supervisor.wait_until_ended() == 2

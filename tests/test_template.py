@@ -245,6 +245,7 @@ def test_make_alone_lists_every_command(default_project: Path) -> None:
     everyday = {"help", "setup", "dev", "check", "test", "test-all", "e2e", "demo", "build", "clean", "update"}
     assert commands == everyday | {
         "user",
+        "worker",
         "format",
         "lint",
         "typecheck",

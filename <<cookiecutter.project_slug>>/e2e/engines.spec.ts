@@ -79,7 +79,8 @@ test("a job in view when the backend is killed and comes back, and a file that i
     await tab.sees('[role="alert"]', "The backend does not answer.");
     expect(await kept()).toEqual(before);
   });
-  await tab.sees(".badge", "Interrupted");
+  await served.end();
+  await tab.sees(".badge", "Completed");
   await expect.poll(async () => (await tab.texts('[role="alert"]')).join("")).toBe("");
   await expect.poll(kept).toEqual(before);
   await tab.driver.reload();

@@ -45,7 +45,7 @@ async def main(folder: Path) -> None:
     await asyncio.to_thread(sys.stdin.read)
     processes = Processes()
     library = Library(database, archive, Searches(database, processes))
-    await index_anew(library, archive, Extractor(processes), folder / "index.lock")
+    await index_anew(library, archive, Extractor(processes))
     await processes.close()
     await database.close()
 

@@ -9,7 +9,7 @@ export interface Served {
   readonly url: string;
   /** The path as the page names it. */
   readonly name: string;
-  /** Sends some of the document to whoever asked, once somebody has; to nobody, if that one is gone. */
+  /** Sends some of the document to whoever asked last, once somebody has; to nobody, if that one is gone. Who asks later gets it all. */
   write(chunk: string | Buffer): Promise<void>;
   /** Sends the last of it. */
   end(chunk?: string | Buffer): Promise<void>;
@@ -24,7 +24,8 @@ export class Source {
     this.#server = server;
   }
 
-  static async start(): Promise<Source> {
+  /** `host`: the address of this machine that it listens on. */
+  static async start(host = "127.0.0.1"): Promise<Source> {
     const server = createServer();
     const source = new Source(server);
     server.on("request", (request, response) => {
@@ -38,7 +39,7 @@ export class Source {
       response.flushHeaders();
       arrived(response);
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => server.listen(0, host, resolve));
     return source;
   }
 
@@ -46,11 +47,23 @@ export class Source {
   serve(name: string, type = "text/plain; charset=utf-8"): Served {
     const path = `/${name}`;
     this.#types.set(path, type);
-    const asked = new Promise<ServerResponse>((resolve) => this.#waiting.set(path, resolve));
-    // Whoever asked may be killed: what is written then goes nowhere, and nothing tells of it but the close.
-    const gone = asked.then((response) => once(response.on("error", () => {}), "close"));
+    const chunks: (string | Buffer)[] = [];
+    let ended = false;
+    let to: { response: ServerResponse; gone: Promise<unknown> } | undefined;
+    const asked = new Promise<void>((resolve) =>
+      this.#waiting.set(path, (response) => {
+        // Whoever asked may be killed: what is written then goes nowhere, and nothing tells of it but the close.
+        to = { response, gone: once(response.on("error", () => {}), "close") };
+        for (const chunk of chunks) response.write(chunk);
+        if (ended) response.end();
+        resolve();
+      }),
+    );
     const send = async (chunk: string | Buffer, last: boolean): Promise<void> => {
-      const response = await asked;
+      await asked;
+      chunks.push(chunk);
+      ended = last;
+      const { response, gone } = to!;
       const sent = new Promise<void>((resolve) => {
         if (last) response.end(chunk, resolve);
         else response.write(chunk, () => resolve());
@@ -66,7 +79,8 @@ export class Source {
   }
 
   get origin(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    const { address, port } = this.#server.address() as AddressInfo;
+    return `http://${address}:${port}`;
   }
 
   /** Breaks off what is still being sent. */

@@ -3,6 +3,7 @@
     python scripts/dev.py                          # what `make dev` runs
     python scripts/dev.py --store dynamo           # with a local DynamoDB, unless one is configured
     python scripts/dev.py --store redis            # with a local Redis, unless STREAMATOR_REDIS_URL or REDIS_URL is set
+    WORKERS=redis python scripts/dev.py --store dynamo   # with a worker too, and a Redis for the queue
     python scripts/dev.py --backend-port 0 --frontend-port 0 -- COMMAND ...
 
 Port 0 means any free port. With a COMMAND the stack is started, COMMAND runs once all of it answers, the
@@ -64,7 +65,7 @@ LOOPBACK = "127.0.0.1"
 READY_TIMEOUT_S = 120.0  # until a child answers; a cold first start on a slow machine takes tens of seconds
 STOP_TIMEOUT_S = 8.0  # from SIGTERM to SIGKILL
 RESTARTS = (signal.SIGUSR1, signal.SIGUSR2)
-COLOURS = {"backend": "36", "page": "35", "dynamo": "33", "redis": "33", "dev": "1"}
+COLOURS = {"backend": "36", "worker": "34", "page": "35", "dynamo": "33", "redis": "33", "dev": "1"}
 
 # Each request to the local DynamoDB is a line of its access log, several a second: drop those that succeeded.
 BORING = {"dynamo": re.compile(rb'"(GET|POST|HEAD|PUT|PATCH) \S+ HTTP/1\.[01]" 200')}
@@ -156,6 +157,7 @@ class Settings:
 
     project_name: str
     store: str
+    workers: str
     host: str
     backend_port: int
     frontend_port: int
@@ -370,13 +372,19 @@ def resolve(options: argparse.Namespace, environment: Mapping[str, str]) -> Sett
     if store == "dynamo":
         found = None if options.dynamo == "local" else configured_dynamo(environment)
         dynamo = found or "local"
+    workers = str(pick(None, "WORKERS", defaults["DEFAULT_WORKERS"]))
+    if workers not in ("inline", "redis"):
+        fail(f"WORKERS is {workers!r}: not where jobs can run. Set it to inline or redis.")
+    if workers == "redis" and store == "memory":
+        fail("WORKERS is 'redis', and the memory store is one server's. Set STREAMATOR_STORE to redis or dynamo.")
     redis = "none"
-    if store == "redis":
+    if "redis" in (store, workers):
         redis = (None if options.redis == "local" else configured_redis(environment)) or "local"
 
     settings = Settings(
         project_name=str(defaults["PROJECT_NAME"]),
         store=store,
+        workers=workers,
         host=environment.get("BACKEND_HOST") or LOOPBACK,
         backend_port=parse_port("BACKEND_PORT", pick(options.backend_port, "BACKEND_PORT", defaults["BACKEND_PORT"])),
         frontend_port=parse_port(
@@ -440,6 +448,7 @@ class Stack:
         result = dict(environment)
         result.update(
             STREAMATOR_STORE=settings.store,
+            WORKERS=settings.workers,
             BACKEND_HOST=settings.host,
             BACKEND_PORT=str(settings.backend_port),
             FRONTEND_PORT=str(settings.frontend_port),
@@ -503,6 +512,10 @@ class Stack:
             command += ["--reload", "--reload-dir", "backend/app", "--reload-dir", "libs/streamator/src"]
         self._start("backend", command, ROOT)
         self._backend_starts += 1
+
+    def start_worker(self) -> None:
+        """Starts a worker, which takes new code at its next start only: a job under way is not to be broken off."""
+        self._start("worker", [sys.executable, "-m", "app.worker"], ROOT)
 
     def start_frontend(self) -> None:
         """Starts Vite's development server, or the one for a built page, without npm in between: one process less."""
@@ -616,6 +629,8 @@ class Stack:
         self.write_state()
         self.wait_until_ready(f"{self.settings.backend_url}/healthz", "backend")
         self._backend_ready = True
+        if self.settings.workers == "redis":
+            self.start_worker()  # after the backend has brought the database up to date
         if self.settings.frontend:
             self.wait_until_ready(f"{self.settings.frontend_url}/", "page")
         self._ready = True
@@ -715,6 +730,8 @@ class Stack:
         if settings.frontend:
             lines.append(f"  open      {settings.frontend_url}")
         lines.append(f"  API       {settings.backend_url}/api/openapi.json")
+        if settings.workers == "redis":
+            lines.append("  worker    1; `make worker` in another terminal starts one more")
         if settings.dynamo == "local":
             lines.append(f"  DynamoDB  {settings.dynamo_url} (local, in memory: gone when this stops)")
         elif settings.dynamo != "none":

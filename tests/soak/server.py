@@ -21,7 +21,7 @@ from app import __main__ as program
 from app import main
 from app.feature import Feature, SharedServices
 from app.features import FEATURES
-from app.jobs import JobError
+from app.jobs import Job, JobError, job
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from streamator import JobEmitter
@@ -45,24 +45,26 @@ class Plan(BaseModel):
 router = APIRouter()
 
 
+@job("soak")
+async def soak_job(job: Job, plan: Plan) -> None:
+    """Log what the plan says, and end as it says."""
+    if plan.in_thread:
+        await in_thread(job, plan)
+    else:
+        for count in steps(plan):
+            log(job, plan, *count)
+            await asyncio.sleep(TICK_SECONDS)
+    if plan.ending == "failed":
+        raise JobError("This job was to fail.")
+    if plan.ending == "cancelled":
+        await asyncio.Event().wait()  # for the one who cancels it
+
+
 @router.post("/soak/jobs", status_code=202)
 async def start(services: SharedServices, plan: Plan) -> dict[str, Any]:
     """Start a job; says where it runs."""
-
-    async def work(emitter: JobEmitter) -> None:
-        if plan.in_thread:
-            await in_thread(emitter, plan)
-        else:
-            for count in steps(plan):
-                log(emitter, plan, *count)
-                await asyncio.sleep(TICK_SECONDS)
-        if plan.ending == "failed":
-            raise JobError("This job was to fail.")
-        if plan.ending == "cancelled":
-            await asyncio.Event().wait()  # for the one who cancels it
-
-    job = await services.jobs.start("soak", plan.key, work)
-    return {"job_id": job.job_id, "port": services.settings.backend_port}
+    record = await services.jobs.start(soak_job, plan, source=plan.key)
+    return {"job_id": record.job_id, "port": services.settings.backend_port}
 
 
 def steps(plan: Plan) -> list[tuple[int, int]]:
@@ -124,7 +126,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-SOAK = Feature(name="soak", router=router, lifespan=lifespan)
+SOAK = Feature(name="soak", router=router, lifespan=lifespan, jobs=(soak_job,))
 
 if __name__ == "__main__":
     main.app = main.create_app(features=[*FEATURES, SOAK])  # in the place of the one that would be made

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.requests import HTTPConnection
@@ -15,7 +15,7 @@ from streamator import Store
 from app.database import Database
 from app.documents import DocumentSource
 from app.health import Readiness
-from app.jobs import JobRunner
+from app.jobs import JobKind, JobRunner
 from app.processes import Processes
 from app.searches import Searches
 from app.settings import Settings
@@ -43,6 +43,14 @@ class Services:
     """Where they are while something on this machine works on them."""
     documents: list[DocumentSource] = field(default_factory=list)
     """Where documents are: a feature that keeps some adds itself, one that works on them reads from all."""
+    on_documents: list[Callable[[str], Awaitable[None]]] = field(default_factory=list)
+    """Called with a user's id when there is a new document of theirs, or one is another: a feature that works on them
+    adds what it does then, one that keeps some calls `tell_of_documents`."""
+
+    async def tell_of_documents(self, user_id: str) -> None:
+        """Tells those who want to know that there is a new document of a user's, or one is another."""
+        for tell in self.on_documents:
+            await tell(user_id)
 
 
 def _services(connection: HTTPConnection) -> Services:
@@ -67,6 +75,7 @@ class Feature:
             `scope["user"]`, or refuses. Of the feature with which people sign in; without one, AUTH has to be none.
         larger_bodies: the paths of its routes that take more than MAX_BODY_KB, and how many bytes; None for one that
             takes multipart forms, and sees to these by itself.
+        jobs: the kinds of jobs that it has.
     """
 
     name: str
@@ -74,3 +83,4 @@ class Feature:
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
     authentication: Callable[[ASGIApp], ASGIApp] | None = None
     larger_bodies: Mapping[str, int | None] = field(default_factory=dict)
+    jobs: Sequence[JobKind[Any]] = ()

@@ -26,12 +26,13 @@ from app.feature import Feature, Services
 from app.features import FEATURES
 from app.headers import SecurityHeaders
 from app.health import Readiness
+from app.jobs.engines import Engine
+from app.jobs.engines.inline import InlineEngine
 from app.private import keep_private
 from app.processes import Processes
 from app.root_path import RootPath
 from app.searches import Searches
 from app.security import BodyLimit, CrossSiteGuard, HostGuard
-from app.servers import Server
 from app.settings import Settings, SettingsError, load_settings
 from app.static import SinglePageApp
 from app.storage import Storage, WorkFolder, check_storage, open_storage
@@ -71,23 +72,25 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(os.umask, await asyncio.to_thread(keep_private, settings.data_dir))
-            # Left in the opposite order: no job runs when its feature, the store and the database go, and to the other
-            # servers this one lives until all of that is done.
-            server = Server(settings.data_dir / "servers")
-            stack.callback(server.close)
-            await asyncio.to_thread(server.open)
+            # Left in the opposite order: no job runs when its feature, the store and the database go.
             database = Database(settings.database)
             stack.push_async_callback(database.close)
             await database.open()
             stack.push_async_callback(asyncio.to_thread, store.close)
+            engine = _engine(settings)
+            stack.push_async_callback(engine.close)
+            await engine.open()
             runner = jobs.JobRunner(
-                jobs.JobTable(database, server, kept=settings.max_kept_jobs),
+                jobs.JobTable(database, lease=settings.streamator_lease_seconds, kept=settings.max_kept_jobs),
                 store,
+                [kind for feature in features for kind in feature.jobs],
+                app.state,
+                engine,
                 limit=settings.max_running_jobs,
                 per_user=settings.max_running_jobs_per_user,
+                queued=settings.max_queued_jobs,
                 seconds=settings.max_job_seconds,
             )
-            await runner.interrupt_abandoned()
             memory = settings.max_reading_bytes
             processes = Processes(seconds=settings.max_reading_seconds, memory_bytes=memory)
             stack.push_async_callback(processes.close)
@@ -136,6 +139,8 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
     own_jobs = APIRouter(dependencies=[Depends(routes.own_job)])
     add_log_routes(own_jobs, prefix="/log", store=store)
     add_job_routes(own_jobs, prefix="/job", store=store)
+    # A job is cancelled by the runner, which knows also of those that wait.
+    own_jobs.routes = [route for route in own_jobs.routes if not getattr(route, "path", "").endswith("/cancel")]
     app.include_router(own_jobs, prefix="/api")
     if settings.metrics:
         ProcessCollector(registry=add_metrics_route(app, store=store).registry)  # and what the process takes
@@ -160,6 +165,17 @@ def create_app(settings: Settings | None = None, *, features: Sequence[Feature] 
     if settings.root_path is not None:
         app.add_middleware(RootPath, root=settings.root_path)
     return app
+
+
+def _engine(settings: Settings) -> Engine:
+    if settings.workers == "inline":
+        return InlineEngine()
+    try:
+        from app.jobs.engines.queue import QueueEngine
+    except ImportError as error:
+        raise SettingsError(f"WORKERS='redis' cannot be used: {error}: pip install 'app[workers]'.") from error
+
+    return QueueEngine(settings.streamator_redis_url, project.PROJECT_SLUG)
 
 
 async def _tell_of_problems(storage: Storage) -> None:

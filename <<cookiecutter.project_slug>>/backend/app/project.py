@@ -14,6 +14,7 @@ __all__ = [
     "DEFAULT_AUTH",
     "DEFAULT_STORE",
     "DEFAULT_TABLE",
+    "DEFAULT_WORKERS",
     "DESCRIPTION",
     "FRONTEND_PORT",
     "PROJECT_NAME",
@@ -63,6 +64,12 @@ DEFAULT_TABLE = _answer(
 << cookiecutter.dynamodb_table | tojson >>
 """,
     "streamator-app-logs",
+)
+DEFAULT_WORKERS = _answer(
+    r"""
+<< cookiecutter.workers | tojson >>
+""",
+    "inline",
 )
 BACKEND_PORT = int(
     _answer(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from app import project
 from app.errors import ApiError, error_responses
-from app.feature import SharedServices
+from app.feature import Services, SharedServices
 from app.health import FRESH_SECONDS
-from app.jobs import Job
-from app.users import LOCAL_USER, CurrentUser
+from app.jobs import JobRecord
+from app.users import CurrentUser, User
 
-__all__ = ["api", "own_job", "root"]
+__all__ = ["api", "ensure_begun", "own_job", "root"]
+
+BEGIN_SECONDS = 20.0
+"""How long a request waits for a job to have a log; who asks again waits on."""
 
 root = APIRouter()
 api = APIRouter()
@@ -28,12 +33,21 @@ class StoreHealth(BaseModel):
     degraded: str | None
 
 
+class JobsHealth(BaseModel):
+    """What runs jobs; `degraded` is a sentence on what keeps them from being run, or null; `running`: here."""
+
+    workers: Literal["inline", "redis"]
+    running: int
+    degraded: str | None
+
+
 class Health(BaseModel):
-    """Whether all is well. A degraded store slows nothing down here, so the answer is 200 all the same."""
+    """Whether all is well. What is degraded slows nothing down here, so the answer is 200 all the same."""
 
     status: Literal["ok", "degraded"]
     version: str
     store: StoreHealth
+    jobs: JobsHealth
 
 
 class Ready(BaseModel):
@@ -54,6 +68,18 @@ class Config(BaseModel):
     max_running_jobs: int
 
 
+class Job(JobRecord):
+    """A job. `interrupted`: the server stopped while it ran."""
+
+
+class Cancelled(BaseModel):
+    """A job was asked to stop."""
+
+    cancelled: str | None = None
+    requested: str | None = None
+    status: Literal["requested"] | None = None
+
+
 class Jobs(BaseModel):
     """Jobs, newest first."""
 
@@ -64,11 +90,13 @@ class Jobs(BaseModel):
 async def health(services: SharedServices) -> Health:
     """Says that the server lives, and whether its store is well. It asks nothing and nobody: where it fails to answer,
     the server is to be restarted."""
+    settings, jobs = services.settings, services.jobs
     degraded = services.store.degraded
     return Health(
-        status="ok" if degraded is None else "degraded",
+        status="ok" if degraded is None and jobs.degraded is None else "degraded",
         version=version("app"),
-        store=StoreHealth(name=services.settings.streamator_store, degraded=degraded),
+        store=StoreHealth(name=settings.streamator_store, degraded=degraded),
+        jobs=JobsHealth(workers=settings.workers, running=jobs.running, degraded=jobs.degraded),
     )
 
 
@@ -105,8 +133,8 @@ async def list_jobs(
     kind: Annotated[str | None, Query(max_length=40, description="such as ingest; all without it")] = None,
 ) -> Jobs:
     """Lists the user's newest jobs, of earlier runs of the server and of other processes too."""
-    rows = await services.jobs.latest(limit, user=user, kind=kind)
-    return Jobs(jobs=await services.jobs.with_progress(rows))
+    records = await services.jobs.latest(limit, user=user, kind=kind)
+    return Jobs(jobs=_shown(await services.jobs.with_progress(records)))
 
 
 @api.get("/jobs/{job_id}", tags=["jobs"], responses=error_responses(404))
@@ -115,10 +143,39 @@ async def get_job(services: SharedServices, user: CurrentUser, job_id: str) -> J
     job = await services.jobs.get(job_id, user=user)
     if job is None:
         raise ApiError(404, "not found")
-    return (await services.jobs.with_progress([job]))[0]
+    return _shown(await services.jobs.with_progress([job]))[0]
+
+
+def _shown(records: Sequence[JobRecord]) -> list[Job]:
+    return [Job.model_construct(**record.__dict__) for record in records]
 
 
 async def own_job(services: SharedServices, user: CurrentUser, job_id: str) -> None:
-    """Lets a user at the log, the result and the end of their own jobs alone: another's is as good as none."""
-    if user is not LOCAL_USER and await services.jobs.get(job_id, user=user) is None:
+    """Lets a user at the log, the result and the end of their own jobs alone: another's is as good as none. A job that
+    has no log yet is waited for."""
+    await ensure_begun(services, job_id, user)
+
+
+async def ensure_begun(services: Services, job_id: str, user: User | None = None) -> None:
+    """Waits until a job can be followed.
+
+    Raises:
+        ApiError: 404 if it is not there, or not this user's; 503 if it waits for longer.
+    """
+    try:
+        found = await services.jobs.begun(job_id, user=user, patience=BEGIN_SECONDS)
+    except asyncio.TimeoutError:
+        raise ApiError(503, "the job waits for a worker: ask again in a second", {"retry-after": "1"}) from None
+    if not found:
         raise ApiError(404, "not found")
+
+
+@api.post("/job/{job_id}/cancel", tags=["jobs"], response_model_exclude_none=True, responses=error_responses(404))
+async def cancel_job(services: SharedServices, user: CurrentUser, job_id: str, response: Response) -> Cancelled:
+    """Asks a job to stop, wherever it runs or waits; it knows within a second. 202: it runs in another process."""
+    if await services.jobs.get(job_id, user=user) is None:
+        raise ApiError(404, "not found")
+    if await services.jobs.cancel(job_id):
+        return Cancelled(cancelled=job_id)
+    response.status_code = 202
+    return Cancelled(status="requested", requested=job_id)

@@ -100,12 +100,17 @@ class Settings(BaseSettings):
         repr=False,  # it may hold a password
         title="the Redis server; `REDIS_URL` means the same",
     )
+    workers: Literal["inline", "redis"] = Field(
+        default=cast(Any, project.DEFAULT_WORKERS),
+        title="where jobs run: `inline`, in the server, or `redis`, in workers (`make worker`), by way of the Redis "
+        "server; for that the store must be another than `memory`",
+        description="set it to inline or redis",
+    )
     streamator_ttl_days: int = _number(7, "days", "how long DynamoDB or Redis keeps a log", at_most=3650)
     streamator_lease_seconds: float = _number(
         10,
         "seconds",
-        "without a sign of life for so long a job's server counts as dead (dynamo, redis); viewers are told within "
-        "twice as long",
+        "without a sign of life for so long a job's server or worker counts as dead: another one takes the job over",
         at_most=3600,
     )
     streamator_dead_letters: Path | None = Field(
@@ -246,9 +251,14 @@ class Settings(BaseSettings):
         600, "seconds", "how long an upload may take; one that takes longer is answered 408", at_most=86_400
     )
     max_running_jobs: int = _number(
-        8, "jobs", "those that run at once at a server; one more is answered 429", at_most=1000
+        8, "jobs", "those that run at once at a server, where one more is answered 429, or at a worker", at_most=1000
     )
-    max_running_jobs_per_user: int = _number(4, "jobs", "of them, those of one user who has signed in", at_most=1000)
+    max_running_jobs_per_user: int = _number(
+        4, "jobs", "those of one user who has signed in that run or wait, at all servers", at_most=1000
+    )
+    max_queued_jobs: int = _number(
+        1_000, "jobs", "those that wait for a worker; one more is answered 429", at_most=1_000_000
+    )
     max_job_seconds: float = _number(
         21_600, "seconds", "how long a job may run; then it has failed", at_most=31_536_000
     )
@@ -401,6 +411,15 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise ValueError(f"set the server as redis://[user:password@]host:port/db ({error})") from None
         return url
+
+    @field_validator("workers")
+    @classmethod
+    def _has_a_shared_store(cls, workers: str, info: ValidationInfo) -> str:
+        if workers == "redis" and info.data.get("streamator_store") == "memory":
+            raise ValueError(
+                "set STREAMATOR_STORE to redis or dynamo: the log of a job at a worker is no server's memory"
+            )
+        return workers
 
     @field_validator("database_url")
     @classmethod

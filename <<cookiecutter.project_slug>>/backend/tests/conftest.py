@@ -45,9 +45,10 @@ def anyio_backend() -> str:
 def _no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    # Whatever store and sign-in the project was made with: a test that wants another says so.
+    # Whatever store, sign-in and workers the project was made with: a test that wants another says so.
     monkeypatch.setenv("STREAMATOR_STORE", "memory")
     monkeypatch.setenv("AUTH", "none")
+    monkeypatch.setenv("WORKERS", "inline")
 
 
 @pytest.fixture(scope="session")

@@ -15,13 +15,14 @@ import requests
 import schemathesis
 from fastapi import APIRouter, FastAPI
 from hypothesis import HealthCheck, Phase, given, settings
+from pydantic import BaseModel
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
-from streamator import JobEmitter
 
 from app import openapi
 from app.feature import Feature, SharedServices
+from app.jobs import Job, job
 from app.users import CurrentUser
 from tests.support import JsonObject, RunningApp
 
@@ -30,20 +31,27 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))  # for each route; 0: a few
 _CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
 
 
+class How(BaseModel):
+    """Whether a job goes on: `open`."""
+
+    how: str
+
+
 def jobs_to_ask_for() -> Feature:
     """A feature with a job that is over, one that goes on, and what the server holds while it answers."""
     router = APIRouter()
 
+    @job("fuzz")
+    async def fuzz(job: Job, args: How) -> JsonObject:
+        for n in range(10):
+            job.log(f"line {n}")
+        if args.how == "open":
+            await asyncio.Event().wait()
+        return {"lines": 10}
+
     @router.post("/fuzz/{how}")
     async def start(how: str, services: SharedServices, user: CurrentUser) -> str:
-        async def work(emitter: JobEmitter) -> JsonObject:
-            for n in range(10):
-                emitter.log(f"line {n}")
-            if how == "open":
-                await asyncio.Event().wait()
-            return {"lines": 10}
-
-        return (await services.jobs.start("fuzz", how, work, user=user)).job_id
+        return (await services.jobs.start(fuzz, How(how=how), source=how, user=user)).job_id
 
     @router.get("/fuzz/held")
     async def held(services: SharedServices) -> dict[str, int]:
@@ -61,7 +69,7 @@ def jobs_to_ask_for() -> Feature:
     async def nothing(app: FastAPI) -> Any:
         yield
 
-    return Feature("fuzz", router, nothing)
+    return Feature("fuzz", router, nothing, jobs=[fuzz])
 
 
 def open_files(process: int) -> int:

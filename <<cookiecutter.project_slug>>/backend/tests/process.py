@@ -97,6 +97,46 @@ class Process:
             return False
 
 
+class Worker:
+    """`python -m app.worker`, on the data of servers in the same directory.
+
+    Arguments:
+        directory: where its data and what it prints go.
+        environment: what is set beside, and goes before, this one's.
+    """
+
+    def __init__(self, directory: Path, **environment: str) -> None:
+        self._output = directory / f"worker-{free_port()}.log"
+        with self._output.open("a") as output:
+            self.process = subprocess.Popen(
+                (sys.executable, "-m", "app.worker"),
+                env={**os.environ, "DATA_DIR": str(directory / "data"), "AUTH": "none", **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Ends the worker; gives its exit status."""
+        self.process.send_signal(how)
+        return self.process.wait(30)
+
+    def close(self) -> None:
+        """Ends the worker, whatever it is at, and all that it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def is_ready(self) -> bool:
+        """Whether it takes jobs."""
+        assert self.process.poll() is None, self.said()
+        return "jobs at once" in self.said()
+
+    def said(self) -> str:
+        """All that it has printed."""
+        return self._output.read_text()
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -7,7 +7,7 @@ import http.server
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -15,10 +15,12 @@ from typing import Any, TypeAlias
 import httpx
 import uvicorn
 from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.feature import Feature
+from app.jobs import Job, JobKind, job
 from app.settings import Settings
 
 JsonObject = dict[str, Any]
@@ -55,6 +57,20 @@ def feature_of(router: APIRouter, **more: Any) -> Feature:
         yield
 
     return Feature("test", router, nothing, **more)
+
+
+class NoArgs(BaseModel):
+    """The arguments of a job that has none."""
+
+
+def job_of(work: Callable[[Job], Awaitable[Any]], name: str = "test", **options: Any) -> JobKind[NoArgs]:
+    """A kind of job that does `work`."""
+
+    @job(name, **options)
+    async def run(job: Job, args: NoArgs) -> Any:
+        return await work(job)
+
+    return run
 
 
 def write(settings: Settings, work: Callable[[Session], object]) -> None:

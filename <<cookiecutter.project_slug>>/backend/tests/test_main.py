@@ -12,10 +12,11 @@ from sqlalchemy import update
 from streamator import JobEmitter
 
 from app.feature import Feature, Services, SharedServices
+from app.jobs import Job
 from app.jobs.models import JobRow
 from app.main import create_app
 from app.settings import Settings
-from tests.support import Events, RunningApp, eventually, feature_of, write
+from tests.support import Events, NoArgs, RunningApp, eventually, feature_of, job_of, write
 
 RunApp = Callable[..., RunningApp]
 
@@ -25,24 +26,25 @@ def jobs_for_tests() -> Feature:
     """A feature whose jobs do what a test wants of them."""
     router = APIRouter()
 
-    async def crash(emitter: JobEmitter) -> None:
+    async def crash(emitter: Job) -> None:
         emitter.log("so far so good")
         raise RuntimeError("out of luck")
 
-    async def wait(emitter: JobEmitter) -> None:
+    async def wait(emitter: Job) -> None:
         emitter.log("waiting")
         await asyncio.sleep(60)
 
+    kinds = {"crash": job_of(crash, "crash"), "wait": job_of(wait, "wait")}
+
     @router.post("/test/{what}")
     async def start(what: str, services: SharedServices) -> str:
-        work = {"crash": crash, "wait": wait}[what]
-        return (await services.jobs.start("test", what, work)).job_id
+        return (await services.jobs.start(kinds[what], NoArgs(), source=what)).job_id
 
     @router.get("/test/bug")
     async def bug() -> None:
         raise RuntimeError("a secret of the server")
 
-    return feature_of(router)
+    return feature_of(router, jobs=[*kinds.values()])
 
 
 def test_it_is_well_and_says_what_it_runs_on(run_app: RunApp) -> None:
@@ -112,6 +114,7 @@ def test_jobs_of_a_killed_server_are_interrupted_at_the_next_start(
     left = update(JobRow).values(status="running", finished_at=None, error=None)
     write(settings(), lambda session: session.execute(left))
     second = run_app(features=(jobs_for_tests,))
+    second.events(job_id)
     job = second.client.get(f"/api/jobs/{job_id}").json()
     assert job["status"] == "interrupted"
     assert job["error"] == "The server stopped while this job was running."
@@ -153,15 +156,17 @@ def test_a_features_lifespan_is_left_after_its_jobs(run_app: RunApp) -> None:
     order: list[str] = []
     router = APIRouter()
 
-    async def wait(emitter: JobEmitter) -> None:
+    async def wait(emitter: Job) -> None:
         try:
             await asyncio.sleep(60)
         finally:
             order.append("job ended")
 
+    kind = job_of(wait)
+
     @router.post("/start")
     async def start(services: SharedServices) -> str:
-        return (await services.jobs.start("test", "x", wait)).job_id
+        return (await services.jobs.start(kind, NoArgs(), source="x")).job_id
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> Any:
@@ -169,7 +174,7 @@ def test_a_features_lifespan_is_left_after_its_jobs(run_app: RunApp) -> None:
         yield
         order.append("feature left")
 
-    running = run_app(features=(Feature("test", router, lifespan),))
+    running = run_app(features=(Feature("test", router, lifespan, jobs=[kind]),))
     job_id = running.client.post("/api/start").json()
     eventually(lambda: running.client.get(f"/api/jobs/{job_id}").json()["status"] == "running")
     running.stop()

@@ -59,28 +59,35 @@ def test_sigterm_ends_server_stream_and_job_and_leaves_no_process(launch: Callab
     eventually(lambda: not alive(extraction))
     assert "Traceback" not in server.said()
     server.start()
-    job = server.client.get(f"/api/jobs/{job_id}").json()
-    assert job["status"] == "interrupted"
-    assert server.client.get(f"/api/log/{job_id}/stream").status_code == 404  # memory: gone with the process
+    goes_on(server, job_id, 2)
 
 
-def test_01_a_killed_server_leaves_no_process_no_log_and_its_jobs_interrupted(launch: Callable[..., Process]) -> None:
-    server = launch(STREAMATOR_STORE="memory")
+def goes_on(server: Process, job_id: str, attempt: int) -> None:
+    """Sees a job go on as this attempt, and ends it."""
+    eventually(lambda: server.client.get(f"/api/jobs/{job_id}").json()["attempt"] == attempt)
+    server.client.post(f"/api/job/{job_id}/cancel")
+    assert list(server.lines(job_id))[-1]["status"] == "cancelled"
+
+
+def test_01_a_killed_server_leaves_no_process_and_its_job_runs_again_at_the_next_start(
+    launch: Callable[..., Process],
+) -> None:
+    server = launch(STREAMATOR_STORE="memory", STREAMATOR_LEASE_SECONDS="3600")
     job_id = server.ingest(slow_pdf(), "slow.pdf")
     (extraction,) = eventually(lambda: extractions(of=server.process.pid))
     server.stop(signal.SIGKILL)
     eventually(lambda: not alive(extraction))
     server.start()
-    assert server.client.get(f"/api/jobs/{job_id}").json()["status"] == "interrupted"
-    assert "1 job left running by a server that is gone: interrupted" in server.said()
-    for path in (f"/api/log/{job_id}/stream", f"/api/log/{job_id}", f"/api/job/{job_id}/stream"):
+    # At once: no lease has to run out, for its process is known to be gone. The log went with the memory.
+    again = next(server.lines(job_id))
+    assert again["message"] == "Attempt 2: The server or worker that ran it was lost."
+    goes_on(server, job_id, 2)
+    for path in ("/api/log/none/stream", "/api/log/none", "/api/job/none/stream"):
         answer = server.client.get(path, headers={"last-event-id": "1"})
         assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
-    again = server.ingest(b"It works again.", "x.txt")
-    assert list(server.lines(again))[-1]["status"] == "completed"
 
 
-def test_19_servers_on_one_directory_know_which_of_them_live(
+def test_19_a_job_of_a_server_that_is_killed_goes_on_at_another(
     launch: Callable[..., Process], remote: dict[str, str]
 ) -> None:
     first = launch(**remote, STREAMATOR_LEASE_SECONDS="2")
@@ -89,15 +96,16 @@ def test_19_servers_on_one_directory_know_which_of_them_live(
     stream = second.lines(job_id)
     while "of 400" not in next(stream).get("message", ""):
         pass
-    # A start beside it, and a look or two at who lives, do a running job no harm.
-    assert second.client.get(f"/api/jobs/{job_id}").json()["status"] == "running"
+    # A start beside it, and a look or two at what was left behind, do a running job no harm.
+    job = second.client.get(f"/api/jobs/{job_id}").json()
+    assert (job["status"], job["attempt"]) == ("running", 1)
     first.stop(signal.SIGKILL)
     killed = time.monotonic()
-    assert next(event for event in stream if event["event"] == "status") == {"event": "status", "status": "lost"}
+    attempt = next(event for event in stream if event["event"] == "attempt")
     assert time.monotonic() - killed < 4  # two leases
-    eventually(lambda: second.client.get(f"/api/jobs/{job_id}").json()["status"] == "interrupted")
-    assert list(stream) == []
-    assert "1 job left running by a server that is gone: interrupted" in second.said()
+    assert (attempt["attempt"], attempt["reason"]) == (2, "The server or worker that ran it was lost.")
+    goes_on(second, job_id, 2)
+    assert [event["event"] for event in stream][-1] == "done"
 
 
 ROOT = Path(__file__).parents[2]
@@ -205,7 +213,9 @@ def test_a_log_outlives_its_server(launch: Callable[..., Process], remote: dict[
     assert server.client.get("/api/log/no-such-job/stream").status_code == 404
 
 
-def test_a_job_that_the_server_stopped_ends_its_log(launch: Callable[..., Process], remote: dict[str, str]) -> None:
+def test_a_job_that_the_server_stopped_goes_on_in_its_log(
+    launch: Callable[..., Process], remote: dict[str, str]
+) -> None:
     server = launch(**remote)
     job_id = server.ingest(slow_pdf(), "slow.pdf")
     stream = server.lines(job_id)
@@ -214,10 +224,11 @@ def test_a_job_that_the_server_stopped_ends_its_log(launch: Callable[..., Proces
     server.stop()
     stream.close()
     server.start()
-    *before, done = server.lines(job_id)
-    logged = [event["message"] for event in before if event["event"] == "log"]
-    assert logged[-1] == "The server is stopping: start this job again later."
-    assert (done["event"], done["status"]) == ("done", "cancelled")
+    goes_on(server, job_id, 2)
+    events = list(server.lines(job_id))
+    logged = [event["message"] for event in events if event["event"] == "log"]
+    assert "The server is stopping: the job goes on at its next start, or at another one." in logged
+    assert [event["reason"] for event in events if event["event"] == "attempt"] == ["It was stopped with its server."]
 
 
 @pytest.mark.parametrize("store", ["dynamo", "redis"])

@@ -14,10 +14,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
-from streamator import JobEmitter
 
 from app.feature import Feature, SharedServices
-from tests.support import RunningApp, eventually
+from app.jobs import Job
+from tests.support import NoArgs, RunningApp, eventually, job_of
 
 pytest.importorskip("app.ingest", reason="the jobs of these tests are those of ingest")
 
@@ -70,20 +70,22 @@ def test_without_a_tracer_the_entries_name_the_trace_and_without_a_trace_nothing
 def test_what_a_job_does_is_part_of_its_span(run_app: RunApp, spans: InMemorySpanExporter) -> None:
     router = APIRouter()
 
-    async def work(emitter: JobEmitter) -> None:
+    async def work(emitter: Job) -> None:
         with trace.get_tracer("test").start_as_current_span("step"):
             await asyncio.sleep(0)
         raise RuntimeError("out of luck")
 
+    kind = job_of(work)
+
     @router.post("/test")
     async def start(request: Request, services: SharedServices) -> str:
-        return (await services.jobs.start("test", "x", work, trace=request.headers)).job_id
+        return (await services.jobs.start(kind, NoArgs(), source="x", trace=request.headers)).job_id
 
     @asynccontextmanager
     async def nothing(app: FastAPI) -> Any:
         yield
 
-    app = run_app(features=[Feature("test", router, nothing)], streamator_store="memory")
+    app = run_app(features=[Feature("test", router, nothing, jobs=[kind])], streamator_store="memory")
     app.events(app.client.post("/api/test", headers=HEADERS).json())
     step, job = eventually(lambda: len(found := spans.get_finished_spans()) == 2 and found)
     assert (step.name, job.name) == ("step", "streamator.job")

@@ -23,7 +23,7 @@ beforeEach(() => {
   vi.spyOn(console, "error").mockImplementation(() => undefined); // React tells what it has caught
   const answers: Record<string, object> = {
     "api/config": { project_name: "Mine", auth: "none" },
-    healthz: { status: "ok", store: { name: "memory", degraded: null } },
+    healthz: { status: "ok", store: { name: "memory", degraded: null }, jobs: { workers: "inline", running: 0, degraded: null } },
   };
   vi.stubGlobal("fetch", async (input: RequestInfo | URL) => {
     const url = input instanceof Request ? input.url : String(input);

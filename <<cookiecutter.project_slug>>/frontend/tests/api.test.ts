@@ -31,7 +31,7 @@ describe("request", () => {
     const asked: string[] = [];
     vi.stubGlobal("fetch", async (path: string) => {
       asked.push(new URL(path, document.baseURI).pathname);
-      return Response.json({ status: "ok", store: { name: "memory", degraded: null } });
+      return Response.json({ status: "ok", store: { name: "memory", degraded: null }, jobs: { workers: "inline", running: 0, degraded: null } });
     });
     try {
       await backend.check();
@@ -100,7 +100,7 @@ describe("request", () => {
 
   it("does not take one broken connection for a backend that is away", async () => {
     vi.stubGlobal("fetch", async (path: string) => {
-      if (path === "healthz") return Response.json({ status: "ok", store: { name: "memory", degraded: null } });
+      if (path === "healthz") return Response.json({ status: "ok", store: { name: "memory", degraded: null }, jobs: { workers: "inline", running: 0, degraded: null } });
       throw new TypeError("Failed to fetch");
     });
     expect((await failureOf(request("api/jobs"))).kind).toBe("offline");

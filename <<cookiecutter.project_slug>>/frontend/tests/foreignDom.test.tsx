@@ -40,7 +40,7 @@ it.each(OTHERS)("with %s the shell leads from page to page, and through the trou
     };
     const config = (name: string): unknown => backend.answers.set("/api/config", () => Response.json({ project_name: name, auth: "none" }));
     const store = (degraded: string | null): void => {
-      backend.health = () => Response.json({ status: degraded === null ? "ok" : "degraded", store: { name: "redis", degraded } });
+      backend.health = () => Response.json({ status: degraded === null ? "ok" : "degraded", store: { name: "redis", degraded }, jobs: { workers: "inline", running: 0, degraded: null } });
       document.dispatchEvent(new Event("visibilitychange"));
     };
     config("Mine");

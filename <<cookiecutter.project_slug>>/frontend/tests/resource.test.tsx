@@ -7,7 +7,7 @@ import { useResource } from "../src/app/resource";
 const offline = new ApiError("offline", 0, "The backend does not answer.");
 
 beforeEach(() => {
-  vi.stubGlobal("fetch", async () => Response.json({ status: "ok", store: { name: "memory", degraded: null } }));
+  vi.stubGlobal("fetch", async () => Response.json({ status: "ok", store: { name: "memory", degraded: null }, jobs: { workers: "inline", running: 0, degraded: null } }));
 });
 afterEach(() => {
   cleanup();

@@ -5,7 +5,7 @@ import { vi } from "vitest";
 export class Backend {
   readonly asked: { readonly method: string; readonly path: string; readonly body: string }[] = [];
   readonly answers = new Map<string, (request: RequestInit) => Response>();
-  health = (): Response => Response.json({ status: "ok", store: { name: "memory", degraded: null } });
+  health = (): Response => Response.json({ status: "ok", store: { name: "memory", degraded: null }, jobs: { workers: "inline", running: 0, degraded: null } });
 
   constructor() {
     vi.stubGlobal("fetch", this.#fetch);

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 
 from pydantic import ValidationError
-from streamator import JobEmitter, Store
+from streamator import JobEmitter
 
 from app.agents.events import AgentActivity, AgentEvent, AgentName, AgentStatus, EventName
 from app.users import LOCAL_USER
@@ -29,25 +29,20 @@ class ActivityHandle:
 
 
 class ActivityLog:
-    """The activities of one run, as events in a job's log.
+    """The activities of one run, as events in its job's log.
 
     Guarantee: as with any job's log, its methods may be called from any thread, never block and never raise. A progress
     outside of 0 to 100 is taken for the nearest within, and a report that has not the form of one, such as that of an
     agent whom nobody knows, is left out; the server's log says so.
 
     Arguments:
-        store: where the log is kept.
+        emitter: the job.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._emitter = JobEmitter(store=store)
+    def __init__(self, emitter: JobEmitter) -> None:
+        self._emitter = emitter
         self.events = 0
         """How many have been reported."""
-
-    @property
-    def run_id(self) -> str:
-        """The id of the log."""
-        return self._emitter.job_id
 
     def register_activity(
         self, agent_name: AgentName, source_id: str, message: str, *, user_id: str = LOCAL_USER.id
@@ -89,10 +84,6 @@ class ActivityLog:
     def heartbeat(self, agent_name: AgentName, status: AgentStatus, message: str) -> None:
         """Reports that an agent is there. Everybody sees it, so it tells of no document."""
         self._emit("heartbeat", ActivityHandle(agent_name, agent_name, LOCAL_USER.id), status, message, 0)
-
-    def close(self, status: str) -> None:
-        """Ends the run: `completed` where another one follows, `cancelled` where the server stops."""
-        self._emitter.close(status)
 
     def _emit(
         self,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from app.agents.coordinator import Coordinator
 from app.agents.findings import Findings
+from app.agents.job import Agents, work
 from app.agents.router import router
 from app.feature import Feature, Services
 
@@ -20,14 +18,10 @@ __all__ = ["FEATURE"]
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
-    app.state.agents = findings = Findings(services.database, services.searches)
-    lock = services.settings.data_dir / "agents.lock"
-    coordinator = Coordinator(services.store, findings, services.documents, lock, services.processes)
-    task = asyncio.create_task(coordinator.run(), name="agents")
+    findings = Findings(services.database, services.searches)
+    app.state.agents = agents = Agents(findings, services.documents, services.processes, services.jobs)
+    services.on_documents.append(agents.start)
     yield
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
 
 
-FEATURE = Feature(name="agents", router=router, lifespan=_lifespan)
+FEATURE = Feature(name="agents", router=router, lifespan=_lifespan, jobs=(work,))

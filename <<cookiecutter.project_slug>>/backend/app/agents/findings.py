@@ -12,15 +12,13 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session
 
 from app.agents.events import WorkerName
-from app.agents.models import AgentFinding, AgentRun
+from app.agents.models import AgentFinding
 from app.database import Database
 from app.documents import SourceDocument
 from app.searches import Searches
 from app.users import User
 
 __all__ = ["AgentWork", "DocumentFindings", "Findings", "RelatedDocument"]
-
-_KEPT_RUNS = 10
 
 
 class RelatedDocument(BaseModel):
@@ -60,21 +58,6 @@ class Findings:
     def __init__(self, database: Database, searches: Searches) -> None:
         self._database = database
         self._searches = searches
-
-    async def begin_run(self, run_id: str) -> None:
-        """Makes a run the one that is shown, and forgets old ones."""
-
-        def add(session: Session) -> None:
-            session.add(run := AgentRun(run_id=run_id, started_at=_now()))
-            session.flush()
-            session.execute(delete(AgentRun).where(AgentRun.position <= run.position - _KEPT_RUNS))
-
-        await self._database.write(add)
-
-    async def runs(self) -> list[str]:
-        """The ids of the latest runs, the one that is shown first."""
-        statement = select(AgentRun.run_id).order_by(AgentRun.position.desc())
-        return [*await self._database.read(lambda session: session.scalars(statement).all())]
 
     async def done(self) -> dict[tuple[str, int], set[str]]:
         """For each document, by its id and its version, who has worked on it."""

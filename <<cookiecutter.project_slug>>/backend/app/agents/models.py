@@ -9,17 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models import Base, Position
 
-__all__ = ["AgentFinding", "AgentRun"]
-
-
-class AgentRun(Base):
-    """A run that the agents report to."""
-
-    __tablename__ = "agent_runs"
-
-    position: Mapped[Position]
-    run_id: Mapped[str] = mapped_column(unique=True)
-    started_at: Mapped[datetime]
+__all__ = ["AgentFinding"]
 
 
 class AgentFinding(Base):

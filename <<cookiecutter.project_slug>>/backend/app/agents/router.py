@@ -13,11 +13,15 @@ from streamator.asgi import LogApp
 from streamator.fastapi import make_stream_response
 
 from app.agents.events import AGENTS, AgentEvent, AgentName
-from app.agents.findings import DocumentFindings, Findings
+from app.agents.findings import DocumentFindings
+from app.agents.job import Agents as AgentsOfApp
+from app.agents.job import work
 from app.errors import ApiError, error_responses
-from app.feature import SharedServices
+from app.feature import Services, SharedServices
+from app.jobs import SYSTEM
+from app.routes import ensure_begun
 from app.searches import SearchFailed
-from app.users import LOCAL_USER, CurrentUser, User
+from app.users import CurrentUser, User
 
 __all__ = ["router"]
 
@@ -47,12 +51,12 @@ class AgentFindings(BaseModel):
     total: int = Field(description="how many there are in all")
 
 
-def _findings(request: Request) -> Findings:
-    findings: Findings = request.app.state.agents
-    return findings
+def _agents(request: Request) -> AgentsOfApp:
+    agents: AgentsOfApp = request.app.state.agents
+    return agents
 
 
-Known = Annotated[Findings, Depends(_findings)]
+TheAgents = Annotated[AgentsOfApp, Depends(_agents)]
 OfRun = Annotated[str | None, Query(max_length=128, description="a run; the present one without it")]
 OfKind = Annotated[AgentName | None, Query(description="only this agent")]
 OfSource = Annotated[str | None, Query(max_length=128, description="only this source, and heartbeats")]
@@ -73,19 +77,17 @@ class _PollResponse(Response):
 @router.get("/agents", response_model=Agents | AgentsPoll, responses=error_responses(404, 422))
 async def get_agents(
     services: SharedServices,
-    findings: Known,
     user: CurrentUser,
     run: Annotated[str | None, Query(max_length=128, description="what this run has reported")] = None,
     kind: OfKind = None,
     id: OfSource = None,
 ) -> Response | Agents:
     """Names the agents, and the run to follow. With `run` it polls that run's stream, for those who cannot hold one."""
-    runs = await findings.runs()
-    if run is not None:
-        if run not in runs:
-            raise ApiError(404, "not found")
-        return _PollResponse(run, services.store, _shown(user, kind, id))
-    return Agents(agents=list(AGENTS), run_id=runs[0] if runs else None, now=datetime.now(timezone.utc))
+    if run is None:
+        newest = await _newest_run(services, user)
+        return Agents(agents=list(AGENTS), run_id=newest, now=datetime.now(timezone.utc))
+    await _ensure_own(run, services, user)
+    return _PollResponse(run, services.store, _shown(kind, id))
 
 
 @router.get(
@@ -99,7 +101,6 @@ async def get_agents(
 async def stream_agents(
     request: Request,
     services: SharedServices,
-    findings: Known,
     user: CurrentUser,
     run: OfRun = None,
     kind: OfKind = None,
@@ -107,54 +108,66 @@ async def stream_agents(
 ) -> Response:
     """Streams what the agents report on the user's documents, from the start of the run and as it comes.
 
-    After some thousand events a run is over: the stream ends with `done`, and `/api/agents` names the next one.
+    A run is over when nothing is left to do, or after some thousand events: the stream ends with `done`, and
+    `/api/agents` names the next one.
     An event's id counts in its run: without `run` a stream begins at the start, whatever the client has seen.
     """
-    runs = await findings.runs()
     if run is None:
         # Of which run the client's cursor is, nobody knows: it is not to be read.
         request.scope["headers"] = [each for each in request.scope["headers"] if each[0] != b"last-event-id"]
         request.scope["query_string"] = b""
-        run = runs[0] if runs else None
-    if run is None or run not in runs:
+        run = await _newest_run(services, user)
+    if run is None:
         raise ApiError(404, "not found")
-    return make_stream_response(run, services.store, filter=_shown(user, kind, id))
+    await _ensure_own(run, services, user)
+    return make_stream_response(run, services.store, filter=_shown(kind, id))
+
+
+async def _newest_run(services: Services, user: User) -> str | None:
+    runs = await services.jobs.latest(1, user=SYSTEM, kind=work.name, source=user.id)
+    return runs[0].job_id if runs else None
+
+
+async def _ensure_own(run: str, services: Services, user: User) -> None:
+    record = await services.jobs.get(run, user=SYSTEM)
+    if record is None or (record.kind, record.source) != (work.name, user.id):
+        raise ApiError(404, "not found")
+    await ensure_begun(services, run)
 
 
 @router.get("/agents/findings", responses=error_responses(422, 503))
 async def list_findings(
-    findings: Known,
+    agents: TheAgents,
     user: CurrentUser,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     document_id: Annotated[str | None, Query(max_length=128, description="only this document")] = None,
 ) -> AgentFindings:
     """Lists what the agents have found out about the user's documents."""
     try:
-        documents = await findings.latest(limit, user=user, document_id=document_id)
+        documents = await agents.findings.latest(limit, user=user, document_id=document_id)
     except SearchFailed as error:
         raise ApiError(503, str(error)) from error
-    return AgentFindings(documents=documents, total=await findings.count(user=user, document_id=document_id))
+    return AgentFindings(documents=documents, total=await agents.findings.count(user=user, document_id=document_id))
 
 
 @router.delete("/agents/findings/{document_id}", status_code=204, responses=error_responses(403, 404))
-async def forget_findings(findings: Known, user: CurrentUser, document_id: str) -> Response:
+async def forget_findings(agents: TheAgents, user: CurrentUser, document_id: str) -> Response:
     """Forgets what was found out about a document: the agents work on it again."""
-    if not await findings.forget(document_id, user=user):
+    if not await agents.findings.forget(document_id, user=user):
         raise ApiError(404, "not found")
+    await agents.start(user.id)
     return Response(status_code=204)
 
 
-def _shown(user: User, kind: AgentName | None, source_id: str | None) -> Filter:
-    """What a user is shown of a run: what is about none of the documents, or one of theirs."""
+def _shown(kind: AgentName | None, source_id: str | None) -> Filter:
+    """What is shown of a run: of one agent or all, about one document or all."""
 
     def shows(event: dict[str, object]) -> bool:
+        if "stream" not in event:  # the log's own
+            return False
         report = AgentEvent.model_validate(event)
-        own = report.source_id == report.payload.agent_name
-        mine = own or (report.user_id or LOCAL_USER.id) == user.id
-        return (
-            mine
-            and kind in (None, report.payload.agent_name)
-            and (source_id in (None, report.source_id) or report.event == "heartbeat")
+        return kind in (None, report.payload.agent_name) and (
+            source_id in (None, report.source_id) or report.event == "heartbeat"
         )
 
     return Filter(shows)

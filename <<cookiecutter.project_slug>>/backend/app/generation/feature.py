@@ -12,6 +12,7 @@ from app.feature import Feature, Services
 from app.generation.anthropic_api import AnthropicProvider
 from app.generation.events import ProviderName
 from app.generation.extractive import ExtractiveProvider
+from app.generation.job import generate
 from app.generation.openai_api import OpenAIProvider
 from app.generation.pipeline import Pipeline, Price
 from app.generation.prompt import Prompts
@@ -73,4 +74,4 @@ def _prices(settings: Settings) -> dict[ProviderName, Price]:
     return prices
 
 
-FEATURE = Feature(name="generation", router=router, lifespan=_lifespan, larger_bodies=LARGER_BODIES)
+FEATURE = Feature(name="generation", router=router, lifespan=_lifespan, larger_bodies=LARGER_BODIES, jobs=(generate,))

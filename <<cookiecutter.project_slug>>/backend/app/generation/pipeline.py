@@ -16,7 +16,7 @@ from app.generation.provider import Attempt, Provider, Task, Usage
 from app.generation.runs import RunRow, RunTable
 from app.generation.validate import Problem
 from app.generation.writer import Patience, Stages, Work, Writer, emit
-from app.jobs import JobError
+from app.jobs import Job, JobError
 from app.processes import Processes
 from app.users import User
 from app.wording import clip, count, duration
@@ -67,10 +67,14 @@ class Pipeline:
         """The job: from a text to an output that keeps the rules of its prompt."""
         stages = Stages(emitter)
         try:
+            if emitter.attempt > 1:
+                stages.draft("load_prompts", "Begun anew", "")  # what was written so far is not part of what comes now
             await self.runs.add(RunRow(emitter.job_id, prompt, provider.name, length, text), user=user)
             outcome = await self._make(text, prompt, provider, length, user, emitter, stages)
             await self.runs.finish(emitter.job_id, outcome.output, outcome.metadata)
         except Exception as error:
+            if isinstance(emitter, Job) and emitter.goes_on(error):
+                raise
             message = str(error) if isinstance(error, JobError) else "The server made a mistake; its log says more."
             stages.at("fail", 100, message)
             emit(emitter, GenerationError(message=message))

@@ -39,6 +39,8 @@ something may have been (`repeat`); ask for a shorter draft (`rewrite`); ask wit
 class UnfitText(JobError):
     """The provider can make no draft of this text: its sender has to give another one."""
 
+    code = "unfit"
+
 
 class ModelError(JobError):
     """A model's answer that is no draft.

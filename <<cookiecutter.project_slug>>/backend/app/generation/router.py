@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
-from streamator import JobEmitter
 from streamator.fastapi import StreamResponse, make_stream_response
 
 from app.bodies import RequestBody
 from app.errors import ApiError, error_responses, stream_error_responses
 from app.feature import Services, SharedServices
 from app.generation.events import GenerationEvent, ProviderName, RunMetadata
+from app.generation.job import GenerationArgs, generate
 from app.generation.pipeline import Pipeline
 from app.generation.prompt import Length, PromptError
 from app.generation.provider import Provider, UnfitText
 from app.generation.runs import RunRow
-from app.jobs import Job, JobStatus, TooManyJobs
+from app.jobs import JobRecord, JobStatus, TooManyJobs
+from app.routes import ensure_begun
 from app.users import CurrentUser, User
 from app.wording import clip
 
@@ -28,7 +27,6 @@ __all__ = ["LARGER_BODIES", "router"]
 
 router = APIRouter(tags=["generation"])
 
-KIND = "generation"
 MAX_TEXT = 1_000_000
 
 # A character takes up to four bytes, and there is something around the text.
@@ -148,6 +146,7 @@ async def get_options(pipeline: Generation, user: CurrentUser) -> RunChoices:
 async def run_stream(asked: RunRequest, services: SharedServices, user: CurrentUser, pipeline: Generation) -> Response:
     """Starts a run and streams it, as named events. If the viewer leaves, it goes on: see /api/runs."""
     job = await _start(asked, services, user, pipeline)
+    await ensure_begun(services, job.job_id)
     response = make_stream_response(job.job_id, services.store, named=True)
     response.headers["x-job-id"] = job.job_id
     return response
@@ -156,19 +155,16 @@ async def run_stream(asked: RunRequest, services: SharedServices, user: CurrentU
 @router.post("/run", responses=error_responses(409, 422, 429, 502, 503))
 async def run(asked: RunRequest, services: SharedServices, user: CurrentUser, pipeline: Generation) -> RunResult:
     """Makes a run and gives its whole result at once. If the asker leaves, it goes on: see /api/runs."""
-    ended = asyncio.Event()
-    unfit: list[UnfitText] = []
-    started = await _start(asked, services, user, pipeline, ended.set, unfit.append)
-    await ended.wait()
-    if unfit:
-        raise ApiError(422, str(unfit[0]))
-    job = await services.jobs.get(started.job_id, user=user)
+    started = await _start(asked, services, user, pipeline)
+    job = await services.jobs.ended(started.job_id, user=user)
+    if job is not None and job.code == UnfitText.code:
+        raise ApiError(422, job.error or "")
     row = await pipeline.runs.get(started.job_id, user=user)
     if row is not None and row.output is not None and row.metadata is not None:
         return RunResult(
             job_id=started.job_id, success=not row.metadata.problems, output=row.output, metadata=row.metadata
         )
-    if job is None or job.status == "failed":
+    if job is None or job.status in ("failed", "interrupted"):
         raise ApiError(502, job.error if job and job.error else "the run failed")
     if job.status == "cancelled":
         raise ApiError(409, "the run was cancelled")
@@ -181,7 +177,7 @@ async def list_runs(
 ) -> Runs:
     """Lists the user's newest runs."""
     rows = {row.job_id: row for row in await pipeline.runs.latest(limit, user=user)}
-    jobs = await services.jobs.latest(limit, user=user, kind=KIND)
+    jobs = await services.jobs.latest(limit, user=user, kind=generate.name)
     return Runs(runs=[Run(**_facts(job, rows[job.job_id])) for job in jobs if job.job_id in rows])
 
 
@@ -195,14 +191,7 @@ async def get_run(job_id: str, services: SharedServices, user: CurrentUser, pipe
     return RunDetail(**_facts(job, row), length=row.length, text=row.text, output=row.output, metadata=row.metadata)
 
 
-async def _start(
-    asked: RunRequest,
-    services: Services,
-    user: User,
-    pipeline: Pipeline,
-    on_end: Callable[[], None] | None = None,
-    on_unfit: Callable[[UnfitText], None] | None = None,
-) -> Job:
+async def _start(asked: RunRequest, services: Services, user: User, pipeline: Pipeline) -> JobRecord:
     provider = _provider(asked.options.provider, pipeline)
     try:
         prompt = await pipeline.prompts.get(asked.prompt)
@@ -211,18 +200,10 @@ async def _start(
     if prompt is None:
         names = ", ".join(each.name for each in await pipeline.prompts.all())
         raise ApiError(422, f"there is no prompt {asked.prompt!r}: choose one of {names}")
-
-    async def work(emitter: JobEmitter) -> dict[str, Any]:
-        try:
-            return await pipeline.run(asked.text, prompt.name, provider, asked.options.length, user, emitter)
-        except UnfitText as error:
-            if on_unfit is not None:
-                on_unfit(error)
-            raise
-
+    args = GenerationArgs(text=asked.text, prompt=prompt.name, provider=provider.name, length=asked.options.length)
     title = f"{prompt.title} of {clip(_first_line(asked.text), 60)}"
     try:
-        return await services.jobs.start(KIND, title, work, user=user, on_end=on_end)
+        return await services.jobs.start(generate, args, source=title, user=user)
     except TooManyJobs as error:
         raise ApiError(429, str(error), {"retry-after": "5"}) from error
 
@@ -241,7 +222,7 @@ def _provider(name: ProviderName | None, pipeline: Pipeline) -> Provider:
     return pipeline.providers[name]
 
 
-def _facts(job: Job, row: RunRow) -> dict[str, Any]:
+def _facts(job: JobRecord, row: RunRow) -> dict[str, Any]:
     return {
         "job_id": job.job_id,
         "title": job.source,

@@ -45,11 +45,12 @@ class RunTable:
         self._kept = kept
 
     async def add(self, run: RunRow, *, user: User) -> None:
-        """Remembers a run that has begun, and forgets the user's oldest past `kept`."""
+        """Remembers a run that has begun, unless an attempt before has, and forgets the user's oldest past `kept`."""
 
         def add(session: Session) -> None:
             fields = {name: getattr(run, name) for name in ("job_id", "prompt", "provider", "length", "text")}
-            session.execute(insert(StoredRun).values(**fields, user_id=user.id))
+            if session.execute(select(StoredRun.position).where(StoredRun.job_id == run.job_id)).first() is None:
+                session.execute(insert(StoredRun).values(**fields, user_id=user.id))
             session.execute(delete_oldest(StoredRun, user.id, past=self._kept))
 
         await self._database.write(add)

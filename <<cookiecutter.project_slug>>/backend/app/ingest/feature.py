@@ -13,8 +13,9 @@ from app.ingest.archive import Archive
 from app.ingest.documents import Library
 from app.ingest.extractor import Extractor
 from app.ingest.fetch import Fetcher
+from app.ingest.job import ingest
 from app.ingest.pipeline import Pipeline
-from app.ingest.reindex import index_anew
+from app.ingest.reindex import reindex
 from app.ingest.router import router
 from app.ingest.validators import ValidatorTable
 
@@ -36,7 +37,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     services.documents.append(library)
     extractor = Extractor(services.processes)
-    indexing = asyncio.create_task(index_anew(library, archive, extractor, settings.data_dir / "index.lock"))
     fetcher = Fetcher(
         max_bytes=settings.max_upload_bytes,
         allow_private=settings.ingest_allow_private_urls,
@@ -51,11 +51,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         max_items=settings.max_feed_items,
         max_pages=settings.max_feed_pages,
         max_wait=settings.max_retry_after_seconds,
+        stored=services.tell_of_documents,
     )
     yield
-    for task in (clearing, indexing):
-        task.cancel()
-    await asyncio.wait((clearing, indexing))
+    clearing.cancel()
+    await asyncio.wait([clearing])
     await fetcher.close()
     await library.close()
     await archive.close()
@@ -66,4 +66,5 @@ FEATURE = Feature(
     router=router,
     lifespan=_lifespan,
     larger_bodies=dict.fromkeys(("/ingest", "/ingest/stream")),  # as much as MAX_UPLOAD_MB says
+    jobs=(ingest, reindex),
 )

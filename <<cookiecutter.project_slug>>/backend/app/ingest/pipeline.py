@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import httpx
+from pydantic import BaseModel
 from streamator import JobEmitter
 
 from app.ingest.archive import Archive
@@ -29,7 +30,7 @@ from app.ingest.progress import Outcome, Progress
 from app.ingest.unpacking import GZIP
 from app.ingest.upload import safe_name
 from app.ingest.validators import ValidatorTable
-from app.jobs import JobError
+from app.jobs import Job, JobError
 from app.storage import StorageError, disk
 from app.users import User
 from app.wording import clip, count, duration, size
@@ -51,8 +52,7 @@ _KEPT_FAILURES = 20
 """How many failures the last event names; the log has them all."""
 
 
-@dataclass(frozen=True)
-class Upload:
+class Upload(BaseModel):
     """A document that somebody has uploaded; it is in the storage until its job has ended."""
 
     key: str
@@ -102,6 +102,7 @@ class Pipeline:
         pause: seconds between two requests of one job, so that no site is pressed.
         max_wait: so many seconds a server may have a request wait (Retry-After, MAX_RETRY_AFTER_SECONDS); told to wait
             longer it has failed.
+        stored: is told, after each document that is stored, whose it is.
     """
 
     def __init__(
@@ -116,16 +117,18 @@ class Pipeline:
         max_pages: int = 50,
         pause: float = 0.5,
         max_wait: float = 120.0,
+        stored: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self.library = library
         self.archive = archive
         self._fetcher = fetcher
-        self._extractor = extractor
+        self.extractor = extractor
         self._max_items = max_items
         self._max_pages = max_pages
         self._pause = pause
         self._validators = validators
         self._max_wait = max_wait
+        self._stored = stored
 
     async def ingest_url(self, request: UrlRequest, user: User, emitter: JobEmitter) -> dict[str, Any]:
         """The job for a URL: fetches it, then goes on as for an upload, or item by item for a channel."""
@@ -285,7 +288,7 @@ class Pipeline:
         text_path = arrival.path.with_suffix(".text")
         terms_path = text_path.with_suffix(".terms")
         started = time.monotonic()
-        found = await self._extractor.extract(
+        found = await self.extractor.extract(
             arrival.path, kind, name=arrival.name, charset=arrival.charset,
             text_path=text_path, log=progress.reading, follow=follow, user=user.id,
         )  # fmt: skip
@@ -314,6 +317,8 @@ class Pipeline:
         )
         if not added:  # another job with the same content was quicker
             return _already_known(document, progress)
+        if self._stored is not None:
+            await self._stored(user.id)
         message = f"Stored {clip(document.title)}"
         if document.version > 1:
             message += f" as version {document.version}, in place of {clip(replaces.title if replaces else '')}"
@@ -435,7 +440,7 @@ class Pipeline:
     ) -> Channel | None:
         if not _may_be_channel(await asyncio.to_thread(_head, path)):
             return None
-        return await self._extractor.read_channel(
+        return await self.extractor.read_channel(
             path, url, base=fetched.url, charset=fetched.charset, media_type=fetched.media_type,
             text_path=path.with_suffix(".text"), log=progress.reading, user=user.id,
         )  # fmt: skip
@@ -476,23 +481,23 @@ async def _to_its_end(emitter: JobEmitter, work: Callable[[Progress], Awaitable[
     progress = Progress(emitter)
     try:
         outcome = await work(progress)
-    except asyncio.CancelledError:
-        # By the user or by the server's stop: the `done` event and the job's row say which.
-        progress.complete("error", "Stopped before it was done.", IngestDetails())
-        raise
-    except JobError as error:
-        progress.complete("error", str(error), IngestDetails())
-        raise
-    except StorageError as error:
-        logger.error("a job has failed: %s", error)
-        reason = f"Its files can be neither kept nor read ({error.reason}): try again later."
-        progress.complete("error", reason, IngestDetails())
-        raise JobError(reason) from error
-    except Exception:
-        progress.complete("error", "The server made a mistake; its log says more.", IngestDetails())
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, StorageError):
+            logger.error("a job has failed: %s", error)
+            reason = f"Its files can be neither kept nor read ({error.reason}): try again later."
+            progress.complete("error", reason, IngestDetails())
+            raise JobError(reason) from error
+        if not (isinstance(emitter, Job) and emitter.goes_on(error)):
+            progress.complete("error", _how_it_failed(error), IngestDetails())
         raise
     progress.complete(outcome.status, outcome.message, outcome.details, share=outcome.share)
     return {**outcome.result, **progress.partial(outcome.share)}
+
+
+def _how_it_failed(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "Stopped before it was done."  # by the user or by the server's stop: the job's row says which
+    return str(error) if isinstance(error, JobError) else "The server made a mistake; its log says more."
 
 
 async def _identify(arrival: _Arrival, progress: Progress) -> Kind:

@@ -2,60 +2,56 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from pathlib import Path
+from collections.abc import Mapping
 
-from app.election import elected
+from pydantic import BaseModel
+from starlette.datastructures import State
+
 from app.ingest.archive import Archive
 from app.ingest.documents import Library, Unindexed
 from app.ingest.extractor import Extractor
-from app.jobs import JobError
+from app.ingest.pipeline import Pipeline
+from app.jobs import Job, JobError, job
 from app.wording import count
 
-__all__ = ["index_anew"]
+__all__ = ["index_anew", "reindex"]
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 1_000_000  # characters
 _TELL_SECONDS = 10.0
 
+LOOK_SECONDS = 86_400.0
+"""Between two looks for documents that wait, after that at the start."""
 
-async def index_anew(
-    library: Library,
-    archive: Archive,
-    extractor: Extractor,
-    lock: Path,
-    *,
-    batch: int = _BATCH,
-    look: float = 5.0,
-) -> None:
+
+class ReindexArgs(BaseModel):
+    """All documents that wait for it."""
+
+
+@job("reindex", retries=2)
+async def reindex(job: Job, args: ReindexArgs) -> None:
+    """Makes the index anew, for documents of an earlier version of the app."""
+    pipeline: Pipeline = job.state.ingest
+    await index_anew(pipeline.library, pipeline.archive, pipeline.extractor)
+
+
+@reindex.missed(every=LOOK_SECONDS)
+async def _missed(state: State) -> Mapping[str, ReindexArgs]:
+    return {"index": ReindexArgs()} if await state.ingest.library.unindexed() else {}
+
+
+async def index_anew(library: Library, archive: Archive, extractor: Extractor, *, batch: int = _BATCH) -> None:
     """Makes the terms of all documents that have none yet, in the extractor's processes, and indexes them one by one,
-    so that whoever writes waits for one document at most. Whenever it is broken off it goes on where it was.
+    so that whoever writes waits for one document at most. Broken off, it goes on where it was.
 
-    Of all servers on the same data one does so, and another when that one ends. A document whose terms cannot be made
-    is an error in the log; it is tried again at the next start.
+    A document whose terms cannot be made is an error in the log; it is tried again at the next start.
 
     Arguments:
-        lock: the file by which one server is elected.
         batch: how many characters are given to a process at once.
-        look: seconds between two tries to be elected, and before it goes on after an error.
     """
-    while True:
-        try:
-            if not await library.unindexed():
-                return
-            with elected(lock) as is_elected:
-                if is_elected:
-                    await _index_all(library, archive, extractor, batch)
-                    return
-        except Exception:
-            logger.exception("the search index is not complete; making it anew goes on in %g s", look)
-        await asyncio.sleep(look)
-
-
-async def _index_all(library: Library, archive: Archive, extractor: Extractor, batch: int) -> None:
     total = await library.unindexed()
     logger.info("the search index is made anew: %s", count(total, "document"))
     failed: set[int] = set()

@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -32,10 +31,13 @@ from app.ingest.documents import Documents, DocumentText, DocumentVersions, Libr
 from app.ingest.events import IngestEvent
 from app.ingest.fetch import BadUrl, check_url
 from app.ingest.identify import HEAD_BYTES, UnsupportedType, identify
-from app.ingest.pipeline import Pipeline, Upload, UrlRequest
+from app.ingest.job import IngestArgs, Upload
+from app.ingest.job import ingest as ingest_job
+from app.ingest.pipeline import Pipeline
 from app.ingest.search import TooManyWords
 from app.ingest.upload import content_of, parse_form, safe_name, too_large
-from app.jobs import Job, TooManyJobs, Work
+from app.jobs import JobRecord, TooManyJobs
+from app.routes import ensure_begun
 from app.searches import SearchFailed
 from app.settings import Settings
 from app.storage import Storage
@@ -118,27 +120,24 @@ async def ingest_stream(request: Request, services: SharedServices, user: Curren
     """Starts the same job and streams its events. The job goes on when the viewer leaves: its id is in the answer's
     `x-job-id`, and all of its log at /api/log/{job_id}/stream."""
     job = await _start(request, services, user, pipeline)
+    await ensure_begun(services, job.job_id)
     shown = event_type("progress", "complete")
     response = make_stream_response(job.job_id, services.store, named=True, filter=shown)
     response.headers["x-job-id"] = job.job_id
     return response
 
 
-async def _start(request: Request, services: Services, user: User, pipeline: Pipeline) -> Job:
+async def _start(request: Request, services: Services, user: User, pipeline: Pipeline) -> JobRecord:
     seconds = services.settings.max_upload_seconds
     try:
         with contextlib.ExitStack() as undo:
             # The job has its place before megabytes are taken in.
-            with services.jobs.preparing(user), anyio.fail_after(seconds):
-                await pipeline.library.ensure_room(user=user)
-                what = await _read(request, pipeline.archive, undo, services.settings)
-            work: Work
-            if isinstance(what, Upload):
-                work, source = partial(pipeline.ingest_upload, what, user), what.name
-                remove = partial(pipeline.archive.delete_soon, what.key)
-            else:
-                work, source, remove = partial(pipeline.ingest_url, what, user), what.url, None
-            job = await services.jobs.start("ingest", source, work, user=user, on_end=remove, trace=request.headers)
+            async with services.jobs.preparing(user):
+                with anyio.fail_after(seconds):
+                    await pipeline.library.ensure_room(user=user)
+                    args = await _read(request, pipeline.archive, undo, services.settings)
+            source = args.url if args.upload is None else args.upload.name
+            record = await services.jobs.start(ingest_job, args, source=source, user=user, trace=request.headers)
             undo.pop_all()  # from here on the upload is the job's
     except TooManyJobs as error:
         raise ApiError(429, str(error), {"retry-after": "5"}) from error
@@ -151,12 +150,10 @@ async def _start(request: Request, services: Services, user: User, pipeline: Pip
         raise ApiError(422, str(error)) from error
     except ClientDisconnect:
         raise ApiError(400, "the upload was broken off") from None
-    return job
+    return record
 
 
-async def _read(
-    request: Request, archive: Archive, undo: contextlib.ExitStack, settings: Settings
-) -> Upload | UrlRequest:
+async def _read(request: Request, archive: Archive, undo: contextlib.ExitStack, settings: Settings) -> IngestArgs:
     """What is to be taken in: an address, or a file, which is then in the archive, until it is undone."""
     if request.headers.get("content-type", "").lower().startswith("application/json"):
         try:
@@ -185,15 +182,15 @@ async def _read(
         await form.close()
 
 
-def _asked(body: Any) -> UrlRequest:
+def _asked(body: Any) -> IngestArgs:
     try:
         asked = IngestRequest.model_validate(body)
     except ValidationError as error:
         raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from error
-    return UrlRequest(str(check_url(asked.url)), asked.limit, asked.refresh)
+    return IngestArgs(url=str(check_url(asked.url)), limit=asked.limit, refresh=asked.refresh)
 
 
-async def _take(file: UploadFile, archive: Archive, undo: contextlib.ExitStack, limit: int) -> Upload:
+async def _take(file: UploadFile, archive: Archive, undo: contextlib.ExitStack, limit: int) -> IngestArgs:
     name, length = safe_name(file.filename), file.size or 0
     if length > limit:
         raise too_large(f"is {length:,} bytes", limit)
@@ -208,7 +205,11 @@ async def _take(file: UploadFile, archive: Archive, undo: contextlib.ExitStack, 
     key, digest = archive.new_upload(), hashlib.sha256()
     undo.callback(archive.delete_soon, key)
     await archive.storage.put(key, content_of(file, digest))
-    return Upload(key, name, media_type, charset_of(media_type), length, digest.hexdigest())
+    charset = charset_of(media_type)
+    sha256 = digest.hexdigest()
+    return IngestArgs(
+        upload=Upload(key=key, name=name, media_type=media_type, charset=charset, bytes=length, sha256=sha256)
+    )
 
 
 @router.get("/documents", responses=error_responses(422, 503), response_model_exclude_unset=True)

@@ -1,15 +1,18 @@
-"""A job, as the API shows it."""
+"""A job: what its function is given, and how the app remembers it."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timezone
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import State
+from streamator import JobEmitter, Store
 
-from app.users import LOCAL_USER
+from app.users import LOCAL_USER, User
 
-__all__ = ["INTERRUPTED", "Job", "JobStatus", "utc_now"]
+__all__ = ["INTERRUPTED", "Job", "JobError", "JobRecord", "JobStatus", "TooManyJobs", "utc_now"]
 
 JobStatus = Literal["running", "completed", "failed", "cancelled", "interrupted"]
 
@@ -17,7 +20,62 @@ INTERRUPTED = "The server stopped while this job was running."
 """The error of a job that is interrupted."""
 
 
-class Job(BaseModel):
+class JobError(Exception):
+    """A job cannot go on, for a reason that its user understands: the text is shown as it is, and it is not retried."""
+
+    code: str | None = None
+    """What kind of a reason it is, for the route that has started the job."""
+
+
+class TooManyJobs(Exception):
+    """As many jobs as may run or wait at once do, or as many of this user."""
+
+
+class Job(JobEmitter):
+    """One attempt of a job, as its function gets it: a `JobEmitter` with what the attempt works with.
+
+    Arguments:
+        store, job_id, reason, trace: as `JobEmitter` has them.
+        retries: whether there may be another attempt: it then opens the next one, for which the store has to answer.
+        user: whose job it is.
+        state: the app's, with what the features have put there.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        job_id: str,
+        user: User,
+        state: State,
+        *,
+        reason: str | None = None,
+        trace: str | None = None,
+        retries: bool = True,
+    ) -> None:
+        attempt: dict[str, Any] = {"attempt": "next", "reason": reason, "will_retry": True} if retries else {}
+        super().__init__(store, job_id=job_id, trace=trace, error_text=str, **attempt)
+        self.user = user
+        self.state = state
+        self.retries_left = 0
+        self.goes_on_elsewhere = False
+
+    def goes_on(self, error: BaseException) -> bool:
+        """Whether another attempt follows if this one ends by an error: then viewers are not told that the job has
+        failed."""
+        if isinstance(error, asyncio.CancelledError):
+            return self.goes_on_elsewhere
+        return self.retries_left > 0 and not isinstance(error, JobError)
+
+    def leave(self, reason: str) -> None:
+        """Ends the attempt, not the job: its log stays open for the next one. `reason`: the last line."""
+        self.__exit__(None, _Left(reason), None)
+
+
+class _Left(Exception):
+    """Why an attempt ends and its job does not."""
+
+
+class JobRecord(BaseModel):
     """A job as the API shows it. `interrupted`: the server stopped while it ran."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
@@ -27,10 +85,16 @@ class Job(BaseModel):
     kind: str
     source: str
     status: JobStatus
+    waits: bool = Field(default=False, exclude=True)
+    """Whether it waits for a worker; it counts as running."""
+    attempt: int = 1
+    """Which attempt it is at, or ended in; 0 before the first."""
     created_at: datetime
     finished_at: datetime | None = None
     document_id: str | None = None
     error: str | None = None
+    code: str | None = Field(default=None, exclude=True)
+    """The `JobError.code` of a job that has failed."""
     partial: str | None = None
     """Of a job that is completed: what of it could not be done, in a sentence; null where all was."""
     step: str | None = None

@@ -1,367 +1,729 @@
-"""The runner that owns the tasks of jobs."""
+"""The runner: starts jobs, sees each attempt that is this process's to its end, and takes over what others left."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import sys
 import time
+import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import datetime
-from functools import partial
-from typing import Any
+from typing import Any, Literal, TypeVar, cast
 
-from streamator import JobEmitter, Store
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import State
+from streamator import JobExists, Store, StoreError
 from streamator.tracing import Headers
 
-from app.jobs.job import INTERRUPTED, Job, JobStatus, utc_now
-from app.jobs.table import JobTable
+from app.jobs.engines import Engine
+from app.jobs.job import INTERRUPTED, Job, JobError, JobRecord, JobStatus, TooManyJobs, utc_now
+from app.jobs.registry import JobKind
+from app.jobs.table import Claim, JobTable, NewJob
 from app.logs import bound
 from app.progress import ProgressReader
 from app.users import LOCAL_USER, User
 from app.wording import count, duration
 
-__all__ = ["JobError", "JobRunner", "TooManyJobs", "Work"]
+__all__ = ["SYSTEM", "JobRunner"]
 
 logger = logging.getLogger(__name__)
 
-Work = Callable[[JobEmitter], Awaitable[Mapping[str, Any] | None]]
-"""A job: it logs to the emitter it is given, and returns its result or raises."""
+Arguments = TypeVar("Arguments", bound=BaseModel)
 
-WATCH_SECONDS = 1.0
-"""How often a server looks for what other servers have left behind."""
+SYSTEM = User("system", "The app itself")
+"""Whose jobs those are that the app starts by itself. Nobody is shown them, and they count against nobody's limit."""
 
+TICK_SECONDS = 0.25
+"""How often it is looked whether somebody wants a job of this process to stop."""
+
+_BEATS = 5
+"""How many signs of life a lease has."""
+
+_PAUSE_SECONDS = 1.0
+"""What the first retry after an exception waits; each further one twice as long."""
+
+_LOOK_SECONDS = 0.1
 _MAX_LISTED = 1_000
-"""How many running jobs of a user are told at once, of all servers together."""
+_MAX_TRACE = 200
+WORKER_LOST = "The server or worker that ran it was lost."
 
-
-class JobError(Exception):
-    """A job cannot go on, for a reason that its user understands: the text is shown as it is."""
-
-
-class TooManyJobs(Exception):
-    """As many jobs as may run at once are running, or as many of this user."""
+_Why = Literal["cancel", "timeout", "stop", "lost"]
 
 
 class JobRunner:
-    """Starts jobs and sees each of them to its end. One per app; use it from the event loop's thread.
+    """Starts jobs, cancels and lists them; one per app, used from the event loop's thread.
 
-    Guarantees: a job's task is referenced until it has ended; however it ends, its log is closed and its row
-    says how: `completed`; `failed`, after an error entry; `cancelled`, also when it was cancelled before its
-    first step; `interrupted` where `shutdown` ended it.
+    The table owns a job, its log is for those who watch, and the engine brings it to where it runs.
+
+    Guarantees: a job that `start` has given runs, or its end is told, whatever is killed: at each moment its row says
+    whose it is, and who finds it left behind goes on with it. An attempt that was taken for lost and goes on changes
+    nothing. However a job ends, its row says how before its log is closed: who has seen `done` finds the row ended.
 
     Arguments:
-        table: where jobs are remembered.
+        table: the jobs.
         store: where their logs go.
-        limit: how many may run at once (MAX_RUNNING_JOBS).
-        per_user: of them, how many of one user who has signed in (MAX_RUNNING_JOBS_PER_USER; default: all).
-        seconds: how long one may run (MAX_JOB_SECONDS; default: a year); then it has failed.
+        kinds: what this process can run; other jobs are left to others.
+        state: the app's, for the jobs' functions.
+        engine: brings jobs to where they run.
+        limit: how many may run here at once (MAX_RUNNING_JOBS).
+        per_user: how many of one user who has signed in may be open on all servers (default: all).
+        queued: how many may wait for a worker (MAX_QUEUED_JOBS).
+        seconds: how long an attempt may take (MAX_JOB_SECONDS; default: a year); then the job has failed.
+        pause: seconds before the first retry.
     """
 
     def __init__(
         self,
         table: JobTable,
         store: Store,
+        kinds: Sequence[JobKind[Any]],
+        state: State,
+        engine: Engine,
         *,
         limit: int,
         per_user: int | None = None,
+        queued: int = 1_000,
         seconds: float = 31_536_000,
+        pause: float = _PAUSE_SECONDS,
     ) -> None:
         self._table = table
         self._store = store
+        self._kinds = {kind.name: kind for kind in kinds}
+        self._state = state
+        self._engine = engine
+        engine.run = self.run
         self._progress = ProgressReader(store)
         self._limit = limit
-        self._per_user = limit if per_user is None else per_user
+        self._per_user = per_user
+        self._queued = queued
         self._seconds = seconds
-        # By their user: the jobs that are being prepared, which have a place already.
+        self._pause = pause
         self._preparing: Counter[str] = Counter()
-        self._tasks: dict[str, asyncio.Task[Mapping[str, Any] | None]] = {}
-        self._emitters: dict[str, JobEmitter] = {}
-        # The truth on jobs whose row is not written yet: a viewer that has seen `done` and asks at once
-        # must not be told "running".
-        self._live: dict[str, Job] = {}
-        self._endings: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._runs: dict[str, _Run] = {}
+        self._held: set[str] = set()  # what this process is at with besides, for a moment
+        self._again: set[asyncio.Task[None]] = set()
+        self._unknown: set[str] = set()
+        self._stopping = asyncio.Event()
+        self._looks: dict[str, float] = {}
 
     @property
     def running(self) -> int:
-        """How many jobs run now."""
-        return len(self._emitters)
+        """How many jobs run here now."""
+        return len(self._runs)
 
-    @contextmanager
-    def preparing(self, user: User = LOCAL_USER) -> Iterator[None]:
-        """A place for a job of a user, held while work is put into preparing it. `start` the job once this is left, and
-        before anything is awaited: then the place is the job's.
+    @property
+    def degraded(self) -> str | None:
+        """What keeps jobs from being run, as a sentence; None where nothing does."""
+        return self._engine.degraded
+
+    # For who starts jobs
+
+    @asynccontextmanager
+    async def preparing(self, user: User = LOCAL_USER) -> AsyncIterator[None]:
+        """A place for a job of a user, held while work is put into preparing it.
 
         Raises:
             TooManyJobs: `start` would raise it.
         """
-        self._ensure_room(user)
+        self._ensure_place()
         self._preparing[user.id] += 1
         try:
+            self._ensure_room(user, await self._table.open_of(user), 0, preparing=self._preparing[user.id] - 1)
             yield
         finally:
             self._preparing[user.id] -= 1
-            if not self._preparing[user.id]:
-                del self._preparing[user.id]
 
-    def _ensure_room(self, user: User) -> None:
-        if self._stopping:
+    def _ensure_place(self) -> None:
+        """Whether this process may take one more."""
+        if self._stopping.is_set():
             raise TooManyJobs("the server is stopping: try again in a few seconds")
-        of_user = self._preparing[user.id] + sum(self._live[each].user_id == user.id for each in self._emitters)
-        if user.id != LOCAL_USER.id and of_user >= self._per_user:
-            raise TooManyJobs(
-                f"{of_user} of your jobs are running and MAX_RUNNING_JOBS_PER_USER is {self._per_user}: "
-                "wait for one to end, or cancel one"
-            )
-        running = self.running + self._preparing.total()
-        if running >= self._limit:
+        running = self._running_of_users() + self._preparing.total()
+        if self._engine.here and running >= self._limit:
             raise TooManyJobs(
                 f"{running} jobs are running and MAX_RUNNING_JOBS is {self._limit}: wait for one to end, or cancel one"
             )
 
+    def _running_of_users(self) -> int:
+        return sum(run.claim.user_id != SYSTEM.id for run in self._runs.values())
+
+    def _ensure_room(self, user: User, of_user: int, queued: int, preparing: int = 0) -> None:
+        of_user += preparing
+        if self._per_user is not None and user.id != LOCAL_USER.id and of_user >= self._per_user:
+            raise TooManyJobs(
+                f"{of_user} of your jobs are running and MAX_RUNNING_JOBS_PER_USER is {self._per_user}: "
+                "wait for one to end, or cancel one"
+            )
+        if queued >= self._queued:
+            raise TooManyJobs(f"{queued} jobs wait and MAX_QUEUED_JOBS is {self._queued}: wait for some to end")
+
     async def start(
         self,
-        kind: str,
-        source: str,
-        work: Work,
+        kind: JobKind[Arguments],
+        args: Arguments,
         *,
+        source: str,
         user: User = LOCAL_USER,
-        on_end: Callable[[], None] | None = None,
         trace: Headers | None = None,
-    ) -> Job:
-        """Starts `work` as a task and gives the job, which is running.
+    ) -> JobRecord:
+        """Accepts a job, and has it run.
 
         Arguments:
-            kind: what sort of job it is, such as "ingest".
+            kind: what sort of job it is.
+            args: what its function is given.
             source: what it works on, in the user's words.
-            work: the job itself.
             user: whose job it is (default: that of an app where nobody signs in).
-            on_end: called once when the job is over, also when it never made its first step; to clean up.
-                It must not block or raise. Not called when this method raises.
             trace: the headers of the request that asks for it; the job belongs to the trace that their `traceparent`
-                names (default: the trace of OpenTelemetry's current span, if there is one).
+                names (default: that of OpenTelemetry's current span, if there is one).
 
         Raises:
-            TooManyJobs: `limit` jobs are running, or `per_user` of this user, or the server is stopping.
+            TooManyJobs: no more may run here, or of this user's anywhere, or wait; or the server is stopping.
         """
-        self._ensure_room(user)
-        emitter = JobEmitter(store=self._store, trace=trace)
-        job = Job(
-            job_id=emitter.job_id,
-            user_id=user.id,
-            kind=kind,
-            source=source,
-            status="running",
-            created_at=utc_now(),
-        )
+        self._ensure_place()
         # The place is taken before the first await, so that the cap holds for requests that come together.
-        self._emitters[job.job_id] = emitter
-        self._live[job.job_id] = job
-        with bound(job_id=job.job_id, trace_id=emitter.trace_id):  # what is logged in its task, and when that ends
-            try:
-                await self._table.add(job)
-            except BaseException:
-                del self._emitters[job.job_id], self._live[job.job_id]
-                emitter.close("failed")
-                raise
-            if self._stopping:
-                self._end(job, emitter, on_end, None, asyncio.CancelledError())
-                return self._live.get(job.job_id, job)
-            task = asyncio.create_task(self._run(work, emitter), name=f"{kind} {job.job_id}")
-            self._tasks[job.job_id] = task
-            # Ours goes first: track() would close the log before we have said why it ended.
-            task.add_done_callback(partial(self._task_done, job, emitter, on_end))
-            emitter.track(task)
-            logger.info("job %s started: %s %s", job.job_id, kind, source)
-        return job
+        self._preparing[user.id] += 1
+        try:
+            record = await self._add(kind, args, source, user, trace, once=False)
+        finally:
+            self._preparing[user.id] -= 1
+        assert record is not None
+        return record
 
-    async def latest(self, limit: int, *, user: User, kind: str | None = None) -> list[Job]:
-        """The newest `limit` jobs of a user, of this and earlier runs of the server, newest first.
+    async def start_once(self, kind: JobKind[Arguments], args: Arguments, *, source: str) -> None:
+        """Starts a job of the app itself, unless there is an open one of its kind and source."""
+        if not self._stopping.is_set():
+            await self._add(kind, args, source, SYSTEM, None, once=True)
+
+    async def _add(
+        self,
+        kind: JobKind[Arguments],
+        args: Arguments,
+        source: str,
+        user: User,
+        trace: Headers | None,
+        *,
+        once: bool,
+    ) -> JobRecord | None:
+        new = NewJob(str(uuid.uuid4()), user.id, kind.name, source, args.model_dump_json(), _traceparent(trace))
+
+        def room(of_user: int, queued: int) -> None:
+            self._ensure_room(user, of_user, queued)
+
+        here = self._engine.here
+        with self._holding(new.job_id), bound(job_id=new.job_id):
+            record = await self._table.add(new, begun=here, room=None if user is SYSTEM else room, once=once)
+            if record is None:
+                return None
+            logger.info("job %s accepted: %s %s", record.job_id, kind.name, source)
+            if here:
+                claim = Claim(**new.__dict__, status="running", attempt=1, tries=1, error=None)
+                await self._begin(claim, None)
+            else:
+                await self._engine.submit(record.job_id, record.attempt)
+        return record
+
+    async def begun(self, job_id: str, *, user: User | None, patience: float) -> bool:
+        """Waits until a job has a log that can be followed, or is over. A job whose log is not there has not begun yet,
+        or was left behind and is about to be taken over.
 
         Arguments:
-            user: whose jobs.
-            kind: only those of this kind (default: of all).
+            user: whose it has to be; None: anybody's.
+            patience: for so many seconds at most.
+
+        Returns:
+            False if it is not there, or somebody else's.
+
+        Raises:
+            asyncio.TimeoutError: it still waits.
         """
-        # Kept as it was before the read: a row may be read just before it is written anew, and its job leave
-        # `_live` before the read returns.
-        before = dict(self._live)
+        ends_at = time.monotonic() + patience
+        while True:
+            record = await self._table.get(job_id)
+            if record is None or (user is not None and record.user_id != user.id):
+                return False
+            if (run := self._runs.get(job_id)) is not None:
+                await asyncio.wait_for(run.opened.wait(), max(ends_at - time.monotonic(), 0.001))
+                return True
+            if record.status != "running" or await self._has_log(job_id):
+                return True
+            if time.monotonic() > ends_at:
+                raise asyncio.TimeoutError
+            await asyncio.sleep(_LOOK_SECONDS)
 
-        def truth(row: Job) -> Job:
-            job = self._live.get(row.job_id)
-            return job or (before.get(row.job_id, row) if row.status == "running" else row)
+    async def _has_log(self, job_id: str) -> bool:
+        with contextlib.suppress(StoreError):
+            return await self._store.find(job_id) is not None
+        return True  # the route says what is wrong with the store
 
-        return [truth(row) for row in await self._table.latest(limit, user=user, kind=kind)]
+    async def ended(self, job_id: str, *, user: User) -> JobRecord | None:
+        """Waits until a job is over, wherever it runs; None where it is not there."""
+        while True:
+            run = self._runs.get(job_id)
+            if run is not None and run.task is not None:
+                await asyncio.wait([run.task])
+            record = await self.get(job_id, user=user)
+            if record is None or record.status != "running" or self._stopping.is_set():
+                return record
+            await asyncio.sleep(TICK_SECONDS)
 
-    async def get(self, job_id: str, *, user: User) -> Job | None:
-        """One job of this or an earlier run of the server; None where there is none, or it is somebody else's."""
-        job = self._live.get(job_id) or await self._table.get(job_id)
-        return job if job is not None and job.user_id == user.id else None
+    async def cancel(self, job_id: str) -> bool:
+        """Asks a job to stop, wherever it is; within a second it knows. True if it runs here, waited, or is over."""
+        if (run := self._runs.get(job_id)) is not None:
+            run.stop("cancel")
+            return True
+        with self._holding(job_id):
+            claim = await self._table.cancel(job_id)
+            if claim is not None:
+                await self._close_for(claim)
+                return True
+        record = await self._table.get(job_id)
+        return record is None or record.status != "running"
 
-    async def with_progress(self, jobs: Sequence[Job]) -> list[Job]:
-        """The same, those that run with their age and how far they are: also those of other server processes."""
-        running = [job.job_id for job in jobs if job.status == "running"]
+    # For who looks
+
+    async def latest(
+        self, limit: int, *, user: User, kind: str | None = None, source: str | None = None
+    ) -> list[JobRecord]:
+        """The newest `limit` jobs of a user, newest first; of one kind or of all, on one source or on all."""
+        return await self._table.latest(limit, user=user, kind=kind, source=source)
+
+    async def get(self, job_id: str, *, user: User) -> JobRecord | None:
+        """One job; None where there is none, or it is somebody else's."""
+        record = await self._table.get(job_id)
+        return record if record is not None and record.user_id == user.id else None
+
+    async def with_progress(self, records: Sequence[JobRecord]) -> list[JobRecord]:
+        """The same, those that run with their age and how far they are, wherever they run."""
+        running = [record.job_id for record in records if record.status == "running" and not record.waits]
         progress, now = await self._progress.of(running), utc_now()
-        return [
-            job.model_copy(
-                update={
-                    "step": progress[job.job_id].step,
-                    "percent": progress[job.job_id].percent,
-                    "age_seconds": round(max((now - job.created_at).total_seconds(), 0.0), 1),
-                }
-            )
-            if job.job_id in progress
-            else job
-            for job in jobs
-        ]
 
-    async def running_of(self, user: User) -> list[Job]:
-        """The user's jobs that run, in whichever process, newest first, with how far they are."""
-        rows = await self._table.latest(_MAX_LISTED, user=user, status="running")
-        live = [self._live.get(row.job_id, row) for row in rows]
-        return await self.with_progress([job for job in live if job.status == "running"])
+        def completed(record: JobRecord) -> JobRecord:
+            if record.status != "running":
+                return record
+            known: dict[str, Any] = {"age_seconds": round(max((now - record.created_at).total_seconds(), 0.0), 1)}
+            if record.job_id in progress:
+                known |= {"step": progress[record.job_id].step, "percent": progress[record.job_id].percent}
+            else:
+                known["step"] = "Waiting for a worker"
+            return record.model_copy(update=known)
+
+        return [completed(record) for record in records]
+
+    async def running_of(self, user: User) -> list[JobRecord]:
+        """The user's jobs that run or wait, wherever they are, newest first, with how far they are."""
+        return await self.with_progress(await self._table.latest(_MAX_LISTED, user=user, is_open=True))
 
     async def totals(self, *, user: User, since: datetime) -> tuple[dict[str, int], int]:
         """How many jobs a user has of each status, and how many of them have ended since a time."""
         return await self._table.totals(user=user, since=since)
 
-    async def watch(self) -> None:
-        """Marks the jobs of other servers on the same database as interrupted once those were killed, for ever."""
-        while True:
-            try:
-                await self.interrupt_abandoned()
-            except Exception:
-                logger.exception("the jobs of other servers could not be looked at; the next look is in a moment")
-            await asyncio.sleep(WATCH_SECONDS)
+    # For the engine
 
-    async def interrupt_abandoned(self) -> None:
-        """Marks the jobs of servers that live no more as interrupted, and says so in the server's log."""
-        interrupted = await self._table.interrupt_abandoned()
-        if interrupted:
-            logger.warning("%s left running by a server that is gone: interrupted", count(interrupted, "job"))
+    async def run(self, job_id: str) -> None:
+        """Runs a job to its end, if it is there to be run and this process knows its kind; else does nothing."""
+        if self._stopping.is_set() or job_id in self._runs or job_id in self._held:
+            return
+        with self._holding(job_id):
+            claim = await self._table.claim(job_id, self._kinds)
+            if claim is None:
+                await self._tell_of_unknown(job_id)
+                return
+            if claim.status != "running":
+                await self._close_for(claim)
+                return
+            run = await self._begin(claim, WORKER_LOST if claim.tries > 1 else "It was stopped with its server.")
+        if run.task is not None:
+            await asyncio.wait([run.task])
+
+    @contextmanager
+    def _holding(self, job_id: str) -> Iterator[None]:
+        self._held.add(job_id)
+        try:
+            yield
+        finally:
+            self._held.discard(job_id)
+
+    async def _tell_of_unknown(self, job_id: str) -> None:
+        record = await self._table.get(job_id)
+        if record is not None and record.kind not in self._kinds and record.kind not in self._unknown:
+            self._unknown.add(record.kind)
+            logger.warning("jobs of the kind %r are left to others: this version of the app knows none", record.kind)
+
+    async def watch(self) -> None:
+        """Keeps this process's jobs its own, and sees to what others have left behind, for ever."""
+        beat_at = swept_at = float("-inf")
+        while True:
+            now = time.monotonic()
+            try:
+                if self._runs and now - beat_at >= self._table.lease / _BEATS:
+                    await self._table.beat()
+                    beat_at = now
+                if self._runs:
+                    await self._look_at_mine()
+                if now - swept_at >= self._engine.sweep_seconds:
+                    await self.sweep()
+                    swept_at = now
+                await self._look_for_missed()
+            except Exception:
+                logger.exception("the jobs could not be looked at; the next look is in a moment")
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def sweep(self) -> None:
+        """Has what was left behind taken over, by a worker or here."""
+        for job_id, attempt, own in await self._table.left(queued_for=self._engine.queued_seconds):
+            if self._stopping.is_set() or (self._engine.here and self._running_of_users() >= self._limit):
+                return
+            if job_id in self._runs or job_id in self._held:
+                continue
+            if own:  # it could not be seen to its end, or its log not be closed
+                task = asyncio.create_task(self.run(job_id))
+                self._again.add(task)
+                task.add_done_callback(self._again.discard)
+            else:
+                await self._engine.submit(job_id, attempt)
+
+    async def _look_at_mine(self) -> None:
+        before = [(run, run.claim) for run in self._runs.values() if not run.is_ending]
+        mine = await self._table.mine()
+        for run, claim in before:
+            attempt, cancel = mine.get(claim.job_id, (None, False))
+            if run.is_ending or run.claim is not claim:  # it has ended meanwhile, or is at its next attempt
+                continue
+            if attempt != claim.attempt:
+                run.stop("lost")
+            elif cancel:
+                run.stop("cancel")
+
+    async def _look_for_missed(self) -> None:
+        for kind in self._kinds.values():
+            if kind.missed_every and time.monotonic() - self._looks.get(kind.name, -1e9) >= kind.missed_every:
+                self._looks[kind.name] = time.monotonic()
+                for source, args in (await kind.look(self._state)).items():
+                    await self.start_once(kind, args, source=source)
+
+    async def work(self) -> None:
+        """Runs what the queue delivers, as a worker does, until it is cancelled."""
+        await self._engine.work(self._limit)
 
     async def shutdown(self, timeout: float = 5.0) -> None:
-        """Cancels what runs and waits for it, `timeout` seconds at most. Later starts are refused.
+        """Stops what runs here and waits for it, `timeout` seconds at most. Later starts are refused. What may be
+        retried is queued for the next start or another worker; the rest is interrupted.
 
-        A job that does not let go in time is left to the end of the process; its log is closed and its row
-        says interrupted all the same.
+        A job that does not let go in time is left to the end of the process; its row and its log say the same.
         """
-        self._stopping = True
-        for job_id, task in self._tasks.items():
-            if job_id in self._emitters:
-                self._emitters[job_id].log("The server is stopping: start this job again later.", "warning")
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=timeout)
-        for job_id in list(self._tasks):
-            if job_id in self._emitters:
-                with bound(job_id=job_id):
-                    logger.error("job %s did not end %s s after it was cancelled", job_id, timeout)
-                    self._end(self._live[job_id], self._emitters[job_id], None, None, asyncio.CancelledError())
-        if self._endings:
-            await asyncio.wait(self._endings)
+        self._stopping.set()
+        for run in list(self._runs.values()):
+            run.stop("stop")
+        tasks = [run.task for run in self._runs.values() if run.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout)
+        for run in list(self._runs.values()):
+            if run.job is not None and not run.is_ending:
+                with bound(job_id=run.claim.job_id):
+                    logger.error("job %s did not end %s s after it was cancelled", run.claim.job_id, timeout)
+                    await self._stopped(run)
+            self._runs.pop(run.claim.job_id, None)
 
-    async def _run(self, work: Work, emitter: JobEmitter) -> Mapping[str, Any] | None:
-        task, expired = asyncio.current_task(), False
-        assert task is not None
+    # One job
 
-        def expire() -> None:
-            nonlocal expired
-            expired = True
-            task.cancel()
+    async def _begin(self, claim: Claim, reason: str | None) -> _Run:
+        run = _Run(claim, self._kinds[claim.kind])
+        self._runs[claim.job_id] = run
+        run.task = asyncio.create_task(self._see_to_its_end(run, reason), name=f"{claim.kind} {claim.job_id}")
+        # With a store that answers it has a log when `start` returns.
+        await asyncio.wait(
+            [asyncio.ensure_future(run.opened.wait()), run.task], timeout=1, return_when="FIRST_COMPLETED"
+        )
+        return run
 
-        timer = asyncio.get_running_loop().call_later(self._seconds, expire)
+    async def _see_to_its_end(self, run: _Run, reason: str | None) -> None:
         try:
-            with emitter.in_trace():
-                return await work(emitter)
-        except asyncio.CancelledError:
-            if not expired or self._stopping:
-                raise
-            took = f"It ran for {duration(self._seconds)}, and MAX_JOB_SECONDS is {self._seconds:g}"
-            raise JobError(f"{took}: give it less to do, or raise the limit.") from None
+            with bound(job_id=run.claim.job_id):
+                while reason_again := await self._attempt(run, reason):
+                    run.is_ending = True
+                    claim = await self._table.again(run.claim.job_id, run.claim.attempt)
+                    if claim is None:
+                        return
+                    run.claim, run.job, run.is_ending, reason = claim, None, False, reason_again
+        except Exception:
+            # The row is as it was: the next sweep goes on with it.
+            logger.exception("job %s: it could not be seen to its end", run.claim.job_id)
+        finally:
+            run.opened.set()
+            if self._runs.get(run.claim.job_id) is run:
+                del self._runs[run.claim.job_id]
+
+    async def _attempt(self, run: _Run, reason: str | None) -> str | None:
+        """Runs one attempt; gives why there has to be another."""
+        claim = run.claim
+        kind = run.kind
+        run.job = job = await self._open_log(run, reason)
+        if job is None:
+            return None
+        with bound(trace_id=job.trace_id):
+            if claim.tries > 1 + kind.retries or claim.args is None:  # None: of an earlier version of the app
+                await self._lost(run, kind)
+                return None
+            try:
+                args = kind.arguments.model_validate_json(claim.args)
+            except ValidationError as unfit:
+                await self._end(run, "failed", _unfit(unfit), None)
+                return None
+            job.retries_left = kind.retries - claim.tries + 1
+            outcome, error = await self._call(run, job, kind, args)
+            if run.is_ending:  # shutdown() has given up on it
+                return None
+            if isinstance(error, asyncio.CancelledError):
+                await self._ended_early(run, kind)
+            elif error is None:
+                await self._end(run, "completed", None, outcome)
+            elif isinstance(error, JobError) or claim.tries > kind.retries:
+                code = error.code if isinstance(error, JobError) else None
+                await self._end(run, "failed", _reason(error), {"code": code} if code else None, error)
+            else:
+                return await self._pause_before_next(run, kind, error)
+        return None
+
+    async def _open_log(self, run: _Run, reason: str | None) -> Job | None:
+        """The log of the next attempt. Where the store is away a first attempt begins all the same, and cannot be
+        followed by another one; for later ones it is waited for, since only the store can shut out the one before."""
+        claim, pause = run.claim, _LOOK_SECONDS
+        while not run.why:
+            try:
+                job = await asyncio.to_thread(self._next_attempt, claim, reason)
+            except JobExists:
+                # It was closed, and its server lost before the row said so: the log is what viewers have seen.
+                await self._end(run, "interrupted", INTERRUPTED, None)
+                return None
+            except StoreError as error:
+                logger.warning("job %s: its log cannot be opened: %s", claim.job_id, error)
+                if claim.attempt > 1:
+                    pause = min(2 * pause, 5.0)
+                    with contextlib.suppress(asyncio.TimeoutError):
+                        await asyncio.wait_for(run.stopped.wait(), pause)
+                    continue
+                job = Job(self._store, claim.job_id, _user(claim), self._state, trace=claim.trace, retries=False)
+            if job.attempt == 1 and claim.attempt > 1 and reason:  # the log of the attempts before went with its store
+                job.log(f"Attempt {claim.attempt}: {reason}", "warning")
+            run.opened.set()
+            return job
+        await self._ended_early(run, run.kind)
+        return None
+
+    def _next_attempt(self, claim: Claim, reason: str | None) -> Job:
+        return Job(self._store, claim.job_id, _user(claim), self._state, reason=reason, trace=claim.trace)
+
+    async def _call(
+        self, run: _Run, job: Job, kind: JobKind[Any], args: BaseModel
+    ) -> tuple[Mapping[str, Any] | None, BaseException | None]:
+        """What came of the function: its result, or what it raised."""
+        started = time.monotonic()
+
+        async def call() -> Any:
+            with job.in_trace():
+                return await kind(job, args)
+
+        handle = _Handle(asyncio.create_task(call(), name=f"{kind.name} {job.job_id}, attempt {run.claim.attempt}"))
+        job.track(handle)
+        run.handle = handle
+        timer = asyncio.get_running_loop().call_later(kind.timeout or self._seconds, run.stop, "timeout")
+        logger.info("job %s begins: %s, attempt %d", job.job_id, kind.name, run.claim.attempt)
+        if run.why:
+            handle.cancel()
+        try:
+            await asyncio.wait([handle.task])
         finally:
             timer.cancel()
+        error = asyncio.CancelledError() if handle.task.cancelled() else handle.task.exception()
+        result = None if error is not None else handle.task.result()
+        logger.info("job %s: the attempt took %.2f s", job.job_id, time.monotonic() - started)
+        return (result.model_dump(mode="json") if isinstance(result, BaseModel) else result), error
 
-    def _task_done(
-        self,
-        job: Job,
-        emitter: JobEmitter,
-        on_end: Callable[[], None] | None,
-        task: asyncio.Task[Mapping[str, Any] | None],
-    ) -> None:
-        self._tasks.pop(job.job_id, None)
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if job.job_id in self._emitters:  # else shutdown() has given up on it and closed its log
-            self._end(job, emitter, on_end, task.result() if error is None else None, error)
-        elif on_end is not None:
-            on_end()
+    async def _ended_early(self, run: _Run, kind: JobKind[Any]) -> None:
+        if run.why == "timeout":
+            seconds = kind.timeout or self._seconds
+            limit = "the limit of its kind" if kind.timeout else f"MAX_JOB_SECONDS is {self._seconds:g}"
+            took = f"It ran for {duration(seconds)}, and {limit}"
+            await self._end(run, "failed", f"{took}: give it less to do, or raise the limit.", None)
+        elif run.why == "stop":
+            await self._stopped(run)
+        elif run.why == "lost":
+            self._leave(run)
+        else:
+            await self._end(run, "cancelled", None, None)
 
-    def _end(
+    async def _stopped(self, run: _Run) -> None:
+        """The server stops while the job runs."""
+        kind = run.kind
+        run.is_ending = True
+        if not kind.retries:
+            if run.job is not None:
+                run.job.log("The server is stopping: start this job again later.", "warning")
+            await self._end(run, "interrupted", INTERRUPTED, None)
+        elif await self._table.release(run.claim.job_id, run.claim.attempt):
+            self._leave(run, "The server is stopping: the job goes on at its next start, or at another one.")
+            logger.info("job %s is queued again: the server is stopping", run.claim.job_id)
+            if not self._engine.here:
+                await self._engine.submit(run.claim.job_id, run.claim.attempt)
+
+    async def _lost(self, run: _Run, kind: JobKind[Any]) -> None:
+        """Its servers were lost too often."""
+        if not kind.retries or run.claim.args is None:
+            await self._end(run, "interrupted", INTERRUPTED, None)
+            return
+        times = count(run.claim.tries - 1, "time")
+        lost = f"It was begun {times}, and each time the server or worker that ran it was lost or it failed"
+        await self._end(run, "failed", f"{lost}: it is not tried again.", None)
+
+    async def _pause_before_next(self, run: _Run, kind: JobKind[Any], error: BaseException) -> str | None:
+        claim = run.claim
+        pause = self._pause * 2.0 ** (claim.tries - 1)
+        logger.error("job %s failed, and is tried again in %g s", claim.job_id, pause, exc_info=error)
+        again = f"It is tried again in {duration(pause)} ({claim.tries} of {kind.retries})."
+        run.finish_handle()
+        self._leave(run, f"{_reason(error)} {again}")
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(run.stopped.wait(), pause)
+        # Cancelled or stopped meanwhile: the next attempt begins, and ends at once for that reason.
+        return f"Unexpected {type(error).__name__}"
+
+    def _leave(self, run: _Run, reason: str | None = None) -> None:
+        """Ends an attempt and not its job."""
+        run.is_ending = run.is_ending or reason is None
+        run.finish_handle()
+        if run.job is not None:
+            if reason is None:
+                logger.warning("job %s goes on elsewhere: this attempt is over", run.claim.job_id)
+                reason = "This attempt was taken for lost, and another one goes on."
+            run.job.leave(reason)
+
+    async def _end(
         self,
-        job: Job,
-        emitter: JobEmitter,
-        on_end: Callable[[], None] | None,
+        run: _Run,
+        status: JobStatus,
+        reason: str | None,
         result: Mapping[str, Any] | None,
-        error: BaseException | None,
+        error: BaseException | None = None,
     ) -> None:
-        """Closes the log, frees the job's place, and has the row written. In this order: what a viewer asks
-        for after `done` is answered from `_live` until the row is there."""
-        status: JobStatus
-        if error is None:
-            status, reason = "completed", None
-        elif isinstance(error, asyncio.CancelledError):
-            status = "interrupted" if self._stopping else "cancelled"
-            reason = INTERRUPTED if self._stopping else None
-        else:
-            status, reason = "failed", _reason(error)
-        document_id, partial = (result.get("document_id"), result.get("partial")) if result else (None, None)
-        ended = job.model_copy(
-            update={
-                "status": status,
-                "finished_at": utc_now(),
-                "error": reason,
-                "document_id": document_id if isinstance(document_id, str) else None,
-                "partial": partial if isinstance(partial, str) else None,
-            }
-        )
-        del self._emitters[job.job_id]
-        self._live[job.job_id] = ended
-        if status == "completed":
-            if result is not None:
-                emitter.set_result(dict(result))
-            emitter.close("completed")
-        elif status == "failed":
-            emitter.log(reason or "", "error")
-            emitter.close("failed")
-        else:
-            if status == "cancelled":
-                emitter.log("Cancelled.", "warning")
-            emitter.close("cancelled")
-        unexpected = error if status == "failed" and not isinstance(error, JobError) else None
+        """Ends a job: its row, then its log, then the row says that the log is closed."""
+        run.is_ending = True
+        claim, pause = run.claim, _LOOK_SECONDS
+        while True:
+            try:
+                mine = await self._table.finish(claim.job_id, claim.attempt, status, reason, result)
+                break
+            except Exception as failure:
+                if self._stopping.is_set():
+                    raise  # the job is taken over when the database is back
+                logger.warning("job %s: how it ended cannot be stored yet: %s", claim.job_id, failure)
+                pause = min(2 * pause, 2.0)
+                await asyncio.sleep(pause)
+        if not mine:
+            self._leave(run)
+            return
+        unexpected = error if error is not None and not isinstance(error, JobError) else None
         logger.log(
             logging.INFO if unexpected is None else logging.ERROR,
-            "job %s %s after %.2f s%s",
-            job.job_id,
+            "job %s %s%s",
+            claim.job_id,
             status,
-            time.monotonic() - emitter.start_t,
             f": {reason}" if reason else "",
             exc_info=unexpected,
         )
-        if on_end is not None:
-            on_end()
-        ending = asyncio.create_task(self._store_ending(ended, result))
-        self._endings.add(ending)
-        ending.add_done_callback(self._endings.discard)
+        if run.job is None:  # between two attempts
+            await self._close_for(replace(claim, status=status, error=reason))
+            return
+        if result is not None and status == "completed":
+            run.job.set_result(dict(result))
+        await self._close(run.job, status, reason)
+        run.finish_handle()
+        await self._clean_up(claim, status)
 
-    async def _store_ending(self, job: Job, result: Mapping[str, Any] | None) -> None:
+    async def _close(self, job: Job, status: str, reason: str | None) -> None:
+        if status == "cancelled":
+            job.log("Cancelled.", "warning")
+        elif status == "failed" or (status == "interrupted" and not self._stopping.is_set()):
+            job.log(reason or INTERRUPTED, "error")
+        job.close(
+            "failed" if status == "interrupted" and not self._stopping.is_set() else _DONE[cast(JobStatus, status)]
+        )
+
+    async def _close_for(self, claim: Claim) -> None:
+        """Closes the log of a job that is over and was left like that, or was cancelled while it waited."""
         try:
-            await self._table.finish(job, result)
-        except Exception:
-            # The log has told the viewer how it ended; the row will say interrupted after a restart.
-            logger.exception("job %s: how it ended could not be stored", job.job_id)
+            job = await asyncio.to_thread(
+                self._next_attempt, claim, None if claim.status == "cancelled" else WORKER_LOST
+            )
+        except JobExists:
+            pass  # it was closed, and no more than the row was to be told
+        except StoreError as error:
+            logger.warning("job %s: its log cannot be closed yet: %s", claim.job_id, error)
+            return
         else:
-            del self._live[job.job_id]
+            await self._close(job, claim.status, claim.error)
+        await self._clean_up(claim, claim.status)
+
+    async def _clean_up(self, claim: Claim, status: str) -> None:
+        kind = self._kinds.get(claim.kind)
+        if kind is not None and claim.args is not None:
+            try:
+                await kind.ended(self._state, claim.args, status)
+            except Exception:
+                logger.exception("job %s: it could not be cleaned up after it", claim.job_id)
+        await self._table.closed(claim.job_id, claim.attempt)
+
+
+_DONE: Mapping[JobStatus, str] = {
+    "completed": "completed", "failed": "failed", "cancelled": "cancelled", "interrupted": "cancelled",
+}  # fmt: skip
+
+
+class _Run:
+    """An attempt that this process runs, from its claim to its end."""
+
+    def __init__(self, claim: Claim, kind: JobKind[Any]) -> None:
+        self.claim = claim
+        self.kind = kind
+        self.job: Job | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.handle: _Handle | None = None
+        self.opened = asyncio.Event()
+        self.stopped = asyncio.Event()
+        self.why: _Why | None = None
+        self.is_ending = False
+
+    def stop(self, why: _Why) -> None:
+        """Has it end; the first reason counts."""
+        if self.why is None:
+            self.why = why
+            self.stopped.set()
+            if self.handle is not None and self.job is not None:
+                self.job.goes_on_elsewhere = why == "lost" or (why == "stop" and self.kind.retries > 0)
+                Job.cancel(self.job.job_id)
+
+    def finish_handle(self) -> None:
+        if self.handle is not None and not self.handle.done():
+            self.handle.set_result(None)
+
+
+class _Handle(asyncio.Future[None]):
+    """What the log knows of a job's task: to cancel it cancels the task; it is done when the log is closed, so that the
+    log is not closed before the row is written."""
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        super().__init__(loop=task.get_loop())
+        self.task = task
+
+    def cancel(self, msg: Any = None) -> bool:
+        return self.task.cancel()
+
+
+def _user(claim: Claim) -> User:
+    return next((user for user in (LOCAL_USER, SYSTEM) if user.id == claim.user_id), User(claim.user_id, ""))
 
 
 def _reason(error: BaseException) -> str:
@@ -370,3 +732,22 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, JobError) and (text := str(error).strip()):
         return text
     return f"Unexpected {type(error).__name__}: the server made a mistake; its log says more."
+
+
+def _unfit(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "arguments"
+    return f"What it was asked for does not fit this version of the app ({where}: {first['msg']}): start it again."
+
+
+def _traceparent(trace: Headers | None) -> str | None:
+    """The trace that a job belongs to: that of a request, or else OpenTelemetry's current one."""
+    if trace is not None and (given := trace.get("traceparent")):
+        return given[:_MAX_TRACE]
+    if "opentelemetry.trace" not in sys.modules:
+        return None
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    return carrier.get("traceparent")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
@@ -20,6 +21,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.documents: dict[str, SourceDocument] = {}
+        self._tell: Callable[[str], object] | None = None
 
     async def document_versions(self) -> Mapping[str, DocumentVersion]:
         return {
@@ -35,6 +37,8 @@ class Shelf:
         before = self.documents.get(identifier)
         version = 1 if before is None else before.version + 1
         self.documents[identifier] = SourceDocument(identifier, user.id, f"Title of {identifier}", text, version)
+        if self._tell is not None:
+            self._tell(user.id)
 
     def feature(self) -> Feature:
         """A feature that offers the documents."""
@@ -43,6 +47,8 @@ class Shelf:
         async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             services: Services = app.state.services
             services.documents.append(self)
+            loop = asyncio.get_running_loop()
+            self._tell = lambda user: asyncio.run_coroutine_threadsafe(services.tell_of_documents(user), loop).result(5)
             yield
 
         return Feature(name="shelf", router=APIRouter(), lifespan=lifespan)

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from streamator import MemoryStore
+from streamator import JobEmitter, MemoryStore
 
 from app.agents.activity import ActivityLog
 from app.agents.events import AgentEvent
@@ -17,11 +17,12 @@ class Log:
 
     def __init__(self) -> None:
         self._store = MemoryStore()
-        self.log = ActivityLog(self._store)
+        self.emitter = JobEmitter(self._store)
+        self.log = ActivityLog(self.emitter)
 
     @property
     def payloads(self) -> list[dict[str, Any]]:
-        job = self._store.get(self.log.run_id)
+        job = self._store.get(self.emitter.job_id)
         assert job is not None
         events = [dict(each) for each in job.log.read(0)]
         for event in events:
@@ -33,7 +34,7 @@ class Log:
 def agents() -> Iterator[Log]:
     made = Log()
     yield made
-    made.log.close("completed")
+    made.emitter.close("completed")
 
 
 @pytest.mark.parametrize(

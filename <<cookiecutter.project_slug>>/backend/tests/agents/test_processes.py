@@ -45,22 +45,21 @@ def reports(server: Process, document: str, **query: str) -> list[dict[str, Any]
     raise AssertionError("the stream ended")
 
 
-def test_one_server_works_all_show_it_and_when_it_is_killed_another_takes_over(
+def test_any_server_works_all_show_it_and_when_one_is_killed_another_goes_on(
     launch: Callable[..., Process], redis: dict[str, str]
 ) -> None:
-    first = launch(**redis)
-    run = run_id(first)
-    second = launch(**redis)
-    assert run_id(second) == run
-
-    document = ingest(second, TEXT)  # the one that has it is not the one that works on it
-    seen = reports(second, document)
-    assert seen == reports(first, document)
+    first, second = launch(**redis), launch(**redis)
+    document = ingest(first, TEXT)
+    run = run_id(second)
+    seen = reports(second, document, run=run)
+    assert seen == reports(first, document, run=run)
     assert {each["payload"]["agent_name"] for each in seen} == {"coordinator", "tagger", "summariser", "indexer"}
 
-    first.stop(signal.SIGKILL)
-    eventually(lambda: run_id(second) != run)
-    other = ingest(second, TEXT + b" And more of the same.")
-    assert [each["event"] for each in reports(second, other, run=run_id(second))][:4] == ["heartbeat"] * 4
-    (known,) = second.client.get("/api/agents/findings", params={"document_id": other}).json()["documents"]
-    assert [each["document_id"] for each in known["related"]] == [document]
+    other = ingest(first, TEXT + b" And more of the same.")
+    first.stop(signal.SIGKILL)  # at whatever the agents are then
+
+    def known() -> Any:
+        found = second.client.get("/api/agents/findings", params={"document_id": other}).json()["documents"]
+        return found[0] if found and len(found[0]["work"]) == 3 else None
+
+    assert [each["document_id"] for each in eventually(known, 60)["related"]] == [document]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,6 @@ from typing import Any
 
 import httpx
 from fastapi import APIRouter
-from streamator import JobEmitter
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -19,9 +19,10 @@ from app.auth import feature
 from app.auth.accounts import Accounts
 from app.database import Database
 from app.feature import Feature, SharedServices
+from app.jobs import Job
 from app.settings import Settings
 from app.users import CurrentUser
-from tests.support import Events, JsonObject, RunningApp, feature_of, plain_client
+from tests.support import Events, JsonObject, NoArgs, RunningApp, feature_of, job_of, plain_client
 
 PASSWORD = "correct horse battery staple"
 
@@ -42,26 +43,24 @@ def add_users(settings: Settings, *names: str) -> None:
 def told_jobs() -> Feature:
     """A feature whose jobs log what they are told to, and end when they are told nothing."""
     router = APIRouter()
-    told: dict[str, asyncio.Queue[str]] = {}
+    told: dict[str, asyncio.Queue[str]] = defaultdict(asyncio.Queue)
+
+    async def work(job: Job) -> JsonObject:
+        while line := await told[job.job_id].get():
+            job.log(line)
+        return {"told": "all"}
+
+    kind = job_of(work, "told")
 
     @router.post("/told")
     async def start(services: SharedServices, user: CurrentUser) -> str:
-        orders: asyncio.Queue[str] = asyncio.Queue()
-
-        async def work(emitter: JobEmitter) -> JsonObject:
-            while line := await orders.get():
-                emitter.log(line)
-            return {"told": "all"}
-
-        job = await services.jobs.start("told", "x", work, user=user)
-        told[job.job_id] = orders
-        return job.job_id
+        return (await services.jobs.start(kind, NoArgs(), source="x", user=user)).job_id
 
     @router.post("/told/{job_id}")
     async def tell(job_id: str, line: str = "") -> None:
         told[job_id].put_nowait(line)
 
-    return feature_of(router)
+    return feature_of(router, jobs=[kind])
 
 
 FEATURES = (feature.FEATURE, told_jobs())

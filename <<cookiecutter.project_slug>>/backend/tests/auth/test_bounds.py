@@ -7,17 +7,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import APIRouter, Response
-from streamator import JobEmitter
 from streamator.fastapi import StreamResponse, make_stream_response
 
 from app.feature import Feature, SharedServices
 from app.features import FEATURES
+from app.jobs import Job
 from app.main import create_app
 from app.settings import Settings
 from app.users import CurrentUser
 from tests.auth.people import FEATURES as JOBS_OF_TESTS
 from tests.auth.people import Person, add_users
-from tests.support import RunningApp, event_streams, eventually, feature_of
+from tests.support import NoArgs, RunningApp, event_streams, eventually, feature_of, job_of
 
 RunAuth = Callable[..., RunningApp]
 Visit = Callable[..., Person]
@@ -27,14 +27,17 @@ def started_by_their_stream() -> Feature:
     """A feature whose jobs wait, and are started by a request for their stream."""
     router = APIRouter()
 
-    async def wait(emitter: JobEmitter) -> None:
+    async def wait(emitter: Job) -> None:
         await asyncio.sleep(60)
+
+    kind = job_of(wait, "wait")
 
     @router.post("/wait/stream", status_code=200, response_class=StreamResponse)
     async def start(services: SharedServices, user: CurrentUser) -> Response:
-        return make_stream_response((await services.jobs.start("wait", "x", wait, user=user)).job_id, services.store)
+        record = await services.jobs.start(kind, NoArgs(), source="x", user=user)
+        return make_stream_response(record.job_id, services.store)
 
-    return feature_of(router)
+    return feature_of(router, jobs=[kind])
 
 
 def test_68_a_user_has_so_many_streams_of_all_kinds_together_and_one_more_starts_no_job(

@@ -6,19 +6,19 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from streamator import JobEmitter, MemoryStore
+from starlette.datastructures import State
+from streamator import MemoryStore
 
 from app.dashboard.stats import StatsFeeds, current_stats
 from app.database import Database
-from app.jobs import JobRunner, JobTable
-from app.servers import Server
+from app.jobs import Job, JobKind, JobRunner, JobTable
+from app.jobs.engines.inline import InlineEngine
 from app.users import User
-from tests.support import JsonObject, RunningApp, Web, eventually, eventually_async
+from tests.support import JsonObject, NoArgs, RunningApp, Web, eventually, eventually_async, job_of
 
 ANN, BEN = User("1", "Ann"), User("2", "Ben")
 QUIET = {"event": "stats", "processing_count": 0, "completed": 0, "failed": 0, "cancelled": 0, "rate_per_minute": 0}
@@ -118,23 +118,24 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def runner_on(path: Path, url: str, store: MemoryStore | None = None) -> tuple[JobRunner, Database]:
+async def runner_on(url: str, *kinds: JobKind[Any], store: MemoryStore | None = None) -> tuple[JobRunner, Database]:
     database = Database(url)
     await database.open()
-    jobs = JobTable(database, Server(path / "servers"))
-    return JobRunner(jobs, store or MemoryStore(), limit=100), database
+    table = JobTable(database)
+    return JobRunner(table, store or MemoryStore(), kinds, State(), InlineEngine(), limit=100), database
 
 
 @pytest.mark.anyio
-async def test_59_a_user_is_told_of_their_own_jobs_alone(tmp_path: Path, database_url: str) -> None:
-    jobs, database = await runner_on(tmp_path, database_url)
+async def test_59_a_user_is_told_of_their_own_jobs_alone(database_url: str) -> None:
     release = asyncio.Event()
 
-    async def work(emitter: JobEmitter) -> None:
+    async def work(job: Job) -> None:
         await release.wait()
 
-    await jobs.start("ingest", "hers", work, user=ANN)
-    await jobs.start("ingest", "his", work, user=BEN)
+    kind = job_of(work, "ingest")
+    jobs, database = await runner_on(database_url, kind)
+    await jobs.start(kind, NoArgs(), source="hers", user=ANN)
+    await jobs.start(kind, NoArgs(), source="his", user=BEN)
     assert [job.source for job in (await current_stats(jobs, ANN)).jobs] == ["hers"]
     release.set()
     await eventually_async(lambda: jobs.running == 0)
@@ -144,17 +145,17 @@ async def test_59_a_user_is_told_of_their_own_jobs_alone(tmp_path: Path, databas
 
 
 @pytest.mark.anyio
-async def test_the_jobs_of_another_process_are_counted_with_their_steps(tmp_path: Path, database_url: str) -> None:
-    store = MemoryStore()
-    there, database = await runner_on(tmp_path, database_url, store)
-    here = JobRunner(JobTable(database, Server(tmp_path / "servers")), store, limit=1)  # it has started none of them
+async def test_the_jobs_of_another_process_are_counted_with_their_steps(database_url: str) -> None:
     release = asyncio.Event()
 
-    async def work(emitter: JobEmitter) -> None:
-        emitter.emit({"event": "progress", "stage": "generator", "progress": 40})
+    async def work(job: Job) -> None:
+        job.emit({"event": "progress", "stage": "generator", "progress": 40})
         await release.wait()
 
-    job = await there.start("generation", "a text", work, user=ANN)
+    kind, store = job_of(work, "generation"), MemoryStore()
+    there, database = await runner_on(database_url, kind, store=store)
+    here, other = await runner_on(database_url, store=store)  # it has started none of them
+    job = await there.start(kind, NoArgs(), source="a text", user=ANN)
     await asyncio.sleep(0)
     stats = await current_stats(here, ANN)
     assert (stats.processing_count, stats.jobs[0].job_id) == (1, job.job_id)
@@ -163,14 +164,13 @@ async def test_the_jobs_of_another_process_are_counted_with_their_steps(tmp_path
     await eventually_async(lambda: there.running == 0)
     await there.shutdown()
     assert (await current_stats(here, ANN)).completed == 1
+    await other.close()
     await database.close()
 
 
 @pytest.mark.anyio
-async def test_nothing_is_looked_at_while_nobody_watches(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    jobs, database = await runner_on(tmp_path, database_url)
+async def test_nothing_is_looked_at_while_nobody_watches(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, database = await runner_on(database_url)
     looks: list[str] = []
     running_of = jobs.running_of
 

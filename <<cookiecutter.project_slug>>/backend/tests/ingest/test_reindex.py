@@ -2,19 +2,25 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
+from starlette.datastructures import State
+from streamator import MemoryStore
 
 from app.database import Database
 from app.ingest.documents import Library, Unindexed
 from app.ingest.extractor import Extractor
-from app.ingest.reindex import index_anew
-from app.jobs import JobError
+from app.ingest.reindex import index_anew, reindex
+from app.jobs import JobError, JobRunner, JobTable
+from app.jobs.engines.inline import InlineEngine
 from app.searches import Searches
 from app.settings import Settings
 from app.terms import pack_terms
@@ -77,7 +83,28 @@ class Server:
         return self
 
     async def index_anew(self, maker: Extractor, **options: Any) -> None:
-        await index_anew(self.library, self.archive, maker, self.directory / "lock", look=0.01, **options)
+        await index_anew(self.library, self.archive, maker, **options)
+
+    @asynccontextmanager
+    async def serves(self, maker: Extractor) -> AsyncIterator[None]:
+        """The server with its jobs, of which making the index anew is one where it has to be."""
+        state, engine = State(), InlineEngine()
+        state.ingest = SimpleNamespace(library=self.library, archive=self.archive, extractor=maker)
+        jobs = JobRunner(JobTable(self.database), MemoryStore(), [reindex], state, engine, limit=1, pause=0.01)
+        watch = asyncio.create_task(jobs.watch())
+        try:
+            yield
+        finally:
+            watch.cancel()
+            await jobs.shutdown()
+            await engine.close()
+
+    async def indexed(self) -> None:
+        """Waits until all documents are."""
+        ends_at = time.monotonic() + 10
+        while await self.library.unindexed():
+            assert time.monotonic() < ends_at, "there are documents without an index"
+            await asyncio.sleep(0.01)
 
     async def found(self, query: str) -> tuple[int, int | None]:
         documents = await self.library.find(query, user=LOCAL_USER)
@@ -128,7 +155,8 @@ async def test_what_was_broken_off_goes_on_where_it_was(servers: list[Server], m
 
 async def test_one_of_several_servers_does_it(servers: list[Server]) -> None:
     makers = Maker(), Maker()
-    await asyncio.gather(*(server.index_anew(maker, batch=1) for server, maker in zip(servers, makers, strict=True)))
+    async with servers[0].serves(makers[0]), servers[1].serves(makers[1]):
+        await servers[0].indexed()
     assert sorted(len(maker.made) for maker in makers) == [0, DOCUMENTS]
 
 
@@ -149,7 +177,8 @@ async def test_after_an_error_it_goes_on(servers: list[Server], monkeypatch: pyt
         await index(document, terms)
 
     monkeypatch.setattr(server.library, "index", fails_once)
-    await asyncio.wait_for(server.index_anew(Maker()), 10)
+    async with server.serves(Maker()):
+        await server.indexed()
     assert await server.found("東京") == (DOCUMENTS, None)
 
 

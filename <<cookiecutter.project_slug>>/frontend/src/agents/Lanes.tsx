@@ -70,7 +70,7 @@ export function Lanes({ kind, documentId, onWorked }: LanesProps) {
       )}
       <ActivityPanel
         activities={shown}
-        staleSeconds={STALE_SECONDS}
+        staleSeconds={status === "ended" ? Infinity : STALE_SECONDS} // nothing is to be heard of before the next run
         resting={NEVER}
         clockSkew={data?.clockSkew ?? 0}
         words={laneWords}
@@ -93,6 +93,6 @@ function condition(run: string | null, status: LogStream["status"]): { badge: st
   if (status === "open") return { badge: "Live", tone: "live" };
   if (status === "reconnecting") return { badge: "Reconnecting", tone: "warn" };
   if (status === "lost") return { badge: "Gone silent", tone: "bad" };
-  if (status === "ended" || status === "failed") return { badge: "Waiting for the next run", tone: "warn" };
+  if (status === "ended" || status === "failed") return { badge: "Waiting for the next run", tone: status === "ended" ? "quiet" : "warn" };
   return CONNECTING;
 }

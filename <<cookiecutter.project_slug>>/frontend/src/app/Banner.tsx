@@ -3,7 +3,7 @@ import { useBackend } from "./backend";
 /** What stands in the way of everything on the page. It comes and goes by itself. */
 export function Banner() {
   const { reach, health } = useBackend();
-  const degraded = health?.store.degraded ?? null;
+  const [store, jobs] = [health?.store.degraded ?? null, health?.jobs.degraded ?? null];
   return (
     <div role="alert">
       {reach === "down" ? (
@@ -13,10 +13,10 @@ export function Banner() {
             on by itself when the backend is back.
           </p>
         </div>
-      ) : degraded !== null ? (
+      ) : store !== null || jobs !== null ? (
         <div key="degraded" className="banner">
           <p>
-            <strong>The log store has trouble.</strong> <span>{degraded}</span>
+            <strong>{store !== null ? "The log store has trouble." : "Jobs wait."}</strong> <span>{store ?? jobs}</span>
           </p>
         </div>
       ) : null}
@@ -36,7 +36,7 @@ export function HealthSign() {
       : condition === "unknown" || health === null
         ? "Connecting"
         : condition === "degraded"
-          ? `${storeNames[health.store.name]}, degraded`
+          ? `${storeNames[health.store.name]}, ${health.store.degraded === null ? "jobs wait" : "degraded"}`
           : storeNames[health.store.name];
   return (
     <span className={`health health--${condition}`} title={text}>

@@ -106,6 +106,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/job/{job_id}/cancel": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Cancel Job
+         * @description Asks a job to stop, wherever it runs or waits; it knows within a second. 202: it runs in another process.
+         */
+        readonly post: operations["cancel_job_api_job__job_id__cancel_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/auth/sign-in": {
         readonly parameters: {
             readonly query?: never;
@@ -485,7 +505,8 @@ export interface paths {
          * Stream Agents
          * @description Streams what the agents report on the user's documents, from the start of the run and as it comes.
          *
-         *     After some thousand events a run is over: the stream ends with `done`, and `/api/agents` names the next one.
+         *     A run is over when nothing is left to do, or after some thousand events: the stream ends with `done`, and
+         *     `/api/agents` names the next one.
          *     An event's id counts in its run: without `run` a stream begins at the start, whatever the client has seen.
          */
         readonly get: operations["stream_agents_api_agents_stream_get"];
@@ -657,26 +678,6 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
-    readonly "/api/job/{job_id}/cancel": {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly get?: never;
-        readonly put?: never;
-        /**
-         * Cancel
-         * @description Ask the job to stop.
-         */
-        readonly post: operations["cancel_api_job__job_id__cancel_post"];
-        readonly delete?: never;
-        readonly options?: never;
-        readonly head?: never;
-        readonly patch?: never;
-        readonly trace?: never;
-    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -813,6 +814,18 @@ export interface components {
             readonly next: number;
             /** Closed */
             readonly closed: boolean;
+        };
+        /**
+         * Cancelled
+         * @description A job was asked to stop.
+         */
+        readonly Cancelled: {
+            /** Cancelled */
+            readonly cancelled?: string | null;
+            /** Requested */
+            readonly requested?: string | null;
+            /** Status */
+            readonly status?: "requested" | null;
         };
         /**
          * Config
@@ -1061,7 +1074,7 @@ export interface components {
         };
         /**
          * Health
-         * @description Whether all is well. A degraded store slows nothing down here, so the answer is 200 all the same.
+         * @description Whether all is well. What is degraded slows nothing down here, so the answer is 200 all the same.
          */
         readonly Health: {
             /**
@@ -1072,6 +1085,7 @@ export interface components {
             /** Version */
             readonly version: string;
             readonly store: components["schemas"]["StoreHealth"];
+            readonly jobs: components["schemas"]["JobsHealth"];
         };
         /**
          * IngestComplete
@@ -1186,7 +1200,7 @@ export interface components {
         };
         /**
          * Job
-         * @description A job as the API shows it. `interrupted`: the server stopped while it ran.
+         * @description A job. `interrupted`: the server stopped while it ran.
          */
         readonly Job: {
             /** Job Id */
@@ -1200,6 +1214,11 @@ export interface components {
              * @enum {string}
              */
             readonly status: "running" | "completed" | "failed" | "cancelled" | "interrupted";
+            /**
+             * Attempt
+             * @default 1
+             */
+            readonly attempt: number;
             /**
              * Created At
              * Format: date-time
@@ -1227,6 +1246,21 @@ export interface components {
         readonly Jobs: {
             /** Jobs */
             readonly jobs: readonly components["schemas"]["Job"][];
+        };
+        /**
+         * JobsHealth
+         * @description What runs jobs; `degraded` is a sentence on what keeps them from being run, or null; `running`: here.
+         */
+        readonly JobsHealth: {
+            /**
+             * Workers
+             * @enum {string}
+             */
+            readonly workers: "inline" | "redis";
+            /** Running */
+            readonly running: number;
+            /** Degraded */
+            readonly degraded: string | null;
         };
         /**
          * PromptChoice
@@ -1639,6 +1673,7 @@ export type AgentFindings = components['schemas']['AgentFindings'];
 export type AgentWork = components['schemas']['AgentWork'];
 export type Agents = components['schemas']['Agents'];
 export type AgentsPoll = components['schemas']['AgentsPoll'];
+export type Cancelled = components['schemas']['Cancelled'];
 export type Config = components['schemas']['Config'];
 export type Document = components['schemas']['Document'];
 export type DocumentFindings = components['schemas']['DocumentFindings'];
@@ -1663,6 +1698,7 @@ export type IngestItem = components['schemas']['IngestItem'];
 export type IngestProgress = components['schemas']['IngestProgress'];
 export type Job = components['schemas']['Job'];
 export type Jobs = components['schemas']['Jobs'];
+export type JobsHealth = components['schemas']['JobsHealth'];
 export type PromptChoice = components['schemas']['PromptChoice'];
 export type ProviderChoice = components['schemas']['ProviderChoice'];
 export type Ready = components['schemas']['Ready'];
@@ -1808,6 +1844,46 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Validation Error */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    readonly cancel_job_api_job__job_id__cancel_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Cancelled"];
                 };
             };
             /** @description Not Found */
@@ -3176,37 +3252,6 @@ export interface operations {
         };
     };
     readonly result_api_job__job_id__result_get: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                readonly job_id: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody?: never;
-        readonly responses: {
-            /** @description Successful Response */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": unknown;
-                };
-            };
-            /** @description Validation Error */
-            readonly 422: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    readonly cancel_api_job__job_id__cancel_post: {
         readonly parameters: {
             readonly query?: never;
             readonly header?: never;

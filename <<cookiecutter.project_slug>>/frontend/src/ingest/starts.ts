@@ -56,7 +56,7 @@ export function useStarts(onStarted: (job: Job) => void, delivery: Delivery): St
   const begun = useCallback(
     (item: Start, job: Pick<Job, "job_id" | "source" | "created_at">) => {
       sources.current.set(job.job_id, item.source);
-      onStarted({ ...job, kind: "ingest", status: "running", finished_at: null, document_id: null, error: null, partial: null, step: null, percent: null, age_seconds: null });
+      onStarted({ ...job, kind: "ingest", status: "running", finished_at: null, attempt: 1, document_id: null, error: null, partial: null, step: null, percent: null, age_seconds: null });
     },
     [onStarted],
   );

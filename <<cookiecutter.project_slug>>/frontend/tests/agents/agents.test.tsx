@@ -81,7 +81,7 @@ function stream(events: readonly StreamEvent[], signal: AbortSignal | null | und
 let backend: Backend;
 beforeEach(() => {
   backend = new Backend();
-  backend.answers.set("/healthz", () => ({ status: "ok", store: { name: "memory", degraded: null } }));
+  backend.answers.set("/healthz", () => ({ status: "ok", store: { name: "memory", degraded: null }, jobs: { workers: "inline", running: 0, degraded: null } }));
   vi.stubGlobal("fetch", backend.fetch);
 });
 afterEach(() => {

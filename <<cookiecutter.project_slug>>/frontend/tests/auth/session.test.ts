@@ -13,7 +13,7 @@ class Server {
 
   readonly fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
     const path = new URL(input instanceof Request ? input.url : input, "http://localhost:3000").pathname;
-    if (path === "/healthz") return Response.json({ status: "ok", store: { name: "memory", degraded: null } });
+    if (path === "/healthz") return Response.json({ status: "ok", store: { name: "memory", degraded: null }, jobs: { workers: "inline", running: 0, degraded: null } });
     if (this.away) throw new TypeError("Failed to fetch");
     const authorization = new Headers(init.headers).get("authorization");
     const body = typeof init.body === "string" ? (JSON.parse(init.body) as Record<string, string>) : {};

@@ -21,7 +21,7 @@ class Server {
   readonly fetch = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
     const url = new URL(input instanceof Request ? input.url : input, "http://localhost:3000");
     this.requests.push(`${init?.method ?? "GET"} ${url.pathname}`);
-    if (url.pathname === "/healthz") return Response.json({ status: "ok", store: { name: "memory", degraded: null } });
+    if (url.pathname === "/healthz") return Response.json({ status: "ok", store: { name: "memory", degraded: null }, jobs: { workers: "inline", running: 0, degraded: null } });
     if (this.missing) return Response.json({ error: "not found" }, { status: 404 });
     if (url.pathname.endsWith("/cancel")) return Response.json({ status: "requested", requested: "a1" }, { status: 202 });
     const after = Number(url.searchParams.get("after") ?? 0);
@@ -49,6 +49,7 @@ const running: Job = {
   kind: "ingest",
   source: "notes.md",
   status: "running",
+  attempt: 1,
   created_at: new Date().toISOString(),
   finished_at: null,
   document_id: null,

@@ -8,6 +8,7 @@ const running: Job = {
   kind: "ingest",
   source: "notes.md",
   status: "running",
+  attempt: 1,
   created_at: "2026-01-01T00:00:00Z",
   finished_at: null,
   document_id: null,

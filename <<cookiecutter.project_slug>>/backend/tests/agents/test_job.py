@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -9,15 +8,18 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
+from starlette.datastructures import State
 from streamator import MemoryStore, follow
 
 from app.agents import workers
-from app.agents.coordinator import Coordinator
 from app.agents.events import AGENTS, AgentEvent
 from app.agents.findings import DocumentFindings, Findings
+from app.agents.job import Agents, work
 from app.agents.workers import Outcome, Report
 from app.database import Database
 from app.documents import DocumentVersion, SourceDocument
+from app.jobs import SYSTEM, JobRunner, JobTable, runner
+from app.jobs.engines.inline import InlineEngine
 from app.processes import Processes
 from app.searches import Searches
 from app.users import LOCAL_USER, User
@@ -31,6 +33,13 @@ pytestmark = pytest.mark.anyio
 T = TypeVar("T")
 
 
+@pytest.fixture(autouse=True)
+def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' documents tell nobody that they are there: what was missed is looked for all the time."""
+    monkeypatch.setattr(work, "missed_every", 0.01)
+    monkeypatch.setattr(runner, "TICK_SECONDS", 0.01)
+
+
 async def until(condition: Callable[[], Awaitable[T]], seconds: float = 10.0) -> T:
     """What `condition` comes to give as soon as it is true."""
     deadline = time.monotonic() + seconds
@@ -41,38 +50,43 @@ async def until(condition: Callable[[], Awaitable[T]], seconds: float = 10.0) ->
 
 
 class World:
-    """What coordinators share: the data, and the store that holds their logs."""
+    """What servers share: the data, and the store that holds the logs."""
 
-    def __init__(self, path: Path, findings: Findings) -> None:
-        self.path = path
-        self.findings = findings
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.store = MemoryStore()
         self.shelf = Shelf()
-        self.running: list[asyncio.Task[None]] = []
+        self.servers: list[Server] = []
 
-    def begin(self, sources: Sequence[Shelf] | None = None, **options: Any) -> asyncio.Task[None]:
-        """Starts a coordinator."""
-        coordinator = Coordinator(
-            self.store,
-            self.findings,
-            [self.shelf] if sources is None else sources,
-            self.path / "agents.lock",
-            Here(),
-            **{"look": 0.01, "heartbeat": 60.0, **options},
-        )
-        self.running.append(asyncio.create_task(coordinator.run()))
-        return self.running[-1]
+    async def open(self) -> None:
+        self.database = Database(self.url)
+        await self.database.open()
+        self.findings = Findings(self.database, Searches(self.database, Here()))
 
-    async def run_id(self) -> str:
+    def begin(self, **options: Any) -> Server:
+        """Starts a server."""
+        self.servers.append(Server(self, options))
+        return self.servers[-1]
+
+    async def runs(self, user: User = LOCAL_USER) -> list[str]:
+        """The runs of a user, the newest first."""
+        records = await JobTable(self.database).latest(99, user=SYSTEM, kind="agents", source=user.id)
+        return [record.job_id for record in records]
+
+    async def run_id(self, user: User = LOCAL_USER) -> str:
         """The run that is shown, once there is one."""
-        return (await until(self.findings.runs))[0]
+
+        async def begun() -> list[str]:
+            return [run for run in await self.runs(user) if self.store.get(run) is not None]
+
+        return (await until(begun))[0]
 
     def reports(self, run_id: str) -> list[AgentEvent]:
         """What the agents have reported to a run so far."""
         job = self.store.get(run_id)
         assert job is not None
         events: list[Mapping[str, Any]] = list(job.log.read(0))
-        return [AgentEvent.model_validate(each) for each in events if each["event"] != "done"]
+        return [AgentEvent.model_validate(each) for each in events if "stream" in each]
 
     async def known(self, identifier: str, *, user: User = LOCAL_USER) -> DocumentFindings:
         """What is known of a document, once all three have worked on it."""
@@ -84,23 +98,36 @@ class World:
         return cast(DocumentFindings, await until(all_worked))
 
 
+class Server:
+    """A server with the agents and nothing else."""
+
+    def __init__(self, world: World, options: dict[str, Any]) -> None:
+        state, self._engine = State(), InlineEngine()
+        self.jobs = JobRunner(JobTable(world.database), world.store, [work], state, self._engine, limit=1, pause=0.01)
+        state.agents = Agents(world.findings, [world.shelf], Here(), self.jobs, **options)
+        self._watch = asyncio.create_task(self.jobs.watch())
+
+    async def stop(self) -> None:
+        self._watch.cancel()
+        await self.jobs.shutdown()
+        await self._engine.close()
+
+
 @asynccontextmanager
-async def world_at(path: Path, url: str) -> AsyncIterator[World]:
-    database = Database(url)
-    await database.open()
-    world = World(path, Findings(database, Searches(database, Here())))
+async def world_at(url: str) -> AsyncIterator[World]:
+    world = World(url)
+    await world.open()
     try:
         yield world
     finally:
-        for task in world.running:
-            task.cancel()
-        await asyncio.gather(*world.running, return_exceptions=True)
-        await database.close()
+        for server in world.servers:
+            await server.stop()
+        await world.database.close()
 
 
 @pytest.fixture
-async def world(tmp_path: Path, database_url: str, anyio_backend: str) -> AsyncIterator[World]:
-    async with world_at(tmp_path, database_url) as made:
+async def world(database_url: str, anyio_backend: str) -> AsyncIterator[World]:
+    async with world_at(database_url) as made:
         yield made
 
 
@@ -132,7 +159,7 @@ async def test_each_agent_reports_from_register_to_complete_in_the_documented_fo
     for agent in AGENTS:
         told = [each for each in world.reports(run_id) if each.payload.agent_name == agent]
         assert [(told[0].event, told[0].source_id, told[0].payload.status)] == [("heartbeat", agent, "waiting")]
-        about = told[1:]
+        about = [each for each in told if each.event != "heartbeat"]
         assert {each.source_id for each in about} == {"d1"}
         assert (about[0].event, about[0].payload.status, about[0].payload.progress) == (
             "activity_registered",
@@ -172,7 +199,8 @@ async def test_a_worker_that_fails_says_so_and_is_not_asked_again(
     known = await world.known("d1")
     assert {each.agent_name: each.status for each in known.work}["tagger"] == "failed"
     assert (known.tags, bool(known.summary)) == ([], True)
-    last = [each for each in world.reports(await world.run_id()) if each.payload.agent_name == "tagger"][-1]
+    told = [each for each in world.reports(await world.run_id()) if each.event != "heartbeat"]
+    last = [each for each in told if each.payload.agent_name == "tagger"][-1]
     assert (last.event, last.payload.status) == ("activity_completed", "failed")
     assert "“Title of d1”: unexpected ZeroDivisionError" in last.payload.message
     assert "by nothing" not in last.payload.message  # that is for the server's log
@@ -201,60 +229,75 @@ async def test_what_is_done_is_not_done_again_and_what_was_under_way_is(
             return len((await world.findings.done()).get(("d1", 1), ())) == 2
 
         await until(others_done)
-        first.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await first
-    assert world.store.get(await world.run_id()).log.closed  # type: ignore[union-attr]
+        await first.stop()
+    run_id = await world.run_id()
+    before = len(world.reports(run_id))
     world.begin()
     await world.known("d1")
-    agents = {each.payload.agent_name for each in world.reports(await world.run_id()) if each.source_id == "d1"}
+    assert await world.runs() == [run_id], "the same run goes on, as its next attempt"
+    agents = {each.payload.agent_name for each in world.reports(run_id)[before:] if each.source_id == "d1"}
     assert agents == {"coordinator", "tagger"}
 
 
-async def test_of_two_processes_one_works_and_the_other_takes_over(world: World) -> None:
+async def test_of_two_servers_one_works_on_a_document_and_any_can(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag, asked = workers.WORKERS["tagger"], list[str]()
+
+    async def noting(document: SourceDocument, report: Report, processes: Processes) -> Outcome:
+        asked.append(document.id)
+        return await tag(document, report, processes)
+
+    monkeypatch.setitem(workers.WORKERS, "tagger", noting)
     first = world.begin()
-    run_id = await world.run_id()
     world.begin()
     world.shelf.put("d1")
     await world.known("d1")
-    assert await world.findings.runs() == [run_id]
-    first.cancel()
+    await first.stop()
     world.shelf.put("d2")
     await world.known("d2")
-    runs = await world.findings.runs()
-    assert runs[1:] == [run_id]
-    assert {each.source_id for each in world.reports(runs[0])} == {*AGENTS, "d2"}
+    assert asked == ["d1", "d2"]
 
 
-async def test_a_long_run_ends_as_completed_and_the_next_one_is_there_already(world: World) -> None:
+async def test_a_document_that_is_told_of_is_worked_on_without_a_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "missed_every", 3_600.0)
+    server = world.begin()
+    assert await world.runs() == []
+    world.shelf.put("d1")
+    await server.jobs._state.agents.start(LOCAL_USER.id)
+    await world.known("d1")
+
+
+async def test_a_long_run_ends_as_completed_and_the_next_one_follows(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        world.shelf.put(f"d{number}")
     world.begin(run_events=20)
     first = await world.run_id()
     log = await world.store.find(first)
     assert log is not None
-    for number in range(3):
-        world.shelf.put(f"d{number}")
     events = [each async for batch in follow(log) for each in batch]
     assert (events[-1]["event"], events[-1]["status"]) == ("done", "completed")
     assert len(events) < 60
-    runs = await world.findings.runs()
-    assert runs[0] != first
-    assert [each.event for each in world.reports(runs[0])][: len(AGENTS)] == ["heartbeat"] * len(AGENTS)
+    monkeypatch.setattr(work, "missed_every", 3_600.0)  # it needs no sweep for that
+    await world.known("d2")
+    last = (await world.runs())[0]
+    assert last != first
+    assert [each.event for each in world.reports(last)][: len(AGENTS)] == ["heartbeat"] * len(AGENTS)
 
 
-async def test_idle_agents_show_that_they_are_there(world: World) -> None:
-    world.begin(heartbeat=0.02)
-    run_id = await world.run_id()
-    await eventually_async(lambda: len(world.reports(run_id)) >= 3 * len(AGENTS))
-    reports = world.reports(run_id)
-    assert {each.event for each in reports} == {"heartbeat"}
-    assert [each.payload.agent_name for each in reports[: 2 * len(AGENTS)]] == [*AGENTS, *AGENTS]
-    assert {each.payload.message for each in reports} == {"Waiting for documents"}
-
-
-async def test_without_documents_to_work_on_they_say_so(world: World) -> None:
-    world.begin([])
-    (message,) = {each.payload.message for each in world.reports(await world.run_id())}
-    assert message == "No part of this app keeps documents: nothing to do"
+async def test_agents_at_work_show_that_they_are_there_and_at_the_end_that_they_wait(world: World) -> None:
+    for number in range(3):
+        world.shelf.put(f"d{number}")
+    world.begin(heartbeat=0.0)
+    log = await world.store.find(await world.run_id())
+    assert log is not None
+    reports = [each async for batch in follow(log) for each in batch if each.get("event") == "heartbeat"]
+    messages = [each["payload"]["message"] for each in reports]
+    assert messages == [each for each in ["At hand", *["At work"] * 3, "Waiting for documents"] for _ in AGENTS]
 
 
 async def test_what_is_known_of_a_deleted_document_is_forgotten(world: World) -> None:
@@ -361,7 +404,7 @@ async def test_an_index_of_an_earlier_version_is_made_anew(tmp_path: Path) -> No
             )
             if agent == "indexer":
                 connection.execute("INSERT INTO agent_index (rowid, text) VALUES (?, ?)", (number, BRIDGES))
-    async with world_at(tmp_path, f"sqlite:///{tmp_path / 'app.db'}") as world:
+    async with world_at(f"sqlite:///{tmp_path / 'app.db'}") as world:
         assert await world.findings.done() == {("d1", 1): {"tagger", "summariser"}}
         world.shelf.put("d1")
         world.shelf.put("d2")
@@ -382,22 +425,25 @@ async def test_the_many_documents_of_one_user_do_not_hold_up_another(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
-    index = workers.WORKERS["indexer"]
+    index, others = workers.WORKERS["indexer"], asyncio.Event()
 
     async def noting(document: SourceDocument, report: Report, processes: Processes) -> Outcome:
         order.append(document.id)
         if document.id == "a1":  # comes while the first is worked on
             world.shelf.put("b1", user=User("b", "Ben"))
+        if document.id == "b1":
+            others.set()
+        if document.id == "a2":
+            await asyncio.wait_for(others.wait(), 10)
         return await index(document, report, processes)
 
     monkeypatch.setitem(workers.WORKERS, "indexer", noting)
     for number in range(1, 6):
         world.shelf.put(f"a{number}", user=User("a", "Ann"))
-    for number in (1, 2):
-        world.shelf.put(f"c{number}", user=User("c", "Eve"))
-    world.begin(look=0.0)
-    await eventually_async(lambda: len(order) == 8)
-    assert order == ["a1", "b1", "c1", "a2", "c2", "a3", "a4", "a5"]
+    world.begin()
+    await eventually_async(lambda: len(order) == 6)
+    assert order.index("b1") < order.index("a3")
+    assert [each for each in order if each != "b1"] == ["a1", "a2", "a3", "a4", "a5"]
 
 
 async def test_findings_are_their_users_alone(world: World) -> None:
@@ -409,18 +455,20 @@ async def test_findings_are_their_users_alone(world: World) -> None:
     await world.known("d2", user=bob)
     assert [each.document_id for each in await world.findings.latest(9, user=alice)] == ["d1"]
     assert not await world.findings.forget("d2", user=alice)
-    run_id = await world.run_id()
-    owners = {each.source_id: each.user_id for each in world.reports(run_id)}
-    assert {source: owner for source, owner in owners.items() if source not in AGENTS} == {"d1": "a", "d2": "b"}
-    assert {owners[agent] for agent in AGENTS} == {None}
+    for user, document in ((alice, "d1"), (bob, "d2")):
+        reports = world.reports(await world.run_id(user))
+        owners = {each.source_id: each.user_id for each in reports}
+        assert {source: owner for source, owner in owners.items() if source not in AGENTS} == {document: user.id}
+        assert {owners[agent] for agent in AGENTS} == {None}
 
 
 async def test_they_begin_again_after_a_fault_of_the_data(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    failing = True
+    failing, failed = True, asyncio.Event()
     document_versions = world.shelf.document_versions
 
     async def flaky() -> Mapping[str, DocumentVersion]:
         if failing:
+            failed.set()
             raise OSError("the disk is gone")
         return await document_versions()
 
@@ -428,9 +476,6 @@ async def test_they_begin_again_after_a_fault_of_the_data(world: World, monkeypa
     world.shelf.put("d1")
     world.begin()
 
-    async def began_again() -> bool:
-        return len(await world.findings.runs()) > 1
-
-    await until(began_again)
+    await failed.wait()
     failing = False
     await world.known("d1")
