@@ -3,9 +3,10 @@ processes on loopback; each with a folder that no other reads.
 
     python -m tests.machines FOLDER
 
-runs two web servers behind nginx, two workers, PostgreSQL, Redis and an S3, prints where they are as a line of JSON, and
-then does what each line of its input says, and answers it with a line: `kill worker1`, `start worker1`, `cut worker1` (from
-the network), `mend worker1`, `stop redis`, `start redis`, `stop postgres`, `start postgres`. It ends with its input.
+runs two web servers behind nginx, two workers, PostgreSQL, Redis and an S3, prints where they are as a line of JSON,
+and then does what each line of its input says, and answers it with a line: `kill worker1`, `start worker1`,
+`cut worker1` (from the network), `mend worker1`, `stop redis`, `start redis`, `stop postgres`, `start postgres`.
+It ends with its input.
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,8 @@ import boto3
 import httpx
 
 from tests.postgres import Postgres, find_programs, postgres_server
-from tests.process import free_port, redis_program, s3_environment
+from tests.process import LOOPBACK, free_port, listens, moto_server, redis_program, s3_environment
+from tests.support import eventually
 
 __all__ = ["LEASE_SECONDS", "Machine", "Machines", "machines"]
 
@@ -95,7 +96,7 @@ class Machine:
                 return answers(f"http://{self.address}/healthz")
             return b"the worker runs" in log.read_bytes()[begin:]
 
-        until(works)
+        eventually(works, 60)
 
     def kill(self) -> None:
         """Ends it at once, as a power failure does. Its disk stays."""
@@ -109,7 +110,9 @@ class Machine:
         if self.process is not None:
             pids = [self.process.pid]
             if self.namespace:  # what `unshare` has started: a signal to that itself goes no further
-                found = subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True, check=True)
+                found = subprocess.run(
+                    ["ip", "netns", "pids", self.namespace], capture_output=True, text=True, check=True
+                )
                 pids = [int(pid) for pid in found.stdout.split() if int(pid) != self.process.pid]
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
@@ -155,12 +158,9 @@ class Redis:
 
         def works() -> bool:
             assert process.poll() is None, f"redis-server ended with {process.returncode}"
-            client = subprocess.run(
-                ["redis-cli", "-h", self.host, "-p", str(self.port), "ping"], capture_output=True, text=True
-            )
-            return client.stdout.strip() == "PONG"
+            return listens(self.port, self.host)
 
-        until(works)
+        eventually(works, 30)
 
     def stop(self) -> None:
         assert self.process is not None
@@ -185,7 +185,13 @@ class Machines:
         verb, name = order.split()
         if name in self.members:
             machine = self.members[name]
-            orders = {"kill": machine.kill, "start": machine.start, "stop": machine.stop, "cut": machine.cut, "mend": machine.mend}
+            orders = {
+                "kill": machine.kill,
+                "start": machine.start,
+                "stop": machine.stop,
+                "cut": machine.cut,
+                "mend": machine.mend,
+            }
         else:
             service = {"redis": self.redis, "postgres": self.postgres}[name]
             orders = {"stop": service.stop, "start": service.start}
@@ -197,13 +203,6 @@ def answers(url: str) -> bool:
         return httpx.get(url, timeout=2).status_code == 200
     except httpx.TransportError:
         return False
-
-
-def until(done: Callable[[], bool], seconds: float = 30) -> None:
-    ends_at = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < ends_at, f"not within {seconds:g} s"
-        time.sleep(0.02)
 
 
 def may_make_namespaces() -> bool:
@@ -224,7 +223,7 @@ def may_make_namespaces() -> bool:
 def network(names: Sequence[str]) -> Iterator[tuple[str, Mapping[str, tuple[str, str]]]]:
     """A bridge with a namespace for each name; gives the bridge's address, and each one's address and namespace."""
     if not may_make_namespaces():
-        yield "127.0.0.1", {name: ("127.0.0.1", "") for name in names}
+        yield LOOPBACK, dict.fromkeys(names, (LOOPBACK, ""))
         return
     token = secrets.token_hex(3)
     net = f"10.{64 + secrets.randbelow(64)}.{secrets.randbelow(256)}"
@@ -278,10 +277,8 @@ def machines(folder: Path, **environment: str) -> Iterator[Machines]:
         redis = Redis(host, free_port(host), folder / "redis")
         redis.start()
         stack.callback(redis.stop)
-        s3 = free_port(host)
-        stack.enter_context(running([sys.executable, "-m", "moto.server", "-H", host, "-p", str(s3)], folder / "s3.log"))
-        keys = s3_environment(s3, host)
-        until(lambda: answers(keys["AWS_ENDPOINT_URL_S3"]))
+        port, _ = stack.enter_context(moto_server(folder, host))
+        keys = s3_environment(port, host)
         client = boto3.client(
             "s3", endpoint_url=keys["AWS_ENDPOINT_URL_S3"], region_name=keys["AWS_REGION"],
             aws_access_key_id=keys["AWS_ACCESS_KEY_ID"], aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
@@ -312,11 +309,18 @@ def machines(folder: Path, **environment: str) -> Iterator[Machines]:
             stack.callback(members[name].kill)
         for machine in members.values():
             machine.start()
-        site = [f"listen 8080=listen {front}", f"127.0.0.1:8000={members['web1'].address}", f"127.0.0.1:8001={members['web2'].address}"]
+        servers = [f"127.0.0.1:{8000 + number}={members[name].address}" for number, name in enumerate(WEB)]
         nginx = ROOT / "libs" / "streamator" / "tests" / "nginx.py"
-        command = [sys.executable, str(nginx), str(folder / "nginx"), str(ROOT / "ops" / "nginx.conf"), *site]
+        command = [
+            sys.executable,
+            str(nginx),
+            str(folder / "nginx"),
+            str(ROOT / "ops" / "nginx.conf"),
+            f"listen 8080=listen {front}",
+            *servers,
+        ]
         stack.enter_context(running(command, folder / "nginx.log"))
-        until(lambda: answers(f"http://{front}/healthz"))
+        eventually(lambda: answers(f"http://{front}/healthz"), 30)
         yield Machines(f"http://{front}/", members, redis, postgres)
 
 

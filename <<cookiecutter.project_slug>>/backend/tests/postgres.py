@@ -19,7 +19,7 @@ from typing import Any
 import asyncpg
 
 from app.database import Database
-from tests.process import free_port
+from tests.process import LOOPBACK, free_port
 from tests.support import eventually
 
 __all__ = ["Postgres", "find_programs", "postgres_server"]
@@ -37,10 +37,11 @@ def find_programs() -> Path | None:
 
 @dataclass
 class Postgres:
-    """A PostgreSQL that listens on loopback. The password is no secret."""
+    """A PostgreSQL that listens at an address of this machine. The password is no secret."""
 
     programs: Path
     folder: Path
+    host: str
     port: int
     _numbers: Iterator[int] = field(default_factory=count)
 
@@ -48,7 +49,7 @@ class Postgres:
         """Starts it, and waits until it takes connections."""
         command = [str(self.programs / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)]
         options = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": self.host,
             "unix_socket_directories": "",
             "fsync": "off",
             "max_connections": 300,
@@ -69,7 +70,7 @@ class Postgres:
             os.kill(process, signal.SIGSTOP if yes else signal.SIGCONT)
 
     def url(self, name: str = "postgres", *, user: str = "postgres", password: str = "secret") -> str:
-        return f"postgresql+asyncpg://{user}:{password}@127.0.0.1:{self.port}/{name}"
+        return f"postgresql+asyncpg://{user}:{password}@{self.host}:{self.port}/{name}"
 
     def run(self, statement: str) -> None:
         """Runs a statement of an administrator's."""
@@ -109,15 +110,15 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def postgres_server(programs: Path) -> Iterator[Postgres]:
-    """A PostgreSQL of its own, gone with its data at the end."""
+def postgres_server(programs: Path, host: str = LOOPBACK) -> Iterator[Postgres]:
+    """A PostgreSQL of its own for whoever is in the network of `host`, gone with its data at the end."""
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
         (folder / "password").write_text("secret")
         if os.getuid() == 0:  # as root it does not run
             for path in (folder, folder / "password"):
                 shutil.chown(path, "nobody", "nogroup")
-        server = Postgres(programs, folder, free_port())
+        server = Postgres(programs, folder, host, free_port(host))
         init: Sequence[str] = ("--no-sync", "-A", "scram-sha-256", "-U", "postgres", "-E", "UTF8", "--locale=C")
         subprocess.run(
             [programs / "initdb", "-D", folder / "data", f"--pwfile={folder / 'password'}", *init],
@@ -125,6 +126,8 @@ def postgres_server(programs: Path) -> Iterator[Postgres]:
             stdout=subprocess.DEVNULL,
             **_as_nobody(),
         )
+        with (folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet scram-sha-256\n")
         server.start()
         yield server
         server.process.send_signal(signal.SIGQUIT)

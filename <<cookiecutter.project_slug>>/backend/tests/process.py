@@ -137,15 +137,19 @@ class Worker:
         return self._output.read_text()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+LOOPBACK = "127.0.0.1"
+
+
+def free_port(host: str = LOOPBACK) -> int:
+    """A port of this machine's that nothing listens on."""
+    with socket.create_server((host, 0)) as listener:
         return int(listener.getsockname()[1])
 
 
-def listens(port: int) -> bool:
-    """Whether something on loopback takes connections at this port."""
+def listens(port: int, host: str = LOOPBACK) -> bool:
+    """Whether something takes connections at this port."""
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
 @contextlib.contextmanager
@@ -156,16 +160,16 @@ def dynamo_server(directory: Path) -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def moto_server(directory: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """A server of moto's on loopback, which is DynamoDB, S3 and more; gives its port, and its process to be ended."""
-    port = free_port()
+def moto_server(directory: Path, host: str = LOOPBACK) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A server of moto's, which is DynamoDB, S3 and more; gives its port, and its process to be ended."""
+    port = free_port(host)
     with (directory / "moto.log").open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            [sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)],
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    with _answering(process, port):
+    with _answering(process, port, host):
         yield port, process
 
 
@@ -181,10 +185,10 @@ def dynamo_environment(port: int) -> dict[str, str]:
     }
 
 
-def s3_environment(port: int) -> dict[str, str]:
-    """What leads to the S3 at this port of loopback."""
+def s3_environment(port: int, host: str = LOOPBACK) -> dict[str, str]:
+    """What leads to the S3 at this port."""
     return {
-        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
         "AWS_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -194,28 +198,29 @@ def s3_environment(port: int) -> dict[str, str]:
 @contextlib.contextmanager
 def redis_server(port: int | None = None) -> Iterator[dict[str, str]]:
     """A Redis on loopback, at a free port or at this one; gives the environment that leads to it."""
-    program = subprocess.run(
-        [sys.executable, str(Path(__file__).parents[2] / "scripts" / "redis_server.py")],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout.strip()
     port = port or free_port()
     process = subprocess.Popen(
-        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+        [redis_program(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
         stdout=subprocess.DEVNULL,
     )
     with _answering(process, port):
         yield {"STREAMATOR_STORE": "redis", "STREAMATOR_REDIS_URL": f"redis://127.0.0.1:{port}/0"}
 
 
+def redis_program() -> str:
+    """Where `redis-server` is."""
+    script = Path(__file__).parents[2] / "scripts" / "redis_server.py"
+    found = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, check=True)
+    return found.stdout.strip()
+
+
 @contextlib.contextmanager
-def _answering(process: subprocess.Popen[bytes], port: int) -> Iterator[None]:
+def _answering(process: subprocess.Popen[bytes], port: int, host: str = LOOPBACK) -> Iterator[None]:
     """A process, from when it can be connected to."""
 
     def answers() -> bool:
         assert process.poll() is None
-        return listens(port)
+        return listens(port, host)
 
     try:
         eventually(answers, 60)

@@ -211,7 +211,7 @@ async def test_an_exception_is_an_error_entry_and_then_done_failed(
         ended = await server.ended(job_id)
         assert (ended.status, ended.error) == ("failed", told)
     (record,) = [each for each in caplog.records if each.exc_info]
-    assert record.name == "app.jobs.runner"
+    assert record.name == "app.jobs.run"
     assert job_id in record.getMessage()
     assert "ZeroDivisionError: by nothing" in caplog.text  # for whoever runs the server, and nobody else
 

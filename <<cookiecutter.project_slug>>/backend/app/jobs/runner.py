@@ -1,4 +1,4 @@
-"""The runner: starts jobs, sees each attempt that is this process's to its end, and takes over what others left."""
+"""The runner: starts, cancels and lists jobs, and takes over what other processes left. `run.py` has one job's way."""
 
 from __future__ import annotations
 
@@ -9,34 +9,30 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.datastructures import State
-from streamator import JobExists, Store, StoreError
+from streamator import Store, StoreError
 from streamator.tracing import Headers
 
 from app.jobs.engines import Engine
-from app.jobs.job import INTERRUPTED, Job, JobError, JobRecord, JobStatus, TooManyJobs, utc_now
+from app.jobs.job import JobRecord, TooManyJobs, utc_now
 from app.jobs.registry import JobKind
+from app.jobs.run import SYSTEM, WORKER_LOST, Run, RunContext, close_log
 from app.jobs.table import Claim, JobTable, NewJob
 from app.logs import bound
 from app.progress import ProgressReader
 from app.users import LOCAL_USER, User
-from app.wording import count, duration
 
 __all__ = ["SYSTEM", "JobRunner"]
 
 logger = logging.getLogger(__name__)
 
 Arguments = TypeVar("Arguments", bound=BaseModel)
-
-SYSTEM = User("system", "The app itself")
-"""Whose jobs those are that the app starts by itself. Nobody is shown them, and they count against nobody's limit."""
 
 TICK_SECONDS = 0.25
 """How often it is looked whether somebody wants a job of this process to stop."""
@@ -48,11 +44,9 @@ _PAUSE_SECONDS = 1.0
 """What the first retry after an exception waits; each further one twice as long."""
 
 _LOOK_SECONDS = 0.1
+_OPEN_SECONDS = 1.0
 _MAX_LISTED = 1_000
 _MAX_TRACE = 200
-WORKER_LOST = "The server or worker that ran it was lost."
-
-_Why = Literal["cancel", "timeout", "stop", "lost"]
 
 
 class JobRunner:
@@ -94,21 +88,19 @@ class JobRunner:
         self._table = table
         self._store = store
         self._kinds = {kind.name: kind for kind in kinds}
-        self._state = state
         self._engine = engine
+        self._context = RunContext(table, store, self._kinds, state, engine, seconds, pause)
+        self._stopping = self._context.stopping
         engine.run = self.run
         self._progress = ProgressReader(store)
         self._limit = limit
         self._per_user = per_user
         self._queued = queued
-        self._seconds = seconds
-        self._pause = pause
         self._preparing: Counter[str] = Counter()
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, Run] = {}
         self._held: set[str] = set()  # what this process is at with besides, for a moment
         self._again: set[asyncio.Task[None]] = set()
         self._unknown: set[str] = set()
-        self._stopping = asyncio.Event()
         self._looks: dict[str, float] = {}
 
     @property
@@ -278,7 +270,7 @@ class JobRunner:
         with self._holding(job_id):
             claim = await self._table.cancel(job_id)
             if claim is not None:
-                await self._close_for(claim)
+                await close_log(self._context, claim)
                 return True
         record = await self._table.get(job_id)
         return record is None or record.status != "running"
@@ -333,7 +325,7 @@ class JobRunner:
                 await self._tell_of_unknown(job_id)
                 return
             if claim.status != "running":
-                await self._close_for(claim)
+                await close_log(self._context, claim)
                 return
             run = await self._begin(claim, WORKER_LOST if claim.tries > 1 else "It was stopped with its server.")
         if run.task is not None:
@@ -402,7 +394,7 @@ class JobRunner:
         for kind in self._kinds.values():
             if kind.missed_every and time.monotonic() - self._looks.get(kind.name, -1e9) >= kind.missed_every:
                 self._looks[kind.name] = time.monotonic()
-                for source, args in (await kind.look(self._state)).items():
+                for source, args in (await kind.look(self._context.state)).items():
                     await self.start_once(kind, args, source=source)
 
     async def work(self) -> None:
@@ -422,322 +414,21 @@ class JobRunner:
         if tasks:
             await asyncio.wait(tasks, timeout=timeout)
         for run in list(self._runs.values()):
-            if run.job is not None and not run.is_ending:
-                with bound(job_id=run.claim.job_id):
-                    logger.error("job %s did not end %s s after it was cancelled", run.claim.job_id, timeout)
-                    await self._stopped(run)
-            self._runs.pop(run.claim.job_id, None)
+            await run.give_up(timeout)
+        self._runs.clear()
 
-    # One job
-
-    async def _begin(self, claim: Claim, reason: str | None) -> _Run:
-        run = _Run(claim, self._kinds[claim.kind])
-        self._runs[claim.job_id] = run
-        run.task = asyncio.create_task(self._see_to_its_end(run, reason), name=f"{claim.kind} {claim.job_id}")
+    async def _begin(self, claim: Claim, reason: str | None) -> Run:
+        run = self._runs[claim.job_id] = Run(self._context, claim)
+        run.task = asyncio.create_task(run.to_its_end(reason), name=f"{claim.kind} {claim.job_id}")
+        run.task.add_done_callback(lambda _: self._forget(run))
         # With a store that answers it has a log when `start` returns.
-        await asyncio.wait(
-            [asyncio.ensure_future(run.opened.wait()), run.task], timeout=1, return_when="FIRST_COMPLETED"
-        )
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(run.opened.wait(), _OPEN_SECONDS)
         return run
 
-    async def _see_to_its_end(self, run: _Run, reason: str | None) -> None:
-        try:
-            with bound(job_id=run.claim.job_id):
-                while reason_again := await self._attempt(run, reason):
-                    run.is_ending = True
-                    claim = await self._table.again(run.claim.job_id, run.claim.attempt)
-                    if claim is None:
-                        return
-                    run.claim, run.job, run.is_ending, reason = claim, None, False, reason_again
-        except Exception:
-            # The row is as it was: the next sweep goes on with it.
-            logger.exception("job %s: it could not be seen to its end", run.claim.job_id)
-        finally:
-            run.opened.set()
-            if self._runs.get(run.claim.job_id) is run:
-                del self._runs[run.claim.job_id]
-
-    async def _attempt(self, run: _Run, reason: str | None) -> str | None:
-        """Runs one attempt; gives why there has to be another."""
-        claim = run.claim
-        kind = run.kind
-        run.job = job = await self._open_log(run, reason)
-        if job is None:
-            return None
-        with bound(trace_id=job.trace_id):
-            if claim.tries > 1 + kind.retries or claim.args is None:  # None: of an earlier version of the app
-                await self._lost(run, kind)
-                return None
-            try:
-                args = kind.arguments.model_validate_json(claim.args)
-            except ValidationError as unfit:
-                await self._end(run, "failed", _unfit(unfit), None)
-                return None
-            job.retries_left = kind.retries - claim.tries + 1
-            outcome, error = await self._call(run, job, kind, args)
-            if run.is_ending:  # shutdown() has given up on it
-                return None
-            if isinstance(error, asyncio.CancelledError):
-                await self._ended_early(run, kind)
-            elif error is None:
-                await self._end(run, "completed", None, outcome)
-            elif isinstance(error, JobError) or claim.tries > kind.retries:
-                code = error.code if isinstance(error, JobError) else None
-                await self._end(run, "failed", _reason(error), {"code": code} if code else None, error)
-            else:
-                return await self._pause_before_next(run, kind, error)
-        return None
-
-    async def _open_log(self, run: _Run, reason: str | None) -> Job | None:
-        """The log of the next attempt. Where the store is away a first attempt begins all the same, and cannot be
-        followed by another one; for later ones it is waited for, since only the store can shut out the one before."""
-        claim, pause = run.claim, _LOOK_SECONDS
-        while not run.why:
-            try:
-                job = await asyncio.to_thread(self._next_attempt, claim, reason)
-            except JobExists:
-                # It was closed, and its server lost before the row said so: the log is what viewers have seen.
-                await self._end(run, "interrupted", INTERRUPTED, None)
-                return None
-            except StoreError as error:
-                logger.warning("job %s: its log cannot be opened: %s", claim.job_id, error)
-                if claim.attempt > 1:
-                    pause = min(2 * pause, 5.0)
-                    with contextlib.suppress(asyncio.TimeoutError):
-                        await asyncio.wait_for(run.stopped.wait(), pause)
-                    continue
-                job = Job(self._store, claim.job_id, _user(claim), self._state, trace=claim.trace, retries=False)
-            if job.attempt == 1 and claim.attempt > 1 and reason:  # the log of the attempts before went with its store
-                job.log(f"Attempt {claim.attempt}: {reason}", "warning")
-            run.opened.set()
-            return job
-        await self._ended_early(run, run.kind)
-        return None
-
-    def _next_attempt(self, claim: Claim, reason: str | None) -> Job:
-        return Job(self._store, claim.job_id, _user(claim), self._state, reason=reason, trace=claim.trace)
-
-    async def _call(
-        self, run: _Run, job: Job, kind: JobKind[Any], args: BaseModel
-    ) -> tuple[Mapping[str, Any] | None, BaseException | None]:
-        """What came of the function: its result, or what it raised."""
-        started = time.monotonic()
-
-        async def call() -> Any:
-            with job.in_trace():
-                return await kind(job, args)
-
-        handle = _Handle(asyncio.create_task(call(), name=f"{kind.name} {job.job_id}, attempt {run.claim.attempt}"))
-        job.track(handle)
-        run.handle = handle
-        timer = asyncio.get_running_loop().call_later(kind.timeout or self._seconds, run.stop, "timeout")
-        logger.info("job %s begins: %s, attempt %d", job.job_id, kind.name, run.claim.attempt)
-        if run.why:
-            handle.cancel()
-        try:
-            await asyncio.wait([handle.task])
-        finally:
-            timer.cancel()
-        error = asyncio.CancelledError() if handle.task.cancelled() else handle.task.exception()
-        result = None if error is not None else handle.task.result()
-        logger.info("job %s: the attempt took %.2f s", job.job_id, time.monotonic() - started)
-        return (result.model_dump(mode="json") if isinstance(result, BaseModel) else result), error
-
-    async def _ended_early(self, run: _Run, kind: JobKind[Any]) -> None:
-        if run.why == "timeout":
-            seconds = kind.timeout or self._seconds
-            limit = "the limit of its kind" if kind.timeout else f"MAX_JOB_SECONDS is {self._seconds:g}"
-            took = f"It ran for {duration(seconds)}, and {limit}"
-            await self._end(run, "failed", f"{took}: give it less to do, or raise the limit.", None)
-        elif run.why == "stop":
-            await self._stopped(run)
-        elif run.why == "lost":
-            self._leave(run)
-        else:
-            await self._end(run, "cancelled", None, None)
-
-    async def _stopped(self, run: _Run) -> None:
-        """The server stops while the job runs."""
-        kind = run.kind
-        run.is_ending = True
-        if not kind.retries:
-            if run.job is not None:
-                run.job.log("The server is stopping: start this job again later.", "warning")
-            await self._end(run, "interrupted", INTERRUPTED, None)
-        elif await self._table.release(run.claim.job_id, run.claim.attempt):
-            self._leave(run, "The server is stopping: the job goes on at its next start, or at another one.")
-            logger.info("job %s is queued again: the server is stopping", run.claim.job_id)
-            if not self._engine.here:
-                await self._engine.submit(run.claim.job_id, run.claim.attempt)
-
-    async def _lost(self, run: _Run, kind: JobKind[Any]) -> None:
-        """Its servers were lost too often."""
-        if not kind.retries or run.claim.args is None:
-            await self._end(run, "interrupted", INTERRUPTED, None)
-            return
-        times = count(run.claim.tries - 1, "time")
-        lost = f"It was begun {times}, and each time the server or worker that ran it was lost or it failed"
-        await self._end(run, "failed", f"{lost}: it is not tried again.", None)
-
-    async def _pause_before_next(self, run: _Run, kind: JobKind[Any], error: BaseException) -> str | None:
-        claim = run.claim
-        pause = self._pause * 2.0 ** (claim.tries - 1)
-        logger.error("job %s failed, and is tried again in %g s", claim.job_id, pause, exc_info=error)
-        again = f"It is tried again in {duration(pause)} ({claim.tries} of {kind.retries})."
-        run.finish_handle()
-        self._leave(run, f"{_reason(error)} {again}")
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(run.stopped.wait(), pause)
-        # Cancelled or stopped meanwhile: the next attempt begins, and ends at once for that reason.
-        return f"Unexpected {type(error).__name__}"
-
-    def _leave(self, run: _Run, reason: str | None = None) -> None:
-        """Ends an attempt and not its job."""
-        run.is_ending = run.is_ending or reason is None
-        run.finish_handle()
-        if run.job is not None:
-            if reason is None:
-                logger.warning("job %s goes on elsewhere: this attempt is over", run.claim.job_id)
-                reason = "This attempt was taken for lost, and another one goes on."
-            run.job.leave(reason)
-
-    async def _end(
-        self,
-        run: _Run,
-        status: JobStatus,
-        reason: str | None,
-        result: Mapping[str, Any] | None,
-        error: BaseException | None = None,
-    ) -> None:
-        """Ends a job: its row, then its log, then the row says that the log is closed."""
-        run.is_ending = True
-        claim, pause = run.claim, _LOOK_SECONDS
-        while True:
-            try:
-                mine = await self._table.finish(claim.job_id, claim.attempt, status, reason, result)
-                break
-            except Exception as failure:
-                if self._stopping.is_set():
-                    raise  # the job is taken over when the database is back
-                logger.warning("job %s: how it ended cannot be stored yet: %s", claim.job_id, failure)
-                pause = min(2 * pause, 2.0)
-                await asyncio.sleep(pause)
-        if not mine:
-            self._leave(run)
-            return
-        unexpected = error if error is not None and not isinstance(error, JobError) else None
-        logger.log(
-            logging.INFO if unexpected is None else logging.ERROR,
-            "job %s %s%s",
-            claim.job_id,
-            status,
-            f": {reason}" if reason else "",
-            exc_info=unexpected,
-        )
-        if run.job is None:  # between two attempts
-            await self._close_for(replace(claim, status=status, error=reason))
-            return
-        if result is not None and status == "completed":
-            run.job.set_result(dict(result))
-        await self._close(run.job, status, reason)
-        run.finish_handle()
-        await self._clean_up(claim, status)
-
-    async def _close(self, job: Job, status: str, reason: str | None) -> None:
-        if status == "cancelled":
-            job.log("Cancelled.", "warning")
-        elif status == "failed" or (status == "interrupted" and not self._stopping.is_set()):
-            job.log(reason or INTERRUPTED, "error")
-        job.close(
-            "failed" if status == "interrupted" and not self._stopping.is_set() else _DONE[cast(JobStatus, status)]
-        )
-
-    async def _close_for(self, claim: Claim) -> None:
-        """Closes the log of a job that is over and was left like that, or was cancelled while it waited."""
-        try:
-            job = await asyncio.to_thread(
-                self._next_attempt, claim, None if claim.status == "cancelled" else WORKER_LOST
-            )
-        except JobExists:
-            pass  # it was closed, and no more than the row was to be told
-        except StoreError as error:
-            logger.warning("job %s: its log cannot be closed yet: %s", claim.job_id, error)
-            return
-        else:
-            await self._close(job, claim.status, claim.error)
-        await self._clean_up(claim, claim.status)
-
-    async def _clean_up(self, claim: Claim, status: str) -> None:
-        kind = self._kinds.get(claim.kind)
-        if kind is not None and claim.args is not None:
-            try:
-                await kind.ended(self._state, claim.args, status)
-            except Exception:
-                logger.exception("job %s: it could not be cleaned up after it", claim.job_id)
-        await self._table.closed(claim.job_id, claim.attempt)
-
-
-_DONE: Mapping[JobStatus, str] = {
-    "completed": "completed", "failed": "failed", "cancelled": "cancelled", "interrupted": "cancelled",
-}  # fmt: skip
-
-
-class _Run:
-    """An attempt that this process runs, from its claim to its end."""
-
-    def __init__(self, claim: Claim, kind: JobKind[Any]) -> None:
-        self.claim = claim
-        self.kind = kind
-        self.job: Job | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.handle: _Handle | None = None
-        self.opened = asyncio.Event()
-        self.stopped = asyncio.Event()
-        self.why: _Why | None = None
-        self.is_ending = False
-
-    def stop(self, why: _Why) -> None:
-        """Has it end; the first reason counts."""
-        if self.why is None:
-            self.why = why
-            self.stopped.set()
-            if self.handle is not None and self.job is not None:
-                self.job.goes_on_elsewhere = why == "lost" or (why == "stop" and self.kind.retries > 0)
-                Job.cancel(self.job.job_id)
-
-    def finish_handle(self) -> None:
-        if self.handle is not None and not self.handle.done():
-            self.handle.set_result(None)
-
-
-class _Handle(asyncio.Future[None]):
-    """What the log knows of a job's task: to cancel it cancels the task; it is done when the log is closed, so that the
-    log is not closed before the row is written."""
-
-    def __init__(self, task: asyncio.Task[Any]) -> None:
-        super().__init__(loop=task.get_loop())
-        self.task = task
-
-    def cancel(self, msg: Any = None) -> bool:
-        return self.task.cancel()
-
-
-def _user(claim: Claim) -> User:
-    return next((user for user in (LOCAL_USER, SYSTEM) if user.id == claim.user_id), User(claim.user_id, ""))
-
-
-def _reason(error: BaseException) -> str:
-    """What a failed job says: the sentence of a `JobError`, the name alone of anything else, whose text was not written
-    for users and may hold what is not theirs."""
-    if isinstance(error, JobError) and (text := str(error).strip()):
-        return text
-    return f"Unexpected {type(error).__name__}: the server made a mistake; its log says more."
-
-
-def _unfit(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"])) or "arguments"
-    return f"What it was asked for does not fit this version of the app ({where}: {first['msg']}): start it again."
+    def _forget(self, run: Run) -> None:
+        if self._runs.get(run.claim.job_id) is run:
+            del self._runs[run.claim.job_id]
 
 
 def _traceparent(trace: Headers | None) -> str | None:
