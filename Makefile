@@ -5,6 +5,8 @@ STORE   ?=
 # For `make soak` and `make model`: how long they take, and what decides on what happens (empty: chance).
 MINUTES ?= 30
 SEED    ?=
+# For `make soak`: WORKERS=redis has workers run the jobs, and harms those alone.
+WORKERS ?=
 # More answers for the baked project, in cookiecutter's way: make dev ANSWERS='project_name="My App" license=MIT'
 ANSWERS ?=
 PYTHON  ?= python3
@@ -118,7 +120,7 @@ tests/benchmarks/ui/node_modules: tests/benchmarks/ui/package-lock.json
 
 soak: bake build/soak-tools/installed ## the servers under load and faults for MINUTES=30, SEED=...; the report is in build/soak
 	@$(MAKE) --no-print-directory -C $(PROJECT) ../../.venv/.installed $(ONE)
-	@PYTHONPATH=tests build/soak-tools/bin/python -m soak --python "$(CURDIR)/$(PY)" --minutes $(MINUTES) $(STORE:%=--store %) $(SEED:%=--seed %)
+	@PYTHONPATH=tests build/soak-tools/bin/python -m soak --python "$(CURDIR)/$(PY)" --minutes $(MINUTES) $(STORE:%=--store %) $(WORKERS:%=--workers %) $(SEED:%=--seed %)
 
 build/soak-tools/installed: tests/soak/requirements.txt
 	@echo "Installing what a soak needs into build/soak-tools ..."

@@ -238,6 +238,14 @@ def steps(tier: str) -> list[Step]:
             )
             for store in ("memory", "dynamo", "redis")
         ),
+        Step(
+            "soak",
+            "two minutes of workers that are killed",
+            [SOAK, "-m", "soak", "--store", "redis", "--workers", "redis", "--minutes", "2", "--python", PYTHON],
+            tested[1:],
+            "soak",
+            environment={"PYTHONPATH": "tests"},
+        ),
         # Which schedules is for chance to say; a seed that fails is printed.
         Step(
             "soak",

@@ -20,6 +20,7 @@ from soak.processes import JOB_TTL_SECONDS, Stack
 from soak.report import Findings, markdown, plot
 from soak.resources import Resources
 from soak.verdict import Verdicts
+from soak.workers import WORKERS, WorkerSoak
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # How many jobs run at a time: DynamoDB's stand-in is slow.
@@ -33,6 +34,7 @@ HAUNTED = 0.75
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m soak", description="Run the app's servers under load and faults.")
     parser.add_argument("--store", choices=list(JOBS), default="memory")
+    parser.add_argument("--workers", choices=["inline", "redis"], default="inline", help="redis: harm workers alone")
     parser.add_argument("--minutes", type=float, default=30, help="of load (default 30); some more to look at all")
     parser.add_argument("--seed", type=int, default=None, help="default: by chance; it is printed")
     parser.add_argument("--jobs", type=int, default=None, help="how many run at a time (default 10; dynamo 5)")
@@ -46,8 +48,7 @@ def arguments() -> argparse.Namespace:
 class Soak:
     """One run."""
 
-    def __init__(self, options: argparse.Namespace, stack: Stack, client: httpx.AsyncClient) -> None:
-        seed = random.SystemRandom().randrange(10_000) if options.seed is None else options.seed
+    def __init__(self, options: argparse.Namespace, seed: int, stack: Stack, client: httpx.AsyncClient) -> None:
         self.options = options
         self.stack = stack
         self.rest: float = REST_SECONDS[options.store] if options.rest is None else options.rest
@@ -130,10 +131,15 @@ class Soak:
 
 async def main(options: argparse.Namespace) -> int:
     python = options.python or options.project / ".venv" / "bin" / "python"
-    stack = Stack(options.store, options.project, python, options.out / options.store)
+    workers = WORKERS if options.workers == "redis" else 0
+    folder = options.out / (f"{options.store}-workers" if workers else options.store)
+    if workers and options.store == "memory":
+        raise SystemExit("soak: --workers redis needs a store that workers share: add --store redis or --store dynamo")
+    stack = Stack(options.store, options.project, python, folder, workers)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
     async with httpx.AsyncClient(limits=limits, trust_env=False) as client:
-        soak = Soak(options, stack, client)
+        seed = random.SystemRandom().randrange(10_000) if options.seed is None else options.seed
+        soak = (WorkerSoak if workers else Soak)(options, seed, stack, client)
         work = asyncio.ensure_future(soak.run())
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, work.cancel)

@@ -35,11 +35,12 @@ class Process:
         output: the file that takes what it prints.
         environment: beside this process's own.
         url: where to ask whether it is ready (default: it is when it takes connections).
+        says: what it prints when it is ready, where it has no port.
     """
 
     def __init__(
         self, name: str, port: int, command: list[str], output: Path, environment: dict[str, str] | None = None,
-        url: str | None = None,
+        url: str | None = None, says: bytes = b"",
     ) -> None:  # fmt: skip
         self.name = name
         self.port = port
@@ -47,6 +48,8 @@ class Process:
         self._output = output
         self._environment = {**os.environ, **(environment or {})}
         self._url = url
+        self._says = says
+        self._printed = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -56,6 +59,7 @@ class Process:
     async def start(self) -> None:
         """Start it; returns when it is ready."""
         with self._output.open("ab") as output:
+            self._printed = output.tell()
             self._process = subprocess.Popen(
                 self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the soak, which then ends them in their order
@@ -69,6 +73,8 @@ class Process:
             await asyncio.sleep(0.05)
 
     async def _is_ready(self) -> bool:
+        if self._says:
+            return self._says in self._output.read_bytes()[self._printed :]
         try:
             if self._url is not None:
                 async with httpx.AsyncClient(trust_env=False) as client:
@@ -109,9 +115,10 @@ class Stack:
         project: the project's folder.
         python: the interpreter that has the project's packages.
         folder: for data and for what they print; it is made anew.
+        workers: how many workers run the jobs, over a queue in Redis; 0: the servers run them.
     """
 
-    def __init__(self, store: str, project: Path, python: Path, folder: Path) -> None:
+    def __init__(self, store: str, project: Path, python: Path, folder: Path, workers: int = 0) -> None:
         self.name = store
         self._project = project
         self._python = str(python)
@@ -120,7 +127,9 @@ class Stack:
         shutil.rmtree(folder, ignore_errors=True)
         self.logs.mkdir(parents=True)
         self.store = self._store()
+        self.queue = None if not workers else self.store if store == "redis" else self._redis("queue")
         self.servers = [self._server(n) for n in range(1 if self.store is None else 2)]
+        self.workers = [self._worker(n) for n in range(workers)]
         found = shutil.which(os.environ.get("NGINX", "nginx"), path=f"{os.environ['PATH']}:/usr/sbin")
         self.proxy = self._nginx() if len(self.servers) > 1 and found else None
 
@@ -135,10 +144,11 @@ class Stack:
         return [f"http://{LOOPBACK}:{each.port}" for each in ([self.proxy] if self.proxy else self.servers)]
 
     async def start(self) -> None:
-        if self.store is not None:
-            await self.store.start()
-        for server in self.servers:
-            await server.start()
+        for each in (self.store, self.queue):
+            if each is not None and not each.runs:
+                await each.start()
+        for process in (*self.servers, *self.workers):
+            await process.start()
         if self.proxy is not None:
             await self.proxy.start()
 
@@ -147,9 +157,9 @@ class Stack:
         try:
             if self.store is not None:
                 self.store.send(signal.SIGCONT)
-            await asyncio.gather(*(each.end(signal.SIGTERM) for each in self.servers))
+            await asyncio.gather(*(each.end(signal.SIGTERM) for each in (*self.workers, *self.servers)))
         finally:
-            for each in [*self.servers, self.proxy, self.store]:
+            for each in [*self.workers, *self.servers, self.proxy, self.store, self.queue]:
                 if each is not None:
                     each.kill()
 
@@ -160,11 +170,23 @@ class Stack:
 
     def _server(self, n: int) -> Process:
         port = free_port()
+        environment = {**self._environment(), "BACKEND_HOST": LOOPBACK, "BACKEND_PORT": str(port)}
+        return Process(
+            f"server {n + 1}", port, [self._python, "-m", "soak.server"], self.logs / f"server-{n + 1}.log",
+            environment, f"http://{LOOPBACK}:{port}/healthz",
+        )  # fmt: skip
+
+    def _worker(self, n: int) -> Process:
+        name = f"worker {n + 1}"
+        return Process(
+            name, 0, [self._python, "-m", "soak.server", "worker"], self.logs / f"worker-{n + 1}.log",
+            {**self._environment(), "SOAK_WORKER": name}, says=b"the worker runs",
+        )  # fmt: skip
+
+    def _environment(self) -> dict[str, str]:
         environment = {
             "PYTHONPATH": str(HERE.parent),
             "PYTHONUNBUFFERED": "1",
-            "BACKEND_HOST": LOOPBACK,
-            "BACKEND_PORT": str(port),
             "DATA_DIR": str(self._folder / "data"),
             "AUTH": "none",
             "MAX_RUNNING_JOBS": "1000",
@@ -174,29 +196,32 @@ class Stack:
             "STREAMATOR_LEASE_SECONDS": str(LEASE_SECONDS),
             "STREAMATOR_MAX_EVENTS": str(MAXLEN),
         }
-        if self.name == "redis" and self.store is not None:
-            environment["STREAMATOR_REDIS_URL"] = f"redis://{LOOPBACK}:{self.store.port}/0"
-        elif self.name == "dynamo" and self.store is not None:
+        redis = self.store if self.name == "redis" else self.queue
+        if redis is not None:
+            environment["STREAMATOR_REDIS_URL"] = f"redis://{LOOPBACK}:{redis.port}/0"
+        if self.queue is not None:
+            environment["WORKERS"] = "redis"
+        if self.name == "dynamo" and self.store is not None:
             environment |= {
                 "AWS_ENDPOINT_URL_DYNAMODB": f"http://{LOOPBACK}:{self.store.port}",
                 "AWS_DEFAULT_REGION": "eu-central-1",
                 "AWS_ACCESS_KEY_ID": "soak",
                 "AWS_SECRET_ACCESS_KEY": "soak",
             }
-        name = f"server {n + 1}"
-        return Process(
-            name, port, [self._python, "-m", "soak.server"], self.logs / f"server-{n + 1}.log", environment,
-            f"http://{LOOPBACK}:{port}/healthz",
-        )  # fmt: skip
+        return environment
 
     def _store(self) -> Process | None:
         if self.name == "memory":
             return None
+        if self.name == "redis":
+            return self._redis("store")
+        # In memory: when it is killed, all of its data is gone.
         port = free_port()
-        if self.name == "dynamo":
-            # In memory: when it is killed, all of its data is gone.
-            command = [self._python, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)]
-            return Process("store", port, command, self.logs / "moto.log")
+        command = [self._python, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)]
+        return Process("store", port, command, self.logs / "moto.log")
+
+    def _redis(self, name: str) -> Process:
+        port = free_port()
         finder = [self._python, str(self._project / "scripts" / "redis_server.py")]
         program = subprocess.run(finder, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         self.wipe()
@@ -204,7 +229,7 @@ class Stack:
             program, "--port", str(port), "--bind", LOOPBACK, "--dir", str(self._folder / "redis"), "--save", "",
             "--appendonly", "yes", "--appendfsync", "always",
         ]  # fmt: skip
-        return Process("store", port, command, self.logs / "redis.log")
+        return Process(name, port, command, self.logs / "redis.log")
 
     def _nginx(self) -> Process:
         port = free_port()

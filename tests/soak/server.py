@@ -1,4 +1,4 @@
-"""The server of a soak: `python -m app` with one part more, whose jobs log what `content` says.
+"""The server of a soak, and with `worker` its worker: the app's, with one feature more, whose jobs log what is checked.
 
 It runs in the project's environment and takes its settings.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import functools
 import gc
+import os
 import resource
 import sys
 import threading
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app import __main__ as program
-from app import main
+from app import main, worker
 from app.feature import Feature, SharedServices
 from app.features import FEATURES
 from app.jobs import Job, JobError, job
@@ -93,6 +95,31 @@ async def in_thread(emitter: JobEmitter, plan: Plan) -> None:
         stop.set()
 
 
+class Lines(BaseModel):
+    """What a job at a worker does: so many lines, over so many seconds."""
+
+    lines: int
+    seconds: float
+
+
+@job("soak_attempts", retries=1_000)
+async def attempts_job(job: Job, plan: Lines) -> None:
+    """Log numbered lines, after those that an earlier attempt has kept a checkpoint of."""
+    done = job.last_checkpoint or 0
+    job.log(f"attempt {job.attempt} at {os.environ['SOAK_WORKER']}, after line {done}")
+    for number in range(done + 1, plan.lines + 1):
+        job.log(f"attempt {job.attempt}, line {number}")
+        if number % 10 == 0:
+            job.checkpoint(number)
+        await asyncio.sleep(plan.seconds / plan.lines)
+
+
+@router.post("/soak/attempts", status_code=202)
+async def start_attempts(services: SharedServices, plan: Lines) -> dict[str, str]:
+    """Start a job at a worker."""
+    return {"job_id": (await services.jobs.start(attempts_job, plan, source="soak")).job_id}
+
+
 @router.get("/soak/state")
 async def state(services: SharedServices, collect: bool = False) -> dict[str, float]:
     """What this process holds now."""
@@ -126,8 +153,12 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-SOAK = Feature(name="soak", router=router, lifespan=lifespan, jobs=(soak_job,))
+SOAK = Feature(name="soak", router=router, lifespan=lifespan, jobs=(soak_job, attempts_job))
 
 if __name__ == "__main__":
-    main.app = main.create_app(features=[*FEATURES, SOAK])  # in the place of the one that would be made
+    create_app = functools.partial(main.create_app, features=[*FEATURES, SOAK])
+    if sys.argv[1:] == ["worker"]:
+        worker.create_app = create_app
+        sys.exit(worker.main())
+    main.app = create_app()  # in the place of the one that would be made
     sys.exit(program.main())

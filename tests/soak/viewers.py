@@ -131,7 +131,7 @@ class Viewer:
                 self._status(response.status_code)
                 return
             self.connections += 1
-            async for event_id, event in _events(response.aiter_raw()):
+            async for event_id, event in read_events(response.aiter_raw()):
                 if event is not None:
                     self._take(event, event_id)
                 elif event_id is not None:
@@ -195,7 +195,7 @@ class Viewer:
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int | None, dict[str, Any] | None]]:
+async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int | None, dict[str, Any] | None]]:
     """The events of a stream as this server writes them: LF, one data line each, unnamed. An id alone moves on."""
     rest = b""
     async for chunk in chunks:
