@@ -83,6 +83,30 @@ async def after_work(ctx: dict) -> None:
 WorkerSettings.on_job_end = after_work
 """
 
+# Appended to its retries.py: the process is killed in the middle of the first attempt, when it is told to.
+KILLED = """
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from jobs import STORE
+
+
+def fetch(page: int) -> None:
+    if page == 3 and not Path("killed").exists():
+        while not Path("kill").exists():
+            time.sleep(0.01)
+        Path("killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+RETRIES = {
+    "rq": ("rq_retries", "rq worker --url {redis}"),
+    "celery": ("celery_retries", "celery -A celery_retries worker --concurrency 1"),
+}
+
 START = """
 import asyncio, inspect, sys
 from importlib import import_module
@@ -106,7 +130,10 @@ class Host:
         self._returned = folder / "returned"
         self._returned.mkdir()
         for name, code in CODE.items():
-            more = {"jobs.py": RETURNED, "arq_jobs.py": RETURNED_ASYNC}.get(name, "")
+            more = {"jobs.py": RETURNED, "arq_jobs.py": RETURNED_ASYNC, "retries.py": KILLED}.get(name, "")
+            code = code.replace("redis://127.0.0.1:6379/0", environment["REDIS_URL"]).replace(
+                '\ncrawl("nightly")\n', ""
+            )
             (folder / name).write_text(code + more, encoding="utf-8")
 
     def run(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
@@ -268,6 +295,34 @@ def test_the_cancel_route_stops_a_synchronous_job_of_a_worker(host: Host) -> Non
             *lines, done = seen
         assert done["status"] == "cancelled" and lines[-1]["message"].startswith("Step ")
         host.until(host.returned, 30)
+
+
+@pytest.mark.parametrize("queue", RETRIES)
+def test_a_job_whose_worker_was_killed_goes_on_as_its_next_attempt_under_its_viewers_eyes(
+    queue: str, host: Host
+) -> None:
+    module, command = RETRIES[queue]
+    program, *arguments = command.format(redis=host.environment["REDIS_URL"]).split()
+    host.run(str(Path(sys.executable).with_name(program)), *arguments)
+    port, job_id = free_port(), str(uuid.uuid4())
+    host.run(sys.executable, "-m", "uvicorn", "queue_web:app", "--port", str(port))
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as web:
+        host.until(lambda: listens(port), 60)
+        host.enqueue(module, job_id)
+        host.until(lambda: web.get(f"/log/{job_id}").status_code == 200, 60)
+        with web.stream("GET", f"/log/{job_id}/stream") as answer:
+            events = Events(answer)
+            seen = [next(event for event in events if event.get("message") == "Page 2 of 5")]
+            (host.folder / "kill").touch()
+            seen += [event for event in events if event["event"] != "status"]
+    seen = [
+        {name: value for name, value in event.items() if name != "t"}
+        for event in seen
+        if event["event"] != "checkpoint"
+    ]
+    lines = [{"event": "log", "message": f"Page {page} of 5", "level": "info"} for page in (2, 3, 4, 5)]
+    attempt = {"event": "attempt", "attempt": 2, "reason": "retried"}
+    assert seen == [lines[0], attempt, *lines[1:], {"event": "done", "status": "completed"}]
 
 
 def test_the_readme_names_the_commands_that_start_these_workers() -> None:

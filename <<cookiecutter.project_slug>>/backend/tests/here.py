@@ -80,8 +80,14 @@ class Here(Processes):
     ) -> Any:
         given = json.loads(json.dumps(arguments))
         task = {"function": function, "arguments": given, "noun": noun, "reports": log is not None}
-        # In a thread where it may: what it does runs a loop of its own for PostgreSQL.
-        done = perform(task, log) if log is not None else await asyncio.to_thread(perform, task, lambda *_: None)
+        loop = asyncio.get_running_loop()
+
+        def report(*said: Any) -> None:
+            if log is not None:
+                loop.call_soon_threadsafe(log, *said)
+
+        # In a thread: what it does runs a loop of its own for PostgreSQL.
+        done = await asyncio.to_thread(perform, task, report)
         message = json.loads(json.dumps(done))
         if "refused" in message:
             raise RefusedInput(message["refused"])

@@ -26,7 +26,19 @@ __all__ = ["Postgres", "find_programs", "postgres_server"]
 
 
 def find_programs() -> Path | None:
-    """Where `initdb` and `postgres` are; None where there are none."""
+    """Where `initdb` and `postgres` are; for root on Debian, newly installed ones. None where there are none."""
+    found = _installed()
+    apt = shutil.which("apt-get")
+    if found is None and apt is not None and os.geteuid() == 0:
+        # Several processes may be at it.
+        options = ("-qq", "-o", "DPkg::Lock::Timeout=300")
+        for arguments in (("update", *options), ("install", "-y", "--no-install-recommends", *options, "postgresql")):
+            subprocess.run([apt, *arguments], check=False, stdout=subprocess.DEVNULL)
+        found = _installed()
+    return found
+
+
+def _installed() -> Path | None:
     on_path = shutil.which("initdb")
     if on_path is not None:
         return Path(on_path).parent
