@@ -82,12 +82,15 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=[pytest.mark.server, pytest.mark.long])])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Settings]:
+def settings(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Settings]:
     """Makes settings on a directory and a database of the test's own; takes those that differ from the defaults."""
-    url = request.getfixturevalue("postgres").database() if request.param == "postgres" else None
+    if request.param == "postgres":  # for the processes of the test, too
+        monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("postgres").database())
 
     def make(**values: Any) -> Settings:
-        given = {"data_dir": tmp_path / "data", "database_url": url, "auth": "none", **values}
+        given = {"data_dir": tmp_path / "data", "auth": "none", **values}
         return load_settings(_env_file=None, **given)
 
     return make

@@ -41,7 +41,7 @@ def find_programs() -> Path | None:
 def _installed() -> Path | None:
     on_path = shutil.which("initdb")
     if on_path is not None:
-        return Path(on_path).parent
+        return Path(on_path).resolve().parent  # where it is a link the other programs need not be beside it
     # Debian has them beside the PATH, by version.
     found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     return max((path.parent for path in found), key=lambda path: int(path.parent.name), default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,9 +23,20 @@ from app.feature import Feature, SharedServices
 from app.jobs import Job
 from app.settings import Settings
 from app.users import CurrentUser
+from tests.postgres import find_programs
 from tests.support import Events, JsonObject, NoArgs, RunningApp, feature_of, job_of, plain_client
 
 PASSWORD = "correct horse battery staple"
+
+
+def stored(settings: Settings) -> bytes:
+    """All that the app has stored, in its files and in its database."""
+    kept = b"".join(path.read_bytes() for path in settings.data_dir.rglob("*") if path.is_file())
+    programs = find_programs()
+    if "postgresql" in settings.database and programs is not None:
+        url = settings.database.replace("+asyncpg", "")
+        kept += subprocess.run([programs / "pg_dump", url], check=True, stdout=subprocess.PIPE).stdout
+    return kept
 
 
 def add_users(settings: Settings, *names: str) -> None:

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from app.project import PROJECT_SLUG
 from app.settings import Settings
-from tests.auth.people import PASSWORD, add_users, close_code
+from tests.auth.people import PASSWORD, add_users, close_code, stored
 from tests.process import Process, free_port
 from tests.support import plain_client
 
@@ -54,18 +54,18 @@ def test_no_secret_is_in_what_the_server_prints_answers_or_stores(
     finally:
         server.stop(signal.SIGKILL)  # it would try for a while to tell Redis
     printed = server.said()
-    stored = b"".join(path.read_bytes() for path in settings().data_dir.rglob("*") if path.is_file())
+    kept = stored(settings())
     assert f"Redis at {NOWHERE}" in printed, "that it is away was said"
-    assert b"Ada" in stored
+    assert b"Ada" in kept
     for name, secret in GIVEN.items():
         for answer in answers:
             assert secret not in f"{answer.headers} {answer.text}", (name, answer.url)
         assert secret not in printed, name
-        assert secret.encode() not in stored, name
+        assert secret.encode() not in kept, name
     for name, secret in {**shown, "password": PASSWORD}.items():
         # Of a token its signature is the secret; the rest is whose it is.
         assert secret.rpartition(".")[2] not in printed, name
-        assert secret.rpartition(".")[2].encode() not in stored, name
+        assert secret.rpartition(".")[2].encode() not in kept, name
 
 
 def use(server: Process) -> tuple[list[httpx.Response], dict[str, str]]:
