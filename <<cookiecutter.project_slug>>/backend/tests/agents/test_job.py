@@ -104,7 +104,7 @@ class Server:
     def __init__(self, world: World, options: dict[str, Any]) -> None:
         state, self._engine = State(), InlineEngine()
         self.jobs = JobRunner(JobTable(world.database), world.store, [work], state, self._engine, limit=1, pause=0.01)
-        state.agents = Agents(world.findings, [world.shelf], Here(), self.jobs, **options)
+        self.agents = state.agents = Agents(world.findings, [world.shelf], Here(), self.jobs, **options)
         self._watch = asyncio.create_task(self.jobs.watch())
 
     async def stop(self) -> None:
@@ -266,7 +266,7 @@ async def test_a_document_that_is_told_of_is_worked_on_without_a_sweep(
     server = world.begin()
     assert await world.runs() == []
     world.shelf.put("d1")
-    await server.jobs._state.agents.start(LOCAL_USER.id)
+    await server.agents.start(LOCAL_USER.id)
     await world.known("d1")
 
 
