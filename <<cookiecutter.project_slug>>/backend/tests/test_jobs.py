@@ -16,7 +16,7 @@ from sqlalchemy import update
 from starlette.datastructures import State
 from streamator import JobEmitter, MemoryStore, follow
 
-from app.database import Database
+from app.database import Database, DatabaseUnavailable
 from app.jobs import SYSTEM, Job, JobError, JobKind, JobRecord, JobRunner, JobTable, TooManyJobs, job
 from app.jobs.engines.inline import InlineEngine
 from app.jobs.job import utc_now
@@ -588,6 +588,49 @@ async def test_an_attempt_that_was_taken_for_lost_changes_nothing(database_url: 
     assert (record.status, record.document_id, record.attempt) == ("completed", "of the second", 2)
     assert [each["event"] for each in found].count("done") == 1
     assert first.works.ended == []
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgres", marks=pytest.mark.server)], indirect=True)
+async def test_a_machine_whose_clock_is_ahead_takes_no_job_from_another(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server_on(database_url, retries=1) as server:
+        await server.start(wait)
+        monkeypatch.setattr("app.jobs.table.utc_now", lambda: utc_now() + timedelta(hours=1))
+        async with server_on(database_url, retries=1) as ahead:
+            assert await ahead.table.left(queued_for=0) == []
+
+
+async def test_while_the_database_was_away_nobody_was_lost(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, release, lease, looks = MemoryStore(), asyncio.Event(), 1.0, 0
+
+    async def work(job: Job) -> None:
+        await release.wait()
+
+    async with (
+        server_on(database_url, store=store, retries=1, lease=lease) as first,
+        server_on(database_url, store=store, retries=1, lease=lease) as second,
+    ):
+        job_id, left = await first.start(work), second.table.left
+
+        async def counted(**options: Any) -> Any:
+            nonlocal looks
+            found = await left(**options)
+            looks += 1
+            return found
+
+        async def away(**options: Any) -> Any:
+            raise DatabaseUnavailable("the database is away")
+
+        with watching(second):
+            monkeypatch.setattr(second.table, "left", away)
+            await asyncio.sleep(lease * 1.2)  # the first server cannot say that it lives, either
+            monkeypatch.setattr(second.table, "left", counted)
+            await eventually_async(lambda: looks == 1)  # before the first server has said so
+            with watching(first):
+                await eventually_async(lambda: looks == 3)
+        release.set()
+        assert (await first.ended(job_id)).attempt == 1
 
 
 async def test_a_job_that_others_have_taken_over_is_stopped(database_url: str) -> None:

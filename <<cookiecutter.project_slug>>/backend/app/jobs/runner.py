@@ -19,6 +19,7 @@ from starlette.datastructures import State
 from streamator import Store, StoreError
 from streamator.tracing import Headers
 
+from app.database import DatabaseUnavailable
 from app.jobs.engines import Engine
 from app.jobs.job import JobRecord, TooManyJobs, utc_now
 from app.jobs.registry import JobKind
@@ -360,6 +361,9 @@ class JobRunner:
                     await self.sweep()
                     swept_at = now
                 await self._look_for_missed()
+            except DatabaseUnavailable as error:
+                self._table.doubt_leases()
+                logger.warning("the jobs could not be looked at: %s", error)
             except Exception:
                 logger.exception("the jobs could not be looked at; the next look is in a moment")
             await asyncio.sleep(TICK_SECONDS)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Row, Update, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.database import Database
@@ -68,6 +69,17 @@ class JobTable:
         self.lease = lease
         """Seconds without a sign of life after which who runs a job is gone."""
         self._kept = kept
+        self._doubted_until = float("-inf")
+        # One clock for all machines, the database's; SQLite is one machine's.
+        kind = JobRow.seen_at.type
+        self._now: ColumnElement[datetime] = (
+            func.clock_timestamp(type_=kind) if database.is_postgres else bindparam(None, callable_=utc_now, type_=kind)
+        )
+
+    def doubt_leases(self) -> None:
+        """The database was away, and nobody could say that they live: for as long as a lease takes, one that has run
+        out means nothing."""
+        self._doubted_until = time.monotonic() + self.lease
 
     async def add(
         self,
@@ -85,9 +97,9 @@ class JobTable:
             once: whether there must be no open job of its kind and source; gives None where there is one.
         """
         columns = {name: getattr(job, name) for name in ("job_id", "user_id", "kind", "source", "args", "trace")}
-        state = {"status": "queued"}
+        state: dict[str, Any] = {"status": "queued"}
         if begun:
-            state = {"status": "running", "attempt": 1, "tries": 1, "server": self._owner, "seen_at": utc_now()}  # type: ignore[dict-item]
+            state = {"status": "running", "attempt": 1, "tries": 1, "server": self._owner, "seen_at": self._now}
         same = select(JobRow.position).where(_open(), JobRow.kind == job.kind, JobRow.source == job.source)
 
         def add(session: Session) -> Row[Any] | None:
@@ -97,7 +109,7 @@ class JobTable:
                 of_user = select(func.count()).where(_open(), JobRow.user_id == job.user_id)
                 queued = select(func.count()).where(JobRow.status == "queued")
                 room(session.scalar(of_user) or 0, session.scalar(queued) or 0)
-            session.execute(insert(JobRow).values(**columns, **state, created_at=utc_now()))
+            session.execute(insert(JobRow).values(**columns, **state, created_at=self._now))
             session.execute(delete_oldest(JobRow, job.user_id, past=self._kept).where(JobRow.status.not_in(_OPEN)))
             return session.execute(_ROWS.where(JobRow.job_id == job.job_id)).one()
 
@@ -110,13 +122,11 @@ class JobTable:
 
         def claim(session: Session) -> Row[Any] | None:
             row = session.execute(
-                select(JobRow.status, JobRow.server, JobRow.seen_at, JobRow.attempt, JobRow.kind).where(
-                    JobRow.job_id == job_id
-                )
+                select(*self._lease, JobRow.status, JobRow.attempt, JobRow.kind).where(JobRow.job_id == job_id)
             ).one_or_none()
             if row is None or row.kind not in kinds or not (row.status == "queued" or self._is_left(row)):
                 return None
-            values: dict[str, Any] = {"server": self._owner, "seen_at": utc_now()}
+            values: dict[str, Any] = {"server": self._owner, "seen_at": self._now}
             if row.status in _OPEN:
                 values |= {"status": "running", "attempt": row.attempt + 1, "tries": JobRow.tries + 1}
             as_it_was = and_(
@@ -131,13 +141,21 @@ class JobTable:
         row = await self._database.write(claim)
         return None if row is None else _claim(row)
 
+    @property
+    def _lease(self) -> Sequence[ColumnElement[Any]]:
+        """What `_is_left` has to know of a job, beside its status."""
+        return JobRow.server, JobRow.seen_at, self._now.label("now")
+
     def _is_left(self, row: Any) -> bool:
         if row.server is None:  # queued, over and closed, or of an earlier version of the app
             return bool(row.status == "running")
         if row.server == self._owner:  # the runner knows what it is at with
             return True
-        since = utc_now() - timedelta(seconds=self.lease)
-        return bool(is_gone(row.server) or row.seen_at is None or row.seen_at < since)
+        if is_gone(row.server):
+            return True
+        if time.monotonic() < self._doubted_until:
+            return False
+        return bool(row.seen_at is None or row.now - row.seen_at >= timedelta(seconds=self.lease))
 
     async def left(self, *, queued_for: float) -> list[tuple[str, int, bool]]:
         """The jobs that wait for somebody, the oldest first, some of them if there are many: each with its attempt, and
@@ -146,14 +164,9 @@ class JobTable:
         They are those that are queued for longer than `queued_for` seconds, those whose owner is gone, and this
         server's own, of which the runner has to know which it is at with.
         """
-        since = utc_now() - timedelta(seconds=queued_for)
-        columns = (JobRow.job_id, JobRow.attempt, JobRow.status, JobRow.server, JobRow.seen_at)
-        queued = (
-            select(*columns)
-            .where(JobRow.status == "queued", JobRow.created_at <= since)
-            .order_by(JobRow.position)
-            .limit(_SWEPT)
-        )
+        columns = (JobRow.job_id, JobRow.attempt, JobRow.status, JobRow.created_at, *self._lease)
+        queued = select(*columns).where(JobRow.status == "queued").order_by(JobRow.position).limit(_SWEPT)
+        waits = timedelta(seconds=queued_for)
         held = select(*columns).where(or_(JobRow.server.is_not(None), JobRow.status == "running"))
 
         def look(session: Session) -> Sequence[Row[Any]]:
@@ -163,12 +176,12 @@ class JobTable:
         return [
             (row.job_id, row.attempt, row.server == self._owner)
             for row in rows
-            if row.status == "queued" or self._is_left(row)
+            if (row.now - row.created_at >= waits if row.status == "queued" else self._is_left(row))
         ]
 
     async def beat(self) -> None:
         """Says that this server lives."""
-        held = update(JobRow).where(JobRow.server == self._owner).values(seen_at=utc_now())
+        held = update(JobRow).where(JobRow.server == self._owner).values(seen_at=self._now)
         await self._database.write(lambda session: session.execute(held))
 
     async def mine(self) -> dict[str, tuple[int, bool]]:
@@ -179,7 +192,7 @@ class JobTable:
 
     async def again(self, job_id: str, attempt: int) -> Claim | None:
         """The next attempt of a job that this server runs; None where it is not this server's any more."""
-        mine = _of_attempt(job_id, attempt).values(attempt=attempt + 1, tries=JobRow.tries + 1, seen_at=utc_now())
+        mine = _of_attempt(job_id, attempt).values(attempt=attempt + 1, tries=JobRow.tries + 1, seen_at=self._now)
 
         def begin(session: Session) -> Row[Any] | None:
             changed = _rows(session.execute(mine))
@@ -199,7 +212,7 @@ class JobTable:
         """Stores how a job ended; its log is still to be closed. False where it is not this server's any more."""
         statement = _of_attempt(job_id, attempt).values(
             status=status,
-            finished_at=utc_now(),
+            finished_at=self._now,
             error=error,
             result=None if result is None else _RESULT.dump_json(dict(result)).decode(),
         )
@@ -216,7 +229,7 @@ class JobTable:
         waiting = (
             update(JobRow)
             .where(JobRow.job_id == job_id, JobRow.status == "queued")
-            .values(status="cancelled", finished_at=utc_now(), server=self._owner, seen_at=utc_now())
+            .values(status="cancelled", finished_at=self._now, server=self._owner, seen_at=self._now)
         )
         running = update(JobRow).where(JobRow.job_id == job_id, JobRow.status == "running").values(cancel=True)
 
