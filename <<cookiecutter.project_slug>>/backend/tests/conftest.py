@@ -113,7 +113,7 @@ def run_app(settings: Callable[..., Settings]) -> Iterator[Callable[..., Running
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
-        eventually(lambda: server.started or not thread.is_alive())
+        eventually(lambda: server.started or not thread.is_alive(), 60)
         assert thread.is_alive(), "the server did not start"
         client = plain_client(f"http://127.0.0.1:{listener.getsockname()[1]}")
         running.append(RunningApp(client, server, thread))
