@@ -13,7 +13,6 @@ ends too.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import json
 import os
@@ -48,7 +47,7 @@ def main() -> int:
     # What the parsers print must not end up among our lines: from here on they print to stderr.
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
-    _let_the_server_go_first()
+    os.nice(10)  # the server is everybody's, and goes first
     lines: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_receive, args=(lines,), daemon=True).start()
 
@@ -64,14 +63,6 @@ def main() -> int:
         if not again:
             break
     return 0
-
-
-def _let_the_server_go_first() -> None:
-    os.nice(10)
-    # Linux may share the processor among sessions first, and this is one of its own: within it alone nobody is nicer
-    # than another (sched(7), "the autogroup feature").
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text("10")
 
 
 def perform(task: Mapping[str, Any], report: Callable[..., None]) -> dict[str, Any]:

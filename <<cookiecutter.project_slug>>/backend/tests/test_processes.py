@@ -161,14 +161,6 @@ async def test_a_process_is_used_again_and_one_for_a_document_is_not(processes: 
     assert gone(first)
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self/autogroup").exists() or not Path("/proc/self/autogroup").read_text(),
-    reason="the system does not group sessions",
-)
-async def test_a_process_lets_the_server_go_first_also_where_the_system_groups_sessions(processes: Processes) -> None:
-    assert await processes.run("tests.work:priority") == [min(os.nice(0) + 10, 19), "nice 10"]
-
-
 async def test_a_process_without_work_goes(anyio_backend: str) -> None:
     processes = Processes(idle=0.01)
     pid = await processes.run("tests.work:pid")

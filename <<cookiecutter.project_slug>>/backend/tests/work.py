@@ -16,11 +16,6 @@ def pid() -> int:
     return os.getpid()
 
 
-def priority() -> tuple[int, str]:
-    """How nice this process is, and, where Linux groups sessions, its session."""
-    return os.nice(0), Path("/proc/self/autogroup").read_text().partition(" ")[2].strip()
-
-
 def environment() -> list[str]:
     return list(os.environ)
 
