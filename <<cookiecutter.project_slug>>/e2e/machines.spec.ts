@@ -20,8 +20,8 @@ const test = base.extend<object, { machines: Machines }>({
   ],
   baseURL: async ({ machines }, provide) => provide(machines.url),
   source: async ({ machines }, provide) => {
-    // A test before may have ended one of them.
-    await machines.do("start web1", "start web2", "start worker1", "start worker2");
+    // A test before may have ended some of them.
+    await machines.do("start redis", "start postgres", "start web1", "start web2", "start worker1", "start worker2");
     const source = await Source.start(machines.host);
     await provide(source);
     await source.stop();

@@ -6,12 +6,12 @@ import { signsIn } from "./people";
 export default defineConfig({
   testDir: ".",
   testMatch: process.env.E2E_ENGINE ? "engines.spec.ts" : "*.spec.ts",
-  // Servers behind nginx, and the library alone, are the same whoever has signed in.
+  // Servers behind nginx, machines, and the library alone, are the same whoever has signed in.
   // What a browser lets the page do is the same whatever the store, and filters.spec.ts has a server of its own.
   testIgnore: [
     "demo.spec.ts",
     ...(process.env.E2E_ENGINE ? [] : ["engines.spec.ts"]),
-    ...(signsIn ? ["nginx.spec.ts", "servers.spec.ts", "filters.spec.ts", "tabs.spec.ts", "reading.spec.ts"] : ["auth.spec.ts"]),
+    ...(signsIn ? ["nginx.spec.ts", "servers.spec.ts", "machines.spec.ts", "filters.spec.ts", "tabs.spec.ts", "reading.spec.ts"] : ["auth.spec.ts"]),
     ...(["dynamo", "redis"].includes(process.env.E2E_STORE ?? "") ? ["security.spec.ts", "filters.spec.ts", "tabs.spec.ts", "reading.spec.ts"] : []),
   ],
   outputDir: `test-results/${process.env.E2E_RUN || "by-hand"}`, // several runs may go on at the same time

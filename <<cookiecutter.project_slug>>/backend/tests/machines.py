@@ -149,6 +149,9 @@ class Redis:
         return f"redis://{self.host}:{self.port}/0"
 
     def start(self) -> None:
+        """Starts it, unless it runs."""
+        if self.process is not None:
+            return
         options = {
             "--bind": self.host, "--port": self.port, "--protected-mode": "no", "--dir": self.folder, "--save": "",
             "--appendonly": "yes", "--loglevel": "warning",
@@ -163,9 +166,11 @@ class Redis:
         eventually(works, 30)
 
     def stop(self) -> None:
-        assert self.process is not None
-        self.process.terminate()
-        self.process.wait(30)
+        """Stops it as an operator does, unless it does not run."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(30)
+            self.process = None
 
 
 @dataclass

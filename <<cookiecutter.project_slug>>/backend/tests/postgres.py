@@ -55,10 +55,13 @@ class Postgres:
     folder: Path
     host: str
     port: int
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _numbers: Iterator[int] = field(default_factory=count)
 
     def start(self) -> None:
-        """Starts it, and waits until it takes connections."""
+        """Starts it, unless it runs, and waits until it takes connections."""
+        if self.process is not None and self.process.poll() is None:
+            return
         command = [str(self.programs / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)]
         options = {
             "listen_addresses": self.host,
@@ -73,11 +76,16 @@ class Postgres:
 
     def stop(self) -> None:
         """Stops it at once, as an operator's restart does (a "fast shutdown")."""
-        self.process.send_signal(signal.SIGINT)
+        self.end(signal.SIGINT)
+
+    def end(self, by: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(by)
         self.process.wait(30)
 
     def suspend(self, yes: bool) -> None:
         """Has all of it stand still, or go on."""
+        assert self.process is not None
         for process in (self.process.pid, *_children(self.process.pid)):
             os.kill(process, signal.SIGSTOP if yes else signal.SIGCONT)
 
@@ -113,7 +121,7 @@ class Postgres:
         return self._template
 
     def _answers(self) -> bool:
-        assert self.process.poll() is None, (self.folder / "log").read_text()
+        assert self.process is not None and self.process.poll() is None, (self.folder / "log").read_text()
         try:
             self.run("SELECT 1")
         except (OSError, asyncpg.PostgresError):
@@ -142,8 +150,7 @@ def postgres_server(programs: Path, host: str = LOOPBACK) -> Iterator[Postgres]:
             rules.write("host all all samenet scram-sha-256\n")
         server.start()
         yield server
-        server.process.send_signal(signal.SIGQUIT)
-        server.process.wait(30)
+        server.end(signal.SIGQUIT)
     finally:
         shutil.rmtree(folder)
 
