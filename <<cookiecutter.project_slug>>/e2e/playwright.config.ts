@@ -2,18 +2,27 @@ import { defineConfig } from "@playwright/test";
 import { baseURL, launchOptions } from "./browser";
 import { signsIn } from "./people";
 
+/** Servers and machines behind nginx: they are the same whoever has signed in. */
+const SERVERS = ["nginx", "servers", "machines"];
+
+/** What a browser lets the page do is the same whatever the store, and filters.spec.ts has a server of its own. */
+const BROWSER = ["filters", "tabs", "reading"];
+
+/** What no store of logs has a part in. */
+const PAGE = [...BROWSER, "security", "accessibility", "components", "errors", "library", "looks"];
+
+const ignored = [
+  "demo",
+  ...(process.env.E2E_ENGINE ? [] : ["engines"]),
+  ...(signsIn ? [...SERVERS, ...BROWSER] : ["auth"]),
+  ...(["dynamo", "redis"].includes(process.env.E2E_STORE ?? "") ? PAGE : []),
+];
+
 /** The stack is started by scripts/dev.py around this run: see `make e2e`. */
 export default defineConfig({
   testDir: ".",
   testMatch: process.env.E2E_ENGINE ? "engines.spec.ts" : "*.spec.ts",
-  // Servers behind nginx, machines, and the library alone, are the same whoever has signed in.
-  // What a browser lets the page do is the same whatever the store, and filters.spec.ts has a server of its own.
-  testIgnore: [
-    "demo.spec.ts",
-    ...(process.env.E2E_ENGINE ? [] : ["engines.spec.ts"]),
-    ...(signsIn ? ["nginx.spec.ts", "servers.spec.ts", "machines.spec.ts", "filters.spec.ts", "tabs.spec.ts", "reading.spec.ts"] : ["auth.spec.ts"]),
-    ...(["dynamo", "redis"].includes(process.env.E2E_STORE ?? "") ? ["security.spec.ts", "filters.spec.ts", "tabs.spec.ts", "reading.spec.ts"] : []),
-  ],
+  testIgnore: ignored.map((name) => `${name}.spec.ts`),
   outputDir: `test-results/${process.env.E2E_RUN || "by-hand"}`, // several runs may go on at the same time
   workers: 1, // the tests share one backend, and some of them restart it
   fullyParallel: false,
