@@ -438,7 +438,8 @@ def growth(
     """How a parser's time grows over a family, in processor time of this thread: a busy machine does not matter.
 
     Sizes are doubled from 500 until the time is more than noise. A steep step there is measured again: at that size,
-    twice and four times it, the best of three runs each.
+    twice and four times it, the best of three runs each. The last step counts: what is read in pieces grows steeply up
+    to the size of one, and no further.
 
     Arguments:
         largest: where to stop, in characters. What takes less than `floor` there has the slope 0.
@@ -461,8 +462,8 @@ def growth(
     times = [min(cost(size * factor) for _ in range(3)) for factor in (1, 2)]
     if times[1] < times[0] * 2**BOUND or times[1] > 3:
         return Growth(2 * size, times[1], math.log2(times[1] / times[0]))
-    last = min(cost(4 * size) for _ in range(2))
-    return Growth(4 * size, last, math.log(last / times[0], 4))
+    last = min(cost(4 * size) for _ in range(3))
+    return Growth(4 * size, last, math.log2(last / times[1]))
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.families import FAMILIES, TELLING, growth, parsers
+from tests.families import BOUND, FAMILIES, TELLING, growth, parsers
 from tests.places import BODY_BYTES, PAIRS, PARTS, SHAPES, SHORT, WIRE, Place, places
 from tests.trials import ENVIRONMENT, answers, known, try_crowd, try_parser, try_place
 from tests.waits import Watched, watched
@@ -69,6 +69,8 @@ def test_a_parser_that_is_quadratic_is_found() -> None:
         return growth(parser, lambda size: "a" * size, largest=1_000_000, clock=lambda: spent).slope
 
     assert slope(lambda size: (size / 100_000) ** 2) == pytest.approx(2, abs=0.01)
+    # Quadratic within pieces of 40,000 characters.
+    assert slope(lambda size: size * min(size, 40_000) / 100_000**2) < BOUND
     assert slope(lambda size: size / 1_000_000) == pytest.approx(1, abs=0.01)
 
 
