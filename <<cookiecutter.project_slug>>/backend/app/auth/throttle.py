@@ -6,6 +6,7 @@ import hmac
 import ipaddress
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select
@@ -126,14 +127,19 @@ class Throttle:
             now = time.time()
             if prunes:
                 self._prune(session, now)
-            rows = [session.get(Attempt, limit.key) for limit in limits]
-            counted = [(row.level, max(0.0, now - row.at)) if row is not None else (0.0, 0.0) for row in rows]
+            rows = _counted(session, limits)
+            counted = [
+                (row.level, max(0.0, now - row.at)) if (row := rows.get(limit.key)) is not None else (0.0, 0.0)
+                for limit in limits
+            ]
             if device is None and limits[1].level(*counted[1]) > 0:
                 limits[0] = _Limit(limits[0].key, limits[0].size / 2, limits[0].seconds)
             wait = max(limit.wait(*each) for limit, each in zip(limits, counted, strict=True))
             if wait <= 0:
                 for limit, each in zip(limits, counted, strict=True):
-                    session.merge(Attempt(key=limit.key, level=limit.next(*each), at=now))
+                    row = rows.setdefault(limit.key, Attempt(key=limit.key))
+                    row.level, row.at = limit.next(*each), now
+                session.add_all(rows.values())
             return wait
 
         wait = await self._database.write(count, lock="sign-in")
@@ -143,14 +149,13 @@ class Throttle:
     async def succeeded(self, name: str, address: str, device: str | None = None) -> None:
         """Takes an attempt back, and forgets those of this network or device for this name before it."""
         limits = self._limits(name, address, device)
+        forgotten = {limit.key for limit in limits if limit.grows}
 
         def forget(session: Session) -> None:
-            for limit in limits:
-                row = session.get(Attempt, limit.key)
-                if row is not None:
-                    row.level -= 1
-                    if row.level <= 0 or limit.grows:
-                        session.delete(row)
+            for row in _counted(session, limits).values():
+                row.level -= 1
+                if row.level <= 0 or row.key in forgotten:
+                    session.delete(row)
 
         await self._database.write(forget, lock="sign-in")
 
@@ -186,6 +191,12 @@ class Throttle:
 
     def _key(self, text: str) -> bytes:
         return hmac.digest(self._secret, text.encode("utf-8", "surrogatepass"), "sha256")
+
+
+def _counted(session: Session, limits: Iterable[_Limit]) -> dict[bytes, Attempt]:
+    """What counts for these limits, by their keys, in one query: while it is done, other attempts wait."""
+    keys = [limit.key for limit in limits]
+    return {row.key: row for row in session.scalars(select(Attempt).where(Attempt.key.in_(keys)))}
 
 
 def _networks(address: str) -> list[tuple[str, int]]:
