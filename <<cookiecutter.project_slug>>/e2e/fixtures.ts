@@ -131,10 +131,12 @@ export async function storedLog(request: APIRequestContext, id: string): Promise
   const response = await request.get(`api/log/${id}`);
   expect(response.status()).toBe(200);
   const { logs, closed } = (await response.json()) as {
-    logs: { event: string; message?: string; level?: string }[];
+    logs: { event: string; message?: string; level?: string; attempt?: number; reason?: string }[];
     closed: boolean;
   };
-  const lines = logs.filter(({ event }) => event === "log").map(({ message = "", level = "info" }) => ({ text: message, level }));
+  const lines = logs
+    .filter(({ event }) => event === "log" || event === "attempt")
+    .map(({ message, level = "info", attempt, reason }) => ({ text: message ?? `Attempt ${attempt} - ${reason}`, level }));
   return { lines, closed };
 }
 
