@@ -20,6 +20,7 @@ from app.processes import Processes
 from app.searches import Searches
 from app.settings import Settings
 from app.storage import Storage, WorkFolder
+from app.users import User
 
 __all__ = ["Feature", "Services", "SharedServices"]
 
@@ -46,11 +47,18 @@ class Services:
     on_documents: list[Callable[[str], Awaitable[None]]] = field(default_factory=list)
     """Called with a user's id when there is a new document of theirs, or one is another: a feature that works on them
     adds what it does then, one that keeps some calls `tell_of_documents`."""
+    on_removed: list[Callable[[str, User], Awaitable[object]]] = field(default_factory=list)
+    """Called with the id of a document that is not there any more, and its user."""
 
     async def tell_of_documents(self, user_id: str) -> None:
         """Tells those who want to know that there is a new document of a user's, or one is another."""
         for tell in self.on_documents:
             await tell(user_id)
+
+    async def tell_of_removed(self, document_id: str, user: User) -> None:
+        """Tells them that a document of a user's is not there any more."""
+        for tell in self.on_removed:
+            await tell(document_id, user)
 
 
 def _services(connection: HTTPConnection) -> Services:

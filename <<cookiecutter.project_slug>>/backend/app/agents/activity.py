@@ -41,6 +41,7 @@ class ActivityLog:
 
     def __init__(self, emitter: JobEmitter) -> None:
         self._emitter = emitter
+        self.run_id = emitter.job_id
         self.events = 0
         """How many have been reported."""
 

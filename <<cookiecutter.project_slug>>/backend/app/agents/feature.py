@@ -21,6 +21,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     findings = Findings(services.database, services.searches)
     app.state.agents = agents = Agents(findings, services.documents, services.processes, services.jobs)
     services.on_documents.append(agents.start)
+    services.on_removed.append(findings.forget)
     yield
 
 

@@ -74,6 +74,7 @@ class Findings:
         document: SourceDocument,
         found: Mapping[str, Any],
         *,
+        run_id: str,
         failed: bool = False,
         index: str | None = None,
     ) -> None:
@@ -83,6 +84,7 @@ class Findings:
             agent_name: the worker.
             document: what it worked on.
             found: what it found, as JSON.
+            run_id: the run in which it did.
             failed: whether it gave up: it is not asked again by itself.
             index: the terms by which the document is to be found from others, with blanks between them.
         """
@@ -95,6 +97,7 @@ class Findings:
             status="failed" if failed else "completed",
             found=json.dumps(found),
             finished_at=_now(),
+            run_id=run_id,
         )
 
         def add(session: Session) -> None:
@@ -117,7 +120,13 @@ class Findings:
 
         await self._database.write(remove)
 
-    async def forget(self, document_id: str, *, user: User) -> bool:
+    async def run_of(self, document_id: str, *, user: User) -> str | None:
+        """The last run in which somebody worked on a document of a user; None where nothing is known of one."""
+        owned = (AgentFinding.document_id == document_id, AgentFinding.user_id == user.id)
+        statement = select(AgentFinding.run_id).where(*owned).order_by(AgentFinding.position.desc()).limit(1)
+        return await self._database.read(lambda session: session.scalar(statement))
+
+    async def forget(self, document_id: str, user: User) -> bool:
         """Forgets what was found out about one document of a user; gives whether there was anything."""
         owned = delete(AgentFinding).where(AgentFinding.document_id == document_id, AgentFinding.user_id == user.id)
         statement = owned.returning(AgentFinding.position)

@@ -137,13 +137,13 @@ class Agents:
             outcome = await WORKERS[name](document, report, self._processes)
         except Exception as error:
             logger.exception("the %s could not work on the document %s", name, document.id)
-            await self.findings.add(name, document, {}, failed=True)
+            await self.findings.add(name, document, {}, run_id=log.run_id, failed=True)
             mistake = f"unexpected {type(error).__name__}; the server's log says more"
             if isinstance(error, JobError):
                 mistake = str(error)
             log.complete_activity(activity, f"{title}: {mistake}", status="failed")
         else:
-            await self.findings.add(name, document, outcome.found, index=outcome.index)
+            await self.findings.add(name, document, outcome.found, run_id=log.run_id, index=outcome.index)
             log.complete_activity(activity, f"{title}: {outcome.message}", outcome.found or None)
 
     async def _document(self, document_id: str) -> SourceDocument | None:

@@ -13,7 +13,7 @@ __all__ = ["AgentFinding"]
 
 
 class AgentFinding(Base):
-    """What one worker has found out about a version of a document. `found`: JSON."""
+    """What one worker has found out about a version of a document, and in which run. `found`: JSON."""
 
     __tablename__ = "agent_findings"
 
@@ -26,6 +26,7 @@ class AgentFinding(Base):
     found: Mapped[str]
     finished_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(server_default="1")
+    run_id: Mapped[str | None]
 
     __table_args__ = (
         UniqueConstraint("document_id", "agent_name"),

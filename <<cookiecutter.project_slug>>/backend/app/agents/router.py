@@ -57,7 +57,7 @@ def _agents(request: Request) -> AgentsOfApp:
 
 
 TheAgents = Annotated[AgentsOfApp, Depends(_agents)]
-OfRun = Annotated[str | None, Query(max_length=128, description="a run; the present one without it")]
+OfRun = Annotated[str | None, Query(max_length=128, description="a run; without it the one that `/api/agents` names")]
 OfKind = Annotated[AgentName | None, Query(description="only this agent")]
 OfSource = Annotated[str | None, Query(max_length=128, description="only this source, and heartbeats")]
 
@@ -76,16 +76,18 @@ class _PollResponse(Response):
 
 @router.get("/agents", response_model=Agents | AgentsPoll, responses=error_responses(404, 422))
 async def get_agents(
+    agents: TheAgents,
     services: SharedServices,
     user: CurrentUser,
     run: Annotated[str | None, Query(max_length=128, description="what this run has reported")] = None,
     kind: OfKind = None,
     id: OfSource = None,
 ) -> Response | Agents:
-    """Names the agents, and the run to follow. With `run` it polls that run's stream, for those who cannot hold one."""
+    """Names the agents, and the run to follow: with `id` the last in which that document was worked on, if there was
+    one. With `run` it polls that run's stream, for those who cannot hold one."""
     if run is None:
-        newest = await _newest_run(services, user)
-        return Agents(agents=list(AGENTS), run_id=newest, now=datetime.now(timezone.utc))
+        run_id = await _run_to_follow(agents, services, user, id)
+        return Agents(agents=list(AGENTS), run_id=run_id, now=datetime.now(timezone.utc))
     await _ensure_own(run, services, user)
     return _PollResponse(run, services.store, _shown(kind, id))
 
@@ -100,13 +102,15 @@ async def get_agents(
 )
 async def stream_agents(
     request: Request,
+    agents: TheAgents,
     services: SharedServices,
     user: CurrentUser,
     run: OfRun = None,
     kind: OfKind = None,
     id: OfSource = None,
 ) -> Response:
-    """Streams what the agents report on the user's documents, from the start of the run and as it comes.
+    """Streams what the agents report on the user's documents, from the start of the run and as it comes: of the present
+    one, or with `id` of the last in which that document was worked on.
 
     A run is over when nothing is left to do, or after some thousand events: the stream ends with `done`, and
     `/api/agents` names the next one.
@@ -116,14 +120,19 @@ async def stream_agents(
         # Of which run the client's cursor is, nobody knows: it is not to be read.
         request.scope["headers"] = [each for each in request.scope["headers"] if each[0] != b"last-event-id"]
         request.scope["query_string"] = b""
-        run = await _newest_run(services, user)
+        run = await _run_to_follow(agents, services, user, id)
     if run is None:
         raise ApiError(404, "not found")
     await _ensure_own(run, services, user)
     return make_stream_response(run, services.store, filter=_shown(kind, id))
 
 
-async def _newest_run(services: Services, user: User) -> str | None:
+async def _run_to_follow(
+    agents: AgentsOfApp, services: Services, user: User, document_id: str | None
+) -> str | None:
+    """The newest of a user's, or the last in which somebody worked on a document."""
+    if document_id is not None and (found := await agents.findings.run_of(document_id, user=user)) is not None:
+        return found
     runs = await services.jobs.latest(1, user=SYSTEM, kind=work.name, source=user.id)
     return runs[0].job_id if runs else None
 
@@ -153,7 +162,7 @@ async def list_findings(
 @router.delete("/agents/findings/{document_id}", status_code=204, responses=error_responses(403, 404))
 async def forget_findings(agents: TheAgents, user: CurrentUser, document_id: str) -> Response:
     """Forgets what was found out about a document: the agents work on it again."""
-    if not await agents.findings.forget(document_id, user=user):
+    if not await agents.findings.forget(document_id, user):
         raise ApiError(404, "not found")
     await agents.start(user.id)
     return Response(status_code=204)

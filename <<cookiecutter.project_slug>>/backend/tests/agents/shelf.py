@@ -22,6 +22,7 @@ class Shelf:
     def __init__(self) -> None:
         self.documents: dict[str, SourceDocument] = {}
         self._tell: Callable[[str], object] | None = None
+        self._tell_of_removed: Callable[[SourceDocument], object] = lambda document: None
 
     async def document_versions(self) -> Mapping[str, DocumentVersion]:
         return {
@@ -40,6 +41,10 @@ class Shelf:
         if self._tell is not None:
             self._tell(user.id)
 
+    def remove(self, identifier: str) -> None:
+        """Takes a document away."""
+        self._tell_of_removed(self.documents.pop(identifier))
+
     def feature(self) -> Feature:
         """A feature that offers the documents."""
 
@@ -49,6 +54,12 @@ class Shelf:
             services.documents.append(self)
             loop = asyncio.get_running_loop()
             self._tell = lambda user: asyncio.run_coroutine_threadsafe(services.tell_of_documents(user), loop).result(5)
+
+            def tell_of_removed(document: SourceDocument) -> None:
+                told = services.tell_of_removed(document.id, User(document.user_id, ""))
+                asyncio.run_coroutine_threadsafe(told, loop).result(5)
+
+            self._tell_of_removed = tell_of_removed
             yield
 
         return Feature(name="shelf", router=APIRouter(), lifespan=lifespan)

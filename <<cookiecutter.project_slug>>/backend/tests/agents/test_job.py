@@ -454,7 +454,7 @@ async def test_findings_are_their_users_alone(world: World) -> None:
     assert (await world.known("d1", user=alice)).related == []
     await world.known("d2", user=bob)
     assert [each.document_id for each in await world.findings.latest(9, user=alice)] == ["d1"]
-    assert not await world.findings.forget("d2", user=alice)
+    assert not await world.findings.forget("d2", alice)
     for user, document in ((alice, "d1"), (bob, "d2")):
         reports = world.reports(await world.run_id(user))
         owners = {each.source_id: each.user_id for each in reports}

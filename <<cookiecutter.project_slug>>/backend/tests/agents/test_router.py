@@ -170,6 +170,38 @@ def test_forgotten_findings_are_made_again(app: RunningApp, shelf: Shelf) -> Non
     assert app.client.delete("/api/agents/findings/none").json() == {"error": "not found"}
 
 
+def test_what_was_found_out_about_a_document_goes_with_it(app: RunningApp, shelf: Shelf) -> None:
+    for document in ("d1", "d2"):
+        shelf.put(document)
+        known(app, document)
+    shelf.remove("d1")
+    left = app.client.get("/api/agents/findings").json()
+    assert ([each["document_id"] for each in left["documents"]], left["total"]) == (["d2"], 1)
+
+
+def test_a_document_s_run_is_the_last_in_which_it_was_worked_on(app: RunningApp, shelf: Shelf) -> None:
+    def run_of(**document: str) -> str:
+        return str(app.client.get("/api/agents", params=document).json()["run_id"])
+
+    def ended(run: str) -> bool:
+        return bool(app.client.get("/api/agents", params={"run": run}).json()["closed"])
+
+    runs = {}
+    for document in ("d1", "d2"):
+        shelf.put(document)
+        known(app, document)
+        runs[document] = run_of()
+        eventually(lambda: ended(run_of()))
+    assert runs["d1"] != runs["d2"]
+    assert {document: run_of(id=document) for document in runs} == runs
+    assert run_of(id="none") == runs["d2"]
+    with events(app, id="d1") as stream:
+        assert "d1" in {each.source_id for each in until_done_with("d1", stream)}
+    app.client.delete("/api/agents/findings/d1")
+    known(app, "d1")
+    assert run_of(id="d1") not in runs.values()
+
+
 def test_the_count_is_of_all_documents_and_not_of_those_that_were_asked_for(app: RunningApp, shelf: Shelf) -> None:
     for name in ("d1", "d2", "d3"):
         shelf.put(name)

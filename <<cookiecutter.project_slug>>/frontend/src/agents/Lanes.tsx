@@ -32,7 +32,7 @@ export function Lanes({ kind, documentId, onWorked }: LanesProps) {
   const [lanes, report] = useReducer(lanesAfter, []);
   const over = useRef(false);
   const [shownAt] = useState(() => Date.now());
-  const { data, error, refresh } = useResource("agents", loadAgents, (agents) =>
+  const { data, error, refresh } = useResource(`agents:${documentId ?? ""}`, (signal) => loadAgents(documentId, signal), (agents) =>
     over.current || (agents?.run_id ?? null) === null ? LOOK_MS : null,
   );
   const run = data?.run_id ?? null;
@@ -80,8 +80,8 @@ export function Lanes({ kind, documentId, onWorked }: LanesProps) {
   );
 }
 
-async function loadAgents(signal: AbortSignal) {
-  const { run_id, now } = await getAgents(signal);
+async function loadAgents(documentId: string | null, signal: AbortSignal) {
+  const { run_id, now } = await getAgents(documentId, signal);
   // To the second: what is no news changes nothing on the page.
   return { run_id, clockSkew: Math.round((Date.now() - Date.parse(now)) / 1000) * 1000 };
 }

@@ -10,8 +10,9 @@ export type { AgentEvent, AgentFindings, DocumentFindings } from "../app/schema"
 
 export type AgentName = AgentActivity["agent_name"];
 
-export function getAgents(signal?: AbortSignal): Promise<Agents> {
-  return request("api/agents", { signal });
+/** The agents, and the run to follow; of a document the last in which it was worked on. */
+export function getAgents(documentId: string | null, signal?: AbortSignal): Promise<Agents> {
+  return request(documentId === null ? "api/agents" : `api/agents?${new URLSearchParams({ id: documentId })}`, { signal });
 }
 
 /** Where the reports of a run stream from: all of them, or those of one agent, or on one document. */
@@ -50,7 +51,7 @@ export function connectAgentStream(onReport: (report: AgentEvent) => void, optio
   };
   const follow = async (): Promise<void> => {
     try {
-      const { run_id: run } = await getAgents(signal);
+      const { run_id: run } = await getAgents(documentId, signal);
       if (signal.aborted) return;
       if (run === null || run === over) return look();
       streamEvents(agentsUrl(run, kind, documentId), {

@@ -120,8 +120,8 @@ it("waits for the first run", async () => {
   expect(backend.asked.filter((asked) => asked.includes("/stream"))).toEqual([]);
 });
 
-it("asks the server for one agent and one document", async () => {
-  backend.answers.set("/api/agents", () => ({ agents: [], run_id: "r1", now: new Date().toISOString() }));
+it("asks the server for one agent and one document, and for the run that had it", async () => {
+  backend.answers.set("/api/agents?id=d1", () => ({ agents: [], run_id: "r1", now: new Date().toISOString() }));
   const url = "/api/agents/stream?run=r1&kind=tagger&id=d1";
   backend.streams.set(url, [done("tagger", "bridges")]);
   render(<Lanes kind="tagger" documentId="d1" onWorked={() => {}} />);
@@ -210,7 +210,7 @@ describe("what they found", () => {
 describe("connectAgentStream", () => {
   it("tells each report of one run after another, until it is closed", async () => {
     let run: string | null = "r1";
-    backend.answers.set("/api/agents", () => ({ agents: [], run_id: run, now: new Date().toISOString() }));
+    backend.answers.set("/api/agents?id=d1", () => ({ agents: [], run_id: run, now: new Date().toISOString() }));
     backend.streams.set("/api/agents/stream?run=r1&kind=tagger&id=d1", [done("tagger", "one"), { event: "done", status: "completed" }]);
     backend.streams.set("/api/agents/stream?run=r2&kind=tagger&id=d1", [done("tagger", "two")]);
     const told: string[] = [];

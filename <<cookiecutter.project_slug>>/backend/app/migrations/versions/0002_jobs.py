@@ -1,5 +1,5 @@
 """Jobs are owned by their table: what they were asked for, their attempts, who runs them. The runs of the agents are
-jobs."""
+jobs, and what was found out knows in which."""
 
 from __future__ import annotations
 
@@ -36,3 +36,4 @@ def upgrade() -> None:
     ):
         op.create_index(name, "jobs", [column], sqlite_where=sa.text(where), postgresql_where=sa.text(where))
     op.drop_table("agent_runs")
+    op.add_column("agent_findings", sa.Column("run_id", sa.Text()))
