@@ -483,7 +483,8 @@ export interface paths {
         };
         /**
          * Get Agents
-         * @description Names the agents, and the run to follow. With `run` it polls that run's stream, for those who cannot hold one.
+         * @description Names the agents, and the run to follow: with `id` the last in which that document was worked on, if there was
+         *     one. With `run` it polls that run's stream, for those who cannot hold one.
          */
         readonly get: operations["get_agents_api_agents_get"];
         readonly put?: never;
@@ -503,7 +504,8 @@ export interface paths {
         };
         /**
          * Stream Agents
-         * @description Streams what the agents report on the user's documents, from the start of the run and as it comes.
+         * @description Streams what the agents report on the user's documents, from the start of the run and as it comes: of the present
+         *     one, or with `id` of the last in which that document was worked on.
          *
          *     A run is over when nothing is left to do, or after some thousand events: the stream ends with `done`, and
          *     `/api/agents` names the next one.
@@ -2964,7 +2966,7 @@ export interface operations {
     readonly stream_agents_api_agents_stream_get: {
         readonly parameters: {
             readonly query?: {
-                /** @description a run; the present one without it */
+                /** @description a run; without it the one that `/api/agents` names */
                 readonly run?: string | null;
                 /** @description only this agent */
                 readonly kind?: ("coordinator" | "tagger" | "summariser" | "indexer") | null;
