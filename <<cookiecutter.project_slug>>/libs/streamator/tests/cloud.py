@@ -142,14 +142,14 @@ class Streams:
         self.beats.clear()
 
     def append(self, append: Append, head: Head, maxlen: int) -> int | StoreFault:
-        rows = self.rows.setdefault(append.job_id, [])
+        rows = self.rows.get(append.job_id, [])
         last, left = (rows[-1].id, rows[-1].json is None) if rows else (0, False)
         run, owner = self.owners.get(append.job_id, (append.run, head))
         if run != append.run and not 0 < owner.attempt < append.epoch:
             return StoreFault("conflict", "another run")
         if last < append.after:
             return last
-        self.owners[append.job_id] = append.run, head
+        self.rows[append.job_id], self.owners[append.job_id] = rows, (append.run, head)
         if append.checkpoint is not None:
             self.checkpoints[append.job_id] = append.checkpoint
         for event_id, text in append.events:
@@ -172,10 +172,10 @@ class Streams:
     def begin(self, job_id: str, run: str, reason: str, reopen: bool, producer: str, lease: float) -> Opened:
         owner = self.owners.get(job_id)
         before = 0 if owner is None else owner[1].attempt
-        rows = self.rows.setdefault(job_id, [])
+        rows = self.rows.get(job_id, [])
         last = rows[-1].id if rows else 0
         check_attempt(job_id, owner is None or before > 0, bool(rows) and rows[-1].closed, reopen)
-        self.owners[job_id] = run, Head(producer, lease, before + 1)
+        self.rows[job_id], self.owners[job_id] = rows, (run, Head(producer, lease, before + 1))
         head, tail = attempt_parts(reason)
         event = f"{head}{before + 1}{tail}" if before else ""
         if event:
