@@ -121,7 +121,8 @@ class Postgres:
         return self._template
 
     def _answers(self) -> bool:
-        assert self.process is not None and self.process.poll() is None, (self.folder / "log").read_text()
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "log").read_text()
         try:
             self.run("SELECT 1")
         except (OSError, asyncpg.PostgresError):

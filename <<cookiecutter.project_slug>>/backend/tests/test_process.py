@@ -80,7 +80,12 @@ def test_01_a_killed_server_leaves_no_process_and_its_job_runs_again_at_the_next
     server.start()
     # At once: no lease has to run out, for its process is known to be gone. The log went with the memory.
     again = next(server.lines(job_id))
-    assert again["message"] == "Attempt 2: The server or worker that ran it was lost."
+    assert again | {"t": 0} == {
+        "event": "attempt",
+        "attempt": 2,
+        "reason": "The server or worker that ran it was lost.",
+        "t": 0,
+    }
     goes_on(server, job_id, 2)
     for path in ("/api/log/none/stream", "/api/log/none", "/api/job/none/stream"):
         answer = server.client.get(path, headers={"last-event-id": "1"})

@@ -36,7 +36,8 @@ class Job(JobEmitter):
 
     Arguments:
         store, job_id, reason, trace: as `JobEmitter` has them.
-        retries: whether there may be another attempt: it then opens the next one, for which the store has to answer.
+        attempt: which one it is by the table; the store, which fences the one before, has to answer. None for a first
+            one that begins without it, and that no other can follow.
         user: whose job it is.
         state: the app's, with what the features have put there.
     """
@@ -50,10 +51,10 @@ class Job(JobEmitter):
         *,
         reason: str | None = None,
         trace: str | None = None,
-        retries: bool = True,
+        attempt: int | None,
     ) -> None:
-        attempt: dict[str, Any] = {"attempt": "next", "reason": reason, "will_retry": True} if retries else {}
-        super().__init__(store, job_id=job_id, trace=trace, error_text=str, **attempt)
+        options: dict[str, Any] = {} if attempt is None else {"reason": reason, "will_retry": True}
+        super().__init__(store, job_id=job_id, trace=trace, error_text=str, attempt=attempt, **options)
         self.user = user
         self.state = state
         self.retries_left = 0

@@ -164,9 +164,7 @@ class Run:
                     pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                     await self._wait_unless_stopped(pause)
                     continue
-                job = Job(context.store, claim.job_id, _user(claim), context.state, trace=claim.trace, retries=False)
-            if job.attempt == 1 and claim.attempt > 1 and reason:  # the log of the attempts before went with its store
-                job.log(f"Attempt {claim.attempt}: {reason}", "warning")
+                job = Job(context.store, claim.job_id, _user(claim), context.state, trace=claim.trace, attempt=None)
             self.opened.set()
             return job
         await self._end_early()
@@ -324,7 +322,8 @@ async def close_log(context: RunContext, claim: Claim) -> None:
 
 
 def _next_attempt(context: RunContext, claim: Claim, reason: str | None) -> Job:
-    return Job(context.store, claim.job_id, _user(claim), context.state, reason=reason, trace=claim.trace)
+    at = max(claim.attempt, 1)  # cancelled while it waited, it has none
+    return Job(context.store, claim.job_id, _user(claim), context.state, reason=reason, trace=claim.trace, attempt=at)
 
 
 def _close(context: RunContext, job: Job, status: str, reason: str | None) -> None:

@@ -169,19 +169,22 @@ class Streams:
             with contextlib.suppress(RuntimeError):  # closed, and with it whoever waited
                 loop.call_soon_threadsafe(new.set)
 
-    def begin(self, job_id: str, run: str, reason: str, reopen: bool, producer: str, lease: float) -> Opened:
+    def begin(
+        self, job_id: str, run: str, reason: str, reopen: bool, least: int, producer: str, lease: float
+    ) -> Opened:
         owner = self.owners.get(job_id)
         before = 0 if owner is None else owner[1].attempt
+        number = max(before + 1, least)
         rows = self.rows.get(job_id, [])
         last = rows[-1].id if rows else 0
         check_attempt(job_id, owner is None or before > 0, bool(rows) and rows[-1].closed, reopen)
-        self.rows[job_id], self.owners[job_id] = rows, (run, Head(producer, lease, before + 1))
+        self.rows[job_id], self.owners[job_id] = rows, (run, Head(producer, lease, number))
         head, tail = attempt_parts(reason)
-        event = f"{head}{before + 1}{tail}" if before else ""
+        event = f"{head}{number}{tail}" if number > 1 else ""
         if event:
-            rows.append(Row(last_before(before + 1, last) + 1, event, False))
+            rows.append(Row(last_before(number, last) + 1, event, False))
             self._tell()
-        return Opened(run, before + 1, last, event, self.checkpoints.get(job_id))
+        return Opened(run, number, last, event, self.checkpoints.get(job_id))
 
     def read(self, cursors: Mapping[str, tuple[int, bool]], limit: int) -> dict[str, list[Row]]:
         found = {
@@ -217,8 +220,8 @@ class StreamStore(RemoteStore):
             self.streams.append(append, Head(self._producer, self._lease, append.epoch), maxlen) for append in appends
         ]
 
-    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool) -> Opened:
-        return self.streams.begin(job_id, run, reason, reopen, self._producer, self._lease)
+    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool, least: int) -> Opened:
+        return self.streams.begin(job_id, run, reason, reopen, least, self._producer, self._lease)
 
     def beat(self, beat: int) -> bool:
         return self.streams.beat(self._producer, beat)

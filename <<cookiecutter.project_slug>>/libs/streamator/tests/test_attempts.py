@@ -88,6 +88,20 @@ class AttemptContract:
                 rest = json.loads(run(snapshot_json(log, after)))
                 assert (rest["logs"], rest["next"]) == (whole[count:], ids[-1])
 
+    def test_a_log_that_was_lost_goes_on_past_what_viewers_have_seen(self, make: Make) -> None:
+        second = begin(make(), attempt=2, reason="restarted")
+        second.log("two")
+        assert second.flush() and second.attempt == 2
+        assert begin(make(), attempt=2).attempt == 3, "the store knows of more"
+        fifth = begin(make(), attempt=5)
+        viewer = Viewer(make(), after=1_000)  # of the log that is lost
+        fifth.log("five")
+        fifth.close()
+        assert [event.get("attempt", event.get("message")) for event in viewer.join()] == [2, "two", 3, 5, "five", None]
+        ids = [number for number, _ in numbered(make(), "job")]
+        assert [number // ATTEMPT_IDS + 1 for number in ids] == [2, 2, 3, 5, 5, 5]
+        assert [number % ATTEMPT_IDS for number in ids] == [1, 2, 3, 4, 5, 6]
+
     def test_t_counts_from_the_start_of_each_attempt(self, make: Make) -> None:
         first = begin(make())
         until(lambda: time.monotonic() - first.start_t > 0.2)
@@ -494,9 +508,10 @@ def test_a_store_of_ones_own_without_attempts_is_a_clear_error(own: Callable[[],
 @pytest.mark.parametrize(
     ("options", "fix"),
     [
-        ({"attempt": "2"}, "attempt is '2': use one of 'next'"),
-        ({"attempt": 2}, "attempt is 2: use one of 'next'"),
-        ({"attempt": True}, "attempt is True: use one of 'next'"),
+        ({"attempt": "2"}, "attempt is '2': give 'next', or the number that it has at least, from 1 to 1,000,000"),
+        ({"attempt": 0}, "attempt is 0: give 'next'"),
+        ({"attempt": 1_000_001}, "attempt is 1000001: give 'next'"),
+        ({"attempt": True}, "attempt is True: give 'next'"),
         ({"reason": "x"}, "reason, reopen and will_retry are for attempts: give attempt='next'"),
         ({"reopen": True}, "give attempt='next'"),
         ({"will_retry": True}, "give attempt='next'"),
@@ -530,8 +545,8 @@ def test_a_job_without_attempts_takes_checkpoints_too() -> None:
 # Helpers
 
 
-def begin(store: Store, job_id: str = "job", **options: Any) -> JobEmitter:
-    job = JobEmitter(store, job_id=job_id, attempt="next", **options)
+def begin(store: Store, job_id: str = "job", attempt: str | int = "next", **options: Any) -> JobEmitter:
+    job = JobEmitter(store, job_id=job_id, attempt=attempt, **options)
     _kept.append(job)
     return job
 

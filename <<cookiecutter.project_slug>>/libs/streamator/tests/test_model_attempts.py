@@ -45,8 +45,8 @@ class AttemptChunks(Chunks):
 
 
 class AttemptRecords(Records):
-    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool) -> Opened:
-        return self.network.call(partial(super()._begin_attempt, job_id, run, reason, reopen))
+    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool, least: int) -> Opened:
+        return self.network.call(partial(super()._begin_attempt, job_id, run, reason, reopen, least))
 
 
 class Producer:

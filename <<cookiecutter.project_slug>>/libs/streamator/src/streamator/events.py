@@ -47,6 +47,7 @@ RESERVED: Final = ("done", "gap", "attempt")
 # The ids of a job's attempt 2 begin so far above those of attempt 1, and so on: above any id that a viewer may have
 # seen, and a multiple, so that two ids alone tell how many events are between them.
 ATTEMPT_IDS: Final = 1_000_000_000
+MAX_ATTEMPT: Final = 1_000_000  # its ids are exact in JavaScript
 
 # The longest text kept, in characters: one message, or one string inside an emitted event. 64 Ki characters are
 # 256 KiB of UTF-8 at the most, which still fits a DynamoDB item (400 KB) after base64.

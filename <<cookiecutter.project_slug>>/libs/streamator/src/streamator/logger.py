@@ -20,6 +20,7 @@ from .errors import Fenced, InvalidStore, JobCancelled
 from .events import (
     INTERNAL_ONLY,
     LEVELS,
+    MAX_ATTEMPT,
     MAX_REASON,
     STATUSES,
     VISIBILITIES,
@@ -30,7 +31,7 @@ from .events import (
 )
 from .log import AttemptLog, EventLog
 from .loops import on_event_loop
-from .options import check, check_choice, check_flag, check_timeout, wrong
+from .options import check, check_flag, check_timeout, wrong
 from .section import interrupted, later
 from .stores.base import Attempt, Job, Store
 from .stores.registry import open_store
@@ -59,8 +60,9 @@ class JobLogger:
             ``trace_id``. A malformed value is ignored; without OpenTelemetry every value is.
         attempt: ``"next"`` for a job that may have several attempts, in one log: it begins the job, or opens the log of
             the attempt before, which is fenced from then on (see `Fenced`). It waits for a remote store, up to its
-            ``close_seconds``; on an event loop use ``await asyncio.to_thread(JobLogger, ...)``. Default: the job has
-            no attempts.
+            ``close_seconds``; on an event loop use ``await asyncio.to_thread(JobLogger, ...)``. A number is the same
+            for a caller who counts the attempts: it has that number at least, and ids go on rising past what viewers
+            have seen, also where its log was lost with its store. Default: the job has no attempts.
         reason: why there is another attempt, for its viewers: 1 to 500 characters (default ``"retried"``). A first
             attempt has none.
         reopen: whether the attempt may follow the end of a log that was closed (default: no).
@@ -89,8 +91,8 @@ class JobLogger:
 
     def __init__(
         self, store: str | Store = "memory", *, job_id: str | None = None, trace: str | Headers | None = None,
-        error_text: Callable[[BaseException], str] | None = None, attempt: str | None = None, reason: str | None = None,
-        reopen: bool = False, will_retry: bool = False, **options: Any,
+        error_text: Callable[[BaseException], str] | None = None, attempt: str | int | None = None,
+        reason: str | None = None, reopen: bool = False, will_retry: bool = False, **options: Any,
     ) -> None:  # fmt: skip
         self._store = open_store(store, **options)
         self._job_id = str(uuid.uuid4()) if job_id is None else job_id
@@ -119,10 +121,14 @@ class JobLogger:
     _told_fenced = False
     _checkpoint: str | None = None
 
-    def _open_attempt(self, attempt: object, reason: object, reopen: bool, will_retry: bool) -> Attempt:
+    def _open_attempt(self, attempt: Any, reason: object, reopen: bool, will_retry: bool) -> Attempt:
         if attempt is None:
             raise wrong("attempt", attempt, "reason, reopen and will_retry are for attempts: give attempt='next'")
-        check_choice("attempt", attempt, ("next",))
+        least = 1
+        if attempt != "next":
+            fix = f"give 'next', or the number that it has at least, from 1 to {MAX_ATTEMPT:,}"
+            is_number = isinstance(attempt, int) and not isinstance(attempt, bool)
+            least = check(is_number and 1 <= attempt <= MAX_ATTEMPT, "attempt", attempt, fix)
         reason = "retried" if reason is None else reason
         length = len(reason) if isinstance(reason, str) else 0
         check(1 <= length <= MAX_REASON, "reason", reason, f"give a text of 1 to {MAX_REASON} characters, or None")
@@ -134,7 +140,7 @@ class JobLogger:
                 f"{type(self._store).__name__} keeps no attempts, as it has no open_attempt(): see `streamator.Store`, "
                 "use one of streamator's stores, or leave attempt out"
             )
-        opened: Attempt = opens(self._job_id, text_of(reason), reopen)
+        opened: Attempt = opens(self._job_id, text_of(reason), reopen, *([least] if least > 1 else []))
         return opened
 
     @property

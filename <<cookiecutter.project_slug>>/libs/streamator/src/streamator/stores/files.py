@@ -85,33 +85,33 @@ class FileStore(RemoteStore):
         """See `records.format.Appender`."""
         return [self._append(append, self._folder / f"{append.job_id}.jsonl") for append in appends]
 
-    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool) -> Opened:
+    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool, least: int) -> Opened:
         if fcntl is None:
             raise InvalidStore("FileStore keeps no attempts on Windows, which has no flock: leave attempt out")
         path = self._folder / f"{job_id}.jsonl"
         # In this order: of a job with attempts, that file is there before the log.
         check_attempt(job_id, not path.exists() or path.with_suffix(".attempt").exists(), False, reopen)
         with _epoch(path) as epoch:
-            before, exists = _number(epoch), path.exists()
+            number, exists = max(_number(epoch) + 1, least), path.exists()
             size, last, line = 0, 0, b""
             with path.open("r+b" if exists else "x+b") as file:
                 for event_id, text in _numbered(file):
                     last, line, size = event_id, text, size + len(text)
                 check_attempt(job_id, True, line.startswith(_DONE), reopen)
                 head, tail = attempt_parts(reason)
-                event = f"{head}{before + 1}{tail}" if before else ""
+                event = f"{head}{number}{tail}" if number > 1 else ""
                 file.truncate(size)  # a torn line
                 if event:
                     file.seek(size)
                     file.write(to_utf8(event) + b"\n")
                 end = file.tell() if event else size
-            _write_number(epoch, before + 1)
+            _write_number(epoch, number)
             if line.startswith(_DONE):
                 path.with_suffix(".cancel").unlink(missing_ok=True)
-            begun = last_before(before + 1, last) + 1 if event else last
-            self._ends[path] = end, begun, True, before + 1
+            begun = last_before(number, last) + 1 if event else last
+            self._ends[path] = end, begun, True, number
             kept = path.with_suffix(".checkpoint")
-            return Opened(run, before + 1, last, event, kept.read_text("utf-8") if kept.exists() else None)
+            return Opened(run, number, last, event, kept.read_text("utf-8") if kept.exists() else None)
 
     def _append(self, append: Append, path: Path) -> int | StoreFault:
         if not append.epoch:

@@ -128,13 +128,14 @@ elseif job[3] and ARGV[6] ~= '1' then
 end
 local now = redis.call('TIME')
 local name, created = string.match(KEYS[2], '([^:]*)$'), now[1] .. string.format('.%03d', math.floor(now[2] / 1000))
-epoch = epoch + 1
-local event = ''
+local is_new, event = epoch == 0, ''
+epoch = math.max(epoch + 1, tonumber(ARGV[10]))
 if epoch > 1 then
   event = ARGV[8] .. string.format('%.0f', epoch) .. ARGV[9]
   local id = (epoch - 1) * tonumber(ARGV[7]) + last % tonumber(ARGV[7]) + 1
   redis.call('XADD', KEYS[1], string.format('%.0f-0', id), 'event', event)
-else
+end
+if is_new then
   redis.call('HSET', KEYS[2], 'created', created)
   redis.call('ZADD', KEYS[3], created, name)
   redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - tonumber(ARGV[5]))
@@ -209,8 +210,8 @@ class RedisStore(RemoteStore):
     def _new_mirrors(self, **options: Any) -> Mirrors[Any]:
         return StreamMirrors(self._place, lambda: _Reader(self._server, self._prefix), **options)
 
-    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool) -> Opened:
-        number, *found = self._calls.begin(job_id, run, reason, reopen)
+    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool, least: int) -> Opened:
+        number, *found = self._calls.begin(job_id, run, reason, reopen, least)
         check_attempt(job_id, number != -1, number == -2, False)
         last, event, checkpoint = found
         return Opened(run, number, last, _text(event), None if checkpoint is None else _text(checkpoint))
@@ -328,11 +329,11 @@ class _Calls:
                 raise
         return [self._append_alone(append) for append in appends]
 
-    def begin(self, job_id: str, run: str, reason: str, reopen: bool) -> list[Any]:
+    def begin(self, job_id: str, run: str, reason: str, reopen: bool, least: int) -> list[Any]:
         """Begin an attempt: see `_BEGIN`."""
         keys = self._keys.log(job_id), self._keys.job(job_id), self._keys.jobs, self._keys.cancels
         given = run, self._producer, self._lease, self._ttl, LISTED_JOBS, int(reopen), ATTEMPT_IDS
-        (found,) = self._checked(lambda pipe: pipe.eval(_BEGIN, 4, *keys, *given, *attempt_parts(reason)))
+        (found,) = self._checked(lambda pipe: pipe.eval(_BEGIN, 4, *keys, *given, *attempt_parts(reason), least))
         begun: list[Any] = found
         return begun
 

@@ -88,21 +88,23 @@ class ChunkStore(RemoteStore):
     def _forget_cancel(self, job_id: str) -> None:
         """Drop a request to cancel the job: it was one of an attempt whose end is opened again."""
 
-    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool) -> Opened:
+    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool, least: int) -> Opened:
         if type(self)._replace is ChunkStore._replace:
             raise InvalidStore(
                 f"{type(self).__name__} keeps no attempts, as it has no _replace(): see `ChunkStore`, or leave attempt "
                 "out"
             )
         head = self._one(job_id, 0)
+        before, after = attempt_parts(reason)
         if head is None:
-            first = Chunk(1, 0, "", 1, self._lease, epoch=1)
+            event = f"{before}{least}{after}" if least > 1 else ""
+            first = Chunk(last_before(least, 0) + 1, 0, event and f"{event}\n", 1, self._lease, epoch=least)
             self._swap(job_id, 0, None, first, run)
-            return Opened(run, 1, 0, "", None, Place(0, first, None))
+            return Opened(run, least, 0, event, None, Place(0, first, None))
         check_attempt(job_id, bool(head.epoch), False, reopen)
         index, tail = self._tail(job_id, head)
         check_attempt(job_id, True, tail.closed, reopen)
-        number = head.epoch + 1
+        number = max(head.epoch + 1, least)
         while True:
             tail, epoch = self._freeze(job_id, index, run)
             check_attempt(job_id, True, tail.closed, reopen)
@@ -111,7 +113,6 @@ class ChunkStore(RemoteStore):
             frozen = replace(tail, beat=beat, epoch=number)
             self._swap(job_id, index, replace(tail, epoch=epoch), frozen, run)
             last = place_after(tail.first, tail.offset, tail.text)[0] - 1
-            before, after = attempt_parts(reason)
             event = f"{before}{number}{after}"
             first = Chunk(last_before(number, last) + 1, 0, f"{event}\n", beat + 1, self._lease, epoch=number)
             try:

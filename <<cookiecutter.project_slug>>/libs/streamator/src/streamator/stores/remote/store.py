@@ -129,7 +129,7 @@ class RemoteStore(MemoryStore):
         """The ids of the jobs with a request. It may block, and raises `StoreFault`."""
         raise NotImplementedError
 
-    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool) -> Opened:
+    def _begin_attempt(self, job_id: str, run: str, reason: str, reopen: bool, least: int) -> Opened:
         """Begin an attempt, in one atomic step; it may block. See `open_attempt`.
 
         Args:
@@ -155,7 +155,7 @@ class RemoteStore(MemoryStore):
         self._register(job_id, job)
         return job
 
-    def open_attempt(self, job_id: str, reason: str, reopen: bool) -> Attempt:
+    def open_attempt(self, job_id: str, reason: str, reopen: bool, least: int = 1) -> Attempt:
         """See `MemoryStore.open_attempt`. It waits for the store, as long as the end of a job does.
 
         Raises:
@@ -168,7 +168,7 @@ class RemoteStore(MemoryStore):
                 "loop: await asyncio.to_thread(JobLogger, ...), with the same arguments"
             )
         self._writer.flush_ended(job_id)
-        opened = self._opened(job_id, reason, reopen)
+        opened = self._opened(job_id, reason, reopen, least)
         log = AttemptLog(
             last_before(opened.attempt, opened.last), maxlen=self._maxlen, overflow=self._overflow,
             block_seconds=self._block_seconds, pace=self._pace, account=self._account,
@@ -194,13 +194,13 @@ class RemoteStore(MemoryStore):
         self._register(job_id, job, opened)
         return job
 
-    def _opened(self, job_id: str, reason: str, reopen: bool) -> Opened:
+    def _opened(self, job_id: str, reason: str, reopen: bool, least: int) -> Opened:
         run = uuid.uuid4().hex
         began = time.monotonic()
         trouble: Trouble | None = None
         while True:
             try:
-                return self._begin_attempt(job_id, run, reason, reopen)
+                return self._begin_attempt(job_id, run, reason, reopen, least)
             except (StoreFault, OSError) as error:
                 trouble = Trouble.after(trouble, as_fault(error))
                 wait = trouble.backoff(1.0)
