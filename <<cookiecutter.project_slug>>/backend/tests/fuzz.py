@@ -21,6 +21,7 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
 from app import openapi
+from app.database import Database
 from app.feature import Feature, SharedServices
 from app.jobs import Job, job
 from app.users import CurrentUser
@@ -60,7 +61,7 @@ def jobs_to_ask_for() -> Feature:
         counts = services.store.counts()  # type: ignore[attr-defined]
         return {
             "tasks": len(asyncio.all_tasks()),
-            "files": open_files(os.getpid()),
+            "files": open_files(os.getpid()) - pooled(services.database),
             "memory": resident(os.getpid()),
             "open_jobs": counts.active,
         }
@@ -72,8 +73,16 @@ def jobs_to_ask_for() -> Feature:
     return Feature("fuzz", router, nothing, jobs=[fuzz])
 
 
+def pooled(database: Database) -> int:
+    """How many connections to a PostgreSQL there are: each is made when all others have something to do, and kept."""
+    if not database.is_postgres:
+        return 0
+    pool: Any = database._async_engine.pool
+    return int(pool.checkedin() + pool.checkedout())
+
+
 def open_files(process: int) -> int:
-    """How many files and sockets a process has open, but for the database's: each of its threads opens it when it
+    """How many files and sockets a process has open, but for SQLite's: each of its threads opens it when it
     first has something to do, and keeps it open."""
     count = 0
     for path in Path(f"/proc/{process}/fd").iterdir():
