@@ -75,7 +75,9 @@ def problems(answers: dict[str, str], reserved: list[str]) -> list[str]:
         check("dynamodb_table", "is not a DynamoDB table name; use 3 to 255 of A-Z, a-z, 0-9, _, . and -")
 
     if answers["workers"] == "redis" and answers["store"] == "memory":
-        check("workers", "needs logs that other processes see too; use the store dynamo or redis, or the workers inline")
+        check(
+            "workers", "needs logs that other processes see too; use the store dynamo or redis, or the workers inline"
+        )
 
     check("backend_port", port_problem(answers["backend_port"]))
     check("frontend_port", port_problem(answers["frontend_port"]))

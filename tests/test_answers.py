@@ -316,7 +316,8 @@ def test_a_bad_answer_is_refused_in_one_line_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("store", "sqlite"), ("license", "WTFPL"), ("store", "MEMORY"), ("auth", "oauth"), ("workers", "celery")]
+    ("name", "value"),
+    [("store", "sqlite"), ("license", "WTFPL"), ("store", "MEMORY"), ("auth", "oauth"), ("workers", "celery")],
 )
 def test_a_choice_that_is_not_offered_is_refused_and_leaves_nothing(
     template: Path, tmp_path: Path, name: str, value: str

@@ -1,12 +1,13 @@
 /** Two web servers behind nginx and two workers, on machines that share no disk: see backend/tests/machines.py. */
 
 import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
 import { openSync } from "node:fs";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Interface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
 const backend = fileURLToPath(new URL("../backend", import.meta.url));
@@ -23,10 +24,10 @@ export class Machines {
   /** Where the page is, at nginx. */
   readonly url: string;
   readonly addresses: Told["addresses"];
-  readonly #process: ChildProcess;
+  readonly #process: ChildProcessByStdio<Writable, Readable, null>;
   readonly #answers: AsyncIterator<string>;
 
-  private constructor(process: ChildProcess, answers: AsyncIterator<string>, told: Told) {
+  private constructor(process: ChildProcessByStdio<Writable, Readable, null>, answers: AsyncIterator<string>, told: Told) {
     this.#process = process;
     this.#answers = answers;
     this.url = told.url;
@@ -55,7 +56,7 @@ export class Machines {
   /** Does each of these, in turn: see backend/tests/machines.py. */
   async do(...orders: readonly string[]): Promise<void> {
     for (const order of orders) {
-      this.#process.stdin?.write(`${order}\n`);
+      this.#process.stdin.write(`${order}\n`);
       const answer = await this.#answers.next();
       if (answer.done === true) throw new Error(`the machines ended at "${order}": see machines.log`);
     }
@@ -64,7 +65,7 @@ export class Machines {
   async stop(): Promise<void> {
     if (this.#process.exitCode !== null) return;
     const exit = once(this.#process, "exit");
-    this.#process.stdin?.end();
+    this.#process.stdin.end();
     await exit;
   }
 }

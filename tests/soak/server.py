@@ -158,7 +158,7 @@ SOAK = Feature(name="soak", router=router, lifespan=lifespan, jobs=(soak_job, at
 if __name__ == "__main__":
     create_app = functools.partial(main.create_app, features=[*FEATURES, SOAK])
     if sys.argv[1:] == ["worker"]:
-        worker.create_app = create_app
+        worker.create_app = create_app  # type: ignore[attr-defined]  # in the place of the app's own
         sys.exit(worker.main())
     main.app = create_app()  # in the place of the one that would be made
     sys.exit(program.main())

@@ -198,7 +198,7 @@ class Machines:
                 "mend": machine.mend,
             }
         else:
-            service = {"redis": self.redis, "postgres": self.postgres}[name]
+            service: Redis | Postgres = self.redis if name == "redis" else self.postgres
             orders = {"stop": service.stop, "start": service.start}
         orders[verb]()
 

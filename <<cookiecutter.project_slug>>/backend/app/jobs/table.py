@@ -142,7 +142,7 @@ class JobTable:
         return None if row is None else _claim(row)
 
     @property
-    def _lease(self) -> Sequence[ColumnElement[Any]]:
+    def _lease(self) -> tuple[Any, ...]:
         """What `_is_left` has to know of a job, beside its status."""
         return JobRow.server, JobRow.seen_at, self._now.label("now")
 

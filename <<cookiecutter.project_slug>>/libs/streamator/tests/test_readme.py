@@ -33,7 +33,10 @@ FOLDER = Path(__file__).parents[1]
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
 FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 # These need a queue and a worker: the template's tests/hosts/test_workers.py runs them.
-WORKERS = ("rq_jobs.py", "celery_jobs.py", "dramatiq_jobs.py", "arq_jobs.py", "queue_web.py", "celery_retries.py", "rq_retries.py")
+WORKERS = (
+    "rq_jobs.py", "celery_jobs.py", "dramatiq_jobs.py", "arq_jobs.py", "queue_web.py", "celery_retries.py",
+    "rq_retries.py",
+)  # fmt: skip
 CODE = [code for language, code in FENCES if language == "python"]
 FILES = {code.partition("\n")[0].removeprefix("# "): code for code in CODE if re.match(r"# \w+\.py\n", code)}
 SNIPPETS = [code for code in CODE if code not in [FILES[name] for name in WORKERS]]
