@@ -1,13 +1,12 @@
 /** Two web servers behind nginx and two workers, on machines that share no disk: see backend/tests/machines.py. */
 
 import { spawn } from "node:child_process";
-import type { ChildProcessByStdio } from "node:child_process";
-import { openSync } from "node:fs";
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { createWriteStream } from "node:fs";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Interface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
 const backend = fileURLToPath(new URL("../backend", import.meta.url));
@@ -24,10 +23,10 @@ export class Machines {
   /** Where the page is, at nginx. */
   readonly url: string;
   readonly addresses: Told["addresses"];
-  readonly #process: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #process: ChildProcessWithoutNullStreams;
   readonly #answers: AsyncIterator<string>;
 
-  private constructor(process: ChildProcessByStdio<Writable, Readable, null>, answers: AsyncIterator<string>, told: Told) {
+  private constructor(process: ChildProcessWithoutNullStreams, answers: AsyncIterator<string>, told: Told) {
     this.#process = process;
     this.#answers = answers;
     this.url = told.url;
@@ -37,10 +36,8 @@ export class Machines {
   /** `folder`: takes what they write and print. */
   static async start(folder: string): Promise<Machines> {
     const log = join(folder, "machines.log");
-    const process = spawn(globalThis.process.env.E2E_PYTHON || "python3", ["-m", "tests.machines", folder], {
-      cwd: backend,
-      stdio: ["pipe", "pipe", openSync(log, "a")],
-    });
+    const process = spawn(globalThis.process.env.E2E_PYTHON || "python3", ["-m", "tests.machines", folder], { cwd: backend });
+    process.stderr.pipe(createWriteStream(log, { flags: "a" }));
     const lines: Interface = createInterface({ input: process.stdout });
     const answers = lines[Symbol.asyncIterator]();
     const first = await answers.next();

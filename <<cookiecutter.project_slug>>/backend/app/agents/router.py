@@ -127,9 +127,7 @@ async def stream_agents(
     return make_stream_response(run, services.store, filter=_shown(kind, id))
 
 
-async def _run_to_follow(
-    agents: AgentsOfApp, services: Services, user: User, document_id: str | None
-) -> str | None:
+async def _run_to_follow(agents: AgentsOfApp, services: Services, user: User, document_id: str | None) -> str | None:
     """The newest of a user's, or the last in which somebody worked on a document."""
     if document_id is not None and (found := await agents.findings.run_of(document_id, user=user)) is not None:
         return found

@@ -282,9 +282,7 @@ async def _download(storage: Storage, found: tuple[str, str] | None) -> Response
 
 
 @router.delete("/documents/{document_id}", status_code=204, responses=error_responses(403, 404))
-async def delete_document(
-    pipeline: Ingest, services: SharedServices, user: CurrentUser, document_id: str
-) -> Response:
+async def delete_document(pipeline: Ingest, services: SharedServices, user: CurrentUser, document_id: str) -> Response:
     """Removes a document and its original."""
     if not await pipeline.library.remove(document_id, user=user):
         raise ApiError(404, "not found")
