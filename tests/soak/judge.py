@@ -14,7 +14,12 @@ from typing import Any
 from soak import content
 
 # What the app itself logs where a job does not come to its end by itself.
-LAST_WORDS = ("The server is stopping: start this job again later.", "Cancelled.", "This job was to fail.")
+LAST_WORDS = (
+    "The server is stopping: start this job again later.", "Cancelled.", "This job was to fail.",
+    "This attempt was taken for lost, and another one goes on.", "The server stopped while this job was running.",
+)  # fmt: skip
+ATTEMPT_IDS = 1_000_000_000
+"""The ids of attempt 2 begin so far above those of attempt 1, and so on."""
 DONE = ("completed", "failed", "cancelled")
 
 
@@ -26,7 +31,8 @@ class Wrong(Exception):
 class Transcript:
     """What one viewer has of one job, checked while it comes.
 
-    The id of an event is the number of its line, and one more for each event of the app's own before it.
+    The id of an event is the number of its line, and one more for each event of the app's own before it. These jobs are
+    not tried again: in a later attempt their log is closed for a server that was lost, and there are no more lines.
     """
 
     key: str
@@ -36,6 +42,9 @@ class Transcript:
     """The events of the app's own that are done with."""
     lines: int = 0
     """How many lines were shown."""
+    attempt: int = 1
+    anew: bool = False
+    """Whether the log before a later attempt is lost."""
     gaps: list[tuple[int, int]] = field(default_factory=list)
     """Of each gap the last id, and how many events are gone."""
     t: float = 0.0
@@ -56,7 +65,7 @@ class Transcript:
     @property
     def seen(self) -> int:
         """The id of the last event that is done with."""
-        return self.number + self.words
+        return (self.attempt - 1) * ATTEMPT_IDS + self.number + self.words
 
     def take(self, event: dict[str, Any], event_id: int | None) -> None:
         """The next event, with its id; without one where it comes by a poll. Raises `Wrong`."""
@@ -69,6 +78,9 @@ class Transcript:
             return
         if event["event"] == "gap":
             self._gap(event["missed"], event_id)
+            return
+        if event["event"] == "attempt":
+            self._attempt(event, event_id)
             return
         if event["t"] < self.t:
             raise Wrong(f"t falls from {self.t} to {event['t']} at {_short(event)}")
@@ -84,12 +96,32 @@ class Transcript:
 
     def move(self, event_id: int) -> None:
         """All up to this id is done with, and what was not shown of it is hidden. Raises `Wrong`."""
+        last = event_id - (self.attempt - 1) * ATTEMPT_IDS - self.words
         if self.unsure and event_id >= self.seen:
-            self.number = event_id - self.words
+            self.number = last
         else:
-            self._pass_over(event_id - self.words)
+            self._pass_over(last)
+
+    def _attempt(self, event: dict[str, Any], event_id: int | None) -> None:
+        if event["attempt"] <= self.attempt:
+            raise Wrong(f"{_short(event)} comes after attempt {self.attempt}")
+        if event_id is None:
+            self.anew = self.anew or self.number + self.words == 0
+        elif (event_id - 1) // ATTEMPT_IDS + 1 != event["attempt"]:
+            raise Wrong(f"{_short(event)} has the id {event_id}")
+        else:
+            before = (event_id - 1) % ATTEMPT_IDS  # so many events
+            if before == 0 or before < self.number + self.words:
+                self.anew = True
+                self.words = before - self.number
+            else:
+                self.move((self.attempt - 1) * ATTEMPT_IDS + before)
+        self.attempt, self.t = event["attempt"], 0.0
+        self.words += 1
 
     def _line(self, event: dict[str, Any], number: int, event_id: int | None) -> None:
+        if self.attempt > 1:
+            raise Wrong(f"line {number} comes within attempt {self.attempt}")
         if not self.unsure:
             if event_id not in (None, number + self.words):
                 raise Wrong(f"line {number} has the id {event_id}, after {self.words} events that are no lines")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from soak import content
-from soak.judge import Transcript, Wrong
+from soak.judge import ATTEMPT_IDS, Transcript, Wrong
 from soak.resources import growth
 
 KEY = "job-1"
@@ -31,7 +31,7 @@ def done(event_id: int, status: str = "completed") -> Sent:
 
 
 def word(event_id: int, text: str = "Cancelled.") -> Sent:
-    return event_id, {"event": "log", "message": text, "level": "warning", "t": event_id / 10}
+    return event_id, {"event": "log", "message": text, "level": "warning", "t": event_id % ATTEMPT_IDS / 10}
 
 
 def read(*sent: Sent, after: int = 0, by_poll: bool = False) -> Transcript:
@@ -143,6 +143,45 @@ def test_moving_on_over_hidden_lines_is_right_and_over_others_is_found() -> None
     assert transcript.seen == 18
     with pytest.raises(Wrong, match="line 19 is missing"):
         transcript.move(19)
+
+
+def attempt(low: int, number: int = 2) -> Sent:
+    return (number - 1) * ATTEMPT_IDS + low, {"event": "attempt", "attempt": number, "reason": "lost", "t": 0.0}
+
+
+@polls
+def test_a_log_may_be_closed_in_a_later_attempt(by_poll: bool) -> None:
+    transcript = read(*shown(1, 20), attempt(21), done(ATTEMPT_IDS + 22, "failed"), by_poll=by_poll)
+    assert (transcript.attempt, transcript.anew, transcript.status) == (2, False, "failed")
+    assert transcript.seen == ATTEMPT_IDS + 22
+
+
+@polls
+def test_a_log_that_begins_with_a_later_attempt_has_lost_the_one_before(by_poll: bool) -> None:
+    assert read(attempt(1), done(ATTEMPT_IDS + 2, "failed"), by_poll=by_poll).anew
+
+
+def test_a_log_that_goes_back_with_a_later_attempt_has_lost_the_one_before() -> None:
+    transcript = read(*shown(1, 20), attempt(1), word(ATTEMPT_IDS + 2), done(ATTEMPT_IDS + 3, "failed"))
+    assert (transcript.anew, transcript.number, transcript.seen) == (True, 20, ATTEMPT_IDS + 3)
+
+
+def test_a_line_that_is_missing_before_an_attempt_is_found() -> None:
+    with pytest.raises(Wrong, match="line 20 is missing"):
+        read(*shown(1, 19), attempt(21))
+
+
+@polls
+def test_a_line_of_a_zombie_is_found(by_poll: bool) -> None:
+    (_, line) = next(shown(21, 21))
+    with pytest.raises(Wrong, match="line 21 comes within attempt 2"):
+        read(*shown(1, 20), attempt(21), (ATTEMPT_IDS + 22, line), by_poll=by_poll)
+
+
+@pytest.mark.parametrize("again", [attempt(22), attempt(22, 1), (22, attempt(22, 3)[1])])
+def test_an_attempt_that_is_not_a_later_one_is_found(again: Sent) -> None:
+    with pytest.raises(Wrong, match="'attempt'.*(comes after attempt 2|has the id 22)"):
+        read(*shown(1, 20), attempt(21), again)
 
 
 def test_a_job_is_lost_until_it_runs_again() -> None:

@@ -92,6 +92,21 @@ def test_a_job_is_lost_with_its_server_and_for_no_other_reason(reason: Fault, ri
     assert (judge(viewer("lost", losses=[BEGAN + 25]), reason) is None) == right
 
 
+@pytest.mark.parametrize("status", ["failed", "completed", "cancelled"])
+def test_a_job_may_end_in_a_later_attempt_where_its_server_was_lost_and_only_there(status: str) -> None:
+    closed = viewer(status=status, attempt=2, number=60)
+    for reason in (fault(KILLED), fault(PAUSED, seconds=LEASE_SECONDS + 1)):
+        assert judge(closed, reason) is None
+    assert "attempt 2, though its server lives" in str(judge(closed, fault(KILLED, STORE)))
+
+
+def test_a_log_begins_with_a_later_attempt_only_where_the_one_before_may_be_gone() -> None:
+    anew = viewer(status="failed", attempt=2, number=0, anew=True)
+    assert judge(anew, fault(KILLED), store=None) is None
+    assert judge(anew, fault(WIPED, STORE), fault(KILLED)) is None
+    assert "its log begins with attempt 2" in str(judge(anew, fault(KILLED)))
+
+
 def test_a_job_is_lost_with_the_stores_data_where_it_had_ended_before_that() -> None:
     first = viewer(status="completed")
     first.ended_at = BEGAN + 18

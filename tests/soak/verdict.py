@@ -1,7 +1,8 @@
 """How it had to end for a viewer, by what has happened to the servers and the store.
 
 - A gap hides nothing that a log has to keep: none of its last `MAXLEN` events.
-- `done` has the status that the job ended with, after its last line.
+- `done` has the status that the job ended with, after its last line. A job that may be lost may have `failed` in a
+  later attempt; a log that begins with that one is one whose memory is gone.
 - `lost` is told of a job whose server was killed or stopped for a lease (or ended with a store that took nothing), and
   of no other.
 - 404 is the answer for a job whose memory is gone: that of its server, or of the store; for one that was not stored yet
@@ -56,6 +57,8 @@ class Verdicts:
                 return f"lost, {told - job.began:.1f} s after its start, though its server lives"
         if viewer.ending == "open":
             return f"hangs at id {transcript.seen}"
+        if transcript.anew and not self._may_be_gone(job, viewer.ended_at):
+            return f"its log begins with attempt {transcript.attempt}"
         if viewer.ending == "done":
             return self._end(job, viewer)
         if viewer.ending == "gone" and not self._may_be_gone(job, viewer.ended_at):
@@ -65,7 +68,7 @@ class Verdicts:
     def later(self, job: Job, viewer: Viewer) -> str | None:
         """The same for one who came when all was over, to what others had seen before."""
         problem = self.problem(job, viewer)
-        if problem is not None or viewer.ending == "gone":
+        if problem is not None or viewer.ending == "gone" or viewer.transcript.anew:
             return problem
         kept = self._must_be_kept(job)
         if viewer.transcript.seen < kept:
@@ -74,6 +77,12 @@ class Verdicts:
 
     def _end(self, job: Job, viewer: Viewer) -> str | None:
         transcript, plan = viewer.transcript, job.plan
+        if transcript.attempt > 1:
+            if not self._may_be_lost(job, viewer.ended_at) and not self._stops(job, ENDED, before=viewer.ended_at):
+                return f"attempt {transcript.attempt}, though its server lives"
+            if transcript.status not in ("failed", "cancelled", plan.ending):
+                return f"done with {transcript.status!r} after its server was lost"
+            return None
         if transcript.status != plan.ending and not (
             transcript.status == "cancelled" and self._stops(job, ENDED, before=viewer.ended_at)
         ):

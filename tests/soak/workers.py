@@ -29,12 +29,15 @@ from typing import Any
 
 import httpx
 
+from soak.content import MAXLEN
 from soak.processes import LEASE_SECONDS, Process, Stack
 from soak.viewers import SILENCE, read_events
 
 WORKERS = 3
 JOBS = 8
 """How many run at a time."""
+MAX_LINES = MAXLEN * 2 // 3
+"""With its checkpoints, and what later attempts say again, a log keeps all of it."""
 PAUSE_BETWEEN = (5.0, 15.0)
 SETTLE_SECONDS = 120.0
 BOUND_SECONDS = LEASE_SECONDS + 1.0
@@ -188,7 +191,7 @@ class WorkerSoak:
             await asyncio.sleep(self._rng.uniform(0.05, 0.3))
 
     async def _start(self) -> None:
-        plan = {"lines": self._rng.randrange(20, 2_000), "seconds": self._rng.uniform(2, 30)}
+        plan = {"lines": self._rng.randrange(20, MAX_LINES), "seconds": self._rng.uniform(2, 30)}
         answer = await self._client.post(f"{self._address()}/api/soak/attempts", json=plan, timeout=20)
         job = Job(answer.raise_for_status().json()["job_id"], int(plan["lines"]), [])
         self.jobs.append(job)

@@ -651,6 +651,52 @@ async def test_a_job_that_others_have_taken_over_is_stopped(database_url: str) -
             await asyncio.wait_for(cancelled.wait(), 5)
 
 
+class SlowStore(MemoryStore):
+    """A store that is away until `stored` is set: what was logged is not stored before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stored = asyncio.Event()
+
+    def open_attempt(self, *arguments: Any) -> Any:
+        job = super().open_attempt(*arguments)
+
+        async def flushed(timeout: float | None, closing: bool) -> bool:
+            await asyncio.sleep(0.01)
+            return self.stored.is_set()
+
+        job.flushed = flushed
+        return job
+
+    @property
+    def degraded(self) -> str | None:
+        return None if self.stored.is_set() else "it is away"
+
+
+async def test_a_job_that_is_over_is_let_go_of_once_its_log_is_stored(database_url: str) -> None:
+    store = SlowStore()
+    async with server_on(database_url, store=store, limit=1) as server:
+        job_id = await server.start(nothing)
+        assert (await server.ended(job_id)).status == "completed"
+        await eventually_async(lambda: server.works.ended == [("x", "completed")])
+        for _ in range(3):
+            assert await server.table.left(queued_for=0) == [(job_id, 1, True)], "who finds it lost closes the log"
+            await server.runner.sweep()
+        await server.ended(await server.start(nothing))  # it takes no place
+        store.stored.set()
+        await eventually_async(lambda: server.runner.running == 0)
+        assert await server.table.left(queued_for=0) == []
+
+
+async def test_a_server_that_stops_leaves_a_log_that_is_not_stored_to_others(database_url: str) -> None:
+    store = SlowStore()
+    async with server_on(database_url, store=store) as server:
+        job_id = await server.start(nothing)
+        await server.ended(job_id)
+        await server.runner.shutdown(timeout=1)
+        assert await server.table.left(queued_for=0) == [(job_id, 1, True)]
+
+
 async def test_a_job_whose_log_was_not_closed_has_it_closed_as_its_row_says(database_url: str) -> None:
     async with server_on(database_url) as server:
         job_id = await left_behind(server)

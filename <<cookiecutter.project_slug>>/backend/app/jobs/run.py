@@ -74,6 +74,8 @@ class Run:
         self.task: asyncio.Task[None] | None = None
         self.opened = asyncio.Event()
         """Set once it has a log, or is over."""
+        self.over = asyncio.Event()
+        """Set once its row and its log say how it ended, or it is not this process's any more."""
         self._context = context
         self._kind = context.kinds[claim.kind]
         self._job: Job | None = None
@@ -109,6 +111,7 @@ class Run:
             logger.exception("job %s: it could not be seen to its end", self.claim.job_id)
         finally:
             self.opened.set()
+            self.over.set()
 
     async def give_up(self, timeout: float) -> None:
         """Says in its row and its log that this process stops, where its function has not let go of it in time."""
@@ -298,7 +301,8 @@ class Run:
             self._job.set_result(dict(result))
         _close(context, self._job, status, reason)
         self._finish_handle()
-        await _clean_up(context, claim, status)
+        self.over.set()
+        await _clean_up(context, claim, status, self._job)
 
     def _finish_handle(self) -> None:
         if self._handle is not None and not self._handle.done():
@@ -308,17 +312,17 @@ class Run:
 async def close_log(context: RunContext, claim: Claim) -> None:
     """Closes the log of a job that is over: whose process was lost before it did, or that was cancelled while it
     waited. A store that is away is left to the next sweep."""
-    reason = None if claim.status == "cancelled" else WORKER_LOST
+    reason = "It was cancelled." if claim.status == "cancelled" else WORKER_LOST
     try:
-        job = await asyncio.to_thread(_next_attempt, context, claim, reason)
+        job: Job | None = await asyncio.to_thread(_next_attempt, context, claim, reason)
     except JobExists:
-        pass  # it was closed, and only the row had still to say so
+        job = None  # it was closed, and only the row had still to say so
     except StoreError as error:
         logger.warning("job %s: its log cannot be closed yet: %s", claim.job_id, error)
         return
-    else:
+    if job is not None:
         _close(context, job, claim.status, claim.error)
-    await _clean_up(context, claim, claim.status)
+    await _clean_up(context, claim, claim.status, job)
 
 
 def _next_attempt(context: RunContext, claim: Claim, reason: str | None) -> Job:
@@ -336,13 +340,21 @@ def _close(context: RunContext, job: Job, status: str, reason: str | None) -> No
     job.close("failed" if status == "interrupted" and not stopping else _DONE[cast(JobStatus, status)])
 
 
-async def _clean_up(context: RunContext, claim: Claim, status: str) -> None:
+async def _clean_up(context: RunContext, claim: Claim, status: str, job: Job | None) -> None:
+    """Does what there is to do after a job, and waits until the store has its log, if that is this process's: as long
+    as the row names a server, whoever finds that one gone closes the log."""
     kind = context.kinds.get(claim.kind)
     if kind is not None and claim.args is not None:
         try:
             await kind.ended(context.state, claim.args, status)
         except Exception:
             logger.exception("job %s: it could not be cleaned up after it", claim.job_id)
+    while job is not None and not await job.flushed():
+        if context.stopping.is_set():
+            return
+        if context.store.degraded is None:  # it is another attempt's by now, or refused for good
+            break
+        await asyncio.sleep(_FIRST_PAUSE_SECONDS)
     await context.table.closed(claim.job_id, claim.attempt)
 
 

@@ -142,7 +142,7 @@ class JobRunner:
             )
 
     def _running_of_users(self) -> int:
-        return sum(run.claim.user_id != SYSTEM.id for run in self._runs.values())
+        return sum(run.claim.user_id != SYSTEM.id and not run.is_ending for run in self._runs.values())
 
     def _ensure_room(self, user: User, of_user: int, queued: int, preparing: int = 0) -> None:
         of_user += preparing
@@ -256,8 +256,8 @@ class JobRunner:
         """Waits until a job is over, wherever it runs; None where it is not there."""
         while True:
             run = self._runs.get(job_id)
-            if run is not None and run.task is not None:
-                await asyncio.wait([run.task])
+            if run is not None:
+                await run.over.wait()
             record = await self.get(job_id, user=user)
             if record is None or record.status != "running" or self._stopping.is_set():
                 return record
