@@ -49,7 +49,7 @@ test("cancelling ends the job, here and for those who come later", async ({ page
   await card.ended("Cancelled");
   await expect(card.button(/^Cancel/)).toHaveCount(0);
   await card.expectWhole();
-  expect((await card.stored()).closed).toBe(true);
+  await expect.poll(async () => (await card.stored()).closed).toBe(true); // its row says so first
 
   await page.reload();
   await card.ended("Cancelled");
