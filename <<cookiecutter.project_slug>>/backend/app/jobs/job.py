@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import State
@@ -36,10 +36,9 @@ class Job(JobEmitter):
 
     Arguments:
         store, job_id, reason, trace: as `JobEmitter` has them.
-        attempt: which one it is by the table; the store, which fences the one before, has to answer. None for a first
-            one that begins without it, and that no other can follow.
         user: whose job it is.
         state: the app's, with what the features have put there.
+        attempt: which one it is by the table. For a later one the store, which fences the one before, has to answer.
     """
 
     def __init__(
@@ -48,13 +47,14 @@ class Job(JobEmitter):
         job_id: str,
         user: User,
         state: State,
+        attempt: int,
         *,
         reason: str | None = None,
         trace: str | None = None,
-        attempt: int | None,
     ) -> None:
-        options: dict[str, Any] = {} if attempt is None else {"reason": reason, "will_retry": True}
-        super().__init__(store, job_id=job_id, trace=trace, error_text=str, attempt=attempt, **options)
+        super().__init__(
+            store, job_id=job_id, trace=trace, error_text=str, attempt=attempt, reason=reason, will_retry=True
+        )
         self.user = user
         self.state = state
         self.retries_left = 0

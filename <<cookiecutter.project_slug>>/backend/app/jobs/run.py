@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ValidationError
@@ -151,25 +152,23 @@ class Run:
         return None
 
     async def _open_log(self, reason: str | None) -> Job | None:
-        """The log of the next attempt. While the store is away, a first attempt begins all the same, and cannot be
-        followed by another one; later ones wait for it, since only the store can fence the one before."""
+        """The log of the attempt. While the store is away a first one begins all the same; later ones wait for it,
+        since only the store can fence the one before."""
         context, claim, pause = self._context, self.claim, _FIRST_PAUSE_SECONDS
         while not self._stop_reason:
             try:
-                job = await asyncio.to_thread(_next_attempt, context, claim, reason)
+                job = await _open(context, claim, claim.attempt, reason)
             except JobExists:
                 # It was closed, and its server lost before the row said so: the log is what viewers have seen.
                 await self._end("interrupted", INTERRUPTED)
                 return None
             except StoreError as error:
                 logger.warning("job %s: its log cannot be opened: %s", claim.job_id, error)
-                if claim.attempt > 1:
-                    pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-                    await self._wait_unless_stopped(pause)
-                    continue
-                job = Job(context.store, claim.job_id, _user(claim), context.state, trace=claim.trace, attempt=None)
-            self.opened.set()
-            return job
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                await self._wait_unless_stopped(pause)
+            else:
+                self.opened.set()
+                return job
         await self._end_early()
         return None
 
@@ -314,7 +313,7 @@ async def close_log(context: RunContext, claim: Claim) -> None:
     waited. A store that is away is left to the next sweep."""
     reason = "It was cancelled." if claim.status == "cancelled" else WORKER_LOST
     try:
-        job: Job | None = await asyncio.to_thread(_next_attempt, context, claim, reason)
+        job: Job | None = await _open(context, claim, claim.attempt + 1, reason)
     except JobExists:
         job = None  # it was closed, and only the row had still to say so
     except StoreError as error:
@@ -325,9 +324,10 @@ async def close_log(context: RunContext, claim: Claim) -> None:
     await _clean_up(context, claim, claim.status, job)
 
 
-def _next_attempt(context: RunContext, claim: Claim, reason: str | None) -> Job:
-    at = max(claim.attempt, 1)  # cancelled while it waited, it has none
-    return Job(context.store, claim.job_id, _user(claim), context.state, reason=reason, trace=claim.trace, attempt=at)
+async def _open(context: RunContext, claim: Claim, attempt: int, reason: str | None) -> Job:
+    user = _user(claim)
+    open_job = partial(Job, context.store, claim.job_id, user, context.state, attempt, reason=reason, trace=claim.trace)
+    return open_job() if attempt == 1 else await asyncio.to_thread(open_job)  # only a later one waits for the store
 
 
 def _close(context: RunContext, job: Job, status: str, reason: str | None) -> None:

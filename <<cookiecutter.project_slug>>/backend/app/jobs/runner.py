@@ -107,7 +107,7 @@ class JobRunner:
     @property
     def running(self) -> int:
         """How many jobs run here now."""
-        return len(self._runs)
+        return sum(not run.is_ending for run in self._runs.values())
 
     @property
     def degraded(self) -> str | None:

@@ -521,6 +521,23 @@ print('told', flush=True)
         second.close()
         assert read(make(), "job") == lines(0, 20)
 
+    def test_a_first_attempt_begins_without_the_store_and_is_stored_when_that_is_back(
+        self, server: StoreServer, make: Make
+    ) -> None:
+        store = make()
+        server.pause()
+        with within(2):
+            first = JobLogger(store, job_id="job", attempt=1)
+            log(first, 0, 10)
+            first.checkpoint(10)
+        server.resume()
+        assert first.flush(20)
+        second = JobLogger(make(), job_id="job", attempt=2)
+        assert second.last_checkpoint == 10
+        log(second, 10, 20)
+        second.close()
+        assert read(make(), "job") == lines(0, 20)
+
     def test_an_epoch_that_was_lost_with_the_store_is_still_the_newest(self, server: StoreServer, make: Make) -> None:
         first = JobLogger(make(), job_id="job", attempt="next")
         log(first, 0, 10)

@@ -102,6 +102,22 @@ class AttemptContract:
         assert [number // ATTEMPT_IDS + 1 for number in ids] == [2, 2, 3, 5, 5, 5]
         assert [number % ATTEMPT_IDS for number in ids] == [1, 2, 3, 4, 5, 6]
 
+    def test_the_first_attempt_of_who_counts_them_is_followed_and_fenced_as_any(self, make: Make) -> None:
+        first = begin(make(), attempt=1)
+        first.log("one")
+        first.checkpoint(1)
+        assert first.flush() and first.attempt == 1
+        second = begin(make(), attempt=2)
+        assert (second.attempt, second.last_checkpoint) == (2, 1)
+        with warnings.catch_warnings(record=True):
+            warnings.simplefilter("always")
+            first.log("late")
+            until(lambda: first.cancel_requested)
+        second.log("two")
+        second.close()
+        ids = [number for number, event in numbered(make(), "job") if event["event"] != "checkpoint"]
+        assert ids == [1, ATTEMPT_IDS + 3, ATTEMPT_IDS + 4, ATTEMPT_IDS + 5]
+
     def test_t_counts_from_the_start_of_each_attempt(self, make: Make) -> None:
         first = begin(make())
         until(lambda: time.monotonic() - first.start_t > 0.2)

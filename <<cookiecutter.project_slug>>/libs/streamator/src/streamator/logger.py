@@ -62,7 +62,8 @@ class JobLogger:
             the attempt before, which is fenced from then on (see `Fenced`). It waits for a remote store, up to its
             ``close_seconds``; on an event loop use ``await asyncio.to_thread(JobLogger, ...)``. A number is the same
             for a caller who counts the attempts: it has that number at least, and ids go on rising past what viewers
-            have seen, also where its log was lost with its store. Default: the job has no attempts.
+            have seen, also where its log was lost with its store. ``1`` waits for no store: there is nobody to fence.
+            Default: the job has no attempts.
         reason: why there is another attempt, for its viewers: 1 to 500 characters (default ``"retried"``). A first
             attempt has none.
         reopen: whether the attempt may follow the end of a log that was closed (default: no).
@@ -124,7 +125,7 @@ class JobLogger:
     def _open_attempt(self, attempt: Any, reason: object, reopen: bool, will_retry: bool) -> Attempt:
         if attempt is None:
             raise wrong("attempt", attempt, "reason, reopen and will_retry are for attempts: give attempt='next'")
-        least = 1
+        least = 0
         if attempt != "next":
             fix = f"give 'next', or the number that it has at least, from 1 to {MAX_ATTEMPT:,}"
             is_number = isinstance(attempt, int) and not isinstance(attempt, bool)
@@ -140,7 +141,7 @@ class JobLogger:
                 f"{type(self._store).__name__} keeps no attempts, as it has no open_attempt(): see `streamator.Store`, "
                 "use one of streamator's stores, or leave attempt out"
             )
-        opened: Attempt = opens(self._job_id, text_of(reason), reopen, *([least] if least > 1 else []))
+        opened: Attempt = opens(self._job_id, text_of(reason), reopen, *([least] if least else []))
         return opened
 
     @property

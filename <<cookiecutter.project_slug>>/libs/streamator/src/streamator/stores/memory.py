@@ -105,14 +105,14 @@ class MemoryStore:
             if self._jobs.get(job_id) is job:
                 self._forget(job_id)
 
-    def open_attempt(self, job_id: str, reason: str, reopen: bool, least: int = 1) -> Attempt:
+    def open_attempt(self, job_id: str, reason: str, reopen: bool, least: int = 0) -> Attempt:
         """Begin a job here, or the next attempt of one that was begun so; the attempt before is fenced.
 
         Args:
             job_id: see `create`.
             reason: why there is another attempt, for its viewers.
             reopen: whether it may follow the end of a closed log.
-            least: its number at least, where the attempts before and their log may be lost.
+            least: its number at least, where the attempts before and their log may be lost; 0: nobody counts them.
 
         Raises:
             InvalidJobId: the id is not of the form that `create` takes.
@@ -122,7 +122,7 @@ class MemoryStore:
         with self._opening:
             before = self.get(check_job_id(job_id))
             if before is None:
-                log, number, guard = self.create(job_id, start).log, least, threading.RLock()
+                log, number, guard = self.create(job_id, start).log, max(least, 1), threading.RLock()
             else:
                 log, number = before.log, max(before.attempt + 1, least)
                 check_attempt(job_id, isinstance(before, Attempt), log.closed, reopen)

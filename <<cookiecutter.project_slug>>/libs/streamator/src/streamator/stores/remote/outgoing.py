@@ -15,7 +15,7 @@ MISSING: Final = '{"event":"gap","missed":1}'
 
 
 class Opened(NamedTuple):
-    """An attempt that the store has let begin."""
+    """An attempt that the store has let begin, or the first one of a caller who counts them."""
 
     run: str
     """Identifies it to the store."""
@@ -29,6 +29,8 @@ class Opened(NamedTuple):
     """The data of the newest checkpoint, as JSON."""
     place: Any = None
     """Where its writer goes on, if that needs more than ids."""
+    begun: bool = True
+    """Whether the store knows of it yet."""
 
 
 class Refusal(NamedTuple):
@@ -78,7 +80,7 @@ class Outgoing(ABC):
         self.trial: Refusal | None = None
         """The event that was refused by itself, while a gap is tried in its place."""
         self.rewind()
-        if opened is not None:
+        if opened is not None and opened.begun:
             self.resume(opened)
 
     @property

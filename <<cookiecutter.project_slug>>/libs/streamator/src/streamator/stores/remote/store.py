@@ -155,20 +155,25 @@ class RemoteStore(MemoryStore):
         self._register(job_id, job)
         return job
 
-    def open_attempt(self, job_id: str, reason: str, reopen: bool, least: int = 1) -> Attempt:
-        """See `MemoryStore.open_attempt`. It waits for the store, as long as the end of a job does.
+    def open_attempt(self, job_id: str, reason: str, reopen: bool, least: int = 0) -> Attempt:
+        """See `MemoryStore.open_attempt`. It waits for the store, as long as the end of a job does, but for the first
+        attempt of a caller who counts them (``least=1``): as any job, that begins with what is written first.
 
         Raises:
             StoreError: the store could not be reached, or this is an event loop.
         """
         check_job_id(job_id)
+        if least == 1:
+            return self._write_attempt(job_id, Opened(uuid.uuid4().hex, 1, 0, "", None, begun=False))
         if on_event_loop():
             raise StoreError(
                 f"job {job_id!r}: an attempt waits for {self._place} to let it begin, which would hold up this event "
                 "loop: await asyncio.to_thread(JobLogger, ...), with the same arguments"
             )
         self._writer.flush_ended(job_id)
-        opened = self._opened(job_id, reason, reopen, least)
+        return self._write_attempt(job_id, self._opened(job_id, reason, reopen, max(least, 1)))
+
+    def _write_attempt(self, job_id: str, opened: Opened) -> Attempt:
         log = AttemptLog(
             last_before(opened.attempt, opened.last), maxlen=self._maxlen, overflow=self._overflow,
             block_seconds=self._block_seconds, pace=self._pace, account=self._account,
@@ -176,7 +181,8 @@ class RemoteStore(MemoryStore):
         log.checkpoint = opened.checkpoint
         if opened.event:
             log.append_json(opened.event)
-        job = Attempt(log, log, opened.attempt, is_buffer=True)
+        # All that is logged of a first attempt is in its own log, and shown from there while the store is away.
+        job = Attempt(log, log, opened.attempt, is_buffer=opened.begun)
         log.on_over = partial(self._attempt_is_over, job_id, job)
         with self._opening:
             before = self.get(job_id)
