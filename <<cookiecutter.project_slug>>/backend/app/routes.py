@@ -15,7 +15,7 @@ from app.errors import ApiError, error_responses
 from app.feature import Services, SharedServices
 from app.health import FRESH_SECONDS
 from app.jobs import JobRecord
-from app.users import CurrentUser, User
+from app.users import LOCAL_USER, CurrentUser, User
 
 __all__ = ["api", "ensure_begun", "own_job", "root"]
 
@@ -152,21 +152,21 @@ def _shown(records: Sequence[JobRecord]) -> list[Job]:
 
 async def own_job(services: SharedServices, user: CurrentUser, job_id: str) -> None:
     """Lets a user at the log, the result and the end of their own jobs alone: another's is as good as none. A job that
-    has no log yet is waited for."""
-    await ensure_begun(services, job_id, user)
+    has no log yet is waited for. Where nobody signs in, a log that is not of a job of the app is shown, too."""
+    await ensure_begun(services, job_id, user, or_none=user is LOCAL_USER)
 
 
-async def ensure_begun(services: Services, job_id: str, user: User | None = None) -> None:
+async def ensure_begun(services: Services, job_id: str, user: User | None = None, *, or_none: bool = False) -> None:
     """Waits until a job can be followed.
 
     Raises:
-        ApiError: 404 if it is not there, or not this user's; 503 if it waits for longer.
+        ApiError: 404 if it is not there (unless `or_none`), or not this user's; 503 if it waits for longer.
     """
     try:
         found = await services.jobs.begun(job_id, user=user, patience=BEGIN_SECONDS)
     except asyncio.TimeoutError:
         raise ApiError(503, "the job waits for a worker: ask again in a second", {"retry-after": "1"}) from None
-    if not found:
+    if not found and not or_none:
         raise ApiError(404, "not found")
 
 

@@ -143,7 +143,7 @@ def test_every_line_of_a_server_is_an_object_and_those_of_a_job_have_its_id(
     server.stop()
     lines = objects(server.said())
     of_job = [each for each in lines if each.get("job_id") == job_id]
-    assert [each["message"].split()[2] for each in of_job] == ["started:", "completed"]
+    assert [each["message"].split()[2] for each in of_job] == ["accepted:", "begins:", "the", "completed"]
     assert {(each["request_id"], each["trace_id"]) for each in of_job} == {(request_id, TRACE)}
     (access,) = [each for each in lines if each.get("path") == "/api/ingest"]
     assert (access["logger"], access["method"], access["status"]) == ("uvicorn.access", "POST", 202)

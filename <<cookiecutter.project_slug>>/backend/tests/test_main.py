@@ -114,9 +114,9 @@ def test_jobs_of_a_killed_server_are_interrupted_at_the_next_start(
     left = update(JobRow).values(status="running", finished_at=None, error=None)
     write(settings(), lambda session: session.execute(left))
     second = run_app(features=(jobs_for_tests,))
-    second.events(job_id)
+    eventually(lambda: second.client.get(f"/api/jobs/{job_id}").json()["status"] == "interrupted")
+    assert second.events(job_id)[-1]["event"] == "done"
     job = second.client.get(f"/api/jobs/{job_id}").json()
-    assert job["status"] == "interrupted"
     assert job["error"] == "The server stopped while this job was running."
     assert job["finished_at"]
 

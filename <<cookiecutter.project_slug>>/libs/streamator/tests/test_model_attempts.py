@@ -55,7 +55,7 @@ class Producer:
     def __init__(self, server: Server, reopen: bool) -> None:
         self.server = server
         with server.inside():
-            self.job = server.store.open_attempt("job", "why not", reopen)
+            self.job = server.store.open_attempt("job", "why not", reopen, 0)
         self.buffer = self.job.handle
         self.number = self.job.attempt
         self.began_with = None if self.buffer.checkpoint is None else json.loads(self.buffer.checkpoint)

@@ -31,9 +31,9 @@ def upgrade() -> None:
     op.execute("UPDATE jobs SET server = NULL")
     op.drop_index("jobs_running", "jobs")
     for name, column, where in (
-        ("jobs_open", "status", "status IN ('queued', 'running')"),
-        ("jobs_held", "server", "server IS NOT NULL"),
+        ("jobs_open", "status", sa.text("status IN ('queued', 'running')")),
+        ("jobs_held", "server", sa.text("server IS NOT NULL")),
     ):
-        op.create_index(name, "jobs", [column], sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+        op.create_index(name, "jobs", [column], sqlite_where=where, postgresql_where=where)
     op.drop_table("agent_runs")
     op.add_column("agent_findings", sa.Column("run_id", sa.Text()))

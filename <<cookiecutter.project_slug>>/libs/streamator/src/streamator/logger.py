@@ -141,7 +141,7 @@ class JobLogger:
                 f"{type(self._store).__name__} keeps no attempts, as it has no open_attempt(): see `streamator.Store`, "
                 "use one of streamator's stores, or leave attempt out"
             )
-        opened: Attempt = opens(self._job_id, text_of(reason), reopen, *([least] if least else []))
+        opened: Attempt = opens(self._job_id, text_of(reason), reopen, least)
         return opened
 
     @property

@@ -105,7 +105,7 @@ class MemoryStore:
             if self._jobs.get(job_id) is job:
                 self._forget(job_id)
 
-    def open_attempt(self, job_id: str, reason: str, reopen: bool, least: int = 0) -> Attempt:
+    def open_attempt(self, job_id: str, reason: str, reopen: bool, least: int) -> Attempt:
         """Begin a job here, or the next attempt of one that was begun so; the attempt before is fenced.
 
         Args:

@@ -155,7 +155,7 @@ class RemoteStore(MemoryStore):
         self._register(job_id, job)
         return job
 
-    def open_attempt(self, job_id: str, reason: str, reopen: bool, least: int = 0) -> Attempt:
+    def open_attempt(self, job_id: str, reason: str, reopen: bool, least: int) -> Attempt:
         """See `MemoryStore.open_attempt`. It waits for the store, as long as the end of a job does, but for the first
         attempt of a caller who counts them (``least=1``): as any job, that begins with what is written first.
 
