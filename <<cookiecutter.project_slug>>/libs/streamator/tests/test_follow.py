@@ -401,9 +401,7 @@ def test_a_cancelled_reader_leaks_nothing_and_may_go_on() -> None:
         log = EventLog()
         kind = type(follow(log))
         gc.collect()
-        before = {
-            id(item) for item in gc.get_objects() if type(item) is kind
-        }  # of failed tests
+        before = {id(item) for item in gc.get_objects() if type(item) is kind}  # of failed tests
         for _ in range(3):
             await leave(log)
             await asyncio.sleep(0)  # the loop lets go of what it has just run
