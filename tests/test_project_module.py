@@ -18,6 +18,7 @@ ANSWERS = {
     "description": "Does things.",
     "store": "dynamo",
     "dynamodb_table": "my-logs",
+    "workers": "redis",
     "auth": "jwt",
     "backend_port": "8123",
     "frontend_port": "5234",

@@ -88,7 +88,7 @@ def test_the_questions_are_those_that_are_asked() -> None:
     assert set(answers["__prompts__"]) == set(asked)
     for name in ("project_name", "author", "backend_port", "frontend_port"):
         assert table(README, "question")[name][0] == answers[name]
-    for name in ("store", "auth", "license"):
+    for name in ("store", "workers", "auth", "license"):
         assert table(README, "question")[name][0] == answers[name][0]
         assert all(f"`{choice}`" in table(README, "question")[name][1] for choice in answers[name])
 
@@ -187,15 +187,16 @@ names = {{}}
 exec(code, names)
 async def no_sleep(seconds): pass
 asyncio.sleep = no_sleep
-emitter = streamator.JobEmitter()
-print(asyncio.run(names["count"](emitter)))
+emitter = streamator.JobEmitter(job_id="x", attempt="next")
+print(asyncio.run(names["count"](emitter, names["CountArgs"](upto=10))))
 """
+    code = os.pathsep.join(str(default_project / each) for each in ("backend", "libs/streamator/src"))
     result = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, "PYTHONPATH": str(default_project / "libs" / "streamator" / "src")},
+        env={**os.environ, "PYTHONPATH": code},
     )
     assert result.stdout.strip() == "{'counted': 10}", result.stderr
 

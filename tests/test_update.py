@@ -100,7 +100,7 @@ def test_a_project_that_cookiecutter_made_is_linked_and_updated(
     project = bake(template, tmp_path, project_name="Paper Mill", store="redis", backend_port="8001")
     shutil.copytree(tools, project / ".venv-update", symlinks=True)
     commit(project)
-    answers = ["Paper Mill", "", "", "", "3", "", "1", "8001", "", "1", ""]  # the last is the commit to link to
+    answers = ["Paper Mill", "", "", "", "3", "", "1", "1", "8001", "", "1", ""]  # the last is the commit to link to
     make_update(project, f"TEMPLATE={repository}", typed="\n".join(answers) + "\n")
     git(project, "add", "--all")
     git(project, "commit", "-m", "linked")

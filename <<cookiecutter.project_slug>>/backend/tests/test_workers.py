@@ -15,14 +15,13 @@ from typing import Any
 
 import pytest
 
-from app.features import FEATURES
-from app.ingest.job import ingest
 from tests.process import Process, Worker, dynamo_server, free_port, redis_server
 from tests.support import JsonObject, Web, eventually
 
+ingest = pytest.importorskip("app.ingest.job", reason="the jobs of these tests are those of ingest").ingest
+
 pytestmark = [
     pytest.mark.server,
-    pytest.mark.skipif(all(ingest not in feature.jobs for feature in FEATURES), reason="needs a feature with jobs"),
 ]
 
 Work = Callable[..., Worker]
