@@ -401,7 +401,8 @@ def test_a_cancelled_reader_leaks_nothing_and_may_go_on() -> None:
         log = EventLog()
         kind = type(follow(log))
         gc.collect()
-        before = {id(item) for item in gc.get_objects() if type(item) is kind}  # of failed tests
+        # Tests that have failed before this one may hold some still.
+        before = {id(item) for item in gc.get_objects() if type(item) is kind}
         for _ in range(3):
             await leave(log)
             await asyncio.sleep(0)  # the loop lets go of what it has just run

@@ -256,7 +256,7 @@ def test_32_any_poll_is_answered_with_the_next_id(query: bytes) -> None:
     if status == 200:
         assert (polled["next"] >= LAST, polled["closed"]) == (True, True)
     else:
-        assert status == 422 and re.match("unknown visibility|wait is", polled["error"])
+        assert status == 422 and re.search("unknown visibility|wait is .*: give 0 to 30 seconds", polled["error"])
 
 
 @LOOK
